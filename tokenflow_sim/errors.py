@@ -1,0 +1,140 @@
+"""The exceptions that a user meets.
+
+Every message says what is wrong, where, what is known there, and what to do. Faults of an input are
+gathered and told together, because mending a file one error at a time wastes a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+
+class TokenflowError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of an input.
+
+    Parameters
+    ----------
+    message : str
+        What was found and what is known, e.g. ``unknown node 'asia'; known nodes: ashburn, dallas``.
+    place : str
+        Where in the input, e.g. ``providers.b.assets[2].node`` or ``capacity[asset='a', workload='chat']``.
+    file : str
+        The file it stands in; empty for data that came from no file.
+    """
+
+    message: str
+    place: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        """Return ``file: place: message``, leaving out what is unknown."""
+        return ": ".join(part for part in (self.file, self.place, self.message) if part)
+
+
+class InputError(TokenflowError, ValueError):
+    """An input has faults; all that were found are listed.
+
+    Parameters
+    ----------
+    faults : iterable of Fault
+        The faults, in the order of the input.
+    subject : str
+        What the input is, e.g. ``scenario 'us5'``.
+    """
+
+    def __init__(self, faults: Iterable[Fault], subject: str = "input") -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        self.subject = subject
+        count = len(self.faults)
+        head = f"{subject} has {count} fault{'s' if count != 1 else ''}"
+        super().__init__("\n".join([f"{head}:", *(f"  - {fault}" for fault in self.faults)]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the parts, so that the error crosses process borders whole."""
+        return type(self), (self.faults, self.subject)
+
+
+class ScenarioError(InputError):
+    """A scenario's files have faults."""
+
+
+class MarketError(InputError):
+    """The arrays given to a Market have faults."""
+
+
+class StrategyError(TokenflowError):
+    """A strategy cannot be found or made, or returned an offer that the market cannot take."""
+
+
+class InfeasibleError(TokenflowError):
+    """Demand that must be served cannot be met.
+
+    Parameters
+    ----------
+    shortfall : dict
+        ``{(node, workload): missing Mtok/s}`` of a service that leaves the least demand unmet.
+    """
+
+    def __init__(self, shortfall: dict[tuple[Any, Any], float]) -> None:
+        self.shortfall = shortfall
+        by_class: dict[Any, list[tuple[Any, float]]] = {}
+        for (node, workload), missing in shortfall.items():
+            by_class.setdefault(workload, []).append((node, missing))
+        lines = [
+            f"  - {workload}: {sum(m for _, m in rows):.6g} Mtok/s short, at "
+            + ", ".join(f"{node} ({missing:.6g})" for node, missing in rows)
+            for workload, rows in by_class.items()
+        ]
+        super().__init__(
+            "demand that must be served cannot be met:\n"
+            + "\n".join(lines)
+            + "\n  Lower demand, add capacity or links, relax the latency limits, or let demand go unserved at"
+            " a value (`value` of a Market; `market.must_serve: false` in a scenario)."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the shortfall."""
+        return type(self), (self.shortfall,)
+
+
+class CertificateError(TokenflowError):
+    """A clearing could not be certified as optimal within tolerance, by any of the methods tried."""
+
+
+class ResultError(TokenflowError):
+    """A result file cannot be read, or may not be written."""
+
+
+def known(what: str, value: object, options: Sequence[object], limit: int = 12) -> str:
+    """Say that a name is unknown, which names are known, and which one may have been meant.
+
+    Parameters
+    ----------
+    what : str
+        The kind of thing, in the singular, e.g. ``node``.
+    value : object
+        The name that was found.
+    options : sequence
+        The names that are known.
+    limit : int
+        How many known names to list.
+
+    Returns
+    -------
+    str
+        E.g. ``unknown node 'asia'; known nodes: ashburn, dallas``.
+    """
+    names = [str(option) for option in options]
+    listed = ", ".join(names[:limit]) + (f", ... ({len(names)} in all)" if len(names) > limit else "")
+    plural = what[:-1] + "ies" if what.endswith("y") else what + "s"
+    text = f"unknown {what} {value!r}; known {plural}: {listed or 'none'}"
+    near = get_close_matches(str(value), names, n=1)
+    return text + (f" (did you mean {near[0]!r}?)" if near else "")

@@ -1,0 +1,171 @@
+"""The labels and the incidence of a market: everything about it that is not a number.
+
+Two markets with equal layouts differ only in numbers, so that one solver model serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tokenflow_sim.variables import COORDINATES, Variable
+
+LinkUnit = Literal["GB/s", "Mtok/s"]
+IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Labels of a market's dimensions and how they hang together.
+
+    Parameters
+    ----------
+    nodes, workloads, assets, arcs : pandas.Index
+        Labels of the four dimensions, each without duplicates.
+    asset_node : ndarray of int
+        Position in `nodes` of each asset's node, dims (asset,).
+    provider : tuple of str
+        Name of each asset's provider.
+    origin, destination : ndarray of int
+        Position in `nodes` of each arc's ends, dims (arc,).
+    owner : tuple of str
+        Name of each arc's owner.
+    blocks, steps : pandas.Index or None
+        Labels of the steps of an offer and of demand; None where they have no such dimension.
+    link_unit : {'GB/s', 'Mtok/s'}
+        How link capacity is measured: physically or in token equivalents.
+    """
+
+    nodes: pd.Index[Any]
+    workloads: pd.Index[Any]
+    assets: pd.Index[Any]
+    arcs: pd.Index[Any]
+    asset_node: IntArray
+    provider: tuple[str, ...]
+    origin: IntArray
+    destination: IntArray
+    owner: tuple[str, ...]
+    blocks: pd.Index[Any] | None = None
+    steps: pd.Index[Any] | None = None
+    link_unit: LinkUnit = "GB/s"
+
+    @cached_property
+    def key(self) -> tuple[Hashable, ...]:
+        """Everything that identifies the layout, hashable."""
+        return (
+            *(tuple(index) for index in (self.nodes, self.workloads, self.assets, self.arcs)),
+            *(None if index is None else tuple(index) for index in (self.blocks, self.steps)),
+            *(array.tobytes() for array in (self.asset_node, self.origin, self.destination)),
+            self.provider,
+            self.owner,
+            self.link_unit,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Compare labels and incidence."""
+        return self is other or (isinstance(other, Layout) and self.key == other.key)
+
+    def __hash__(self) -> int:
+        """Hash by labels and incidence."""
+        return hash(self.key)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Length of every dimension, `block` and `step` among them (1 where absent)."""
+        return {
+            "node": len(self.nodes),
+            "workload": len(self.workloads),
+            "asset": len(self.assets),
+            "arc": len(self.arcs),
+            "block": 1 if self.blocks is None else len(self.blocks),
+            "step": 1 if self.steps is None else len(self.steps),
+        }
+
+    def index(self, dim: str) -> pd.Index[Any]:
+        """Return the labels of a dimension.
+
+        Raises
+        ------
+        KeyError
+            If the layout has no such dimension.
+        """
+        found = {
+            "node": self.nodes,
+            "workload": self.workloads,
+            "asset": self.assets,
+            "arc": self.arcs,
+            "block": self.blocks,
+            "step": self.steps,
+        }[dim]
+        if found is None:
+            raise KeyError(dim)
+        return found
+
+    @cached_property
+    def coords(self) -> xr.Coordinates:
+        """All coordinates of the layout, those along `asset` and `arc` among them."""
+        along: dict[str, tuple[str, Any]] = {
+            "asset_node": ("asset", self.nodes.to_numpy()[self.asset_node]),
+            "provider": ("asset", np.asarray(self.provider, dtype=object)),
+            "origin": ("arc", self.nodes.to_numpy()[self.origin]),
+            "destination": ("arc", self.nodes.to_numpy()[self.destination]),
+            "owner": ("arc", np.asarray(self.owner, dtype=object)),
+        }
+        data: dict[str, Any] = {
+            dim: (dim, self.index(dim)) for dim in ("node", "workload", "asset", "arc")
+        }
+        for dim, index in (("block", self.blocks), ("step", self.steps)):
+            if index is not None:
+                data[dim] = (dim, index)
+        data |= {
+            name: (dim, values, {"long_name": COORDINATES[name]}) for name, (dim, values) in along.items()
+        }
+        return xr.Dataset(coords=data).coords
+
+    @cached_property
+    def _templates(self) -> dict[tuple[str, ...], xr.Coordinates]:
+        return {}
+
+    def dims_of(self, variable: Variable) -> tuple[str, ...]:
+        """Return the dims of a variable here: with `block` or `step` where this layout has them."""
+        return self.stepped(variable.name, variable.dims)
+
+    def stepped(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
+        """Add `block` or `step` to the dims of those variables that carry them."""
+        if self.blocks is not None and name in {"offer_price", "capacity", "dispatch", "scarcity_rent"}:
+            return (*dims, "block")
+        if self.steps is not None and name in {"demand", "value", "unserved"}:
+            return (*dims, "step")
+        return dims
+
+    def label(self, variable: Variable, values: np.ndarray[Any, Any]) -> xr.DataArray:
+        """Dress plain values as a labelled array with unit and meaning.
+
+        Parameters
+        ----------
+        variable : Variable
+            Row of the variables' table.
+        values : ndarray
+            Its values; a trailing block or step dimension of length one is dropped where the layout has none.
+
+        Returns
+        -------
+        DataArray
+            With the dims `dims_of(variable)`, coordinates, and `units` and `long_name` in its attributes.
+        """
+        dims = self.dims_of(variable)
+        coords = self._templates.get(dims)
+        if coords is None:
+            names = [name for name, coord in self.coords.items() if set(coord.dims) <= set(dims)]
+            coords = xr.Dataset(coords={name: self.coords[name] for name in names}).coords
+            self._templates[dims] = coords
+        shaped = values.reshape(tuple(self.sizes[dim] for dim in dims))
+        return xr.DataArray(
+            shaped, dims=dims, coords=coords, name=variable.name, attrs=variable.attrs(self.link_unit)
+        )

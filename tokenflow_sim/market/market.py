@@ -1,0 +1,248 @@
+"""One period's labelled market: the data of the linear program, frozen and validated."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.errors import Fault, MarketError
+from tokenflow_sim.market.arrays import Arrays, find_faults
+from tokenflow_sim.market.intake import read_arrays
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.variables import MARKET
+
+
+class Market:
+    """One period's market: offers, demand and network, as labelled arrays.
+
+    Every formulation of the paper is data of this one class. The token-equivalent baseline (equation 1) has
+    ``link_use`` 1 and ``link_capacity`` in Mtok/s; the transfer-aware market (equation 10) has ``link_use`` in
+    GB/Mtok and ``link_capacity`` in GB/s; economic dispatch leaves the arc arrays out; partial service has a
+    finite ``value``; the congestion-QP has a positive ``link_curvature``.
+
+    Parameters
+    ----------
+    offer_price, capacity : DataArray
+        Offers, dims (asset, workload[, block]), in $/Mtok and Mtok/s. Blocks need no order.
+    demand : DataArray
+        Demand, dims (node, workload[, step]), in Mtok/s.
+    value : DataArray or float, optional
+        Value of lost service, same dims as demand, in $/Mtok; infinite (the default) means must serve.
+    route_cost : DataArray, optional
+        Route cost, dims (arc, workload), in $/Mtok. Without any arc array there is no network: every node is
+        on its own.
+    link_use : DataArray or float, optional
+        Link use of one unit of service, dims (arc, workload), in GB/Mtok, or 1 (the default) in token
+        equivalents.
+    allowed : DataArray or bool, optional
+        Whether a class may use an arc, dims (arc, workload); true by default.
+    link_capacity : DataArray, optional
+        Link capacity, dims (arc,), in GB/s or Mtok/s; may be infinite.
+    link_curvature : DataArray or float, optional
+        Slope of a congestion charge that grows with the load, dims (arc,); zero by default.
+    power_use, power_limit : DataArray, optional
+        Power drawn by each class, dims (asset, workload), in MW per Mtok/s, and the power that an asset's
+        classes share, dims (asset,), in MW. Both or neither.
+    hours : float
+        Length of the period in hours.
+    asset_node, provider : DataArray, sequence or mapping, optional
+        Node and provider of each asset, where no array brings them as coordinates along `asset`. A market of
+        one node needs no `asset_node`; `provider` defaults to the asset's own name.
+    origin, destination, owner : DataArray, sequence or mapping, optional
+        Ends and owner of each arc, where no array brings them as coordinates along `arc`. `owner` defaults to
+        ``"network"``.
+    link_unit : {'GB/s', 'Mtok/s'}, optional
+        Unit of link_capacity; read from its ``units`` attribute if left out, else GB/s.
+
+    Raises
+    ------
+    MarketError
+        If any array has a wrong dim, unknown or repeated labels, negative or non-finite numbers, or an asset
+        or arc ends at a node that demand does not know. All faults are listed.
+
+    Notes
+    -----
+    Arrays are aligned by label, never by position. A missing dim is broadcast for everything but the offers'
+    quantity and demand.
+    """
+
+    __slots__ = ("__dict__", "arrays", "hours", "layout")
+
+    layout: Layout
+    arrays: Arrays
+    hours: float
+
+    def __init__(
+        self,
+        *,
+        offer_price: Any,
+        capacity: Any,
+        demand: Any,
+        value: Any = None,
+        route_cost: Any = None,
+        link_use: Any = None,
+        allowed: Any = None,
+        link_capacity: Any = None,
+        link_curvature: Any = None,
+        power_use: Any = None,
+        power_limit: Any = None,
+        hours: float = 1.0,
+        asset_node: Any = None,
+        provider: Any = None,
+        origin: Any = None,
+        destination: Any = None,
+        owner: Any = None,
+        link_unit: Any = None,
+    ) -> None:
+        given = {
+            "offer_price": offer_price,
+            "capacity": capacity,
+            "demand": demand,
+            "value": value,
+            "route_cost": route_cost,
+            "link_use": link_use,
+            "allowed": allowed,
+            "link_capacity": link_capacity,
+            "link_curvature": link_curvature,
+            "power_use": power_use,
+            "power_limit": power_limit,
+        }
+        along = {
+            "asset_node": asset_node,
+            "provider": provider,
+            "origin": origin,
+            "destination": destination,
+            "owner": owner,
+        }
+        layout, arrays = read_arrays(given, along, link_unit)
+        self._settle(layout, arrays, hours, check=True)
+
+    @classmethod
+    def from_arrays(cls, layout: Layout, arrays: Arrays, hours: float = 1.0, *, check: bool = True) -> Market:
+        """Make a market from plain arrays of full shape, without any alignment: the period loop's way in.
+
+        Parameters
+        ----------
+        layout : Layout
+            The labels.
+        arrays : Arrays
+            The numbers; not copied, so the caller must not change them afterwards.
+        hours : float
+            Length of the period.
+        check : bool
+            Whether to look for impossible numbers; costs a few passes over the arrays.
+
+        Raises
+        ------
+        MarketError
+            If `check` finds faults.
+        """
+        market = cls.__new__(cls)
+        market._settle(layout, arrays, hours, check=check)
+        return market
+
+    def _settle(self, layout: Layout, arrays: Arrays, hours: float, *, check: bool) -> None:
+        if check:
+            faults = find_faults(layout, arrays)
+            if not (np.isfinite(hours) and hours > 0):
+                faults.append(Fault(f"must be positive and finite; found {hours!r}", "hours"))
+            if faults:
+                raise MarketError(faults, "market")
+        object.__setattr__(self, "layout", layout)
+        object.__setattr__(self, "arrays", arrays)
+        object.__setattr__(self, "hours", float(hours))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse: a market is frozen; `replace` makes another."""
+        raise AttributeError(f"a Market is frozen; use market.replace({name}=...)")
+
+    def replace(self, **changes: Any) -> Market:
+        """Return a copy with some arrays, or `hours`, exchanged.
+
+        Parameters
+        ----------
+        **changes
+            As in the constructor, among the arrays of this market; plain ndarrays of the array's shape and
+            numbers are taken as they are, DataArrays are aligned by label.
+
+        Raises
+        ------
+        MarketError
+            As in the constructor.
+        """
+        data: dict[str, Any] = {name: self[name] for name, _ in self.arrays.items()}
+        layout = self.layout
+        hours = changes.pop("hours", self.hours)
+        for name, new in changes.items():
+            plain = isinstance(new, np.ndarray) and name in data and new.shape == data[name].shape
+            data[name] = data[name].copy(data=new) if plain else new
+        return Market(**data, hours=hours, link_unit=layout.link_unit)
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """Return one of the market's arrays, labelled, with units; `block` and `step` only where it has them."""
+        values = getattr(self.arrays, name, None) if name in MARKET else None
+        if values is None:
+            present = ", ".join(key for key, _ in self.arrays.items())
+            raise KeyError(f"{name!r}; this market has {present}")
+        labelled = self.layout.label(MARKET[name], values.copy())
+        return labelled
+
+    def __getattr__(self, name: str) -> xr.DataArray:
+        """Give the arrays as attributes, ``market.demand``."""
+        if name in MARKET and "arrays" in type(self).__slots__:
+            try:
+                return self[name]
+            except KeyError as error:
+                raise AttributeError(str(error)) from None
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @cached_property
+    def has_shared_power(self) -> bool:
+        """Whether the classes of an asset share its power."""
+        return self.arrays.power_use is not None and self.arrays.power_limit is not None
+
+    @cached_property
+    def is_quadratic(self) -> bool:
+        """Whether any link's charge grows with its load (the congestion-QP)."""
+        return bool((self.arrays.link_curvature > 0).any())
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return all arrays as one Dataset, with `hours` among its attributes."""
+        data = {name: self[name] for name, _ in self.arrays.items()}
+        return xr.Dataset(data, attrs={"hours": self.hours, "link_unit": self.layout.link_unit})
+
+    @classmethod
+    def from_dataset(cls, dataset: xr.Dataset) -> Market:
+        """Make a market from such a Dataset.
+
+        Raises
+        ------
+        MarketError
+            As in the constructor.
+        """
+        data = {str(name): array for name, array in dataset.data_vars.items()}
+        return cls(
+            **data, hours=float(dataset.attrs.get("hours", 1.0)), link_unit=dataset.attrs.get("link_unit")
+        )
+
+    def __repr__(self) -> str:
+        """Summarise the market in one line."""
+        sizes = self.layout.sizes
+        arrays = self.arrays
+        parts = [f"{sizes[dim]} {dim}s" for dim in ("node", "workload", "asset", "arc")]
+        parts += [f"{sizes[dim]} {dim}s" for dim in ("block", "step") if sizes[dim] > 1]
+        return (
+            f"<Market: {', '.join(parts)}; demand {arrays.demand.sum():.4g} Mtok/s, "
+            f"offered {arrays.capacity.sum():.4g} Mtok/s, {self.hours:g} h>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by layout and arrays."""
+        return _restore, (self.layout, self.arrays, self.hours)
+
+
+def _restore(layout: Layout, arrays: Arrays, hours: float) -> Market:
+    return Market.from_arrays(layout, arrays, hours, check=False)
