@@ -1,0 +1,138 @@
+"""The kinds of values that a scenario is made of: names, numbers, frozen mappings, strategy specs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+# Dots and brackets would break dotted paths, `>` would break the names of arcs, `/` those of assets.
+_NAME = re.compile(r"\w[\w \-]{0,63}")
+_LABEL = re.compile(r"\w[\w \-/>:]{0,199}")
+_STRATEGY = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*)?")
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FrozenDict(dict[K, V]):
+    """A dict that refuses to change, so that a frozen scenario is frozen all the way down."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("a scenario is frozen; use scenario.override({path: value})")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse  # type: ignore[assignment]
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        """Hash by the pairs."""
+        return hash(frozenset(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by way of a plain dict."""
+        return type(self), (dict(self),)
+
+
+class Part(BaseModel):
+    """Base of all parts of a scenario: frozen, and closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+
+def _as_name(value: object) -> object:
+    # YAML reads a bare 7 as a number; as a name it is text.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value) or value != value.strip():
+        raise ValueError(
+            "a name is at most 64 letters, digits, underscores, hyphens or inner spaces, and starts with a"
+            " letter, a digit or an underscore"
+        )
+    return value
+
+
+def _check_label(value: str) -> str:
+    if not _LABEL.fullmatch(value) or value != value.strip():
+        raise ValueError("a label is at most 200 letters, digits, spaces or any of _ - / > :")
+    return value
+
+
+def _as_number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")
+    if isinstance(value, str):
+        if _DECIMAL_COMMA.fullmatch(value):
+            raise ValueError(f"has a decimal comma; write {value.strip().replace(',', '.')}")
+        if "_" in value:  # Python would take 1_000; nobody else does
+            raise ValueError("must be a number")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_as_name), AfterValidator(_check_name)]
+"""Name of a node, workload, provider, ...: usable in a dotted path."""
+Label = Annotated[str, BeforeValidator(_as_name), AfterValidator(_check_label)]
+"""Name of an arc or an asset, which may hold the names of others, e.g. ``dallas->chicago``."""
+Number = Annotated[float, BeforeValidator(_as_number)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Count = Annotated[int, BeforeValidator(_as_number), Field(ge=0)]
+Freeze = AfterValidator(FrozenDict)
+"""Turns a validated dict into one that cannot change."""
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value survives YAML."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, (list, tuple)):
+        return all(_plain(item) for item in value)
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _plain(item) for key, item in value.items())
+    return value is None or isinstance(value, (bool, int, str))
+
+
+class StrategySpec(BaseModel):
+    """An agent's strategy by name, with its parameters beside the name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+    name: str = Field(
+        description="Name of the strategy: a built-in one in snake_case, or module:Class where code is"
+        " allowed."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        """Take a bare name for a strategy without parameters, and refuse parameters that YAML cannot hold."""
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, Mapping):
+            bad = [str(key) for key, item in value.items() if not isinstance(key, str) or not _plain(item)]
+            if bad:
+                raise ValueError(
+                    f"parameters must be finite numbers, text, lists or mappings: {', '.join(bad)}"
+                )
+            name = value.get("name")
+            if isinstance(name, str) and not _STRATEGY.fullmatch(name):
+                raise ValueError(f"{name!r} is no strategy's name: use snake_case, or module:Class")
+        return value
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters, without the name."""
+        return dict(self.model_extra or {})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name and parameters as one plain dict."""
+        return {"name": self.name, **self.parameters}
+
+    def __hash__(self) -> int:
+        """Hash by the text of name and parameters, which may be lists."""
+        return hash(repr(sorted(self.as_dict().items(), key=lambda pair: pair[0])))

@@ -1,0 +1,180 @@
+"""The format of a scenario: what a scenario file may say, and in which units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from tokenflow_sim.scenario.demand import Day, Demand, Region
+from tokenflow_sim.scenario.fields import Count, Freeze, FrozenDict, Name, NonNegative, Number, Part, Positive
+from tokenflow_sim.scenario.network import Network, Owner
+from tokenflow_sim.scenario.series import PeriodSeries, offset_hours
+from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
+
+if TYPE_CHECKING:
+    from tokenflow_sim.market.market import Market
+    from tokenflow_sim.scenario.compiled import Compiled
+
+
+def _known_zone(value: str) -> str:
+    offset_hours(value, datetime(2026, 1, 1, tzinfo=UTC))
+    return value
+
+
+def _as_utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class MarketRules(Part):
+    """How the market is cleared: which of the paper's formulations."""
+
+    bandwidth: Literal["token_equivalent", "physical", "none"] = Field(
+        default="physical",
+        description="How links limit flows: `token_equivalent` (equation 1), `physical` (transfer-aware,"
+        " equation"
+        " 10), or `none` (economic dispatch: all nodes form one free pool).",
+    )
+    latency_rule: Literal["arc", "none"] = Field(
+        default="arc",
+        description="`arc`: a class may not use an arc slower than its latency limit; `none`: limits are"
+        " ignored.",
+    )
+    must_serve: bool = Field(
+        default=True,
+        description="Whether all demand must be served; if not, it has its value of lost service.",
+    )
+    shared_power: bool = Field(
+        default=False,
+        description="Whether the classes of an asset share its power; if not, each class may use all of"
+        " it, as in"
+        " the paper.",
+    )
+    opex_adder: NonNegative = Field(
+        default=0.0,
+        description="Uniform operating cost beside electricity, in $ per MW of nominal power and hour of"
+        " full use.",
+    )
+    congestion_curvature: NonNegative = Field(
+        default=0.0,
+        description="Slope of a congestion charge that grows with a link's load: $/Mtok per Mtok/s in token"
+        " equivalents, $/GB per GB/s where bandwidth is physical. Positive makes the congestion-QP.",
+    )
+
+
+class Workload(Part):
+    """A class of work: what it asks of hardware, links and patience."""
+
+    description: str = Field(default="", description="What it is, in a line.")
+    base_demand: NonNegative = Field(
+        default=0.0, description="Demand in tok/s at a node of weight 1 and at scale 1."
+    )
+    payload: NonNegative = Field(description="Data moved, in GB/Mtok.")
+    overhead: Positive = Field(
+        default=1.0, description="Protocol overhead: factor on the payload where bandwidth is physical."
+    )
+    latency_limit: Positive | None = Field(default=None, description="Latency limit in ms; none if left out.")
+    value: NonNegative | None = Field(
+        default=None, description="Value of lost service in $/Mtok; needed where demand need not be served."
+    )
+
+
+class Node(Part):
+    """A place of demand and, where assets stand, of supply."""
+
+    latitude: Annotated[Number, Field(ge=-90, le=90)] | None = Field(
+        default=None, description="Latitude in degrees north."
+    )
+    longitude: Annotated[Number, Field(ge=-180, le=180)] | None = Field(
+        default=None, description="Longitude in degrees east."
+    )
+    power_mw: NonNegative | None = Field(
+        default=None,
+        description="Power of the site in MW: what the shares of its assets refer to, and their limit.",
+    )
+    electricity_price: NonNegative | None = Field(
+        default=None,
+        description="Electricity price in $/kWh; needed where assets stand, unless a series gives it.",
+    )
+    demand_weight: NonNegative = Field(default=0.0, description="Weight of its demand.")
+    tier1: bool = Field(default=False, description="Whether it is on the tier-1 backbone.")
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="UTC",
+        description="Its time zone, an IANA name or an offset such as UTC-06:00. The offset at `start`"
+        " holds for the"
+        " whole run; clock changes are not modelled.",
+    )
+    metro: str = Field(default="", description="Metropolitan area, for figures.")
+    state: str = Field(default="", description="State, for figures.")
+
+
+class Electricity(Part):
+    """Electricity prices over time."""
+
+    scale: NonNegative = Field(default=1.0, description="Factor on all electricity prices.")
+    hourly: Annotated[dict[Name, Day], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="24 factors on the electricity price by node, by the node's local hour; a node left"
+        " out is flat. A"
+        " mapping, or a CSV table with a column `hour` and one per node.",
+    )
+    series: PeriodSeries | None = Field(
+        default=None,
+        description="Electricity price in $/kWh by period, in place of `electricity_price` of the nodes"
+        " that it"
+        " names: a CSV table with a column `period` and one per node.",
+    )
+
+
+class Scenario(Part):
+    """A market, its agents and what happens to them: everything that a run needs beside a seed."""
+
+    format: Literal[1] = Field(description="Version of this format.")
+    name: Name = Field(description="Name of the scenario.")
+    description: str = Field(default="", description="What it is, in a line or two.")
+    periods: Annotated[Count, Field(ge=1)] = Field(default=168, description="Number of periods of a run.")
+    hours: Positive = Field(default=1.0, description="Length of a period in hours.")
+    start: Annotated[datetime, AfterValidator(_as_utc)] = Field(
+        default=datetime(2026, 1, 5, tzinfo=UTC),
+        description="When period 0 begins, in UTC; sets local hours and weekdays. A Monday's midnight if"
+        " left out.",
+    )
+    market: MarketRules = Field(default=MarketRules(), description="How the market is cleared.")
+    demand: Demand = Field(default=Demand(), description="How much is asked for.")
+    workloads: Annotated[dict[Name, Workload], Freeze] = Field(
+        min_length=1,
+        description="Workload classes by name: a mapping, or a CSV table with a column `workload`.",
+    )
+    nodes: Annotated[dict[Name, Node], Freeze] = Field(
+        min_length=1, description="Nodes by name: a mapping, or a CSV table with a column `node`."
+    )
+    network: Network = Field(default=Network(), description="Arcs, by rule or table; none if left out.")
+    electricity: Electricity = Field(default=Electricity(), description="Electricity prices over time.")
+    hardware: Annotated[dict[Name, Hardware], Freeze] = Field(
+        min_length=1, description="Hardware types by name."
+    )
+    providers: Annotated[dict[Name, Provider], Freeze] = Field(
+        min_length=1, description="Compute providers by name."
+    )
+    owners: Annotated[dict[Name, Owner], Freeze] = Field(
+        default_factory=lambda: FrozenDict(network=Owner()),
+        min_length=1,
+        description="Network owners by name; one called `network` that owns every arc if left out.",
+    )
+    regions: Annotated[dict[Name, Region], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="Demand regions by name; one for each node with demand if left out.",
+    )
+    outages: tuple[Outage, ...] = Field(
+        default=(), description="Outages: a list, or a CSV table with the columns of an outage."
+    )
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The scenario as arrays, made once."""
+        from tokenflow_sim.scenario.compiled import Compiled
+
+        return Compiled.of(self)
