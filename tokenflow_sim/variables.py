@@ -136,3 +136,22 @@ COORDINATES: dict[str, str] = {
     "owner": "owner of the arc",
 }
 """Coordinates along `asset` and `arc`."""
+
+RESULT_COORDINATES: dict[str, str] = {
+    "period": "period",
+    "node": "node",
+    "workload": "workload class",
+    "asset": "asset",
+    "arc": "arc",
+    "provider": "compute provider",
+    "owner": "network owner",
+    "block": "block of the offer",
+    "step": "step of demand",
+    "asset_node": COORDINATES["asset_node"],
+    "asset_provider": COORDINATES["provider"],
+    "origin": COORDINATES["origin"],
+    "destination": COORDINATES["destination"],
+    "arc_owner": COORDINATES["owner"],
+}
+"""Coordinates of results. `provider` and `owner` are dimensions there (of profit and owner_income), so that the
+coordinates along `asset` and `arc` have names of their own."""
