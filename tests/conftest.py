@@ -1,0 +1,34 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import hypothesis
+import matplotlib as mpl
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+mpl.use("Agg")
+
+# No deadline: a busy machine is not a fault of the code. In CI the examples are the same in every run, so that a
+# change is judged by itself; elsewhere they are drawn anew, which is how new faults are found.
+hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+@pytest.fixture(scope="session")
+def uv() -> str:
+    """Return the path of the real `uv`: a version manager's shim works inside the checkout only."""
+    if told := os.environ.get("UV"):  # set by `uv run`
+        return told
+    shim = shutil.which("uv")
+    assert shim, "these tests need uv: pip install uv"
+    script = "import os; print(os.environ['UV'])"
+    asked = [shim, "run", "--quiet", "--no-sync", "python", "-c", script]
+    return subprocess.run(asked, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.strip()

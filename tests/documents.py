@@ -1,0 +1,105 @@
+"""Run a Markdown page as its reader would: its commands and its Python, from top to bottom, in one folder."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SET_UP = "pip install uv && "
+TEST_COMMAND = "uv run pytest"
+SECONDS = 240.0
+_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_KINDS = {"bash", "python", "text", "yaml", "csv", "bibtex", "mermaid"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page."""
+
+    kind: str
+    text: str
+    line: int
+
+
+def blocks_of(page: str) -> list[Block]:
+    """Find the fenced blocks of a page, in order."""
+    return [
+        Block(found[1], found[2], page.count("\n", 0, found.start()) + 1) for found in _FENCE.finditer(page)
+    ]
+
+
+def commands_of(block: Block) -> list[str]:
+    """Give the commands of a bash block, lines that go on joined, comments left out."""
+    lines = block.text.replace("\\\n", " ").splitlines()
+    bare = [re.sub(r"\s+", " ", line.split(" # ")[0]).strip() for line in lines]
+    return [line for line in bare if line and not line.startswith("#")]
+
+
+def run_page(page: str, folder: Path, uv: str) -> Iterator[tuple[Block, str]]:
+    """Run all of a page in a folder, and give each block that ran with what it printed.
+
+    A ``text`` block that follows shows output: its lines must have been printed, in their order, where a
+    line ``...`` stands for any others. The command of the tests themselves is left to CI.
+    """
+    names: dict[str, Any] = {"__name__": "__main__"}
+    printed = ""
+    for block in blocks_of(page):
+        assert block.kind in _KINDS, f"line {block.line}: what is a block of {block.kind!r}?"
+        if block.kind == "bash":
+            printed = "".join(
+                run_command(command, folder, uv, block.line)
+                for command in commands_of(block)
+                if command.removeprefix(SET_UP) != TEST_COMMAND
+            )
+            yield block, printed
+        elif block.kind == "python":
+            with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(block.text, f"<page, line {block.line}>", "exec"), names)
+            printed = out.getvalue()
+            yield block, printed
+        elif block.kind == "text":
+            expect_output(block, printed)
+
+
+def run_command(command: str, folder: Path, uv: str, line: int = 0) -> str:
+    """Run one command of a page with this environment's project, whatever folder it stands in."""
+    env = os.environ | {
+        "PATH": f"{Path(uv).parent}{os.pathsep}{os.environ['PATH']}",
+        "UV_PROJECT": str(CHECKOUT),
+        "UV_NO_SYNC": "1",
+        "MPLBACKEND": "Agg",
+        "COLUMNS": "110",
+    }
+    script = command.removeprefix(SET_UP)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder, env=env, text=True, capture_output=True, timeout=SECONDS, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    told = f"line {line}: {command}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, told
+    assert "Traceback" not in done.stderr, told
+    return done.stdout
+
+
+def expect_output(block: Block, printed: str) -> None:
+    """Check that the lines of a ``text`` block were printed, in their order."""
+    rest = [squeeze(line) for line in printed.splitlines()]
+    for line in filter(None, map(squeeze, block.text.splitlines())):
+        if line == "...":
+            continue
+        assert line in rest, f"line {block.line}: not printed here: {line!r}, but\n{printed}"
+        rest = rest[rest.index(line) + 1 :]
+
+
+def squeeze(line: str) -> str:
+    """Make runs of blanks and of rules single, since tables stretch with the terminal."""
+    return re.sub(r"([\s─━═-])[\s─━═-]+", r"\1", line).strip()

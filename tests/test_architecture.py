@@ -1,0 +1,158 @@
+"""The import rules of the architecture, read off the syntax tree of every module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "tokenflow_sim"
+ROOT = Path(__file__).resolve().parents[1] / PACKAGE
+
+# Arrows point one way: a room may import itself and rooms of a lower floor. The package's own `__init__`
+# gathers the public names, so that only what stands above it may use it.
+FLOORS: tuple[frozenset[str], ...] = (
+    frozenset({"errors", "variables"}),
+    frozenset({"market"}),
+    frozenset({"scenario"}),
+    frozenset({"strategies"}),
+    frozenset({"agents", "ledger"}),
+    frozenset({"model"}),
+    frozenset({"study", "testing"}),
+    frozenset({"plot"}),
+    frozenset({""}),
+    frozenset({"cli", "app"}),
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MESA = {"mesa", "mesa_geo", "mesa_llm"}
+MESA_ROOMS = {"agents", "model", "study", "app"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, with the line that does it."""
+
+    module: str
+    line: int
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module of the package: ``market`` of ``tokenflow_sim.market.layout``."""
+    return module.removeprefix(PACKAGE).lstrip(".").split(".")[0]
+
+
+def module_of(path: Path, root: Path) -> str:
+    """Return the dotted name of a file of the package."""
+    parts = (PACKAGE, *path.relative_to(root).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def names_module(module: str, root: Path) -> bool:
+    """Say whether a dotted name of the package is a module rather than something inside of one."""
+    place = root.joinpath(*module.split(".")[1:])
+    return place.with_suffix(".py").is_file() or place.is_dir()
+
+
+def imports_of(path: Path, root: Path) -> Iterator[Import]:
+    """Find every import of a file, those inside functions and under TYPE_CHECKING among them."""
+    module = module_of(path, root)
+    package = module if path.stem == "__init__" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *filter(None, [base])])
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield Import(full if base == PACKAGE and names_module(full, root) else base, node.lineno)
+
+
+def broken_rules(root: Path) -> list[str]:
+    """Tell every import in the package that breaks a rule."""
+    broken = []
+    for path in sorted(root.rglob("*.py")):
+        room = room_of(module_of(path, root))
+        if room not in FLOOR:
+            broken.append(f"{path.name}: the room {room!r} has no floor in this test; give it one")
+            continue
+        mesa_allowed = room in MESA_ROOMS or path.stem == "app"
+        for found in imports_of(path, root):
+            place = f"{path.relative_to(root.parent)}:{found.line}"
+            top = found.module.split(".")[0]
+            if top in MESA and not mesa_allowed:
+                broken.append(f"{place}: {room!r} imports {found.module}")
+            if top != PACKAGE:
+                continue
+            target = room_of(found.module)
+            if target not in FLOOR:
+                broken.append(f"{place}: imports {found.module}, which has no floor in this test")
+            elif target != room and FLOOR[target] >= FLOOR[room]:
+                broken.append(f"{place}: {room!r} imports {found.module}")
+    return broken
+
+
+def test_every_import_points_down_and_only_the_model_side_knows_mesa() -> None:
+    assert broken_rules(ROOT) == []
+
+
+def test_the_rooms_that_the_rules_name_exist() -> None:
+    assert {"market", "scenario", "strategies", "agents", "study", "plot"} <= {
+        path.name for path in ROOT.iterdir() if path.is_dir()
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("market/a.py", "import mesa", "'market' imports mesa"),
+        ("market/a.py", "from mesa.agent import Agent", "'market' imports mesa.agent"),
+        ("market/a.py", "from tokenflow_sim.scenario import load", "'market' imports tokenflow_sim.scenario"),
+        ("market/a.py", "from ..scenario.load import f", "'market' imports tokenflow_sim.scenario.load"),
+        ("market/deep/a.py", "from ...model import f", "'market' imports tokenflow_sim.model"),
+        ("market/__init__.py", "from .. import scenario", "'market' imports tokenflow_sim.scenario"),
+        ("market/a.py", "from tokenflow_sim import clear", "'market' imports tokenflow_sim"),
+        ("market/a.py", "def f():\n    import tokenflow_sim.study", "'market' imports tokenflow_sim.study"),
+        ("scenario/a.py", "import tokenflow_sim.strategies", "'scenario' imports tokenflow_sim.strategies"),
+        ("strategies/a.py", "import mesa", "'strategies' imports mesa"),
+        ("agents/a.py", "from tokenflow_sim import ledger", "'agents' imports tokenflow_sim.ledger"),
+        ("study/a.py", "from tokenflow_sim.plot import prices", "'study' imports tokenflow_sim.plot"),
+        ("plot/a.py", "import mesa.visualization", "'plot' imports mesa.visualization"),
+        ("attic/a.py", "import numpy", "no floor"),
+    ],
+)
+def test_a_broken_rule_is_told(tmp_path: Path, file: str, text: str, told: str) -> None:
+    root = tmp_path / PACKAGE
+    for room in ("scenario", "study", "ledger"):
+        (root / room).mkdir(parents=True)
+    bad = root / file
+    bad.parent.mkdir(parents=True, exist_ok=True)
+    bad.write_text(text)
+    broken = broken_rules(root)
+    assert len(broken) == 1
+    assert told in broken[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("market/a.py", "from tokenflow_sim import errors\nfrom . import layout\nimport numpy"),
+        ("agents/a.py", "import mesa\nfrom tokenflow_sim.strategies.base import View"),
+        ("plot/app.py", "from mesa.visualization import SolaraViz"),
+        ("cli/a.py", "import tokenflow_sim as tf\nfrom tokenflow_sim.plot import prices"),
+        ("__init__.py", "from tokenflow_sim.plot import prices"),
+    ],
+)
+def test_an_arrow_that_points_down_is_free(tmp_path: Path, file: str, text: str) -> None:
+    root = tmp_path / PACKAGE
+    root.mkdir()
+    (root / "errors.py").touch()
+    good = root / file
+    good.parent.mkdir(exist_ok=True)
+    good.write_text(text)
+    assert broken_rules(root) == []
