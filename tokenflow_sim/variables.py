@@ -153,5 +153,5 @@ RESULT_COORDINATES: dict[str, str] = {
     "destination": COORDINATES["destination"],
     "arc_owner": COORDINATES["owner"],
 }
-"""Coordinates of results. `provider` and `owner` are dimensions there (of profit and owner_income), so that the
-coordinates along `asset` and `arc` have names of their own."""
+"""Coordinates of results. `provider` and `owner` are dimensions there (of profit and owner_income), which is
+why the coordinates along `asset` and `arc` have names of their own."""
