@@ -1,0 +1,13 @@
+"""The clearing core: a plain library of labelled markets, their linear program and its prices."""
+
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.certificate import Certificate
+from tokenflow_sim.market.clearing import Clearer, Clearing, clear
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.prices import decompose
+from tokenflow_sim.market.settlement import Settlement, settle
+
+__all__ = [
+    "Arrays", "Certificate", "Clearer", "Clearing", "Layout", "Market", "Settlement", "clear", "decompose", "settle",
+]  # fmt: skip

@@ -117,9 +117,7 @@ class Layout:
             "destination": ("arc", self.nodes.to_numpy()[self.destination]),
             "owner": ("arc", np.asarray(self.owner, dtype=object)),
         }
-        data: dict[str, Any] = {
-            dim: (dim, self.index(dim)) for dim in ("node", "workload", "asset", "arc")
-        }
+        data: dict[str, Any] = {dim: (dim, self.index(dim)) for dim in ("node", "workload", "asset", "arc")}
         for dim, index in (("block", self.blocks), ("step", self.steps)):
             if index is not None:
                 data[dim] = (dim, index)

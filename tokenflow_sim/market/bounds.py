@@ -1,0 +1,65 @@
+"""The interval that each price can take among all optimal duals of a market."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.market.arrays import Floats
+from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.quadratic import linearised
+from tokenflow_sim.market.tangent import Tangent
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.variables import Variable
+
+
+def price_bounds(market: Market, values: Values) -> xr.Dataset:
+    """Find each price's own interval: the left- and right-hand derivatives of the least cost in one demand.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+    values : Values
+        Its optimum.
+
+    Returns
+    -------
+    Dataset
+        `lower` and `upper`, dims (node, workload), in $/Mtok; infinite where no such change can be served.
+    """
+    engine = Engine(market)
+    program, problem = engine.program, engine.problem(market.arrays)
+    point = np.concatenate(
+        [
+            values.dispatch.ravel(),
+            values.flow.ravel(),
+            values.unserved.ravel(),
+            np.zeros(program.balance.stop),
+        ]
+    )
+    costs = problem.costs
+    if market.is_quadratic:
+        load = (market.arrays.link_use * values.flow).sum(axis=1)
+        costs = engine.problem(linearised(market.arrays, load)).costs
+    tangent = Tangent(engine.solver, program, point / problem.scale.quantity, problem.upper, problem.rows)
+    nodal = program.balance.stop
+    bounds: dict[str, Floats] = {}
+    for name, sign in (("upper", 1.0), ("lower", -1.0)):
+        found = np.empty(nodal)
+        for row in range(nodal):
+            step = np.zeros(program.rows)
+            step[row] = sign
+            cost = tangent.cheapest(step, costs)
+            found[row] = np.inf * sign if cost is None else sign * cost * problem.scale.price
+        bounds[name] = found.reshape(program.nodal_shape)
+    dims = ("node", "workload")
+    return xr.Dataset(
+        {
+            name: market.layout.label(
+                Variable(name, dims, "$/Mtok", f"{name} end of the price's interval"), bounds[name]
+            )
+            for name in ("lower", "upper")
+        }
+    )

@@ -1,0 +1,238 @@
+"""Clearing a market: `clear` once, or a `Clearer` that is built once and clears market after market."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import xarray as xr
+
+from tokenflow_sim.errors import CertificateError
+from tokenflow_sim.market.bounds import price_bounds
+from tokenflow_sim.market.certificate import CERTIFIED, Certificate, certify
+from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.quadratic import solve_quadratic
+from tokenflow_sim.market.values import Values, values_of
+from tokenflow_sim.variables import CLEARING
+
+SECONDS_PER_HOUR = 3600.0
+
+
+class Clearing:
+    """The outcome of one market: prices, dispatch, flows, unserved demand and rents, with their proof.
+
+    Parameters
+    ----------
+    market : Market
+        What was cleared.
+    values : Values
+        The outcome as plain arrays.
+    certificate : Certificate
+        Its residuals.
+
+    Attributes
+    ----------
+    price : DataArray
+        Locational marginal price, dims (node, workload), $/Mtok.
+    dispatch, scarcity_rent : DataArray
+        Dims (asset, workload[, block]), Mtok/s and $/Mtok.
+    flow : DataArray
+        Dims (arc, workload), Mtok/s.
+    unserved : DataArray
+        Dims (node, workload[, step]), Mtok/s.
+    power_rent : DataArray
+        Dims (asset,), $/s per MW.
+    congestion_rent : DataArray
+        Dims (arc,), $/GB or $/Mtok: the link's whole marginal charge beyond route cost.
+    total_cost : float
+        Cost as offered, $/h.
+    status : str
+        ``"optimal"``; a clearing that is not never gets this far.
+    """
+
+    status = "optimal"
+
+    def __init__(self, market: Market, values: Values, certificate: Certificate) -> None:
+        self.market = market
+        self.values = values
+        self.certificate = certificate
+
+    @property
+    def total_cost(self) -> float:
+        """Total cost as offered, in $/h."""
+        return self.values.cost * SECONDS_PER_HOUR
+
+    def _labelled(self, name: str) -> xr.DataArray:
+        return self.market.layout.label(CLEARING[name], getattr(self.values, name))
+
+    @cached_property
+    def price(self) -> xr.DataArray:
+        """Locational marginal price in $/Mtok, dims (node, workload)."""
+        return self._labelled("price")
+
+    @cached_property
+    def dispatch(self) -> xr.DataArray:
+        """Dispatch in Mtok/s, dims (asset, workload[, block])."""
+        return self._labelled("dispatch")
+
+    @cached_property
+    def flow(self) -> xr.DataArray:
+        """Flow in Mtok/s, dims (arc, workload)."""
+        return self._labelled("flow")
+
+    @cached_property
+    def unserved(self) -> xr.DataArray:
+        """Unserved demand in Mtok/s, dims (node, workload[, step])."""
+        return self._labelled("unserved")
+
+    @cached_property
+    def scarcity_rent(self) -> xr.DataArray:
+        """Scarcity rent in $/Mtok, dims (asset, workload[, block])."""
+        return self._labelled("scarcity_rent")
+
+    @cached_property
+    def power_rent(self) -> xr.DataArray:
+        """Power rent in $/s per MW, dims (asset,)."""
+        return self._labelled("power_rent")
+
+    @cached_property
+    def congestion_rent(self) -> xr.DataArray:
+        """Congestion rent in $/GB (or $/Mtok in token equivalents), dims (arc,)."""
+        return self._labelled("congestion_rent")
+
+    def price_bounds(self) -> xr.Dataset:
+        """Return the interval that each price can take, on its own, among all optimal duals.
+
+        Returns
+        -------
+        Dataset
+            `lower` and `upper`, dims (node, workload), $/Mtok: the left- and the right-hand derivative of the least
+            cost in that demand. `upper` is infinite where no more can be served.
+        """
+        return price_bounds(self.market, self.values)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return all arrays as one Dataset, with total cost, status and certificate in its attributes."""
+        names = [name for name in CLEARING if name != "total_cost"]
+        certificate = self.certificate
+        return xr.Dataset(
+            {name: getattr(self, name) for name in names},
+            attrs={
+                "total_cost": self.total_cost,
+                "total_cost_units": CLEARING["total_cost"].unit,
+                "status": self.status,
+                "hours": self.market.hours,
+                "link_unit": self.market.layout.link_unit,
+                "certificate_primal": certificate.primal,
+                "certificate_dual": certificate.dual,
+                "certificate_complementarity": certificate.complementarity,
+                "certificate_gap": certificate.gap,
+            },
+        )
+
+    def __repr__(self) -> str:
+        """Summarise the clearing in one line."""
+        price = self.price.mean("node")
+        prices = ", ".join(
+            f"{name} {float(price.sel(workload=name)):.4g}" for name in price.indexes["workload"]
+        )
+        return (
+            f"<Clearing: {self.status}, {self.total_cost:,.2f} $/h; mean price in $/Mtok: {prices}; "
+            f"unserved {self.values.unserved.sum():.4g} Mtok/s; certificate {self.certificate.worst:.1e}>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the plain parts."""
+        return type(self), (self.market, self.values, self.certificate)
+
+
+class Clearer:
+    """Clears one market after another, building the solver's model once and then only moving numbers.
+
+    A market of another structure (labels, incidence, link use, power use) rebuilds by itself.
+
+    Parameters
+    ----------
+    market : Market
+        Any market of the structure to come; it is not cleared.
+
+    Notes
+    -----
+    Prices and dispatch are functions of the Market alone, never of what was cleared before; see
+    docs/explanation/prices.md.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self._engine = Engine(market)
+
+    def clear(self, market: Market) -> Clearing:
+        """Clear a market.
+
+        Parameters
+        ----------
+        market : Market
+            The market.
+
+        Returns
+        -------
+        Clearing
+            Certified: every residual is at most 1e-7.
+
+        Raises
+        ------
+        InfeasibleError
+            If demand that must be served cannot be; it names the classes, the nodes and the amounts.
+        CertificateError
+            If no method reaches an optimum that can be certified.
+        """
+        if not self._engine.program.serves(market):
+            self._engine = Engine(market)
+        clearing = self._attempt(market)
+        if clearing.certificate.worst > CERTIFIED:
+            self._engine = Engine(market)  # from nothing: no basis, no factorisation, no scaling is kept
+            clearing = self._attempt(market)
+        if clearing.certificate.worst > CERTIFIED:
+            raise CertificateError(
+                f"the clearing of {market!r} is not optimal within {CERTIFIED:g}: {clearing.certificate}. "
+                "Data that spans more than nine orders of magnitude does this; check the units of its arrays."
+            )
+        return clearing
+
+    def _attempt(self, market: Market) -> Clearing:
+        program = self._engine.program
+        if market.is_quadratic:
+            values = solve_quadratic(self._engine, market)
+        else:
+            values = values_of(program, market.arrays, self._engine.solve(market.arrays))
+        return Clearing(market, values, certify(market.layout, market.arrays, values))
+
+
+def clear(market: Market) -> Clearing:
+    """Clear one market: the linear program of equations (1) and (10), its duals and their certificate.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+
+    Returns
+    -------
+    Clearing
+        Prices, dispatch, flows, unserved demand and rents.
+
+    Raises
+    ------
+    InfeasibleError
+        If demand that must be served cannot be; it names the classes, the nodes and the amounts.
+    CertificateError
+        If no method reaches an optimum that can be certified.
+
+    Examples
+    --------
+    >>> import tokenflow_sim as tf
+    >>> clearing = tf.clear(tf.load_scenario("us5").market())
+    >>> round(clearing.total_cost)
+    123635
+    """
+    return Clearer(market).clear(market)

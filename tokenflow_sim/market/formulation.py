@@ -1,0 +1,166 @@
+"""The linear program of a market as a labelled linopy model, one function per group of constraints.
+
+    min   sum_{s,k} p_sk x_sk + sum_{a,k} c_ak f_ak + sum_{n,k} rho_nk y_nk  [+ sum_a kappa_a/2 load_a^2]
+    s.t.  sum_{a out of n} f_ak - sum_{a into n} f_ak + sum_{s at n} x_sk + y_nk = d_nk     (1b), (10b)
+          x_sk <= C_sk                                                                      (1c), (10c)
+          sum_k h_sk x_sk <= P_s                        where an asset's classes share its power
+          sum_k u_ak f_ak <= B_a                                                            (1d), (10d)
+          f_ak = 0 where the class may not use the arc                                      (latency rule)
+          0 <= y_nk <= d_nk, y_nk = 0 where rho_nk is infinite                              (partial service)
+
+All formulations of the paper differ in the data of the Market, never in code. The model built here is both the
+slow reference and, through its solver's live model, the structure whose numbers `Clearer` moves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import linopy
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tokenflow_sim.market.market import Market
+
+# One row per class and node, and one per link and asset, whatever the numbers: only numbers move afterwards.
+BALANCE, LINK_LIMIT, POWER_LIMIT = "balance", "link_limit", "power_limit"
+
+
+def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Model:
+    """Build the linopy model of a market.
+
+    Parameters
+    ----------
+    market : Market
+        The data.
+    shortfall_cost : float, optional
+        If given, each balance row gets a variable `shortfall` at this cost, in $/Mtok: demand beyond what
+        can be served, so that the program always has a solution and an infeasible market can say what it
+        lacks.
+
+    Returns
+    -------
+    linopy.Model
+        With variables `dispatch` (asset, workload, block), `flow` (arc, workload), `unserved` (node, workload,
+        step) and perhaps `shortfall` (node, workload), and constraints `balance` (node, workload), `link_limit`
+        (arc,) and `power_limit` (asset,) as far as the market has them.
+    """
+    model = linopy.Model()
+    add_dispatch(model, market)
+    add_flow(model, market)
+    add_unserved(model, market)
+    if shortfall_cost is not None:
+        _variable(model, market, "shortfall", ("node", "workload"), np.inf)
+    add_balance(model, market)
+    add_link_limit(model, market)
+    add_power_limit(model, market)
+    add_objective(model, market, shortfall_cost)
+    return model
+
+
+def add_dispatch(model: linopy.Model, market: Market) -> None:
+    """Add the rates processed by every asset, ``0 <= x_sk <= C_sk``: equations (1c), (10c)."""
+    _variable(model, market, "dispatch", ("asset", "workload", "block"), market.arrays.capacity)
+
+
+def add_flow(model: linopy.Model, market: Market) -> None:
+    """Add the flows, zero where a class may not use an arc: equations (1e), (10e) and the latency rule."""
+    if len(market.layout.arcs):
+        limit = np.where(market.arrays.allowed, np.inf, 0.0)
+        _variable(model, market, "flow", ("arc", "workload"), limit)
+
+
+def add_unserved(model: linopy.Model, market: Market) -> None:
+    """Add unserved demand, ``0 <= y_nk <= d_nk``, zero where it must be served: section 2.2, partial service."""
+    limit = np.where(np.isinf(market.arrays.value), 0.0, market.arrays.demand)
+    _variable(model, market, "unserved", ("node", "workload", "step"), limit)
+
+
+def add_balance(model: linopy.Model, market: Market) -> None:
+    """Add the nodal balance of every class: equations (1b), (10b)."""
+    layout, variables = market.layout, model.variables
+    served = _summed(variables["unserved"], "step")
+    if "shortfall" in variables:
+        served = served + variables["shortfall"]
+    supplied = _by_node(_summed(variables["dispatch"], "block"), "asset", layout.asset_node, market)
+    balance = served + supplied
+    if "flow" in variables:
+        flow = 1 * variables["flow"]
+        balance = balance + _by_node(flow, "arc", layout.origin, market)
+        balance = balance - _by_node(flow, "arc", layout.destination, market)
+    demand = _array(market, ("node", "workload"), market.arrays.demand.sum(axis=2))
+    model.add_constraints(balance == demand, name=BALANCE)
+
+
+def add_link_limit(model: linopy.Model, market: Market) -> None:
+    """Add the shared capacity of every link, ``sum_k u_ak f_ak <= B_a``: equations (1d), (10d)."""
+    if "flow" in model.variables:
+        use = _array(market, ("arc", "workload"), market.arrays.link_use)
+        load = (use * model.variables["flow"]).sum("workload")
+        model.add_constraints(load <= _array(market, ("arc",), market.arrays.link_capacity), name=LINK_LIMIT)
+
+
+def add_power_limit(model: linopy.Model, market: Market) -> None:
+    """Add the power that an asset's classes share, ``sum_k h_sk x_sk <= P_s``."""
+    arrays = market.arrays
+    if arrays.power_use is not None and arrays.power_limit is not None:
+        use = _array(market, ("asset", "workload"), arrays.power_use)
+        drawn = (use * model.variables["dispatch"]).sum(["workload", "block"])
+        model.add_constraints(drawn <= _array(market, ("asset",), arrays.power_limit), name=POWER_LIMIT)
+
+
+def add_objective(model: linopy.Model, market: Market, shortfall_cost: float | None) -> None:
+    """Add the cost of processing, routing and lost service: equations (1a), (10a), in $/s."""
+    arrays, variables = market.arrays, model.variables
+    value = np.where(np.isinf(arrays.value), 0.0, arrays.value)  # must serve: fixed at zero, at any price
+    offers = _array(market, ("asset", "workload", "block"), arrays.offer_price)
+    cost = (offers * variables["dispatch"]).sum()
+    cost = cost + (_array(market, ("node", "workload", "step"), value) * variables["unserved"]).sum()
+    if "flow" in variables:
+        route_cost = _array(market, ("arc", "workload"), arrays.route_cost)
+        cost = cost + (route_cost * variables["flow"]).sum()
+        if market.is_quadratic:
+            load = _variable(model, market, "load", ("arc",), np.inf)
+            use = _array(market, ("arc", "workload"), arrays.link_use)
+            model.add_constraints(load - (use * variables["flow"]).sum("workload") == 0, name="load_is_use")
+            cost = cost + (_array(market, ("arc",), arrays.link_curvature / 2) * load * load).sum()
+    if shortfall_cost is not None:
+        cost = cost + shortfall_cost * variables["shortfall"].sum()
+    model.add_objective(cost)
+
+
+def _labels(market: Market, dim: str) -> pd.Index[Any]:
+    layout = market.layout
+    if (dim == "block" and layout.blocks is None) or (dim == "step" and layout.steps is None):
+        return pd.RangeIndex(1, name=dim)
+    return layout.index(dim).rename(dim)
+
+
+def _array(market: Market, dims: tuple[str, ...], values: Any) -> xr.DataArray:
+    coords = {dim: _labels(market, dim) for dim in dims}
+    shape = tuple(len(index) for index in coords.values())
+    return xr.DataArray(np.broadcast_to(values, shape), dims=dims, coords=coords)
+
+
+def _variable(
+    model: linopy.Model, market: Market, name: str, dims: tuple[str, ...], upper: Any
+) -> linopy.Variable:
+    limit = _array(market, dims, upper)
+    return model.add_variables(lower=xr.zeros_like(limit, dtype=float), upper=limit, name=name)
+
+
+def _summed(variable: linopy.Variable, dim: str) -> linopy.LinearExpression:
+    return (1 * variable).sum(dim)
+
+
+def _by_node(
+    expression: linopy.LinearExpression, dim: str, position: np.ndarray[Any, Any], market: Market
+) -> linopy.LinearExpression:
+    """Sum an expression over the assets or arcs of every node; nodes without any get an empty sum."""
+    nodes = _labels(market, "node")
+    group = xr.DataArray(
+        nodes.to_numpy()[position], dims=[dim], coords={dim: _labels(market, dim)}, name="node"
+    )
+    # A node without any is missing, which under linopy's v1 semantics would void the whole row.
+    return expression.groupby(group).sum().reindex({"node": nodes}).fillna(0)

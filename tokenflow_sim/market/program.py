@@ -1,0 +1,160 @@
+"""The linear program as plain vectors: which column and row is what, and how a market's numbers fill them.
+
+Columns stand in the order of `formulation.build`: dispatch, flow, unserved, shortfall; rows likewise: balance,
+link limit, power limit. Every column meets at most three rows, which is kept as three index arrays instead of
+a general sparse matrix.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.market import Market
+
+Ints = NDArray[np.int64]
+NO_ROW = -1
+
+
+class Program:
+    """Columns, rows and coefficients of the program of all markets with one layout and one set of coefficients.
+
+    Parameters
+    ----------
+    market : Market
+        Any market of that structure.
+
+    Attributes
+    ----------
+    x, f, y, v : slice
+        Columns of dispatch, flow, unserved and shortfall.
+    balance, link, power : slice
+        Rows; `power` is empty where power is not shared.
+    first, second, third : ndarray of int
+        Rows met by each column: its balance row (coefficient +1), for a flow the balance row at its destination
+        (-1), and the link or power row (`weight`); -1 where there is none.
+    weight : ndarray
+        Coefficient in the third row: GB/Mtok (or 1) for flows, MW per Mtok/s for dispatch.
+    """
+
+    def __init__(self, market: Market) -> None:
+        layout, arrays = market.layout, market.arrays
+        sizes = layout.sizes
+        self.layout = layout
+        self.link_use, self.power_use = arrays.link_use, arrays.power_use
+        self.shares_power = market.has_shared_power
+        n, k = sizes["node"], sizes["workload"]
+        self.offers_shape = (sizes["asset"], k, sizes["block"])
+        self.flow_shape = (sizes["arc"], k)
+        self.unserved_shape = (n, k, sizes["step"])
+        self.nodal_shape = (n, k)
+        starts = np.cumsum([0, *(int(np.prod(shape)) for shape in self._shapes())])
+        self.x, self.f, self.y, self.v = (slice(*pair) for pair in pairwise(map(int, starts)))
+        self.columns = int(starts[-1])
+        nodal, arcs = n * k, sizes["arc"]
+        assets = sizes["asset"] if self.shares_power else 0
+        self.balance = slice(0, nodal)
+        self.link = slice(nodal, nodal + arcs)
+        self.power = slice(nodal + arcs, nodal + arcs + assets)
+        self.rows = nodal + arcs + assets
+        self._set_incidence()
+
+    def _shapes(self) -> tuple[tuple[int, ...], ...]:
+        return self.offers_shape, self.flow_shape, self.unserved_shape, self.nodal_shape
+
+    def _set_incidence(self) -> None:
+        layout = self.layout
+        n, k = self.nodal_shape
+        row_of = np.arange(n * k).reshape(n, k)
+        self.first = np.empty(self.columns, dtype=np.int64)
+        self.second = np.full(self.columns, NO_ROW, dtype=np.int64)
+        self.third = np.full(self.columns, NO_ROW, dtype=np.int64)
+        self.weight = np.zeros(self.columns)
+        self.first[self.x] = np.broadcast_to(row_of[layout.asset_node][:, :, None], self.offers_shape).ravel()
+        self.first[self.f] = row_of[layout.origin].ravel()
+        self.second[self.f] = row_of[layout.destination].ravel()
+        self.first[self.y] = np.broadcast_to(row_of[:, :, None], self.unserved_shape).ravel()
+        self.first[self.v] = row_of.ravel()
+        links = np.arange(self.link.start, self.link.stop)
+        self.third[self.f] = np.broadcast_to(links[:, None], self.flow_shape).ravel()
+        self.weight[self.f] = self.link_use.ravel()
+        if self.shares_power and self.power_use is not None:
+            powers = np.arange(self.power.start, self.power.stop)
+            self.third[self.x] = np.broadcast_to(powers[:, None, None], self.offers_shape).ravel()
+            self.weight[self.x] = np.broadcast_to(self.power_use[:, :, None], self.offers_shape).ravel()
+
+    def serves(self, market: Market) -> bool:
+        """Whether a market has this structure: equal labels, incidence and coefficients."""
+        arrays = market.arrays
+        return (
+            (market.layout is self.layout or market.layout == self.layout)
+            and market.has_shared_power == self.shares_power
+            and _same(arrays.link_use, self.link_use)
+            and (not self.shares_power or _same(arrays.power_use, self.power_use))
+        )
+
+    @cached_property
+    def matrix(self) -> sparse.csc_array:
+        """The coefficients, rows by columns."""
+        columns = np.arange(self.columns)
+        has_second, has_third = self.second != NO_ROW, self.third != NO_ROW
+        rows = np.concatenate([self.first, self.second[has_second], self.third[has_third]])
+        places = np.concatenate([columns, columns[has_second], columns[has_third]])
+        values = np.concatenate([np.ones(self.columns), -np.ones(has_second.sum()), self.weight[has_third]])
+        return sparse.csc_array((values, (rows, places)), shape=(self.rows, self.columns))
+
+    def fill_costs(self, arrays: Arrays, shortfall: float, out: Floats) -> Floats:
+        """Write the cost of every column, in $/Mtok; zero for demand that must be served."""
+        out[self.x] = arrays.offer_price.ravel()
+        out[self.f] = arrays.route_cost.ravel()
+        value = arrays.value.ravel()
+        out[self.y] = np.where(np.isinf(value), 0.0, value)
+        out[self.v] = shortfall
+        return out
+
+    def fill_limits(self, arrays: Arrays, out: Floats) -> Floats:
+        """Write the upper bound of every column, in Mtok/s; a link without capacity forbids its flows."""
+        out[self.x] = arrays.capacity.ravel()
+        if arrays.power_limit is not None and self.shares_power:
+            out[self.x].reshape(self.offers_shape)[arrays.power_limit == 0] = 0.0
+        usable = arrays.allowed & (arrays.link_capacity > 0)[:, None]
+        out[self.f] = np.where(usable | (arrays.allowed & (arrays.link_use == 0)), np.inf, 0.0).ravel()
+        out[self.y] = np.where(np.isinf(arrays.value), 0.0, arrays.demand).ravel()
+        out[self.v] = 0.0
+        return out
+
+    def fill_rows(self, arrays: Arrays, out: Floats) -> Floats:
+        """Write the right-hand sides: demand, link capacity and power.
+
+        The rows of links and assets that can carry nothing are freed, since `fill_limits` already holds their
+        columns at zero: an equation 0 <= 0 would only make the basis degenerate.
+        """
+        out[self.balance] = arrays.demand.sum(axis=2).ravel()
+        out[self.link] = np.where(arrays.link_capacity > 0, arrays.link_capacity, np.inf)
+        if arrays.power_limit is not None and self.shares_power:
+            out[self.power] = np.where(arrays.power_limit > 0, arrays.power_limit, np.inf)
+        return out
+
+    def activity(self, values: Floats) -> Floats:
+        """Return the value of every row at given column values."""
+        rows: Floats = np.bincount(self.first, values, self.rows)
+        flow = values[self.f]
+        rows -= np.bincount(self.second[self.f], flow, self.rows)
+        rows += np.bincount(self.third[self.f], self.weight[self.f] * flow, self.rows)
+        if self.shares_power:
+            rows += np.bincount(self.third[self.x], self.weight[self.x] * values[self.x], self.rows)
+        return rows
+
+    def reduced_costs(self, costs: Floats, duals: Floats) -> Floats:
+        """Return cost less the rows' duals of every column: ``c - A' lambda``."""
+        padded = np.append(duals, 0.0)  # NO_ROW reads the appended zero
+        return costs - padded[self.first] + padded[self.second] - self.weight * padded[self.third]
+
+
+def _same(one: Floats | None, other: Floats | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))

@@ -1,0 +1,133 @@
+"""Who pays whom: the settlement that the prices of a clearing imply, to the last cent.
+
+Demand at node n pays ``pi (d - y)``, an asset earns ``pi x = (p + mu + sigma h) x``, a link earns
+``(c + rent u) f`` (section 2.4 of the paper), and money in equals money out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.clearing import SECONDS_PER_HOUR, Clearing
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.variables import SETTLEMENT
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The money flows of one clearing, in $/h.
+
+    Parameters
+    ----------
+    payment : DataArray
+        What demand pays, dims (node, workload).
+    revenue : DataArray
+        What assets earn, dims (asset, workload).
+    link_income : DataArray
+        What links earn: route cost and congestion rent, dims (arc, workload).
+    residual : float
+        Money in less money out; zero up to rounding.
+    """
+
+    payment: xr.DataArray
+    revenue: xr.DataArray
+    link_income: xr.DataArray
+    residual: float
+
+    def by_party(self) -> xr.Dataset:
+        """Return totals in $/h: `payment` by node, `revenue` by provider, `link_income` by owner."""
+        return xr.Dataset(
+            {
+                "payment": self.payment.sum("workload", keep_attrs=True),
+                "revenue": self.revenue.sum("workload", keep_attrs=True).groupby("provider").sum(),
+                "link_income": self.link_income.sum("workload", keep_attrs=True).groupby("owner").sum()
+                if self.link_income.sizes["arc"]
+                else xr.DataArray(np.zeros(0), dims="owner", coords={"owner": np.array([], dtype=object)}),
+            }
+        )
+
+    def __repr__(self) -> str:
+        """Summarise the settlement in one line."""
+        return (
+            f"<Settlement: demand pays {float(self.payment.sum()):,.2f} $/h, providers earn "
+            f"{float(self.revenue.sum()):,.2f} $/h, networks {float(self.link_income.sum()):,.2f} $/h, "
+            f"residual {self.residual:.2g} $/h>"
+        )
+
+
+@dataclass(frozen=True)
+class Money:
+    """The same as plain arrays, in $/s.
+
+    Parameters
+    ----------
+    payment : ndarray
+        Dims (node, workload).
+    revenue : ndarray
+        Dims (asset, workload).
+    link_income : ndarray
+        Dims (arc, workload).
+    """
+
+    payment: Floats
+    revenue: Floats
+    link_income: Floats
+
+
+def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
+    """Settle plain arrays.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where assets stand.
+    arrays : Arrays
+        The market's numbers.
+    values : Values
+        The clearing's.
+
+    Returns
+    -------
+    Money
+        In $/s.
+    """
+    served = (arrays.demand - values.unserved).sum(axis=2)
+    charge = arrays.route_cost + values.congestion_rent[:, None] * arrays.link_use
+    return Money(
+        payment=values.price * served,
+        revenue=values.price[layout.asset_node] * values.dispatch.sum(axis=2),
+        link_income=charge * values.flow,
+    )
+
+
+def settle(market: Market, clearing: Clearing) -> Settlement:
+    """Settle a clearing.
+
+    Parameters
+    ----------
+    market : Market
+        What was cleared.
+    clearing : Clearing
+        Its outcome.
+
+    Returns
+    -------
+    Settlement
+        In $/h; ``residual`` is zero up to 1e-9 of the payments.
+    """
+    money = settle_values(market.layout, market.arrays, clearing.values)
+    label = market.layout.label
+    return Settlement(
+        payment=label(SETTLEMENT["payment"], money.payment * SECONDS_PER_HOUR),
+        revenue=label(SETTLEMENT["revenue"], money.revenue * SECONDS_PER_HOUR),
+        link_income=label(SETTLEMENT["link_income"], money.link_income * SECONDS_PER_HOUR),
+        residual=float(
+            (money.payment.sum() - money.revenue.sum() - money.link_income.sum()) * SECONDS_PER_HOUR
+        ),
+    )

@@ -1,0 +1,121 @@
+"""The fixed shift of a market's numbers that makes its optimal basis unique.
+
+Dual prices at a degenerate optimum are not unique, and neither is dispatch where costs tie. The published ones
+are those of an optimal basis of a shifted program: every demand is raised by one and the same small step (so the
+dual is the right-hand derivative, the cost of one more unit), and demands, limits and costs each by a far
+smaller generic amount that breaks what ties are left. The shifted program has one optimal basis, which any
+algorithm finds from any start; see docs/explanation/prices.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.program import Program
+
+# In units of the market's own scale. A step must stand clear of the solver's tolerance (1e-9) and below the
+# gaps in people's data; the generic part must stand clear of both, being broken down by cancellation.
+DEMAND_STEP = 1e-5
+GENERIC_SHARE = 1e-2
+COST_STEP = 1e-6
+SHORTFALL_FACTOR = 1e3
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Powers of two that bring a market's quantities and prices near one, so that tolerances mean the same.
+
+    Parameters
+    ----------
+    quantity : float
+        Mtok/s of one unit in the solver.
+    price : float
+        $/Mtok of one unit in the solver.
+    """
+
+    quantity: float
+    price: float
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> Scale:
+        """Read the scale off a market: its mean positive demand and its mean positive offer."""
+        quantity = _mean_positive(arrays.demand) or _mean_positive(arrays.capacity) or 1.0
+        price = _mean_positive(arrays.offer_price) or _mean_positive(arrays.route_cost) or 1.0
+        return cls(_power_of_two(quantity), _power_of_two(price))
+
+
+def _mean_positive(values: Floats) -> float:
+    positive = values[values > 0]
+    return float(positive.mean()) if positive.size else 0.0
+
+
+def _power_of_two(value: float) -> float:
+    return float(2.0 ** np.clip(np.round(np.log2(value)), -60, 60))
+
+
+class Shift:
+    """The generic directions of one program, fixed by its size alone.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        generic = generic_numbers(2 * program.columns + program.rows)
+        columns, rows = program.columns, program.rows
+        self.costs = COST_STEP * generic[:columns]
+        self.costs[program.v] = 0.0
+        self.limits = DEMAND_STEP * GENERIC_SHARE * generic[columns : 2 * columns]
+        self.rows = DEMAND_STEP * GENERIC_SHARE * generic[2 * columns : 2 * columns + rows]
+        # A link's or an asset's row is in its own units: shift it as far as a typical unit of service would.
+        self.rows[program.link] *= _typical(program.link_use)
+        if program.shares_power and program.power_use is not None:
+            self.rows[program.power] *= _typical(program.power_use)
+
+    def shifted_rows(self, rows: Floats, direction: Floats) -> Floats:
+        """Shift right-hand sides; `direction` is +1 where one more unit is asked for, -1 where one less."""
+        shifted = rows + self.rows
+        balance = self.program.balance
+        shifted[balance] = rows[balance] + direction * (DEMAND_STEP + self.rows[balance])
+        return shifted
+
+    def shifted_limits(self, limits: Floats) -> Floats:
+        """Shift upper bounds, but not those at zero, which forbid."""
+        return np.where(limits > 0, limits + self.limits, limits)
+
+
+def _typical(use: Floats) -> Floats:
+    totals = use.sum(axis=1)
+    counts = np.maximum((use > 0).sum(axis=1), 1)
+    return np.where(totals > 0, totals / counts, 1.0)
+
+
+def generic_numbers(count: int) -> Floats:
+    """Return numbers in (0.5, 1.5) without simple relations, the same on every machine: SplitMix64 of 1, 2, ...
+
+    Parameters
+    ----------
+    count : int
+        How many.
+
+    Returns
+    -------
+    ndarray
+        Dims (count,).
+
+    References
+    ----------
+    Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, OOPSLA.
+    """
+    with np.errstate(over="ignore"):
+        state = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state = state ^ (state >> np.uint64(31))
+    return 0.5 + (state >> np.uint64(11)).astype(np.float64) / 2.0**53

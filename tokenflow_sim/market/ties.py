@@ -1,0 +1,84 @@
+"""Equal offers at one node share what is left to them in proportion to the quantity offered.
+
+A simplex gives everything to one of two equal offers, always the same one, which no market would do.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenflow_sim.market.arrays import Arrays, Bools, Floats
+from tokenflow_sim.market.program import Program
+
+_RELATIVE = 1e-9
+
+
+def share_ties(program: Program, arrays: Arrays, dispatch: Floats, power_rent: Floats) -> Floats:
+    """Share the dispatch of equal offers for a class at a node pro rata to quantity.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    arrays : Arrays
+        The market's numbers.
+    dispatch : ndarray
+        Any optimal dispatch, dims (asset, workload, block), in Mtok/s.
+    power_rent : ndarray
+        Power rents, dims (asset,); offers of an asset whose shared power binds keep what they have, since they
+        are not equal once their power is priced.
+
+    Returns
+    -------
+    ndarray
+        Dispatch of equal cost, dims (asset, workload, block).
+    """
+    marginal = (dispatch > 0) & (dispatch < arrays.capacity)
+    if not marginal.any():
+        return dispatch
+    groups = _groups(program, arrays)
+    held = power_rent > 0
+    if arrays.power_limit is None or arrays.power_use is None:
+        return _shared(dispatch, arrays, groups, held)
+    for _ in range(held.size + 1):
+        shared = _shared(dispatch, arrays, groups, held)
+        drawn = np.einsum("ak,akb->a", arrays.power_use, shared)
+        over = (drawn > arrays.power_limit * (1 + _RELATIVE)) & ~held
+        if not over.any():
+            break
+        held = held | over  # its own power stands in the way of an equal share
+    return shared
+
+
+def _groups(program: Program, arrays: Arrays) -> Floats:
+    """Return a number for each group of offers with one node, class and price."""
+    node = np.broadcast_to(program.layout.asset_node[:, None, None], program.offers_shape).ravel()
+    workload = np.broadcast_to(
+        np.arange(program.offers_shape[1])[None, :, None], program.offers_shape
+    ).ravel()
+    price = arrays.offer_price.ravel()
+    order = np.lexsort((price, workload, node))
+    fresh = np.ones(order.size, dtype=np.int64)
+    same = (
+        (node[order][1:] == node[order][:-1])
+        & (workload[order][1:] == workload[order][:-1])
+        & (price[order][1:] == price[order][:-1])
+    )
+    fresh[1:] = ~same
+    groups = np.empty(order.size, dtype=np.int64)
+    groups[order] = np.cumsum(fresh) - 1
+    return groups
+
+
+def _shared(dispatch: Floats, arrays: Arrays, groups: Floats, held: Bools) -> Floats:
+    shape = dispatch.shape
+    takes_part = np.broadcast_to(~held[:, None, None], shape).ravel()
+    flat, offered = dispatch.ravel(), arrays.capacity.ravel()
+    members = np.where(takes_part, offered, 0.0)
+    count = int(groups.max()) + 1
+    total = np.bincount(groups, np.where(takes_part, flat, 0.0), count)
+    quantity = np.bincount(groups, members, count)
+    partners = np.bincount(groups, takes_part & (offered > 0), count)
+    share = np.divide(total, quantity, out=np.zeros(count), where=quantity > 0)
+    spread = takes_part & (partners[groups] > 1)
+    return np.where(spread, np.minimum(share[groups], 1.0) * offered, flat).reshape(shape)

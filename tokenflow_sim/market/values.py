@@ -1,0 +1,127 @@
+"""The plain numbers of a clearing, and how they follow from the program's vertex."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.ties import share_ties
+from tokenflow_sim.market.vertex import Vertex
+
+
+@dataclass(frozen=True)
+class Values:
+    """A clearing's numbers without labels; `block` and `step` always exist, with length one where unused.
+
+    Parameters
+    ----------
+    price : ndarray
+        Locational marginal price in $/Mtok, dims (node, workload).
+    dispatch : ndarray
+        Dispatch in Mtok/s, dims (asset, workload, block).
+    flow : ndarray
+        Flow in Mtok/s, dims (arc, workload).
+    unserved : ndarray
+        Unserved demand in Mtok/s, dims (node, workload, step).
+    scarcity_rent : ndarray
+        Scarcity rent in $/Mtok, dims (asset, workload, block).
+    power_rent : ndarray
+        Power rent in $/s per MW, dims (asset,); zero where power is not shared.
+    congestion_rent : ndarray
+        The link's whole marginal charge beyond route cost, eta + kappa * load, in $/GB or $/Mtok, dims (arc,).
+    cost : float
+        Total cost as offered, in $/s.
+    """
+
+    price: Floats
+    dispatch: Floats
+    flow: Floats
+    unserved: Floats
+    scarcity_rent: Floats
+    power_rent: Floats
+    congestion_rent: Floats
+    cost: float
+
+
+def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
+    """Turn a vertex of the program into a clearing's numbers.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    arrays : Arrays
+        The market's numbers.
+    vertex : Vertex
+        Values in Mtok/s and duals in $/Mtok and $ per unit of each limit.
+
+    Returns
+    -------
+    Values
+        With offers that tie at a node sharing pro rata.
+    """
+    columns = vertex.values
+    price = vertex.duals[program.balance].reshape(program.nodal_shape)
+    dispatch = np.clip(columns[program.x].reshape(program.offers_shape), 0.0, arrays.capacity)
+    flow = np.maximum(columns[program.f].reshape(program.flow_shape), 0.0)
+    unserved = np.clip(columns[program.y].reshape(program.unserved_shape), 0.0, arrays.demand)
+    congestion = _congestion_rent(program, arrays, vertex, price)
+    margin = price[program.layout.asset_node][:, :, None] - arrays.offer_price
+    power, charge = _power_rent(program, arrays, vertex, margin)
+    # The power rent of what a class draws comes off before the scarcity rent of its own limit (equation 8).
+    scarcity = np.maximum(margin - charge[:, :, None], 0.0)
+    dispatch = share_ties(program, arrays, dispatch, power)
+    return Values(
+        price=price,
+        dispatch=dispatch,
+        flow=flow,
+        unserved=unserved,
+        scarcity_rent=scarcity,
+        power_rent=power,
+        congestion_rent=congestion,
+        cost=total_cost(program.layout, arrays, dispatch, flow, unserved),
+    )
+
+
+def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, unserved: Floats) -> float:
+    """Return the cost of processing, routing, lost service and curvature in $/s: equations (1a), (10a)."""
+    lost = np.where(unserved > 0, unserved, 0.0) * np.where(np.isinf(arrays.value), 0.0, arrays.value)
+    cost = np.vdot(arrays.offer_price, dispatch) + np.vdot(arrays.route_cost, flow) + lost.sum()
+    if arrays.link_curvature.any():
+        load = (arrays.link_use * flow).sum(axis=1)
+        cost += 0.5 * np.vdot(arrays.link_curvature, load * load)
+    return float(cost)
+
+
+def _congestion_rent(program: Program, arrays: Arrays, vertex: Vertex, price: Floats) -> Floats:
+    rent = np.maximum(-vertex.duals[program.link], 0.0)
+    closed = arrays.link_capacity == 0
+    if closed.any():
+        # A link without capacity is left out of the program; its rent is the least that keeps everybody off it.
+        layout = program.layout
+        gain = price[layout.origin] - price[layout.destination] - arrays.route_cost
+        usable = arrays.allowed & (arrays.link_use > 0)
+        worth = np.where(usable, gain / np.where(usable, arrays.link_use, 1.0), 0.0).max(axis=1, initial=0.0)
+        rent = np.where(closed, np.maximum(worth, 0.0), rent)
+    return rent
+
+
+def _power_rent(program: Program, arrays: Arrays, vertex: Vertex, margin: Floats) -> tuple[Floats, Any]:
+    """Return the power rent of every asset, and its charge on a unit of every class."""
+    if not program.shares_power or arrays.power_use is None or arrays.power_limit is None:
+        assets, workloads, _ = program.offers_shape
+        return np.zeros(assets), np.zeros((assets, workloads))
+    rent = np.maximum(-vertex.duals[program.power], 0.0)
+    dark = arrays.power_limit == 0
+    if dark.any():
+        offered = (arrays.capacity > 0) & (arrays.power_use > 0)[:, :, None]
+        per_power = np.where(
+            offered, margin / np.where(arrays.power_use > 0, arrays.power_use, 1.0)[:, :, None], 0.0
+        )
+        rent = np.where(dark, np.maximum(per_power.max(axis=(1, 2), initial=0.0), 0.0), rent)
+    return rent, rent[:, None] * arrays.power_use

@@ -1,0 +1,126 @@
+"""From an optimal basis to exact numbers: the market's own vertex, with its primal and dual values.
+
+The solver says which columns and rows are basic. Everything published is then computed afresh from that basis
+and the market's unshifted numbers, so that equal bases give equal bits whatever the solver did before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix
+from scipy.sparse.linalg import splu
+
+from tokenflow_sim.market.arrays import Bools, Floats
+from tokenflow_sim.market.program import NO_ROW, Program
+
+Ints = NDArray[np.int64]
+# A value this close to its bound, in the solver's units, stands on it.
+ON_BOUND = 1e-10
+
+
+@dataclass(frozen=True)
+class Basis:
+    """An optimal basis: what is basic, and at which bound the other columns stand.
+
+    Parameters
+    ----------
+    columns : ndarray of int
+        The basic columns.
+    tight : ndarray of int
+        The rows whose slack is not basic: every balance row, and the limits that bind.
+    at_upper : ndarray of bool
+        Columns that stand at their upper bound, dims (columns,).
+    """
+
+    columns: Ints
+    tight: Ints
+    at_upper: Bools
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A basic solution.
+
+    Parameters
+    ----------
+    values : ndarray
+        Value of every column.
+    duals : ndarray
+        Dual of every row; not positive for limits.
+    """
+
+    values: Floats
+    duals: Floats
+
+
+def read_basis(program: Program, values: Floats, upper: Floats, rows: Floats) -> Basis | None:
+    """Read the basis off a solution that is not degenerate: what lies between its bounds is basic.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    values, upper : ndarray
+        Values and upper bounds of the columns in the shifted program.
+    rows : ndarray
+        Its right-hand sides.
+
+    Returns
+    -------
+    Basis or None
+        None if the solution is degenerate, so that its basis cannot be seen from its values.
+    """
+    between = (values > ON_BOUND) & (values < upper - ON_BOUND)
+    # A shortfall has no bounds that matter: it is basic wherever it is not zero.
+    between[program.v] = np.abs(values[program.v]) > ON_BOUND
+    limits = slice(program.balance.stop, program.rows)
+    slack = rows[limits] - program.activity(values)[limits]
+    binding = np.flatnonzero(slack <= ON_BOUND * np.clip(np.abs(rows[limits]), 1.0, 1e6))
+    columns = np.flatnonzero(between)
+    tight = np.concatenate([np.arange(program.balance.stop), binding + limits.start])
+    if columns.size != tight.size:
+        return None
+    at_upper = ~between & (values > 0.5 * upper)
+    at_upper[program.v] = False
+    return Basis(columns, tight, at_upper)
+
+
+class Factor:
+    """The factorised basis matrix of a program."""
+
+    def __init__(self, program: Program, basis: Basis) -> None:
+        self.program, self.basis = program, basis
+        columns = basis.columns
+        place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)  # its last entry answers for NO_ROW
+        place[basis.tight] = np.arange(basis.tight.size)
+        met = np.empty((columns.size, 3), dtype=np.int64)
+        met[:, 0] = place[program.first[columns]]
+        met[:, 1] = place[program.second[columns]]
+        met[:, 2] = place[program.third[columns]]
+        coefficients = np.empty((columns.size, 3))
+        coefficients[:, 0] = 1.0
+        coefficients[:, 1] = -1.0
+        coefficients[:, 2] = program.weight[columns]
+        there = met != NO_ROW
+        starts = np.zeros(columns.size + 1, dtype=np.int32)
+        np.cumsum(there.sum(axis=1), out=starts[1:])
+        size = basis.tight.size
+        matrix = csc_matrix((coefficients[there], met[there].astype(np.int32), starts), shape=(size, size))
+        self._lu = splu(matrix)
+
+    def primal(self, upper: Floats, rows: Floats) -> Floats:
+        """Return the values of all columns for given upper bounds and right-hand sides."""
+        program, basis = self.program, self.basis
+        values = np.where(basis.at_upper, upper, 0.0)
+        rest = (rows - program.activity(values))[basis.tight]
+        values[basis.columns] = self._lu.solve(rest)
+        return values
+
+    def dual(self, costs: Floats) -> Floats:
+        """Return the duals of all rows for given costs."""
+        duals = np.zeros(self.program.rows)
+        duals[self.basis.tight] = self._lu.solve(costs[self.basis.columns], trans="T")
+        return duals
