@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -142,7 +142,10 @@ class Scenario(Part):
         description="When period 0 begins, in UTC; sets local hours and weekdays. A Monday's midnight if"
         " left out.",
     )
-    market: MarketRules = Field(default=MarketRules(), description="How the market is cleared.")
+    # Files say `market`; here that name is the method that makes a period's market.
+    rules: MarketRules = Field(
+        default=MarketRules(), alias="market", description="How the market is cleared."
+    )
     demand: Demand = Field(default=Demand(), description="How much is asked for.")
     workloads: Annotated[dict[Name, Workload], Freeze] = Field(
         min_length=1,
@@ -177,4 +180,78 @@ class Scenario(Part):
         """The scenario as arrays, made once."""
         from tokenflow_sim.scenario.compiled import Compiled
 
-        return Compiled.of(self)
+        return Compiled(self)
+
+    def market(self, period: int = 0) -> Market:
+        """Return the market of a period: truthful offers, expected demand.
+
+        Raises
+        ------
+        ScenarioError
+            If the period is negative, or beyond what a table by period covers.
+        """
+        return self.compiled.market(period)
+
+    def override(self, changes: Mapping[str, Any]) -> Self:
+        """Return a copy with some values changed.
+
+        Parameters
+        ----------
+        changes : mapping
+            New values by dotted path, as Python objects or YAML text, e.g. ``{"demand.scale": 40}``,
+            ``{"providers.atlas.assets[2].power_mw": "150"}``, ``{"nodes.dallas.electricity_price": 0.05}``.
+
+        Raises
+        ------
+        ScenarioError
+            If a path leads nowhere, or the changed scenario has faults; all of them are listed.
+
+        Notes
+        -----
+        Giving a strategy another name drops the parameters of the former one, unless they are given too. Giving
+        an asset a power drops its share, and the other way round.
+        """
+        from tokenflow_sim.scenario.build import build
+        from tokenflow_sim.scenario.intake import Intake, Source, read_tables
+        from tokenflow_sim.scenario.override import apply
+
+        data, faults = apply(self, changes)
+        intake = Intake(Source(f"scenario {self.name!r} with overrides"), data, faults)
+        read_tables(intake)
+        return build(intake)  # type: ignore[return-value]
+
+    def to_yaml(self) -> str:
+        """Return the scenario as one YAML text with every table in it."""
+        from tokenflow_sim.scenario.export import to_yaml
+
+        return to_yaml(self)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Read a scenario from one YAML text.
+
+        Raises
+        ------
+        ScenarioError
+            If the text has faults, or names files: text alone has no folder.
+        """
+        from tokenflow_sim.scenario.build import build
+        from tokenflow_sim.scenario.intake import Source, from_text
+
+        return build(from_text(text, Source("scenario text")))  # type: ignore[return-value]
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave the arrays out of copies and pickles: they are made again where they are needed."""
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name != "compiled"}
+        return {**state, "__dict__": fields}
+
+    def __copy__(self) -> Self:
+        """Copy without the arrays, which may not fit a changed copy."""
+        copied = super().__copy__()
+        copied.__dict__.pop("compiled", None)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Copy by reference: nothing in a scenario can change."""
+        return self.__copy__()

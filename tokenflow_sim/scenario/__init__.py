@@ -1,0 +1,8 @@
+"""Scenarios: files -> objects -> arrays, and the exogenous states of every period."""
+
+from tokenflow_sim.scenario.compiled import Compiled, State
+from tokenflow_sim.scenario.loading import list_scenarios, load_scenario
+from tokenflow_sim.scenario.noise import DemandNoise
+from tokenflow_sim.scenario.schema import Scenario
+
+__all__ = ["Compiled", "DemandNoise", "Scenario", "State", "list_scenarios", "load_scenario"]

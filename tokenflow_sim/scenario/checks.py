@@ -1,0 +1,274 @@
+"""What the schema cannot say: that names exist, sums add up, and nothing contradicts itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+
+from tokenflow_sim.errors import known
+from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
+from tokenflow_sim.scenario.places import Found, Loc
+from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.supply import Asset
+
+TOLERANCE = 1e-6
+
+
+def assets_of(scenario: Scenario) -> Iterator[tuple[Loc, str, Asset]]:
+    """Yield place, provider and content of every asset, in the order of the file."""
+    for name, provider in scenario.providers.items():
+        for number, asset in enumerate(provider.assets):
+            yield ("providers", name, "assets", number), name, asset
+
+
+def asset_label(provider: str, asset: Asset) -> str:
+    """Return the label of an asset."""
+    return asset.name or f"{provider}/{asset.node}/{asset.hardware}"
+
+
+def check(scenario: Scenario, also: Mapping[str, Set[str]], dropped: Set[str]) -> list[Found]:
+    """Find every fault that needs more than one entry to see.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What the schema accepts, perhaps without entries that it refused.
+    also : mapping
+        Names that exist though their entries were refused, by section.
+    dropped : set of str
+        Dotted paths of tables that could not be read at all: nothing is said about names in them.
+    """
+    return _Checks(scenario, also, dropped).run()
+
+
+class _Checks:
+    def __init__(self, scenario: Scenario, also: Mapping[str, Set[str]], dropped: Set[str]) -> None:
+        self.scenario = scenario
+        self.also = also
+        self.dropped = dropped
+        self.found: list[Found] = []
+
+    def run(self) -> list[Found]:
+        for part in (
+            self.names,
+            self.hardware,
+            self.power,
+            self.demand,
+            self.prices,
+            self.owners,
+            self.outages,
+        ):
+            part()
+        # Only sound names can be turned into arcs.
+        unsound = {str(loc[0]) for loc, _ in self.found} | {path.split(".")[0] for path in self.dropped}
+        unsound |= {"network" if section == "arcs" else section for section in self.also}
+        if not unsound & {"network", "nodes", "owners", "workloads"}:
+            self.links()
+        return self.found
+
+    def links(self) -> None:
+        """Check that arcs have an owner and, where it matters, a latency; and that outages hit arcs that exist."""
+        links = make_links(self.scenario)
+        self.found += find_link_faults(self.scenario, links)
+        for number, outage in enumerate(self.scenario.outages):
+            if outage.arc is not None and outage.arc not in links.labels:
+                self.note(("outages", number, "arc"), known("arc", outage.arc, links.labels))
+
+    def note(self, loc: Loc, message: str) -> None:
+        self.found.append((loc, message))
+
+    def known_names(self, section: str) -> list[str]:
+        return [*getattr(self.scenario, section), *sorted(self.also.get(section, ()))]
+
+    def refer(self, loc: Loc, section: str, names: Iterable[str]) -> bool:
+        """Check that names exist in a section; return whether they all do."""
+        if section in self.dropped:
+            return False
+        options = self.known_names(section)
+        wrong = [name for name in names if name not in options]
+        what = section if section == "hardware" else section[:-1]
+        for name in wrong:
+            text = known(what, name, options)
+            self.note(loc, text.replace("known hardwares", "known hardware"))
+        return not wrong
+
+    def sound(self, section: str) -> bool:
+        """Whether every entry of a section was accepted."""
+        return section not in self.dropped and not self.also.get(section)
+
+    def names(self) -> None:
+        """Check references by name, wherever they stand."""
+        scenario = self.scenario
+        for loc, _, asset in assets_of(scenario):
+            self.refer((*loc, "node"), "nodes", [asset.node])
+            self.refer((*loc, "hardware"), "hardware", [asset.hardware])
+        for loc, _, arc in table_places(scenario):
+            self.refer((*loc, "origin"), "nodes", [arc.origin])
+            self.refer((*loc, "destination"), "nodes", [arc.destination])
+            if arc.owner is not None:
+                self.refer((*loc, "owner"), "owners", [arc.owner])
+            if arc.origin == arc.destination:
+                self.note(loc, f"leads from {arc.origin} to itself")
+        for name, owner in scenario.owners.items():
+            if not isinstance(owner.owns, str):
+                self.refer(("owners", name, "owns"), "nodes", owner.owns)
+        for name, region in scenario.regions.items():
+            self.refer(("regions", name, "nodes"), "nodes", region.nodes)
+        demand, electricity = scenario.demand, scenario.electricity
+        self.refer(("demand", "hourly"), "workloads", demand.hourly)
+        self.refer(("demand", "weekly"), "workloads", demand.weekly)
+        self.refer(("network", "route_cost"), "workloads", scenario.network.route_cost)
+        self.refer(("electricity", "hourly"), "nodes", electricity.hourly)
+        if demand.noise is not None:
+            self.refer(("demand", "noise", "volatility"), "workloads", demand.noise.volatility)
+        if demand.series is not None:
+            self.refer(("demand", "series"), "workloads", demand.series.names)
+            self.refer(("demand", "series"), "nodes", demand.series.nodes)
+        if electricity.series is not None:
+            self.refer(("electricity", "series"), "nodes", electricity.series.names)
+
+    def hardware(self) -> None:
+        """Check that hardware has an energy for every class that it serves."""
+        for name, item in self.scenario.hardware.items():
+            for field, values in (("throughput", item.throughput), ("energy", item.energy)):
+                self.refer(("hardware", name, field), "workloads", values)
+            for workload, rate in item.throughput.items():
+                if rate > 0 and workload not in item.energy:
+                    self.note(
+                        ("hardware", name, "energy"), f"lacks {workload}, which it has a throughput for"
+                    )
+
+    def power(self) -> None:
+        """Check that assets have power, given once, and unique labels, and that no site gives more than it has."""
+        by_node: dict[str, list[tuple[Loc, Asset]]] = {}
+        labels: Counter[str] = Counter()
+        whole = "power" not in self.also and self.sound("nodes")
+        for loc, provider, asset in assets_of(self.scenario):
+            label = asset_label(provider, asset)
+            labels[label] += 1
+            if labels[label] == 2:
+                self.note(loc, f"repeats asset {label!r}; join the two, or give each a `name`")
+            if asset.power_mw is None and asset.share is None:
+                self.note(loc, "has no power: give `power_mw`, or a `share` of the node's power")
+                whole = False
+            elif asset.power_mw is not None and asset.share is not None:
+                self.note(loc, "has both power_mw and share; give one of them")
+                whole = False
+            by_node.setdefault(asset.node, []).append((loc, asset))
+        for name, items in by_node.items():
+            if whole and name in self.scenario.nodes:
+                self.site(name, items)
+
+    def site(self, name: str, items: list[tuple[Loc, Asset]]) -> None:
+        power = self.scenario.nodes[name].power_mw
+        shares = [(loc, asset.share) for loc, asset in items if asset.share is not None]
+        place: Loc = ("nodes", name, "power_mw")
+        if power is None:
+            for loc, _ in shares:
+                self.note((*loc, "share"), f"is a share of the power of {name}, which has no power_mw")
+            return
+        total = sum(share for _, share in shares)
+        named = ", ".join(f"{loc[1]} {share:g}" for loc, share in shares)
+        if len(shares) == len(items):
+            if abs(total - 1) > TOLERANCE:
+                self.note(place, f"the shares of its assets add up to {total:.9g}, not to 1 ({named})")
+            return
+        drawn = sum(asset.power_mw or 0.0 for _, asset in items) + total * power
+        if drawn > power * (1 + TOLERANCE):
+            self.note(place, f"its assets add up to {drawn:.9g} MW, more than its {power:g} MW")
+
+    def demand(self) -> None:
+        """Check that nodes with demand are in one region, and that service that may be lost has a value."""
+        scenario, series = self.scenario, self.scenario.demand.series
+        asks = (
+            {name for name, node in scenario.nodes.items() if node.demand_weight > 0}
+            if series is None
+            else {name for number, name in enumerate(series.nodes) if series.values[:, number].any()}
+        )
+        homes: dict[str, str] = {}
+        for name, region in scenario.regions.items():
+            for node in region.nodes:
+                place: Loc = ("regions", name, "nodes")
+                if node in homes:
+                    self.note(place, f"node {node!r} is in region {homes[node]!r} already")
+                homes.setdefault(node, name)
+                if node in scenario.nodes and node not in asks and "series" not in self.also:
+                    self.note(place, f"node {node!r} has no demand (its demand_weight is 0)")
+        if scenario.regions and self.sound("regions"):
+            for node in sorted(asks - set(homes)):
+                self.note(("nodes", node, "demand_weight"), "has demand, but is in no region")
+        if not scenario.rules.must_serve:
+            for name, workload in scenario.workloads.items():
+                if workload.value is None:
+                    message = "is needed where demand need not be served (market.must_serve is false)"
+                    self.note(("workloads", name, "value"), message)
+        if series is not None:
+            self.covers(("demand", "series"), series.periods)
+
+    def covers(self, loc: Loc, periods: int) -> None:
+        if periods < self.scenario.periods:
+            message = (
+                f"covers periods 0 to {periods - 1}, where the scenario has {self.scenario.periods} periods"
+            )
+            self.note(loc, message)
+
+    def prices(self) -> None:
+        """Check that every site of an asset has one electricity price."""
+        scenario = self.scenario
+        series = scenario.electricity.series
+        listed = set() if series is None else set(series.names)
+        for name in dict.fromkeys(asset.node for _, _, asset in assets_of(scenario)):
+            node = scenario.nodes.get(name)
+            if node is not None and node.electricity_price is None and name not in listed:
+                self.note(("nodes", name, "electricity_price"), "is needed, since assets stand there")
+        for name in listed:
+            node = scenario.nodes.get(name)
+            if node is not None and node.electricity_price is not None:
+                message = "is given here and in electricity.series; leave one of them out"
+                self.note(("nodes", name, "electricity_price"), message)
+            if name in scenario.electricity.hourly:
+                message = (
+                    f"node {name!r} has prices by period in electricity.series; leave its hours out here"
+                )
+                self.note(("electricity", "hourly"), message)
+        if series is not None:
+            self.covers(("electricity", "series"), series.periods)
+
+    def owners(self) -> None:
+        """Check that no two owners claim the same, and that rules by distance have coordinates."""
+        scenario, network = self.scenario, self.scenario.network
+        first: dict[str, str] = {}
+        for name, owner in scenario.owners.items():
+            claims = [owner.owns] if isinstance(owner.owns, str) else [f"node {node}" for node in owner.owns]
+            for claim in claims:
+                if claim in first:
+                    self.note(("owners", name, "owns"), f"{claim} is owned by {first[claim]!r} already")
+                first.setdefault(claim, name)
+        for name, node in scenario.nodes.items():
+            ruled = network.max_distance is not None or (network.tier1 is not None and node.tier1)
+            lacking = [f for f in ("latitude", "longitude") if getattr(node, f) is None]
+            if lacking and ruled:
+                for field in lacking:
+                    self.note(("nodes", name, field), "is needed, since arcs are made by distance")
+            elif len(lacking) == 1:
+                self.note(("nodes", name, lacking[0]), "is needed beside the other coordinate")
+
+    def outages(self) -> None:
+        """Check that outages hit something, and end after they begin."""
+        scenario = self.scenario
+        labels = {asset_label(provider, asset) for _, provider, asset in assets_of(scenario)}
+        for number, outage in enumerate(scenario.outages):
+            place: Loc = ("outages", number)
+            for field in ("node", "provider", "hardware"):
+                name = getattr(outage, field)
+                if name is not None:
+                    self.refer((*place, field), field if field == "hardware" else field + "s", [name])
+            if outage.asset is not None and outage.asset not in labels and "power" not in self.also:
+                self.note((*place, "asset"), known("asset", outage.asset, sorted(labels)))
+            targets = [f for f in ("node", "provider", "hardware", "asset") if getattr(outage, f) is not None]
+            if outage.arc is None and not targets:
+                self.note(place, "hits nothing: give an arc, or any of node, provider, hardware, asset")
+            elif outage.arc is not None and targets:
+                self.note(place, f"names an arc and a {targets[0]}; make them two outages")
+            if outage.last < outage.first:
+                self.note((*place, "last"), f"is period {outage.last}, before first, {outage.first}")

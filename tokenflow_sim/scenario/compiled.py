@@ -1,0 +1,311 @@
+"""A scenario as arrays: labels once, and the numbers of any period in microseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tokenflow_sim.errors import Fault, ScenarioError, known
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.layout import Layout, LinkUnit
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.scenario.checks import asset_label, assets_of
+from tokenflow_sim.scenario.exogenous import Availability, Clock, DemandSeries, PriceSeries, frozen
+from tokenflow_sim.scenario.formulations import Wiring, wire
+from tokenflow_sim.scenario.geography import Floats, Ints
+from tokenflow_sim.scenario.links import make_links
+from tokenflow_sim.scenario.noise import DemandNoise
+
+if TYPE_CHECKING:
+    from tokenflow_sim.scenario.fields import StrategySpec
+    from tokenflow_sim.scenario.schema import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The numbers of one period, as read-only arrays: true costs, what exists, and expected demand.
+
+    Parameters
+    ----------
+    period : int
+        The period.
+    true_cost, capacity : ndarray
+        In $/Mtok and Mtok/s, dims (asset, workload).
+    power_use, power_limit : ndarray or None
+        In MW per Mtok/s, dims (asset, workload), and MW, dims (asset,); None where power is not shared.
+    demand, value : ndarray
+        In Mtok/s and $/Mtok (infinite: must serve), dims (node, workload).
+    route_cost, link_use, allowed : ndarray
+        In $/Mtok, GB/Mtok or 1, and bool, dims (arc, workload).
+    link_capacity, link_curvature : ndarray
+        Dims (arc,).
+    electricity_price : ndarray
+        In $/kWh, dims (node,).
+    """
+
+    period: int
+    true_cost: Floats
+    capacity: Floats
+    power_use: Floats | None
+    power_limit: Floats | None
+    demand: Floats
+    value: Floats
+    route_cost: Floats
+    link_use: Floats
+    allowed: NDArray[np.bool_]
+    link_capacity: Floats
+    link_curvature: Floats
+    electricity_price: Floats
+
+
+def _groups(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
+    """Return the positions of each name among the members."""
+    found: dict[str, list[int]] = {name: [] for name in names}
+    for number, member in enumerate(members):
+        found[member].append(number)
+    arrays = {name: np.array(numbers, dtype=np.int64) for name, numbers in found.items()}
+    for array in arrays.values():
+        array.setflags(write=False)
+    return MappingProxyType(arrays)
+
+
+class Compiled:
+    """A scenario as arrays.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to compile.
+
+    Attributes
+    ----------
+    layout : Layout
+        Labels and incidence, without blocks and steps.
+    hours, periods, link_unit
+        As in the scenario.
+    providers, owners, regions : tuple of str
+        Names of the agents. Without regions in the scenario, each node with demand is one.
+    provider_assets, owner_arcs, region_nodes : mapping
+        Positions of what each agent has.
+    tariff : ndarray
+        Transfer tariff in $/GB, dims (arc,).
+    transfer : ndarray
+        Data moved in GB/Mtok as tariffs count it, dims (arc, workload): zero without a network.
+    base_route_cost : ndarray
+        Route cost beside the tariff in $/Mtok, dims (arc, workload).
+    latency, distance : ndarray
+        In ms and km, dims (arc,); NaN where unknown.
+    asset_hardware : tuple of str
+        Hardware type of each asset.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.hours, self.periods = scenario.hours, scenario.periods
+        self.wiring: Wiring = wire(scenario, make_links(scenario))
+        self._set_labels(scenario)
+        self._set_assets(scenario)
+        self._set_agents(scenario)
+        clock = Clock(scenario)
+        self._demand = DemandSeries(scenario, clock)
+        self._prices = PriceSeries(scenario, clock)
+        spans = [item.periods for item in (self._demand, self._prices) if item.periods is not None]
+        self.covered: int | None = min(spans) if spans else None
+        serve = scenario.rules.must_serve
+        values = [np.inf if serve else item.value for item in scenario.workloads.values()]
+        self._value = frozen(np.tile(np.array(values, dtype=float), (len(scenario.nodes), 1)))
+        self._segment = -1
+        self._segment_arrays: tuple[Floats, Floats | None, Floats] = self._whole
+        self._cost_price: Floats | None = None
+        self._cost: Floats = self._running
+
+    def _set_labels(self, scenario: Scenario) -> None:
+        wiring, placed = self.wiring, [(provider, asset) for _, provider, asset in assets_of(scenario)]
+        names = list(scenario.nodes)
+        self.link_unit: LinkUnit = wiring.link_unit
+        self.tariff, self.transfer = wiring.tariff, wiring.transfer
+        self.base_route_cost = wiring.base_route_cost
+        self.latency, self.distance = wiring.latency, wiring.distance
+        self.asset_hardware = tuple(asset.hardware for _, asset in placed)
+        self.layout = Layout(
+            nodes=pd.Index(names, name="node"),
+            workloads=pd.Index(list(scenario.workloads), name="workload"),
+            assets=pd.Index([asset_label(*item) for item in placed], name="asset"),
+            arcs=pd.Index(wiring.labels, name="arc", dtype=object if not wiring.labels else None),
+            asset_node=np.array([names.index(asset.node) for _, asset in placed], dtype=np.int64),
+            provider=tuple(provider for provider, _ in placed),
+            origin=wiring.origin,
+            destination=wiring.destination,
+            owner=wiring.owner,
+            link_unit=wiring.link_unit,
+        )
+
+    def _set_assets(self, scenario: Scenario) -> None:
+        placed = [asset for _, _, asset in assets_of(scenario)]
+        workloads = list(scenario.workloads)
+        types = [scenario.hardware[asset.hardware] for asset in placed]
+        power = np.array(
+            [
+                asset.power_mw
+                if asset.share is None
+                else asset.share * (scenario.nodes[asset.node].power_mw or 0.0)
+                for asset in placed
+            ],
+            dtype=float,
+        )
+        rate = np.array([[item.throughput.get(name, 0.0) for name in workloads] for item in types])
+        energy = np.array([[item.energy.get(name, 0.0) for name in workloads] for item in types])
+        running = np.array([item.running_cost for item in types]) + scenario.rules.opex_adder
+        runs = rate > 0
+        # Nominal power serves `rate` tok/s per MW, so an hour of a MW is spread over rate * 3600 / 1e6 Mtok.
+        per_mtok = np.divide(1e6, rate, out=np.zeros_like(rate), where=runs)
+        self._energy = np.where(runs, energy, 0.0)
+        self._running = frozen(running[:, None] * per_mtok / 3600)
+        capacity, limit = frozen(power[:, None] * rate / 1e6), frozen(power)
+        shared = scenario.rules.shared_power
+        self._power_use = frozen(per_mtok) if shared else None
+        self._whole = (capacity, limit if shared else None, self.wiring.link_capacity)
+        described = [
+            {"asset": label, "provider": provider, "node": asset.node, "hardware": asset.hardware}
+            for label, provider, asset in zip(self.layout.assets, self.layout.provider, placed, strict=True)
+        ]
+        self._availability = Availability(scenario, described, self.wiring.labels)
+
+    def _set_agents(self, scenario: Scenario) -> None:
+        self.providers, self.owners = tuple(scenario.providers), tuple(scenario.owners)
+        self.provider_assets = _groups(self.providers, list(self.layout.provider))
+        self.owner_arcs = _groups(self.owners, list(self.layout.owner))
+        homes = {name: region.nodes for name, region in scenario.regions.items()}
+        if not homes:
+            series = scenario.demand.series
+            homes = {
+                name: (name,)
+                for name, node in scenario.nodes.items()
+                if (node.demand_weight > 0 if series is None else name in series.nodes)
+            }
+        self.regions = tuple(homes)
+        names = list(scenario.nodes)
+        nodes = {
+            name: np.array([names.index(node) for node in members], dtype=np.int64)
+            for name, members in homes.items()
+        }
+        self.region_nodes: Mapping[str, Ints] = MappingProxyType(nodes)
+
+    def strategy_of(self, kind: str, name: str) -> dict[str, Any]:
+        """Return the strategy of an agent as the scenario gives it, e.g. ``{"name": "marginal_cost"}``.
+
+        Parameters
+        ----------
+        kind : {'provider', 'owner', 'region'}
+            Kind of agent.
+        name : str
+            Its name.
+
+        Raises
+        ------
+        KeyError
+            If there is no such agent.
+        """
+        sections: dict[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
+            "provider": (self.providers, self.scenario.providers),
+            "owner": (self.owners, self.scenario.owners),
+            "region": (self.regions, self.scenario.regions),
+        }
+        if kind not in sections:
+            raise KeyError(known("kind of agent", kind, list(sections)))
+        names, section = sections[kind]
+        if name not in names:
+            raise KeyError(known(kind, name, names))
+        if name not in section:  # a region that stands for its node
+            return {"name": "inelastic"}
+        spec: StrategySpec = section[name].strategy
+        return spec.as_dict()
+
+    def demand_noise(self) -> DemandNoise:
+        """Return the scenario's noise on demand, at its start."""
+        layout = self.layout
+        return DemandNoise(self.scenario.demand.noise, list(layout.nodes), list(layout.workloads), self.hours)
+
+    def state(self, period: int) -> State:
+        """Return the numbers of a period.
+
+        Parameters
+        ----------
+        period : int
+            From 0 on. Without a table by period it may lie beyond the scenario's periods: profiles repeat.
+
+        Raises
+        ------
+        ScenarioError
+            If the period is negative, or beyond what a table by period covers.
+        """
+        if period < 0 or (self.covered is not None and period >= self.covered):
+            last = "without end" if self.covered is None else f"to {self.covered - 1}"
+            fault = Fault(f"there is no period {period}; this scenario covers periods 0 {last}", "period")
+            raise ScenarioError([fault], f"scenario {self.scenario.name!r}")
+        segment = self._availability.segment(period)
+        if segment != self._segment:
+            self._segment, self._segment_arrays = segment, self._in_segment(segment)
+        capacity, limit, link_capacity = self._segment_arrays
+        price = self._prices.at(period)
+        if price is not self._cost_price:
+            local = price[self.layout.asset_node]
+            self._cost = frozen(local[:, None] * self._energy + self._running)
+            self._cost_price = price
+        wiring = self.wiring
+        return State(
+            period=period,
+            true_cost=self._cost,
+            capacity=capacity,
+            power_use=self._power_use,
+            power_limit=limit,
+            demand=self._demand.at(period),
+            value=self._value,
+            route_cost=wiring.route_cost,
+            link_use=wiring.link_use,
+            allowed=wiring.allowed,
+            link_capacity=link_capacity,
+            link_curvature=wiring.link_curvature,
+            electricity_price=price,
+        )
+
+    def _in_segment(self, segment: int) -> tuple[Floats, Floats | None, Floats]:
+        """Return capacities while a certain set of outages lasts."""
+        assets, arcs = self._availability.of(segment)
+        capacity, limit, links = self._whole
+        if assets is not None:
+            capacity = frozen(capacity * assets[:, None])
+            limit = None if limit is None else frozen(limit * assets)
+        if arcs is not None:
+            links = frozen(links * arcs)
+        return capacity, limit, links
+
+    def market(self, period: int = 0) -> Market:
+        """Return the market of a period: truthful offers, expected demand.
+
+        Raises
+        ------
+        ScenarioError
+            As `state` does.
+        """
+        state = self.state(period)
+        arrays = Arrays(
+            offer_price=state.true_cost[:, :, None],
+            capacity=state.capacity[:, :, None],
+            demand=state.demand[:, :, None],
+            value=state.value[:, :, None],
+            route_cost=state.route_cost,
+            link_use=state.link_use,
+            allowed=state.allowed,
+            link_capacity=state.link_capacity,
+            link_curvature=state.link_curvature,
+            power_use=state.power_use,
+            power_limit=state.power_limit,
+        )
+        return Market.from_arrays(self.layout, arrays, self.hours)

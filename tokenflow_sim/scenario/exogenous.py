@@ -1,0 +1,182 @@
+"""What happens to a market from outside, period by period: demand, electricity prices, outages."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tokenflow_sim.scenario.geography import Floats, Ints
+from tokenflow_sim.scenario.series import Profile, cycle_length, offset_hours
+
+if TYPE_CHECKING:
+    from tokenflow_sim.scenario.schema import Scenario
+
+FLAT_DAY, FLAT_WEEK = (1.0,) * 24, (1.0,) * 7
+_CACHE_BYTES = 64 * 2**20
+
+
+def frozen(values: Floats) -> Floats:
+    """Make an array read-only."""
+    values.setflags(write=False)
+    return values
+
+
+class Clock:
+    """Local time of each node: hours since a Monday's midnight at the start of a period.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its `start`, `hours` and the nodes' time zones.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        start = scenario.start
+        since_monday = start.weekday() * 24 + start.hour + start.minute / 60 + start.second / 3600
+        offsets = [offset_hours(node.time_zone, start) for node in scenario.nodes.values()]
+        local = since_monday + np.array(offsets)
+        self.hours = scenario.hours
+        self._zones, self.zone = np.unique(local, return_inverse=True)
+
+    def mean(self, profiles: list[Profile], period: int) -> Floats:
+        """Return the mean of each profile over a period, dims (profile, zone); `zone` tells each node's."""
+        begin = self._zones + period * self.hours
+        return np.stack([profile.mean(begin, self.hours) for profile in profiles])
+
+
+class Cycle:
+    """Arrays that repeat after a number of periods, computed when first asked for and then kept.
+
+    Parameters
+    ----------
+    make : callable
+        Computes the array of a period.
+    length : int or None
+        Periods after which it repeats; None if it does not, or only after very long.
+    size : int
+        Numbers in the array, to bound what is kept.
+    """
+
+    def __init__(self, make: Callable[[int], Floats], length: int | None, size: int) -> None:
+        self._make = make
+        self._length = length
+        self._keep = max(1, _CACHE_BYTES // (8 * max(size, 1)))
+        self._kept: dict[int, Floats] = {}
+
+    def at(self, period: int) -> Floats:
+        """Return the array of a period; the same object every time while it is kept."""
+        key = period if self._length is None else period % self._length
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= self._keep:
+                self._kept.pop(next(iter(self._kept)))
+            found = self._kept[key] = frozen(self._make(key))
+        return found
+
+
+class DemandSeries:
+    """Expected demand in Mtok/s by period, dims (node, workload).
+
+    Scale x weight of the node x base rate of the class x the class's profile at the node's local time; or the
+    scenario's own table by period, times scale.
+    """
+
+    def __init__(self, scenario: Scenario, clock: Clock) -> None:
+        demand, workloads = scenario.demand, scenario.workloads
+        nodes = scenario.nodes
+        shape = (len(nodes), len(workloads))
+        self.periods: int | None = None
+        self._table: Floats | None = None
+        if demand.series is not None:
+            series = demand.series
+            rows = [list(nodes).index(name) for name in series.nodes]
+            columns = [list(workloads).index(name) for name in series.names]
+            self._table = np.zeros((series.periods, *shape))
+            self._table[:, np.array(rows)[:, None], np.array(columns)] = series.values * demand.scale
+            frozen(self._table)
+            self.periods = series.periods
+            return
+        rate = np.array([item.base_demand for item in workloads.values()])
+        weight = np.array([node.demand_weight for node in nodes.values()])
+        # Divided last, as capacities are: demand that equals a capacity on paper does so to the bit.
+        base = np.outer(demand.scale * weight, rate) / 1e6
+        profiles = [
+            Profile(demand.hourly.get(name, FLAT_DAY), demand.weekly.get(name, FLAT_WEEK))
+            for name in workloads
+        ]
+
+        def make(period: int) -> Floats:
+            return base * clock.mean(profiles, period)[:, clock.zone].T
+
+        self._cycle = Cycle(make, cycle_length(clock.hours, profiles), base.size)
+
+    def at(self, period: int) -> Floats:
+        """Return expected demand in a period."""
+        return self._cycle.at(period) if self._table is None else self._table[period]
+
+
+class PriceSeries:
+    """Electricity prices in $/kWh by period, dims (node,); zero where a node has none."""
+
+    def __init__(self, scenario: Scenario, clock: Clock) -> None:
+        electricity, nodes = scenario.electricity, scenario.nodes
+        base = np.array([node.electricity_price or 0.0 for node in nodes.values()]) * electricity.scale
+        hourly = [electricity.hourly.get(name) for name in nodes]
+        days = sorted({day for day in hourly if day is not None})
+        profiles = [Profile(day, FLAT_WEEK) for day in [FLAT_DAY, *days]]
+        kind = np.array([0 if day is None else 1 + days.index(day) for day in hourly])
+        series = electricity.series
+        spots = np.array([list(nodes).index(name) for name in series.names] if series else [], dtype=np.int64)
+        self.periods = None if series is None else series.periods
+
+        def make(period: int) -> Floats:
+            price = base * clock.mean(profiles, period)[kind, clock.zone]
+            if series is not None:
+                price[spots] = series.values[period] * electricity.scale
+            return price
+
+        length = None if series is not None else cycle_length(clock.hours, profiles)
+        self.is_constant = length == 1
+        self._cycle = Cycle(make, length, base.size)
+
+    def at(self, period: int) -> Floats:
+        """Return the prices in a period."""
+        return self._cycle.at(period)
+
+
+class Availability:
+    """Share of each asset and arc that outages leave, constant between their starts and ends."""
+
+    def __init__(self, scenario: Scenario, assets: list[dict[str, str]], arcs: tuple[str, ...]) -> None:
+        self._assets, self._arcs = len(assets), len(arcs)
+        self._hits: list[tuple[int, int, float, Ints, Ints]] = []
+        edges = {0}
+        for outage in scenario.outages:
+            wanted = outage.model_dump(include={"node", "provider", "hardware", "asset"}, exclude_none=True)
+            rows = [
+                number
+                for number, asset in enumerate(assets)
+                if wanted and all(asset[field] == name for field, name in wanted.items())
+            ]
+            links = [number for number, label in enumerate(arcs) if label == outage.arc]
+            hit = (np.array(rows, dtype=np.int64), np.array(links, dtype=np.int64))
+            self._hits.append((outage.first, outage.last, outage.available, *hit))
+            edges |= {outage.first, outage.last + 1}
+        self._edges = sorted(edges)
+
+    def segment(self, period: int) -> int:
+        """Return the number of the span of periods, without any change in it, that a period lies in."""
+        return bisect_right(self._edges, period) - 1
+
+    def of(self, segment: int) -> tuple[Floats | None, Floats | None]:
+        """Return the shares of assets and of arcs in a span; None where all of them are whole."""
+        period = self._edges[segment]
+        assets, arcs = np.ones(self._assets), np.ones(self._arcs)
+        for first, last, share, rows, links in self._hits:
+            if first <= period <= last:
+                assets[rows] *= share
+                arcs[links] *= share
+        return (assets if (assets < 1).any() else None), (arcs if (arcs < 1).any() else None)

@@ -1,0 +1,69 @@
+"""A scenario -> one self-contained YAML text, with every table in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tokenflow_sim.scenario.fields import FrozenDict
+from tokenflow_sim.scenario.series import DAYS, NodeSeries, PeriodSeries
+from tokenflow_sim.scenario.tables import write_csv
+from tokenflow_sim.scenario.yaml_text import Block, write
+
+if TYPE_CHECKING:
+    from tokenflow_sim.scenario.schema import Scenario
+
+_NOTHING: tuple[Any, ...] = (None, "", (), {}, FrozenDict())
+
+
+def to_yaml(scenario: Scenario) -> str:
+    """Write a scenario as YAML that `Scenario.from_yaml` reads back equal.
+
+    Defaults are written out too, so that the text keeps its meaning where a later version has others.
+    """
+    data = scenario.model_dump(by_alias=True)
+    data["start"] = scenario.start.isoformat(sep=" ").removesuffix("+00:00")
+    data["nodes"] = _keyed("node", data["nodes"])
+    data["network"]["arcs"] = _keyed("arc", data["network"]["arcs"])
+    for section, key, names in (
+        ("demand", "hourly", ()),
+        ("demand", "weekly", DAYS),
+        ("electricity", "hourly", ()),
+    ):
+        data[section][key] = _profile("day" if names else "hour", data[section][key], names)
+    for section in ("demand", "electricity"):
+        series = data[section]["series"]
+        if isinstance(series, (PeriodSeries, NodeSeries)):
+            data[section]["series"] = Block(write_csv(series.header(), series.rows()))
+    if data["outages"]:
+        data["outages"] = _table(data["outages"])
+    return write(_without_nothing(data))
+
+
+def _table(records: Iterable[Mapping[str, Any]]) -> Block:
+    rows = list(records)
+    columns = [column for column in rows[0] if any(row[column] not in (None, "") for row in rows)]
+    return Block(write_csv(columns, [[row[column] for column in columns] for row in rows]))
+
+
+def _keyed(key: str, entries: Mapping[str, Mapping[str, Any]]) -> Block | None:
+    if not entries:
+        return None
+    return _table([{key: name, **entry} for name, entry in entries.items()])
+
+
+def _profile(key: str, columns: Mapping[str, Iterable[float]], names: Iterable[str]) -> Block | None:
+    if not columns:
+        return None
+    labels = list(names) or list(range(24))
+    rows = zip(labels, *columns.values(), strict=True)
+    return Block(write_csv([key, *columns], rows))
+
+
+def _without_nothing(data: Any) -> Any:
+    """Drop entries that say nothing, and turn containers into plain ones."""
+    if isinstance(data, Mapping):
+        return {key: _without_nothing(item) for key, item in data.items() if item not in _NOTHING}
+    if isinstance(data, (list, tuple)):
+        return [_without_nothing(item) for item in data]
+    return data

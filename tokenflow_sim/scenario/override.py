@@ -1,0 +1,174 @@
+"""Changing values of a scenario by dotted path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_origin
+
+import numpy as np
+
+from tokenflow_sim.errors import Fault, known
+from tokenflow_sim.scenario import yaml_text
+from tokenflow_sim.scenario.fields import StrategySpec
+from tokenflow_sim.scenario.places import Loc, parse_path, path_of, type_at
+from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
+
+if TYPE_CHECKING:
+    from tokenflow_sim.scenario.schema import Scenario
+
+
+class _BadPath(Exception):
+    """A path leads nowhere, or its value is no YAML."""
+
+
+def plain(value: Any) -> Any:
+    """Return a value in plain containers and numbers: what YAML could have held."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def apply(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    """Return the scenario's plain data with some values changed, and the faults of the paths.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to start from.
+    changes : mapping
+        New values by dotted path, as Python objects or as YAML text.
+
+    Notes
+    -----
+    Giving a strategy another name drops the parameters of the former one, unless the same change gives them.
+    Giving an asset a power drops its share, and the other way round.
+    """
+    change = _Change(scenario)
+    faults: list[Fault] = []
+    # Names of strategies first: parameters given beside them belong to the new strategy.
+    for path in sorted(
+        changes, key=lambda text: not str(text).rstrip().endswith(("strategy", "strategy.name"))
+    ):
+        try:
+            change.set(parse_path(str(path)), changes[path])
+        except (_BadPath, ValueError) as error:
+            faults.append(Fault(str(error), str(path)))
+    return change.data, faults
+
+
+class _Change:
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.schema = type(scenario)
+        self.data: dict[str, Any] = scenario.model_dump(by_alias=True)
+
+    def set(self, loc: Loc, value: Any) -> None:
+        value = self.read(loc, value)
+        here: Any = self.data
+        for depth, part in enumerate(loc[:-1]):
+            done = loc[: depth + 1]
+            if isinstance(here, (PeriodSeries, NodeSeries)):
+                raise _BadPath("internal")  # pragma: no cover - handled below, where the series is found
+            below = self.step(here, part, done)
+            if isinstance(below, (PeriodSeries, NodeSeries)):
+                here[part] = self.cell(below, loc[depth + 1 :], value)
+                return
+            if below is None or isinstance(below, tuple):
+                # An optional part comes to life; a list is opened for writing.
+                below = here[part] = (
+                    list(below or ()) if get_origin(type_at(self.schema, done)) is tuple else {}
+                )
+            here = below
+        self.put(here, loc, value)
+
+    def read(self, loc: Loc, value: Any) -> Any:
+        """Read text as YAML, except where the schema wants text or where it is a table."""
+        value = plain(value)
+        if not isinstance(value, str) or type_at(self.schema, loc) is str or "\n" in value:
+            return value
+        try:
+            return yaml_text.read(value).data
+        except yaml_text.YamlFault as error:
+            raise _BadPath(f"the value {value!r:.80} {error.message}") from None
+
+    def options(self, here: Any, done: Loc) -> list[str]:
+        """Return the names known at a place."""
+        if isinstance(here, (list, tuple)):
+            return [str(number) for number in range(len(here))]
+        if done[:-1] == ("network", "arcs"):
+            return list(self.scenario.compiled.layout.arcs)
+        return list(here) if isinstance(here, dict) else []
+
+    def unknown(self, here: Any, part: str | int, done: Loc) -> _BadPath:
+        if not isinstance(here, (dict, list, tuple)):
+            return _BadPath(f"{path_of(done[:-1])} holds a single value, and nothing below it")
+        what = "number" if isinstance(here, (list, tuple)) else "name" if len(done) > 1 else "field"
+        where = f" in {path_of(done[:-1])}" if len(done) > 1 else ""
+        return _BadPath(known(what, part, self.options(here, done), limit=30) + where)
+
+    def step(self, here: Any, part: str | int, done: Loc) -> Any:
+        """Go one step down."""
+        if isinstance(here, (list, tuple)):
+            number = int(part) if str(part).isdecimal() else -1
+            if not 0 <= number < len(here):
+                raise self.unknown(here, part, done)
+            return here[number]
+        if isinstance(here, dict):
+            if part in here:
+                return here[part]
+            if done[:2] == ("network", "arcs") and len(done) == 3:
+                return self.arc(str(part), here, done)
+        raise self.unknown(here, part, done)
+
+    def arc(self, label: str, arcs: dict[str, Any], done: Loc) -> dict[str, Any]:
+        """Write down an arc that a rule makes, so that its values can be changed one by one."""
+        compiled = self.scenario.compiled
+        if label not in self.options(arcs, done):
+            raise self.unknown(arcs, label, done)
+        number = int(compiled.layout.arcs.get_loc(label))
+        names = list(compiled.layout.nodes)
+        ends = compiled.layout.origin[number], compiled.layout.destination[number]
+        arcs[label] = {"origin": names[ends[0]], "destination": names[ends[1]]}
+        return arcs[label]
+
+    def put(self, here: Any, loc: Loc, value: Any) -> None:
+        """Set the last part of a path."""
+        part = loc[-1]
+        if isinstance(here, list):
+            self.step(here, part, loc)
+            here[int(part)] = value
+            return
+        if not isinstance(here, dict):
+            raise self.unknown(here, part, loc)
+        holder = type_at(self.schema, loc[:-1])
+        is_strategy = isinstance(holder, type) and issubclass(holder, StrategySpec)
+        free = get_origin(holder) is dict or holder is None or is_strategy
+        made = isinstance(holder, type) and hasattr(holder, "model_fields") and part in holder.model_fields
+        if part not in here and not free and not made:
+            raise self.unknown(here or dict.fromkeys(getattr(holder, "model_fields", ())), part, loc)
+        if is_strategy and part == "name" and here.get("name") != value:
+            here.clear()
+        if "assets" in loc and part in ("power_mw", "share"):
+            here["share" if part == "power_mw" else "power_mw"] = None
+        here[str(part)] = value
+
+    def cell(self, series: PeriodSeries | NodeSeries, rest: Loc, value: Any) -> PeriodSeries | NodeSeries:
+        """Change one number of a table by period: [period].column, or [period].node.column."""
+        columns = [list(range(series.periods))]
+        columns += [list(series.nodes)] if isinstance(series, NodeSeries) else []
+        columns += [list(series.names)]
+        if len(rest) != len(columns):
+            raise _BadPath("a cell of a table by period is [period].column, or [period].node.column")
+        key: list[Any] = [int(rest[0]) if str(rest[0]).isdecimal() else rest[0], *rest[1:]]
+        for what, part, options in zip(("period", *["name"] * 2), key, columns, strict=False):
+            if part not in options:
+                raise _BadPath(known(what, part, options))
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _BadPath(f"must be a number; found {value!r:.60}")
+        return series.with_cell(*key, float(value))

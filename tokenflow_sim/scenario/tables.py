@@ -1,0 +1,297 @@
+"""CSV text -> rows, with the line of every row and every fault of the table itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tokenflow_sim.errors import known
+from tokenflow_sim.scenario.series import DAYS, NodeSeries, PeriodSeries, day_index
+
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_WHOLE = re.compile(r"\d{1,9}")
+_SHOWN = 5
+
+Note = Callable[[str, str, int | None], None]
+"""Takes a place within the table, a message and a line."""
+
+
+@dataclass
+class Table:
+    """A table as text.
+
+    Parameters
+    ----------
+    header : list of str
+        Its columns.
+    rows : list of list of str
+        Its cells.
+    lines : list of int
+        The line of each row; empty where the rows come from no text.
+    """
+
+    header: list[str]
+    rows: list[list[Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    def line(self, row: int) -> int | None:
+        """Return the line of a row, if it has one."""
+        return self.lines[row] if row < len(self.lines) else None
+
+
+def listed(items: Iterable[object]) -> str:
+    """List the first few items."""
+    found = [str(item) for item in items]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return ", ".join(found[:_SHOWN]) + more
+
+
+def read_csv(text: str, note: Note) -> Table | None:
+    """Read CSV text; lines that are empty or start with ``#`` do not count.
+
+    Parameters
+    ----------
+    text : str
+        The text, with a header.
+    note : callable
+        Told of every fault.
+
+    Returns
+    -------
+    Table or None
+        None where there is no header to go by.
+    """
+    reader = csv.reader(
+        io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True, skipinitialspace=True
+    )
+    table: Table | None = None
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
+                continue
+            cells = [cell.strip() for cell in cells]
+            line = reader.line_num
+            if table is None:
+                table = _read_header(cells, line, note)
+                if table is None:
+                    return None
+            elif len(cells) != len(table.header):
+                hint = " (a number with a decimal comma?)" if len(cells) > len(table.header) else ""
+                note("", f"has {len(cells)} cells where the header has {len(table.header)}{hint}", line)
+            else:
+                table.rows.append(cells)
+                table.lines.append(line)
+    except csv.Error as error:
+        note("", f"is no valid CSV: {error}", reader.line_num)
+        return None
+    if table is None:
+        note("", "is empty; a table needs a header and rows", None)
+    elif not table.rows:
+        note("", "has a header but no rows", None)
+    return table
+
+
+def _read_header(cells: list[str], line: int, note: Note) -> Table | None:
+    if len(cells) == 1 and (";" in cells[0] or "\t" in cells[0]):
+        note("", "separates its columns by semicolons or tabs; use commas (and decimal points)", line)
+        return None
+    for column in sorted({cell for cell in cells if cells.count(cell) > 1}):
+        note("", f"repeats column {column!r}" if column else "has more than one column without a name", line)
+    if len(set(cells)) < len(cells):
+        return None
+    if "" in cells:
+        note("", "has a column without a name", line)
+        return None
+    return Table(cells)
+
+
+def from_records(records: Sequence[Any], note: Note) -> Table | None:
+    """Make a table of a list of mappings."""
+    header: dict[str, None] = {}
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            note(f"[{number}]", f"must be a mapping of columns to values; found {record!r:.60}", None)
+            return None
+        header.update(dict.fromkeys(map(str, record)))
+    if not header:
+        note("", "has no rows", None)
+        return None
+    return Table(list(header), [[record.get(column, "") for column in header] for record in records])
+
+
+def number(value: Any) -> float | str:
+    """Read a cell as a number, or say what is wrong with it."""
+    if isinstance(value, bool) or value is None:
+        return f"must be a number; found {value!r}"
+    if isinstance(value, str):
+        if not value:
+            return "is empty"
+        if _DECIMAL_COMMA.fullmatch(value):
+            return f"has a decimal comma; write {value.replace(',', '.')}"
+    try:
+        result = float(value) if "_" not in str(value) else float("x")
+    except (TypeError, ValueError, OverflowError):
+        return f"must be a number; found {value!r:.60}"
+    if not np.isfinite(result):
+        return f"must be finite; found {value}"
+    if result < 0:
+        return f"must not be negative; found {value}"
+    return result
+
+
+def _columns(table: Table, keys: Sequence[str], note: Note) -> list[str] | None:
+    """Return the columns of values, once the key columns are there."""
+    lacking = [key for key in keys if key not in table.header]
+    for key in lacking:
+        note("", f"needs a column {key!r}; it has {', '.join(table.header)}", None)
+    values = [column for column in table.header if column not in keys]
+    if not values and not lacking:
+        note("", "has no column of values", None)
+    return values if values and not lacking else None
+
+
+def _fill(
+    table: Table,
+    columns: list[str],
+    note: Note,
+    index_of: Callable[[int, list[Any]], int | None],
+    length: int,
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Put the values of each row where its key says."""
+    values = np.full((length, len(columns)), np.nan)
+    spots = [table.header.index(column) for column in columns]
+    for row, cells in enumerate(table.rows):
+        index = index_of(row, cells)
+        if index is None:
+            continue
+        for column, spot in enumerate(spots):
+            cell = number(cells[spot])
+            if isinstance(cell, str):
+                note(f"[{index}].{columns[column]}", cell, table.line(row))
+            else:
+                values[index, column] = cell
+    return values
+
+
+def read_profile(table: Table, key: str, note: Note) -> dict[str, list[float]] | None:
+    """Read a table by hour of the day (`key` ``hour``) or by weekday (``day``).
+
+    Returns
+    -------
+    dict or None
+        24 or 7 numbers by column; None where the table has faults, all of which were noted.
+    """
+    columns = _columns(table, (key,), note)
+    if columns is None:
+        return None
+    wanted = [str(hour) for hour in range(24)] if key == "hour" else list(DAYS)
+    seen: dict[int, int | None] = {}
+    spot = table.header.index(key)
+    sound = True
+
+    def index_of(row: int, cells: list[Any]) -> int | None:
+        nonlocal sound
+        text = str(cells[spot])
+        index = day_index(text) if key == "day" else int(text) if _WHOLE.fullmatch(text) else None
+        if index is None or index >= len(wanted):
+            note("", known(key, text, wanted, limit=24), table.line(row))
+        elif index in seen:
+            first = f", first on line {seen[index]}" if seen[index] else ""
+            note("", f"repeats {key} {text}{first}", table.line(row))
+        else:
+            seen[index] = table.line(row)
+            return index
+        sound = False
+        return None
+
+    values = _fill(table, columns, note, index_of, len(wanted))
+    missing = [name for index, name in enumerate(wanted) if index not in seen]
+    if missing:
+        note("", f"lacks {key} {listed(missing)}", None)
+    if missing or not sound or np.isnan(values).any():
+        return None
+    return {column: values[:, index].tolist() for index, column in enumerate(columns)}
+
+
+def read_series(table: Table, keys: Sequence[str], note: Note) -> PeriodSeries | NodeSeries | None:
+    """Read a table by period, or by period and node.
+
+    Returns
+    -------
+    PeriodSeries or NodeSeries or None
+        None where the table has faults, all of which were noted.
+    """
+    columns = _columns(table, keys, note)
+    if columns is None or not table.rows:
+        return None
+    spots = [table.header.index(key) for key in keys]
+    nodes: dict[str, int] = {}
+    if len(keys) == 2:
+        for cells in table.rows:
+            nodes.setdefault(str(cells[spots[1]]), len(nodes))
+    width = len(nodes) or 1
+    length = -(-len(table.rows) // width)
+    seen: dict[int, int | None] = {}
+    sound = True
+
+    def index_of(row: int, cells: list[Any]) -> int | None:
+        nonlocal sound
+        text = str(cells[spots[0]])
+        node = str(cells[spots[1]]) if len(keys) == 2 else ""
+        what = f"period {text}" + (f", node {node}" if node else "")
+        if not _WHOLE.fullmatch(text):
+            note("", f"a period must be a whole number from 0 on; found {text!r:.60}", table.line(row))
+        elif int(text) >= length:
+            note(
+                "", f"has {what}, but lacks earlier rows: periods count from 0 without gaps", table.line(row)
+            )
+        elif (index := int(text) * width + nodes.get(node, 0)) in seen:
+            first = f", first on line {seen[index]}" if seen[index] else ""
+            note("", f"repeats {what}{first}", table.line(row))
+        else:
+            seen[index] = table.line(row)
+            return index
+        sound = False
+        return None
+
+    def place(where: str, message: str, line: int | None) -> None:
+        note(_series_place(where, width, list(nodes)), message, line)
+
+    values = _fill(table, columns, place, index_of, length * width)
+    missing = [index for index in range(length * width) if index not in seen]
+    if missing:
+        names = list(nodes)
+        what = [f"{index // width}" + (f" at {names[index % width]}" if names else "") for index in missing]
+        note("", f"lacks period {listed(what)}", None)
+    if missing or not sound or np.isnan(values).any():
+        return None
+    if nodes:
+        return NodeSeries(nodes, columns, values.reshape(length, width, len(columns)))
+    return PeriodSeries(columns, values)
+
+
+def _series_place(where: str, width: int, nodes: list[str]) -> str:
+    """Turn a flat row number into a period, and a node where there is one."""
+    match = re.fullmatch(r"\[(\d+)\](.*)", where)
+    if match is None or not nodes:
+        return where
+    index = int(match[1])
+    return f"[{index // width}].{nodes[index % width]}{match[2]}"
+
+
+def write_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write a table as CSV text: numbers exact, nothing for None."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(
+            ["" if cell is None else str(cell).lower() if isinstance(cell, bool) else cell for cell in row]
+        )
+    return out.getvalue()
