@@ -21,9 +21,11 @@ from tokenflow_sim.market.tangent import Tangent
 from tokenflow_sim.market.vertex import ON_BOUND, Basis, Factor, Vertex, read_basis
 
 # How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
-MARGIN = 1e-11
+MARGIN = 1e-10
+# By how much a solution is magnified to be found more finely: a power of two, which keeps every bit.
+FINER = 1024.0
 # How far off its bounds, in the solver's units, a true value may be to count as optimal.
-TOLERANCE = 1e-9
+TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -160,21 +162,19 @@ class Engine:
         if not solver.run():
             solver.forget()
             if not solver.run():
-                return self._exactly(problem, costs, direction, unservable) if shortfall_forbidden else None
+                return self._exactly(problem, costs, direction, unservable, None) if shortfall_forbidden else None
         values = solver.column_values()
         if values[program.v].max(initial=0.0) > ON_BOUND:
             return None
-        basis = read_basis(program, values, upper, rows)
-        factor = None if basis is None else Factor(program, basis)
-        if factor is None or not self._is_unique(factor, upper, rows, shifted_costs):
-            solver.forget()
-            if not solver.run():
-                return None
-            factor = self._factor_of_solver(upper)
+        factor = self._unique(values, upper, rows, shifted_costs)
+        if factor is None:
+            factor = self._refined(lower, upper, floor, rows, shifted_costs)
+        if factor is None:
+            return None
         vertex = Vertex(factor.primal(problem.upper, problem.rows), factor.dual(costs))
         if self._is_optimal(vertex, problem, costs, factor.basis):
             return vertex
-        return self._exactly(problem, costs, direction, unservable)
+        return self._exactly(problem, costs, direction, unservable, factor.basis)
 
     def _factor_of_solver(self, upper: Floats) -> Factor:
         columns, slack_basic = self.solver.basic()
@@ -182,6 +182,33 @@ class Engine:
         at_upper = ~columns & (values > 0.5 * upper)
         at_upper[self.program.v] = False
         return Factor(self.program, Basis(np.flatnonzero(columns), np.flatnonzero(~slack_basic), at_upper))
+
+    def _unique(self, values: Floats, upper: Floats, rows: Floats, costs: Floats) -> Factor | None:
+        """Factorise the basis of a solution of the shifted program, if it is the only optimal one."""
+        basis = read_basis(self.program, values, upper, rows)
+        if basis is None:
+            return None
+        factor = Factor(self.program, basis)
+        return factor if self._is_unique(factor, upper, rows, costs) else None
+
+    def _refined(
+        self, lower: Floats, upper: Floats, floor: Floats, rows: Floats, costs: Floats
+    ) -> Factor | None:
+        """Solve the shifted program magnified, which makes the solver's absolute tolerances that much finer.
+
+        Within its tolerance a solver may stop at the one optimal basis or next to it, depending on where it came
+        from. Should the finer optimum not be seen to be the only one either, the answer is that of a cold start.
+        """
+        solver = self.solver
+        solver.set_costs(costs * FINER)
+        solver.set_columns(lower * FINER, upper * FINER)
+        solver.set_rows(floor * FINER, rows * FINER)
+        if solver.run():
+            factor = self._unique(solver.column_values() / FINER, upper, rows, costs)
+            if factor is not None:
+                return factor
+        solver.forget()
+        return self._factor_of_solver(upper * FINER) if solver.run() else None
 
     def _is_unique(self, factor: Factor, upper: Floats, rows: Floats, costs: Floats) -> bool:
         """Whether the shifted program is optimal at this basis with room to spare, so that no other one is."""
@@ -224,11 +251,12 @@ class Engine:
         )
 
     def _exactly(
-        self, problem: Problem, costs: Floats, direction: Floats, unservable: Bools
+        self, problem: Problem, costs: Floats, direction: Floats, unservable: Bools, start: Basis | None
     ) -> Vertex | None:
-        """Solve without a step size: the true program from a cold start, then its exact directional derivative.
+        """Solve without a step size: the true program, then its exact directional derivative.
 
-        Needed where the data has gaps smaller than the shift.
+        Needed where the data has gaps smaller than the shift. The start is the shifted program's only optimal basis
+        (or cold), so that this, too, depends on the market alone.
         """
         program, solver = self.program, self.solver
         lower, upper = np.zeros(program.columns), problem.upper.copy()
@@ -238,16 +266,17 @@ class Engine:
         solver.set_costs(costs)
         solver.set_columns(lower, upper)
         solver.set_rows(floor, problem.rows)
-        solver.forget()
+        if start is None:
+            solver.forget()
+        else:
+            solver.start_from(start.columns, start.tight, start.at_upper)
         if not solver.run():
             return None
         values = self._factor_of_solver(upper).primal(upper, problem.rows)
         step = self.shift.shifted_rows(np.zeros(program.rows), direction)
         step /= np.abs(step).max()
         open_below = np.where(unservable, -np.inf, 0.0)
-        solver.forget()
         move = Tangent(solver, program, values, problem.upper, problem.rows).move(
             step, costs, (open_below, np.zeros(unservable.size))
         )
-        solver.forget()
         return None if move is None else Vertex(values, move.duals)

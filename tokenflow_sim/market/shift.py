@@ -16,17 +16,19 @@ import numpy as np
 from tokenflow_sim.market.arrays import Arrays, Floats
 from tokenflow_sim.market.program import Program
 
-# In units of the market's own scale. A step must stand clear of the solver's tolerance (1e-9) and below the
-# gaps in people's data; the generic part must stand clear of both, being broken down by cancellation.
-DEMAND_STEP = 1e-5
+# All in the solver's units, in which a market's mean demand and mean offer are UNIT. Its tolerance (1e-9) is absolute:
+# the larger the unit, the finer it is. A step must stand clear of that tolerance and below the gaps in people's
+# data; the generic part must stand clear of both, being broken down by cancellation.
+UNIT = 64.0
+DEMAND_STEP = 1e-4
 GENERIC_SHARE = 1e-2
-COST_STEP = 1e-6
+COST_STEP = 1e-5
 SHORTFALL_FACTOR = 1e3
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Powers of two that bring a market's quantities and prices near one, so that tolerances mean the same.
+    """Powers of two that bring every market's quantities and prices to one size, so that tolerances mean the same.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ class Scale:
         """Read the scale off a market: its mean positive demand and its mean positive offer."""
         quantity = _mean_positive(arrays.demand) or _mean_positive(arrays.capacity) or 1.0
         price = _mean_positive(arrays.offer_price) or _mean_positive(arrays.route_cost) or 1.0
-        return cls(_power_of_two(quantity), _power_of_two(price))
+        return cls(_power_of_two(quantity) / UNIT, _power_of_two(price) / UNIT)
 
 
 def _mean_positive(values: Floats) -> float:

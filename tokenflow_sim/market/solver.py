@@ -18,7 +18,7 @@ from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.formulation import build
 from tokenflow_sim.market.market import Market
 
-# HiGHS's tolerances are absolute; the numbers it gets are scaled to about one, see shift.Scale.
+# HiGHS's tolerances are absolute; the numbers it gets are scaled to one size, see shift.Scale.
 OPTIONS: dict[str, Any] = {
     "output_flag": False,
     "log_to_console": False,
@@ -79,6 +79,27 @@ class Solver:
     def forget(self) -> None:
         """Drop all that is known from earlier solves, so that the next starts cold."""
         self.highs.clearSolver()
+
+    def start_from(self, columns: NDArray[np.int64], tight: NDArray[np.int64], at_upper: NDArray[np.bool_]) -> None:
+        """Drop all that is known, and let the next solve start from a basis.
+
+        Parameters
+        ----------
+        columns, tight : ndarray of int
+            The basic columns, and the rows whose slack is not basic.
+        at_upper : ndarray of bool
+            Columns at their upper bound.
+        """
+        self.highs.clearSolver()
+        status = highspy.HighsBasisStatus
+        of_columns = np.where(at_upper, status.kUpper, status.kLower)
+        of_columns[columns] = status.kBasic
+        of_rows = np.full(self.row_upper.size, status.kBasic)
+        of_rows[tight] = status.kUpper
+        basis = highspy.HighsBasis()
+        basis.col_status, basis.row_status = list(of_columns), list(of_rows)
+        basis.valid = True
+        self.highs.setBasis(basis)
 
     def column_values(self) -> Floats:
         """Return the values of the columns."""

@@ -21,7 +21,7 @@ from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.vertex import Basis, Factor
 
 # In the solver's units: what is closer to a bound than this stands on it.
-AT_BOUND = 1e-8
+AT_BOUND = 1e-7
 
 
 @dataclass(frozen=True)

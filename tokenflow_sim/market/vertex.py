@@ -18,7 +18,7 @@ from tokenflow_sim.market.program import NO_ROW, Program
 
 Ints = NDArray[np.int64]
 # A value this close to its bound, in the solver's units, stands on it.
-ON_BOUND = 1e-10
+ON_BOUND = 1e-9
 
 
 @dataclass(frozen=True)
