@@ -1,0 +1,89 @@
+"""Agent-based simulation of the locational market for generative-AI services.
+
+The public names, and nothing else; each is imported when it is first used, so that ``import tokenflow_sim`` is
+quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokenflow_sim import plot as plot
+    from tokenflow_sim import testing as testing
+    from tokenflow_sim.errors import CertificateError as CertificateError
+    from tokenflow_sim.errors import InfeasibleError as InfeasibleError
+    from tokenflow_sim.errors import InputError as InputError
+    from tokenflow_sim.errors import MarketError as MarketError
+    from tokenflow_sim.errors import ResultError as ResultError
+    from tokenflow_sim.errors import ScenarioError as ScenarioError
+    from tokenflow_sim.errors import StrategyError as StrategyError
+    from tokenflow_sim.errors import TokenflowError as TokenflowError
+    from tokenflow_sim.ledger import load_results as load_results
+    from tokenflow_sim.ledger import save_results as save_results
+    from tokenflow_sim.market import Clearer as Clearer
+    from tokenflow_sim.market import Clearing as Clearing
+    from tokenflow_sim.market import Market as Market
+    from tokenflow_sim.market import Settlement as Settlement
+    from tokenflow_sim.market import clear as clear
+    from tokenflow_sim.market import decompose as decompose
+    from tokenflow_sim.market import settle as settle
+    from tokenflow_sim.model import TokenMarket as TokenMarket
+    from tokenflow_sim.scenario import Scenario as Scenario
+    from tokenflow_sim.scenario import list_scenarios as list_scenarios
+    from tokenflow_sim.scenario import load_scenario as load_scenario
+    from tokenflow_sim.strategies import Bid as Bid
+    from tokenflow_sim.strategies import DemandReceipt as DemandReceipt
+    from tokenflow_sim.strategies import DemandStrategy as DemandStrategy
+    from tokenflow_sim.strategies import DemandView as DemandView
+    from tokenflow_sim.strategies import NetworkReceipt as NetworkReceipt
+    from tokenflow_sim.strategies import NetworkStrategy as NetworkStrategy
+    from tokenflow_sim.strategies import NetworkView as NetworkView
+    from tokenflow_sim.strategies import Offer as Offer
+    from tokenflow_sim.strategies import Receipt as Receipt
+    from tokenflow_sim.strategies import Strategy as Strategy
+    from tokenflow_sim.strategies import Tender as Tender
+    from tokenflow_sim.strategies import View as View
+
+    __version__: str
+
+_MODULES = ("plot", "testing")
+_NAMES: dict[str, tuple[str, ...]] = {
+    "errors": (
+        "CertificateError", "InfeasibleError", "InputError", "MarketError", "ResultError", "ScenarioError",
+        "StrategyError", "TokenflowError",
+    ),
+    "ledger": ("load_results", "save_results"),
+    "market": ("Clearer", "Clearing", "Market", "Settlement", "clear", "decompose", "settle"),
+    "model": ("TokenMarket",),
+    "scenario": ("Scenario", "list_scenarios", "load_scenario"),
+    "strategies": (
+        "Bid", "DemandReceipt", "DemandStrategy", "DemandView", "NetworkReceipt", "NetworkStrategy", "NetworkView",
+        "Offer", "Receipt", "Strategy", "Tender", "View",
+    ),
+}  # fmt: skip
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = sorted([*_HOME, *_MODULES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOME:
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("tokenflow-sim")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted({*globals(), *__all__})

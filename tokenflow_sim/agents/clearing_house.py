@@ -1,0 +1,121 @@
+"""The clearing house: collects submissions, clears the market, settles, publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import mesa
+
+from tokenflow_sim.agents.archive import Archive
+from tokenflow_sim.agents.book import Book
+from tokenflow_sim.agents.outcome import Outcome, holdings_of, settle_period
+from tokenflow_sim.agents.owner import NetworkOwner
+from tokenflow_sim.agents.participant import Horizon
+from tokenflow_sim.agents.provider import ComputeProvider
+from tokenflow_sim.agents.region import DemandRegion
+from tokenflow_sim.market import Clearer, Clearing, Market
+from tokenflow_sim.strategies.base import History
+
+if TYPE_CHECKING:
+    from tokenflow_sim.scenario.compiled import State
+
+WEEK = 168
+"""How many periods of published history agents see, unless the model is told otherwise."""
+
+
+class ClearingHouse(mesa.Agent):
+    """The clearing house.
+
+    Its rule is the paper's: least cost as offered, a price a node and class that is the cost of one more unit
+    there, everybody paid or charged at the price.
+
+    Parameters
+    ----------
+    model : mesa.Model
+        The model it lives in.
+    horizon : Horizon
+        Labels, number and length of periods.
+    providers, owners, regions : sequence
+        The market's participants.
+    length : int
+        How many periods of history it publishes.
+    """
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        horizon: Horizon,
+        providers: list[ComputeProvider],
+        owners: list[NetworkOwner],
+        regions: list[DemandRegion],
+        length: int = WEEK,
+    ) -> None:
+        super().__init__(model)
+        self.layout, self.hours = horizon.layout, horizon.hours
+        self.providers, self.owners, self.regions = providers, owners, regions
+        self.clearing: Clearing | None = None
+        self._clearer: Clearer | None = None
+        self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
+        self._holdings = holdings_of(
+            self.layout, tuple(agent.name for agent in providers), tuple(agent.name for agent in owners)
+        )
+        sizes = self.layout.sizes
+        self._archive = Archive(sizes["node"], sizes["workload"], max(1, min(length, horizon.periods)))
+
+    @property
+    def history(self) -> History:
+        """What it has published."""
+        return self._archive.history
+
+    def collect(self, period: int, state: State) -> Book:
+        """Ask everybody for a submission; the order does not matter.
+
+        Raises
+        ------
+        StrategyError
+            If one is not what the market can take.
+        """
+        history, book = self.history, Book(self.layout, state)
+        for provider in self.providers:
+            book.add_offer(provider, provider.submit(period, state, history), period)
+        for owner in self.owners:
+            book.add_tender(owner, owner.submit(period, state, history), period)
+        for region in self.regions:
+            book.add_bid(region, region.submit(period, state, history), period)
+        book.check(self._by_kind, period)
+        return book
+
+    def clear(self, period: int, state: State, book: Book) -> Outcome:
+        """Clear and settle one period, and publish its prices.
+
+        Raises
+        ------
+        InfeasibleError
+            If demand that must be served cannot be.
+        CertificateError
+            If the clearing cannot be certified.
+        """
+        # The book has checked what the agents submitted; the rest comes from the scenario, checked on loading.
+        market = Market.from_arrays(self.layout, book.arrays(), self.hours, check=False)
+        if self._clearer is None:
+            self._clearer = Clearer(market)
+        self.clearing = self._clearer.clear(market)
+        outcome = settle_period(period, state, book, self.clearing, self._holdings)
+        self._archive.append(outcome.values.price, outcome.served + outcome.unserved, outcome.unserved)
+        return outcome
+
+    def send_receipts(self, outcome: Outcome) -> None:
+        """Give everybody the own receipt and the public prices; agents adapt on receiving them."""
+        history = self.history
+        for agents in self._by_kind.values():
+            for agent in agents:
+                agent.receive(outcome, history)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what it remembers: the published history (clearing needs no memory)."""
+        return self._archive.get_state()
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+        self._archive.set_state(state)

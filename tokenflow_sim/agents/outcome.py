@@ -1,0 +1,236 @@
+"""What one period brought: the clearing, who is paid what, and the true costs behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tokenflow_sim.market import Arrays, Clearing, Layout
+from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.strategies.base import Floats, Ints
+
+if TYPE_CHECKING:
+    from tokenflow_sim.agents.book import Book
+    from tokenflow_sim.scenario.compiled import State
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """Who owns what.
+
+    Parameters
+    ----------
+    provider_of : ndarray of int
+        Position of each asset's provider, dims (asset,).
+    owner_of : ndarray of int
+        Position of each arc's owner, dims (arc,).
+    providers, owners : int
+        How many there are.
+    """
+
+    provider_of: Ints
+    owner_of: Ints
+    providers: int
+    owners: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One cleared period as plain arrays; money is $ in the period.
+
+    Parameters
+    ----------
+    period : int
+        The period.
+    arrays : Arrays
+        The market as submitted.
+    values : Values
+        Its clearing.
+    certificate : float
+        Its largest residual.
+    asset_price : ndarray
+        Price at each asset's node in $/Mtok, dims (asset, workload).
+    dispatch : ndarray
+        Dispatch over all blocks in Mtok/s, dims (asset, workload).
+    served, unserved : ndarray
+        Demand over all steps in Mtok/s, dims (node, workload).
+    payment : ndarray
+        What demand pays, dims (node, workload).
+    revenue, cost, profit : ndarray
+        What assets are paid, their true cost, and the difference, dims (asset, workload).
+    link_income, transport_cost : ndarray
+        What links are paid, and the true cost of transport, dims (arc, workload).
+    provider_profit, owner_income : ndarray
+        Sums by provider and by owner, dims (provider,) and (owner,).
+    link_use_share : ndarray
+        Share of each link's offered capacity in use, dims (arc,); zero where that is zero or infinite.
+    total_cost : float
+        Total cost as offered.
+    welfare : float
+        Value of what was served less true costs; see `welfare_of`.
+    """
+
+    period: int
+    arrays: Arrays
+    values: Values
+    certificate: float
+    asset_price: Floats
+    dispatch: Floats
+    served: Floats
+    unserved: Floats
+    payment: Floats
+    revenue: Floats
+    cost: Floats
+    profit: Floats
+    link_income: Floats
+    transport_cost: Floats
+    provider_profit: Floats
+    owner_income: Floats
+    link_use_share: Floats
+    total_cost: float
+    welfare: float
+
+    def record(self) -> dict[str, Any]:
+        """Return the period by the names of `variables.RESULTS`, but for the parts of its prices."""
+        arrays, values = self.arrays, self.values
+        return {
+            "price": values.price,
+            "demand": arrays.demand,
+            "unserved": values.unserved,
+            "payment": self.payment,
+            "dispatch": values.dispatch,
+            "offer_price": arrays.offer_price,
+            "offer_quantity": arrays.capacity,
+            "scarcity_rent": values.scarcity_rent,
+            "power_rent": values.power_rent,
+            "revenue": self.revenue,
+            "cost": self.cost,
+            "profit": self.provider_profit,
+            "owner_income": self.owner_income,
+            "flow": values.flow,
+            "link_income": self.link_income,
+            "congestion_rent": values.congestion_rent,
+            "link_use_share": self.link_use_share,
+            "total_cost": self.total_cost,
+            "welfare": self.welfare,
+            "certificate": self.certificate,
+        }
+
+    def scalars(self, layout: Layout) -> dict[str, float]:
+        """Return a few numbers to watch: mean price over nodes by class, unserved demand, welfare, total cost."""
+        means = self.values.price.mean(axis=0).tolist()
+        scalars = {f"mean_price_{name}": mean for name, mean in zip(layout.workloads, means, strict=True)}
+        return {
+            **scalars,
+            "unserved": float(self.unserved.sum()),
+            "welfare": self.welfare,
+            "total_cost": self.total_cost,
+        }
+
+
+def settle_period(period: int, state: State, book: Book, clearing: Clearing, holdings: Holdings) -> Outcome:
+    """Work out who is paid what in a cleared period.
+
+    Parameters
+    ----------
+    period : int
+        The period.
+    state : State
+        Everything exogenous, true costs among it.
+    book : Book
+        The submissions.
+    clearing : Clearing
+        The market's clearing.
+    holdings : Holdings
+        Who owns what.
+    """
+    market, values = clearing.market, clearing.values
+    layout, arrays = market.layout, market.arrays
+    seconds = SECONDS_PER_HOUR * market.hours
+    money = settle_values(layout, arrays, values)
+    payment, revenue, link_income = (
+        rate * seconds for rate in (money.payment, money.revenue, money.link_income)
+    )
+    dispatch, unserved = _total(values.dispatch), _total(values.unserved)
+    cost = state.true_cost * dispatch
+    cost *= seconds
+    transport_cost = state.route_cost * values.flow
+    transport_cost *= seconds
+    profit = revenue - cost
+    load = (arrays.link_use * values.flow).sum(axis=1)
+    return Outcome(
+        period=period,
+        arrays=arrays,
+        values=values,
+        certificate=clearing.certificate.worst,
+        asset_price=values.price[layout.asset_node],
+        dispatch=dispatch,
+        served=_total(arrays.demand) - unserved,
+        unserved=unserved,
+        payment=payment,
+        revenue=revenue,
+        cost=cost,
+        profit=profit,
+        link_income=link_income,
+        transport_cost=transport_cost,
+        provider_profit=np.bincount(holdings.provider_of, profit.sum(axis=1), holdings.providers),
+        owner_income=np.bincount(holdings.owner_of, link_income.sum(axis=1), holdings.owners),
+        link_use_share=_share(load, arrays.link_capacity),
+        total_cost=values.cost * seconds,
+        welfare=welfare_of(book.worth, arrays, values, load, cost, transport_cost, seconds),
+    )
+
+
+def welfare_of(
+    worth: Floats,
+    arrays: Arrays,
+    values: Values,
+    load: Floats,
+    cost: Floats,
+    transport_cost: Floats,
+    seconds: float,
+) -> float:
+    """Return welfare in $: value of what was served, less true cost of service and of transport.
+
+    Notes
+    -----
+    Demand that must be served has no finite value and counts as zero, so that with nothing but such demand
+    welfare is minus the true cost. Offer prices do not enter: a mark-up moves money, it costs nothing by
+    itself. The scenario's route cost is the true cost of transport, whatever the owner asks for; with
+    curvature, the congestion charge sum_a kappa_a / 2 load_a^2 is a true cost too, as in the objective.
+    """
+    finite = np.isfinite(worth)
+    value = 0.0
+    if finite.any():
+        value = float((np.where(finite, worth, 0.0) * (arrays.demand - values.unserved)).sum())
+    if arrays.link_curvature.any():
+        value -= 0.5 * float((arrays.link_curvature * load * load).sum())
+    return value * seconds - float(cost.sum()) - float(transport_cost.sum())
+
+
+def _total(values: Floats) -> Floats:
+    """Return the sum over blocks or steps, without a copy where there is one only."""
+    return values[:, :, 0] if values.shape[2] == 1 else values.sum(axis=2)
+
+
+def _share(load: Floats, capacity: Floats) -> Floats:
+    share = np.zeros_like(load)
+    np.divide(load, capacity, out=share, where=capacity > 0)  # x / inf is zero
+    return share
+
+
+def holdings_of(layout: Layout, providers: tuple[str, ...], owners: tuple[str, ...]) -> Holdings:
+    """Return who owns what, by position in the given names."""
+    provider = {name: position for position, name in enumerate(providers)}
+    owner = {name: position for position, name in enumerate(owners)}
+    return Holdings(
+        np.array([provider[name] for name in layout.provider], dtype=np.int64),
+        np.array([owner[name] for name in layout.owner], dtype=np.int64),
+        len(providers),
+        len(owners),
+    )

@@ -1,0 +1,119 @@
+"""Compute providers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import mesa
+import numpy as np
+
+from tokenflow_sim.agents.participant import Horizon, Participant
+from tokenflow_sim.strategies.base import Floats, History, Ints, Offer, Receipt, Strategy, View
+
+if TYPE_CHECKING:
+    from tokenflow_sim.agents.outcome import Outcome
+    from tokenflow_sim.scenario.compiled import State
+
+
+class ComputeProvider(Participant[Strategy]):
+    """A compute provider: offers the service of its assets, and is paid the price at their nodes.
+
+    Parameters
+    ----------
+    model, name, strategy, horizon
+        As of any participant.
+    rows : sequence of int
+        Positions of its assets.
+    """
+
+    kind = "provider"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        strategy: Strategy,
+        rows: Sequence[int] | Ints,
+        horizon: Horizon,
+    ) -> None:
+        super().__init__(model, name, strategy, rows, horizon)
+        layout = horizon.layout
+        self.assets = tuple(str(label) for label in layout.assets[self.rows])
+        self.nodes = tuple(map(str, layout.nodes))
+        self.asset_node = np.array(layout.asset_node[self.rows])
+        self.asset_node.flags.writeable = False
+        self.last: tuple[Floats | None, ...] = (None, None, None)
+        self.profit = 0.0
+
+    def submit(self, period: int, state: State, history: History) -> Offer:
+        """Make the offer of one period.
+
+        Parameters
+        ----------
+        period : int
+            The period.
+        state : State
+            Everything exogenous; the strategy sees its own rows only.
+        history : History
+            What the market has published.
+
+        Raises
+        ------
+        StrategyError
+            If the strategy returns no offer.
+        """
+        last_price, last_dispatch, last_profit = self.last
+        view = View(
+            self.name,
+            period,
+            self.periods,
+            self.hours,
+            self.assets,
+            self.workloads,
+            self.nodes,
+            self.asset_node,
+            self.own(state.true_cost),
+            self.own(state.capacity),
+            None if state.power_use is None else self.own(state.power_use),
+            None if state.power_limit is None else self.own(state.power_limit),
+            last_price,
+            last_dispatch,
+            last_profit,
+            history,
+            self._stream,
+        )
+        try:
+            offer = self.strategy.offer(view)
+        except Exception as error:
+            self.fail(period, error)
+        if not isinstance(offer, Offer):
+            self.wrong_type(period, offer, Offer)
+        return offer
+
+    def receive(self, outcome: Outcome, history: History) -> None:
+        """Take the receipt of a cleared period, and learn from it."""
+        own = self.own
+        price, dispatch, profit = own(outcome.asset_price), own(outcome.dispatch), own(outcome.profit)
+        self.last = (price, dispatch, profit)
+        self.profit = float(profit.sum())
+        if not self.learns:
+            return
+        blocks = slice(None) if self.strategy.blocks > 1 else 0
+        receipt = Receipt(
+            outcome.period,
+            price,
+            own(outcome.arrays.offer_price)[:, :, blocks],
+            own(outcome.arrays.capacity)[:, :, blocks],
+            own(outcome.values.dispatch)[:, :, blocks],
+            dispatch,
+            own(outcome.revenue),
+            own(outcome.cost),
+            profit,
+            history,
+            self._stream,
+        )
+        try:
+            self.strategy.learn(receipt)
+        except Exception as error:
+            self.fail(outcome.period, error)

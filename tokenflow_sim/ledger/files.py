@@ -1,0 +1,303 @@
+"""Result files: NetCDF-4, written whole or not at all, opened lazily."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.plan import FORMAT, FORMAT_VERSION, Plan
+
+COMPRESSION: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True}
+"""Level 1 costs a third of level 4's time and saves nearly as much; every NetCDF reader knows zlib."""
+
+
+def save_results(dataset: xr.Dataset, path: str | Path, force: bool = False) -> Path:
+    """Write results to a NetCDF file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What `TokenMarket.results` returned.
+    path : str or Path
+        The file to write.
+    force : bool
+        Whether to replace a file that is there already.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ResultError
+        If there is such a file already and `force` is false, or it cannot be written.
+    """
+    target = Path(path)
+    with whole_file(target, force) as temporary, told(target):
+        encoding = {
+            name: {**COMPRESSION, "_FillValue": None}
+            for name, array in dataset.data_vars.items()
+            if array.dtype.kind == "f"
+        }
+        dataset.to_netcdf(
+            temporary,
+            engine="netcdf4",
+            encoding=encoding,
+            unlimited_dims=["period"] if "period" in dataset.dims else None,
+        )
+    return target
+
+
+def load_results(path: str | Path) -> xr.Dataset:
+    """Open a result file; values are read when they are used.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `TokenMarket` or `save_results` wrote.
+
+    Returns
+    -------
+    Dataset
+        Lazy; close it, or use it in a ``with`` statement, to let go of the file.
+
+    Raises
+    ------
+    ResultError
+        If there is no such file, it is damaged, or it holds something else.
+    """
+    source = Path(path)
+    if not source.is_file():
+        what = "is a folder" if source.is_dir() else "does not exist"
+        near = (
+            sorted(other.name for other in source.parent.glob("*.nc"))[:12] if source.parent.is_dir() else []
+        )
+        raise ResultError(f"{source}: {what}; result files in {source.parent}: {', '.join(near) or 'none'}")
+    try:
+        dataset = xr.open_dataset(source, engine="netcdf4")
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ResultError(
+            f"{source}: cannot be read as a result file ({error}); it is damaged, or no NetCDF-4 file at all"
+        ) from error
+    found, number = dataset.attrs.get("format"), dataset.attrs.get("format_version")
+    if found != FORMAT or not isinstance(number, (int, np.integer)) or "period" not in dataset.dims:
+        dataset.close()
+        raise ResultError(
+            f"{source}: is a NetCDF file, but not a result of tokenflow_sim (its attribute `format` is {found!r},"
+            f" not {FORMAT!r}); `tokenflow run` writes such files"
+        )
+    if number > FORMAT_VERSION:
+        dataset.close()
+        raise ResultError(
+            f"{source}: has format version {number}, this tokenflow_sim reads up to {FORMAT_VERSION}; it was"
+            f" written by tokenflow_sim {dataset.attrs.get('tokenflow_sim_version', '(unknown)')}: update to that"
+        )
+    return dataset
+
+
+class Stream:
+    """Writes results to a NetCDF file while the run goes on, holding none of them in memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, which appears under this name when the stream is closed, whole.
+    plan : Plan
+        What the results look like.
+    force : bool
+        Whether to replace a file that is there already.
+
+    Raises
+    ------
+    ResultError
+        If there is such a file already and `force` is false, or its folder cannot be written to.
+    """
+
+    def __init__(self, path: str | Path, plan: Plan, force: bool = False) -> None:
+        self.path, self.plan, self.force = Path(path), plan, force
+        self._rows = 0
+        refuse_existing(self.path, force)
+        temporary = temporary_name(self.path)
+        with told(self.path):
+            # What an interrupted run leaves behind is removed when the process ends, unless it is killed.
+            self._clean_up = weakref.finalize(self, _remove, temporary)
+            self._file = netCDF4.Dataset(temporary, "w", format="NETCDF4")
+            self._temporary = temporary
+            self._define()
+
+    def _define(self) -> None:
+        plan, file = self.plan, self._file
+        file.createDimension("period", None)
+        for dim in sorted(
+            {dim for name in plan.variables for dim in plan.dims(name)[1:]}
+            | set(plan.coords) & set(plan.sizes)
+        ):
+            file.createDimension(dim, plan.sizes[dim])
+        period = file.createVariable("period", "i8", ("period",), chunksizes=(plan.chunk,), fill_value=False)
+        period.setncatts(plan.attributes("period"))
+        for name, (dim, values) in plan.coords.items():
+            text = values.dtype.kind == "U"
+            coordinate = file.createVariable(
+                name, str if text else "i8", (dim,), fill_value=None if text else False
+            )
+            coordinate.setncatts(plan.attributes(name))
+            coordinate[:] = values.astype(object) if text else values
+        along: dict[str, list[str]] = {}
+        for name, (dim, _) in plan.coords.items():
+            if name != dim:
+                along.setdefault(dim, []).append(name)
+        for name in plan.variables:
+            dims = plan.dims(name)
+            # Chunks are written once and whole: a cache beyond one chunk would only take memory.
+            variable = file.createVariable(
+                name, "f8", dims, **COMPRESSION, fill_value=False,
+                chunksizes=(plan.chunk, *(max(1, size) for size in plan.shape(name))),
+            )  # fmt: skip
+            variable.set_var_chunk_cache(size=8 * plan.chunk * max(1, int(np.prod(plan.shape(name)))))
+            variable.setncatts(plan.attributes(name))
+            beside = [extra for dim in dims for extra in along.get(dim, ())]
+            if beside:
+                variable.setncattr("coordinates", " ".join(beside))
+        file.setncatts(plan.attrs)
+
+    def write(self, start: int, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Write periods from `start` on, dims (period, ...).
+
+        Raises
+        ------
+        ResultError
+            If they cannot be written, e.g. because the disk is full.
+        """
+        stop = start + len(next(iter(values.values())))
+        with told(self.path):
+            self._file["period"][start:stop] = np.arange(start, stop)
+            for name, array in values.items():
+                self._file[name][start:stop] = array
+            self._file.sync()
+        self._rows = stop
+
+    def read(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return all that was written so far, in memory."""
+        return {name: np.asarray(self._file[name][: self._rows]) for name in self.plan.variables}
+
+    def close(self) -> None:
+        """End the file and give it its name.
+
+        Raises
+        ------
+        ResultError
+            If another file took that name meanwhile and `force` is false; what was written is kept under the
+            name that the message tells.
+        """
+        with told(self.path):
+            self._file.close()
+        try:
+            publish(self._temporary, self.path, self.force)
+        except ResultError as error:
+            self._clean_up.detach()
+            raise ResultError(f"{error}; the new results are kept as {self._temporary}") from error
+        self._clean_up.detach()
+
+    def abort(self) -> None:
+        """Give up: close the file and remove it."""
+        with contextlib.suppress(RuntimeError, OSError):
+            self._file.close()
+        self._clean_up()
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Refuse to overwrite.
+
+    Raises
+    ------
+    ResultError
+        If the file exists and `force` is false, or its folder does not exist.
+    """
+    if path.is_dir():
+        raise ResultError(f"{path}: is a folder; name a file")
+    if path.exists() and not force:
+        raise ResultError(
+            f"{path}: exists already; choose another name, or overwrite it with force (--force)"
+        )
+    if not path.parent.is_dir():
+        raise ResultError(f"{path}: its folder {path.parent} does not exist; make it first")
+
+
+@contextmanager
+def whole_file(path: Path, force: bool) -> Iterator[Path]:
+    """Give a name to write to, beside the file; on success it becomes the file, else it is removed.
+
+    Raises
+    ------
+    ResultError
+        If the file exists and `force` is false, or its folder does not exist.
+    """
+    refuse_existing(path, force)
+    temporary = temporary_name(path)
+    try:
+        yield temporary
+        publish(temporary, path, force)
+    finally:
+        _remove(temporary)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return an unused name beside a file, on the same file system, so that renaming is one step."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+
+
+def publish(temporary: Path, path: Path, force: bool) -> None:
+    """Give a finished file its name, in one step.
+
+    Raises
+    ------
+    ResultError
+        If the file exists and `force` is false.
+    """
+    with told(path):
+        if force:
+            os.replace(temporary, path)
+            return
+        try:
+            # Unlike a rename, a link never overwrites what another process put there meanwhile.
+            os.link(temporary, path)
+        except FileExistsError:
+            raise ResultError(f"{path}: was written by somebody else meanwhile") from None
+        except OSError:  # a file system without links
+            refuse_existing(path, force)
+            os.replace(temporary, path)
+        else:
+            temporary.unlink()
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn errors of the file system and of the NetCDF library into one that names the file.
+
+    Raises
+    ------
+    ResultError
+        In their place.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise ResultError(
+            f"{path}: cannot be written ({error}); is the disk full, or the folder read-only?"
+        ) from error

@@ -1,0 +1,156 @@
+"""The ledger: what happened, period by period."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.files import Stream, load_results
+from tokenflow_sim.ledger.parts import price_parts
+from tokenflow_sim.ledger.plan import Plan
+from tokenflow_sim.market import Arrays
+from tokenflow_sim.market.values import Values
+
+PARTS = {f"price_{part}": part for part in ("energy", "scarcity", "routing", "congestion")}
+
+
+class Ledger:
+    """Keeps what happened, in memory or in a file.
+
+    Parameters
+    ----------
+    plan : Plan
+        What the results look like.
+    path : str or Path, optional
+        A NetCDF file to stream to; memory then holds one chunk of periods only. The file appears when the
+        ledger is closed, whole.
+    force : bool
+        Whether to replace a file that is there already.
+
+    Raises
+    ------
+    ResultError
+        If the file exists already and `force` is false, or its folder does not exist.
+
+    Notes
+    -----
+    Periods go into chunks of plain arrays, allocated a chunk at a time. The parts of prices are worked out for a
+    chunk at once, and labels are put on at the end.
+    """
+
+    def __init__(self, plan: Plan, path: str | Path | None = None, force: bool = False) -> None:
+        self.plan = plan
+        self._stream = None if path is None else Stream(path, plan, force)
+        self._full: list[dict[str, np.ndarray[Any, Any]]] = []
+        self._written = 0
+        self._closed = False
+        self._start_chunk()
+
+    def _start_chunk(self) -> None:
+        plan = self.plan
+        self._chunk = {name: np.empty((plan.chunk, *plan.shape(name))) for name in plan.variables}
+        self._kept = [(name, array) for name, array in self._chunk.items() if name not in PARTS]
+        self._splits = len(self._kept) < len(self._chunk)
+        self._markets: list[tuple[Arrays, Values]] = []
+        self._rows = 0
+
+    def __len__(self) -> int:
+        """Return the number of periods recorded."""
+        return self._written + self._rows
+
+    def append(self, record: Mapping[str, Any], arrays: Arrays, values: Values) -> None:
+        """Record the next period.
+
+        Parameters
+        ----------
+        record : mapping
+            An array (dims as in `variables.RESULTS`, without `period`) or number for every variable of the plan
+            but the parts of prices; others are ignored. A trailing block or step dim of length one may stand
+            where the market has none.
+        arrays, values
+            The market and its clearing, from which the parts of its prices are worked out; kept until then.
+
+        Raises
+        ------
+        ResultError
+            If the ledger is closed, or streams to a file that cannot be written.
+        """
+        if self._closed:
+            raise ResultError("the ledger is closed")
+        row = self._rows
+        for name, kept in self._kept:
+            value = record[name]
+            kept[row] = value if np.ndim(value) == kept.ndim - 1 else np.reshape(value, kept.shape[1:])
+        if self._splits:
+            self._markets.append((arrays, values))
+        self._rows = row + 1
+        if self._rows == self.plan.chunk:
+            self._flush()
+
+    def _flush(self) -> None:
+        chunk = self._rest()
+        if self._stream is None:
+            self._full.append(chunk)
+        else:
+            self._stream.write(self._written, chunk)
+        self._written += self._rows
+        self._start_chunk()
+
+    def _rest(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return what is not yet flushed, with the parts of its prices."""
+        if self._markets and self._splits:
+            parts = price_parts(self.plan.layout, self._markets)
+            for name, part in PARTS.items():
+                if name in self._chunk:
+                    self._chunk[name][: self._rows] = parts[part]
+        return {name: kept[: self._rows] for name, kept in self._chunk.items()}
+
+    def dataset(self) -> xr.Dataset:
+        """Return what was recorded so far.
+
+        Returns
+        -------
+        Dataset
+            In memory, a copy; where the ledger streamed to a file and is closed, opened lazily from there.
+
+        Raises
+        ------
+        ResultError
+            If no period was recorded yet.
+        """
+        if self._closed and self._stream is not None:
+            return load_results(self._stream.path)
+        if not len(self):
+            raise ResultError("no period was recorded yet; run the model first")
+        parts = list(self._full) if self._stream is None else [self._stream.read()]
+        parts.append(self._rest())
+        return self.plan.dataset(
+            {name: np.concatenate([part[name] for part in parts]) for name in self.plan.variables}
+        )
+
+    def close(self) -> None:
+        """End recording; a file that was streamed to appears.
+
+        Raises
+        ------
+        ResultError
+            If that file cannot be written, or was written by somebody else meanwhile.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._stream is not None:
+            if self._rows:
+                self._stream.write(self._written, self._rest())
+            self._stream.close()
+
+    def abort(self) -> None:
+        """End recording without a file: what was streamed so far is removed."""
+        if not self._closed and self._stream is not None:
+            self._closed = True
+            self._stream.abort()

@@ -1,0 +1,96 @@
+"""The parts of the prices of many periods at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tokenflow_sim.market import Arrays, Layout
+from tokenflow_sim.market.prices import decompose_values
+from tokenflow_sim.market.values import Values
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def price_parts(layout: Layout, periods: Sequence[tuple[Arrays, Values]]) -> dict[str, Floats]:
+    """Split the prices of several periods into energy, scarcity, routing and congestion.
+
+    Parameters
+    ----------
+    layout : Layout
+        The market's labels, the same in every period.
+    periods : sequence of (Arrays, Values)
+        Each period's market and its clearing.
+
+    Returns
+    -------
+    dict of ndarray
+        By part, dims (period, node, workload), in $/Mtok.
+
+    Notes
+    -----
+    The periods are stood beside each other as one large market whose periods do not touch, since splitting is
+    array work whose cost is nearly all overhead. Splitting compares prices up to a tolerance relative to the
+    largest one; so that one period's prices do not change another's parts, each is scaled by a power of two,
+    which is exact, to have its largest price between a half and one (or below, if that is below one).
+    """
+    count = len(periods)
+    stacked = _beside_each_other(layout, count)
+    scale = np.array([_scale(values.price) for _, values in periods])
+    first = periods[0]
+
+    def stack(source: int, *names: str, by: Floats | None = None) -> dict[str, Any]:
+        return {name: _stack([getattr(pair[source], name) for pair in periods], by) for name in names}
+
+    arrays = first[0].with_(
+        **stack(0, "offer_price", "route_cost", by=scale),
+        **stack(0, "capacity", "demand", "value", "link_use", "allowed", "link_capacity", "link_curvature"),
+        power_use=None,
+        power_limit=None,
+    )
+    values = replace(
+        first[1],
+        **stack(1, "price", "scarcity_rent", "power_rent", "congestion_rent", by=scale),
+        **stack(1, "dispatch", "flow", "unserved"),
+    )
+    parts = decompose_values(stacked, arrays, values)
+    shape = (count, *first[1].price.shape)
+    return {name: part.reshape(shape) * scale[:, None, None] for name, part in parts.items()}
+
+
+def _scale(price: Floats) -> float:
+    """Return the least power of two that is no less than the largest price and one."""
+    largest = max(1.0, float(np.abs(price).max(initial=0.0)))
+    return float(2.0 ** np.ceil(np.log2(largest)))
+
+
+def _stack(arrays: Sequence[Floats], scale: Floats | None) -> Floats:
+    stacked = np.concatenate(arrays)
+    if scale is not None:
+        by_row = np.repeat(1.0 / scale, [len(array) for array in arrays])
+        stacked = stacked * by_row.reshape(-1, *(1,) * (stacked.ndim - 1))
+    return stacked
+
+
+def _beside_each_other(layout: Layout, count: int) -> Layout:
+    """Return a layout with all nodes, assets and arcs once a period."""
+    nodes, assets, arcs = len(layout.nodes), len(layout.assets), len(layout.arcs)
+    shift = np.arange(count) * nodes
+    return Layout(
+        nodes=pd.RangeIndex(count * nodes),
+        workloads=layout.workloads,
+        assets=pd.RangeIndex(count * assets),
+        arcs=pd.RangeIndex(count * arcs),
+        asset_node=(shift[:, None] + layout.asset_node).ravel(),
+        provider=(),
+        origin=(shift[:, None] + layout.origin).ravel(),
+        destination=(shift[:, None] + layout.destination).ravel(),
+        owner=(),
+        blocks=layout.blocks,
+        steps=layout.steps,
+        link_unit=layout.link_unit,
+    )

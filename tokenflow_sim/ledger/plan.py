@@ -1,0 +1,164 @@
+"""What a run's results look like: variables with their dims and units, coordinates, attributes."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.market import Layout
+from tokenflow_sim.variables import RESULT_COORDINATES, RESULTS, Variable
+
+FORMAT = "tokenflow_sim results"
+FORMAT_VERSION = 1
+STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
+"""Packages whose versions results name."""
+
+_CHUNK_BYTES = 8_000_000
+_CHUNK_PERIODS = 168
+_AS_OFFERED = {"offer_quantity": "capacity"}
+"""Results that carry `block` as the market's array of another name does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Shape of the results of one run.
+
+    Parameters
+    ----------
+    layout : Layout
+        Labels of the market.
+    providers, owners : tuple of str
+        Names along `provider` and `owner`.
+    attrs : dict
+        Attributes of the Dataset.
+    record : iterable of str or None
+        Names of the variables to record; all of `variables.RESULTS` if None.
+
+    Raises
+    ------
+    InputError
+        If `record` names a variable that there is not.
+    """
+
+    layout: Layout
+    providers: tuple[str, ...]
+    owners: tuple[str, ...]
+    attrs: dict[str, Any]
+    record: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the names to record."""
+        faults = [
+            Fault(known("variable", name, list(RESULTS)), "record")
+            for name in self.record or ()
+            if name not in RESULTS
+        ]
+        if faults:
+            raise InputError(faults, "list of variables to record")
+
+    @cached_property
+    def variables(self) -> dict[str, Variable]:
+        """The variables to record, in the order of the table."""
+        wanted = RESULTS if self.record is None else set(self.record)
+        return {name: variable for name, variable in RESULTS.items() if name in wanted}
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Length of every dim but `period`."""
+        return {**self.layout.sizes, "provider": len(self.providers), "owner": len(self.owners)}
+
+    def dims(self, name: str) -> tuple[str, ...]:
+        """Return the dims of a variable here, `period` first, with `block` or `step` where the market has them."""
+        return self.layout.stepped(_AS_OFFERED.get(name, name), RESULTS[name].dims)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of one period of a variable."""
+        return tuple(self.sizes[dim] for dim in self.dims(name)[1:])
+
+    def attributes(self, name: str) -> dict[str, str]:
+        """Return the attributes of a variable or coordinate."""
+        if name in RESULTS:
+            return RESULTS[name].attrs(self.layout.link_unit)
+        return {"long_name": RESULT_COORDINATES[name]}
+
+    @cached_property
+    def coords(self) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
+        """All coordinates but `period`: name, dim, values."""
+        layout = self.layout
+        dims: dict[str, Iterable[Any]] = {
+            "node": layout.nodes, "workload": layout.workloads, "asset": layout.assets, "arc": layout.arcs,
+            "provider": self.providers, "owner": self.owners,
+        }  # fmt: skip
+        nodes = _text(layout.nodes)
+        coords = {dim: (dim, _text(labels)) for dim, labels in dims.items()}
+        coords["asset_node"] = ("asset", nodes[layout.asset_node])
+        coords["asset_provider"] = ("asset", _text(layout.provider))
+        coords["origin"] = ("arc", nodes[layout.origin])
+        coords["destination"] = ("arc", nodes[layout.destination])
+        coords["arc_owner"] = ("arc", _text(layout.owner))
+        for dim, labels in (("block", layout.blocks), ("step", layout.steps)):
+            if labels is not None:
+                coords[dim] = (dim, np.arange(len(labels), dtype=np.int64))
+        return coords
+
+    @cached_property
+    def chunk(self) -> int:
+        """Periods that are written together: a week, or fewer where that would be too large."""
+        bytes_a_period = 8 * sum(int(np.prod(self.shape(name))) for name in self.variables)
+        return int(np.clip(_CHUNK_BYTES // max(bytes_a_period, 1), 1, _CHUNK_PERIODS))
+
+    def dataset(self, values: dict[str, np.ndarray[Any, Any]]) -> xr.Dataset:
+        """Label values of all variables, dims (period, ...), from period 0 on."""
+        periods = len(next(iter(values.values())))
+        coords: dict[str, Any] = {"period": ("period", np.arange(periods, dtype=np.int64))}
+        coords |= self.coords
+        return xr.Dataset(
+            {name: (self.dims(name), array, self.attributes(name)) for name, array in values.items()},
+            {name: (dim, array, self.attributes(name)) for name, (dim, array) in coords.items()},
+            self.attrs,
+        )
+
+
+def attributes(scenario: str, name: str, seed: int, hours: float, link_unit: str) -> dict[str, Any]:
+    """Return the attributes that let results tell how to make them again.
+
+    Parameters
+    ----------
+    scenario : str
+        The scenario's text, every table in it.
+    name : str
+        The scenario's name.
+    seed : int
+        The run's seed.
+    hours : float
+        Length of a period.
+    link_unit : str
+        Unit of link capacity.
+    """
+    versions = {"python": platform.python_version(), **{package: version(package) for package in STACK}}
+    return {
+        "title": f"{name}, seed {seed}",
+        "format": FORMAT,
+        "format_version": np.int64(FORMAT_VERSION),
+        # A file holds whole numbers of 64 bits; a longer seed is kept as text, which `rng` takes too.
+        "seed": np.int64(seed) if seed < 2**63 else str(seed),
+        "hours": np.float64(hours),
+        "link_unit": link_unit,
+        "tokenflow_sim_version": version("tokenflow-sim"),
+        "versions": json.dumps(versions),
+        "scenario": scenario,
+    }
+
+
+def _text(labels: Iterable[Any]) -> np.ndarray[Any, Any]:
+    """Return labels as text of fixed width, as they come back from a file."""
+    return np.array([str(label) for label in labels], dtype=np.str_)

@@ -1,0 +1,336 @@
+"""The model: agents, a clearing house, and the loop over periods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import mesa
+import xarray as xr
+
+from tokenflow_sim.agents import ClearingHouse, ComputeProvider, DemandRegion, Horizon, NetworkOwner
+from tokenflow_sim.agents.clearing_house import WEEK
+from tokenflow_sim.agents.environment import Environment
+from tokenflow_sim.agents.outcome import Outcome
+from tokenflow_sim.agents.streams import RandomLike, seed_of
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger import Ledger, Plan, attributes
+from tokenflow_sim.market import Clearing
+from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
+from tokenflow_sim.strategies.assignment import Choice, Made, assign, specs, with_blocks, written_down
+from tokenflow_sim.strategies.base import Kind
+
+KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
+
+
+class TokenMarket(mesa.Model):
+    """A simulated market: each period agents submit, the clearing house clears and settles, agents adapt.
+
+    Parameters
+    ----------
+    scenario : str, Path or Scenario
+        Name of a bundled scenario, a folder or file, or a scenario.
+    rng : int, str, sequence of int, Generator, SeedSequence or None
+        Seed; a fresh one is drawn for None and recorded. Every agent has its own stream, keyed by its name.
+    periods : int, optional
+        Number of periods, in place of the scenario's.
+    overrides : mapping, optional
+        Other values for the scenario, by dotted path, e.g. ``{"demand.scale": 30}``.
+    strategies : mapping, optional
+        Other strategies than the scenario's, by the agent's name, or by ``providers``, ``owners`` or ``regions`` for
+        all of a kind: a name, a mapping of name and parameters, a class, or an object (which is copied).
+    out : str or Path, optional
+        A NetCDF file to stream results to, so that memory does not grow with the periods. It appears when the
+        last period is done, or with `close`.
+    force : bool
+        Whether `out` may be replaced where it exists.
+    record : iterable of str, optional
+        The variables to record, of those in `variables.RESULTS`; all if left out.
+    history : int
+        How many past periods' prices the agents see.
+    allow_code : bool
+        Whether strategies given as ``module:Class`` may be imported.
+    **values
+        More overrides, for callers that pass keywords only, such as ``mesa.batch_run`` with a parameter
+        ``"demand.scale"``.
+
+    Attributes
+    ----------
+    settings : Scenario
+        The scenario that is played, overrides applied.
+    seed : int
+        The seed; given as `rng`, it repeats the run.
+    period : int
+        Periods played so far, which is the number of the next one.
+    clearing : Clearing or None
+        The last clearing.
+    providers, owners, regions : dict
+        The agents by name.
+    datacollector : mesa.DataCollector
+        Scalars of every period: ``mean_price_<workload>`` (mean over nodes) in $/Mtok, ``unserved`` in Mtok/s,
+        ``welfare`` and ``total_cost`` in $ a period.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario, an override or a strategy has faults; all are listed.
+    InputError
+        If the seed or `record` cannot be read.
+    ResultError
+        If `out` exists already and `force` is false.
+
+    Examples
+    --------
+    >>> model = TokenMarket("us5", rng=1, periods=24)
+    >>> model.run()
+    >>> model.results().price.dims
+    ('period', 'node', 'workload')
+    """
+
+    def __init__(
+        self,
+        scenario: str | Path | Scenario = "us20_oligopoly",
+        *,
+        rng: RandomLike = None,
+        periods: int | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        strategies: Mapping[str, Choice] | None = None,
+        out: str | Path | None = None,
+        force: bool = False,
+        record: Iterable[str] | None = None,
+        history: int = WEEK,
+        allow_code: bool = False,
+        **values: Any,
+    ) -> None:
+        seed = seed_of(rng)
+        super().__init__(rng=seed)
+        self.seed = seed
+        changes = {**(overrides or {}), **values}
+        if periods is not None:
+            changes["periods"] = periods
+        self.settings = load_scenario(scenario, changes)
+        compiled = self.settings.compiled
+        self.periods, self.hours = compiled.periods, compiled.hours
+        made = assign(
+            specs(compiled), strategies, allow_code=allow_code,
+            subject=f"scenario {self.settings.name!r}",
+        )  # fmt: skip
+        layout = with_blocks(compiled.layout, made)
+        self._environment = Environment(compiled, seed)
+        self._add_agents(
+            compiled, made, Horizon(layout, self.periods, self.hours, seed, compiled.transfer), history
+        )
+        attrs = attributes(self.settings.to_yaml(), self.settings.name, seed, self.hours, layout.link_unit)
+        attrs["strategies"] = written_down(strategies)
+        plan = Plan(
+            layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record)
+        )
+        self.ledger = Ledger(plan, out, force)
+        self.period = 0
+        self.outcome: Outcome | None = None
+        self._scalars: dict[str, float] = {}
+        names = [
+            *(f"mean_price_{workload}" for workload in layout.workloads),
+            "unserved",
+            "welfare",
+            "total_cost",
+        ]
+        self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
+
+    def _add_agents(self, compiled: Compiled, made: Made, horizon: Horizon, history: int) -> None:
+        self.providers = {
+            name: ComputeProvider(self, name, made["provider"][name], compiled.provider_assets[name], horizon)
+            for name in compiled.providers
+        }
+        self.owners = {
+            name: NetworkOwner(self, name, made["owner"][name], compiled.owner_arcs[name], horizon)
+            for name in compiled.owners
+        }
+        self.regions = {
+            name: DemandRegion(self, name, made["region"][name], compiled.region_nodes[name], horizon)
+            for name in compiled.regions
+        }
+        self.clearing_house = ClearingHouse(
+            self, horizon, list(self.providers.values()), list(self.owners.values()), list(self.regions.values()),
+            history,
+        )  # fmt: skip
+
+    @property
+    def scenario(self) -> None:
+        """Always None; the scenario that is played is `settings`.
+
+        Mesa's page takes a model that has a `scenario` for one with a scenario of Mesa's own class, and on reset
+        would put one of those in the place of ours.
+        """
+        return None
+
+    @scenario.setter
+    def scenario(self, value: object) -> None:
+        """Ignore the scenario that Mesa makes."""
+
+    @property
+    def clearing(self) -> Clearing | None:
+        """The last clearing, None before the first."""
+        return self.clearing_house.clearing
+
+    def step(self) -> None:
+        """Play one period; does nothing once the last one is played.
+
+        Raises
+        ------
+        StrategyError
+            If a strategy submits what the market cannot take.
+        InfeasibleError
+            If demand that must be served cannot be.
+        CertificateError
+            If a clearing cannot be certified.
+        ResultError
+            If results are streamed to a file that cannot be written.
+        """
+        if self.period >= self.periods:
+            self.running = False
+            return
+        try:
+            self._play()
+            if self.period == self.periods:
+                self.running = False
+                self.ledger.close()
+        except BaseException:
+            # Also when interrupted: half a file must not stay behind.
+            self.ledger.abort()
+            raise
+
+    def _play(self) -> None:
+        house, period = self.clearing_house, self.period
+        state = self._environment.state(period)
+        book = house.collect(period, state)
+        outcome = house.clear(period, state, book)
+        house.send_receipts(outcome)
+        self.outcome = outcome
+        self.ledger.append(outcome.record(), outcome.arrays, outcome.values)
+        self._scalars = outcome.scalars(house.layout)
+        self.period = period + 1
+        self.datacollector.collect(self)
+
+    def run(self, progress: Callable[[int, int], object] | None = None) -> None:
+        """Play all periods that are left.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called after each period with the number of periods played and of all.
+
+        Raises
+        ------
+        StrategyError, InfeasibleError, CertificateError, ResultError
+            As `step` does.
+        """
+        while self.running:
+            self.step()
+            if progress is not None:
+                progress(self.period, self.periods)
+
+    run_model = run
+
+    def results(self) -> xr.Dataset:
+        """Return what happened so far.
+
+        Returns
+        -------
+        Dataset
+            Every variable of `variables.RESULTS` that was recorded, with its unit; money is $ a period. The attributes
+            tell how to make it again: `scenario` (its text), `seed`, `strategies`, versions. In memory, unless it
+            was streamed to a file that is complete: then lazy.
+
+        Raises
+        ------
+        ResultError
+            If no period was played yet.
+        """
+        return self.ledger.dataset()
+
+    def close(self) -> None:
+        """End the run before its last period: a file that results are streamed to appears as far as it got."""
+        self.running = False
+        self.ledger.close()
+
+    @classmethod
+    def from_results(cls, results: xr.Dataset, **changes: Any) -> Self:
+        """Make the model that made some results: same scenario, seed and strategies.
+
+        Parameters
+        ----------
+        results : Dataset
+            What `results` or `load_results` returned.
+        **changes
+            Other arguments of the model, e.g. ``rng`` for another seed, or ``allow_code``.
+
+        Raises
+        ------
+        ResultError
+            If the results do not say how they were made.
+        ScenarioError
+            As the constructor does.
+        """
+        missing = [name for name in ("scenario", "seed", "strategies") if name not in results.attrs]
+        if missing:
+            raise ResultError(f"these results do not say how they were made: they lack {', '.join(missing)}")
+        strategies = json.loads(results.attrs["strategies"])
+        if strategies is None:
+            raise ResultError("these results were made by strategies that could not be written down")
+        seed = results.attrs["seed"]
+        given = {
+            "scenario": Scenario.from_yaml(results.attrs["scenario"]),
+            "rng": seed if isinstance(seed, str) else int(seed),
+            "strategies": strategies,
+        }
+        return cls(**given | changes)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where the run stands, results and the DataCollector's frames aside; it can be pickled.
+
+        A model made with the same arguments goes on from there after `set_state`, to the same bits.
+        """
+        return {
+            "seed": self.seed,
+            "period": self.period,
+            "environment": self._environment.get_state(),
+            "clearing_house": self.clearing_house.get_state(),
+            "agents": {
+                kind: {name: agent.get_state() for name, agent in self._of(kind).items()} for kind in KINDS
+            },
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go to where the run stood when `get_state` was called; results start from there.
+
+        Raises
+        ------
+        ResultError
+            If the state is of a run with another seed or other agents.
+        """
+        names = {kind: list(agents) for kind, agents in state["agents"].items()}
+        if state["seed"] != self.seed or names != {kind: list(self._of(kind)) for kind in KINDS}:
+            raise ResultError("this state belongs to a run with another seed or other agents")
+        self._environment.set_state(state["environment"])
+        self.clearing_house.set_state(state["clearing_house"])
+        for kind, agents in state["agents"].items():
+            for name, saved in agents.items():
+                self._of(kind)[name].set_state(saved)
+        self.period = state["period"]
+        self.running = self.period < self.periods
+
+    def _of(self, kind: Kind) -> Mapping[str, Any]:
+        agents: dict[Kind, Mapping[str, Any]] = {
+            "provider": self.providers,
+            "owner": self.owners,
+            "region": self.regions,
+        }
+        return agents[kind]
+
+
+def _scalar(model: TokenMarket, *, name: str) -> float:
+    return model._scalars[name]

@@ -1,0 +1,157 @@
+"""Who plays what: the strategies of a scenario's agents, some of them exchanged for others."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from tokenflow_sim.errors import Fault, ScenarioError, StrategyError, known
+from tokenflow_sim.market import Layout
+from tokenflow_sim.scenario import Compiled
+from tokenflow_sim.strategies.base import BaseStrategy, Kind
+from tokenflow_sim.strategies.registry import BASES, attempt, spec_of
+
+Made = Mapping[Kind, Mapping[str, Any]]
+"""Strategies: ``{kind: {name: strategy}}``."""
+Agents = Mapping[Kind, Mapping[str, Mapping[str, Any]]]
+Choice = str | Mapping[str, Any] | BaseStrategy | type[BaseStrategy]
+"""A strategy: its name, its name with parameters, an object, or a class that is made with its defaults."""
+
+
+def assign(
+    agents: Agents,
+    choices: Mapping[str, Choice] | None = None,
+    *,
+    allow_code: bool = False,
+    subject: str = "scenario",
+) -> dict[Kind, dict[str, BaseStrategy]]:
+    """Make every agent's strategy.
+
+    Parameters
+    ----------
+    agents : mapping
+        ``{kind: {name: spec}}``, what the scenario says.
+    choices : mapping, optional
+        Other strategies for some: by an agent's name (``atlas``, or ``providers.atlas`` where an agent of
+        another kind has the same name), or by ``providers``, ``owners`` or ``regions`` for all of a kind. An
+        object is copied for each agent, so that no two share what they remember.
+    allow_code : bool
+        Whether ``module:Class`` may be imported.
+    subject : str
+        What the agents belong to, for messages.
+
+    Returns
+    -------
+    dict
+        ``{kind: {name: strategy}}``.
+
+    Raises
+    ------
+    ScenarioError
+        With all faults: unknown agents, strategies or parameters, and values that do not fit.
+    """
+    chosen, faults = _resolve(agents, choices or {})
+    made: dict[Kind, dict[str, BaseStrategy]] = {}
+    for kind, specs in agents.items():
+        made[kind] = {}
+        for name, spec in specs.items():
+            place = f"{kind}s.{name}.strategy"
+            choice = chosen.get((kind, name), spec)
+            strategy, found = _make(kind, choice, allow_code, place)
+            faults += found
+            if strategy is not None:
+                made[kind][name] = strategy
+    if faults:
+        raise ScenarioError(faults, subject)
+    return made
+
+
+def specs(compiled: Compiled) -> dict[Kind, dict[str, dict[str, Any]]]:
+    """Return what a scenario says of its agents' strategies: ``{kind: {name: spec}}``."""
+    names: dict[Kind, tuple[str, ...]] = {
+        "provider": compiled.providers,
+        "owner": compiled.owners,
+        "region": compiled.regions,
+    }
+    return {kind: {name: compiled.strategy_of(kind, name) for name in names[kind]} for kind in names}
+
+
+def with_blocks(layout: Layout, made: Made) -> Layout:
+    """Give a market's layout as many blocks and steps as the strategies ask for, or none where one is enough."""
+    blocks = max((strategy.blocks for strategy in made["provider"].values()), default=1)
+    steps = max((strategy.steps for strategy in made["region"].values()), default=1)
+    return replace(
+        layout,
+        blocks=pd.RangeIndex(blocks, name="block") if blocks > 1 else None,
+        steps=pd.RangeIndex(steps, name="step") if steps > 1 else None,
+    )
+
+
+def written_down(choices: Mapping[str, Choice] | None) -> str:
+    """Return what `describe` does as JSON; ``null`` where it cannot be written down."""
+    try:
+        return json.dumps(describe(choices), sort_keys=True)
+    except (StrategyError, TypeError):
+        return "null"
+
+
+def describe(choices: Mapping[str, Choice] | None) -> dict[str, dict[str, Any]]:
+    """Return choices as names and parameters, which can be written down and given to `assign` again.
+
+    Raises
+    ------
+    StrategyError
+        If an object does not keep its parameters as attributes.
+    """
+    described: dict[str, dict[str, Any]] = {}
+    for key, choice in (choices or {}).items():
+        if inspect.isclass(choice):
+            choice = choice()
+        if isinstance(choice, BaseStrategy):
+            described[key] = spec_of(choice)
+        else:
+            described[key] = {"name": choice} if isinstance(choice, str) else dict(choice)
+    return described
+
+
+def _resolve(
+    agents: Agents, choices: Mapping[str, Choice]
+) -> tuple[dict[tuple[Kind, str], Choice], list[Fault]]:
+    """Find the agents that the keys mean; a single agent's choice goes before that of its kind."""
+    chosen: dict[tuple[Kind, str], Choice] = {}
+    faults: list[Fault] = []
+    single: dict[tuple[Kind, str], Choice] = {}
+    for key, choice in choices.items():
+        kinds = [kind for kind in agents if key == f"{kind}s"]
+        dotted = [(kind, key.partition(".")[2]) for kind in agents if key.startswith(f"{kind}s.")]
+        hits = [pair for pair in dotted if pair[1] in agents[pair[0]]]
+        hits = hits or [(kind, key) for kind, specs in agents.items() if key in specs]
+        if len(hits) == 1:
+            single[hits[0]] = choice
+        elif hits:
+            either = " or ".join(f"{kind}s.{key}" for kind, _ in hits)
+            faults.append(Fault(f"several agents are called {key!r}; say {either}", f"strategies[{key!r}]"))
+        elif kinds:
+            chosen |= {(kinds[0], name): choice for name in agents[kinds[0]]}
+        else:
+            everybody = [name for specs in agents.values() for name in specs]
+            faults.append(Fault(known("agent", key, everybody), f"strategies[{key!r}]"))
+    return chosen | single, faults
+
+
+def _make(
+    kind: Kind, choice: Choice, allow_code: bool, place: str
+) -> tuple[BaseStrategy | None, list[Fault]]:
+    if inspect.isclass(choice) and issubclass(choice, BASES[kind]):
+        return choice(), []
+    if isinstance(choice, BASES[kind]):
+        return copy.deepcopy(choice), []
+    if isinstance(choice, (str, Mapping)):
+        return attempt(kind, choice, allow_code=allow_code, place=place)
+    return None, [Fault(f"must be a strategy of a {kind}; found {choice!r:.80}", place)]

@@ -1,0 +1,146 @@
+"""The contract of a demand region's strategy; `base` says what all strategies share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, as_floats
+
+
+@dataclass(frozen=True, slots=True)
+class DemandView:
+    """What a demand region sees when it bids. All arrays are read-only.
+
+    Parameters
+    ----------
+    name : str
+        The region.
+    period, periods : int
+        This period, from 0, and how many there are.
+    hours : float
+        Length of a period.
+    nodes, workloads : tuple of str
+        Names of the region's nodes and of the classes: rows and columns of the arrays below.
+    node : ndarray of int
+        Position of the region's nodes among all nodes, the middle dim of `history`; dims (node,).
+    demand : ndarray
+        What its users want this period in Mtok/s, dims (node, workload).
+    value : ndarray
+        What that service is worth to them in $/Mtok, infinite where it must be served; dims (node, workload).
+    last_price : ndarray or None
+        Price in the last period in $/Mtok, dims (node, workload); None in the first.
+    last_served, last_unserved : ndarray or None
+        What was served and what was not in the last period in Mtok/s, dims (node, workload); None in the
+        first.
+    last_payment : ndarray or None
+        What was paid in the last period in $, dims (node, workload); None in the first.
+    history : History
+        What the market has published.
+    rng : numpy.random.Generator
+        This region's own stream of random numbers. Draw from no other source.
+    """
+
+    name: str
+    period: int
+    periods: int
+    hours: float
+    nodes: tuple[str, ...]
+    workloads: tuple[str, ...]
+    node: Ints
+    demand: Floats
+    value: Floats
+    last_price: Floats | None
+    last_served: Floats | None
+    last_unserved: Floats | None
+    last_payment: Floats | None
+    history: History
+    rng: np.random.Generator
+
+
+class Bid:
+    """What a region asks for: quantities, and what it would pay at most.
+
+    Parameters
+    ----------
+    quantity : array_like
+        Demand in Mtok/s, finite and not negative, dims (node, workload) or (node, workload, step).
+    value : array_like
+        Most it would pay in $/Mtok, not negative, same dims; infinite where it must be served.
+    worth : array_like, optional
+        What the service is truly worth in $/Mtok, same dims, where that is not what was bid; welfare counts
+        it. The market never sees it.
+
+    Raises
+    ------
+    StrategyError
+        If any is not an array of numbers.
+    """
+
+    __slots__ = ("quantity", "value", "worth")
+
+    def __init__(self, quantity: ArrayLike, value: ArrayLike, worth: ArrayLike | None = None) -> None:
+        self.quantity = as_floats("quantity", quantity)
+        self.value = as_floats("value", value)
+        self.worth = self.value if worth is None else as_floats("worth", worth)
+
+    def __repr__(self) -> str:
+        """Show what the market sees."""
+        return f"Bid(quantity={self.quantity!r}, value={self.value!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class DemandReceipt:
+    """What a region is told after the clearing. All arrays are read-only; money is $ in the period.
+
+    Parameters
+    ----------
+    period : int
+        The period that was cleared.
+    price : ndarray
+        Price in $/Mtok, dims (node, workload).
+    bid_quantity, bid_value : ndarray
+        The bid that was made in Mtok/s and $/Mtok, dims as bid.
+    served, unserved : ndarray
+        How much of it was served, and was not, in Mtok/s, dims as bid.
+    payment : ndarray
+        What the region pays, dims (node, workload).
+    history : History
+        What the market has published, this period included.
+    rng : numpy.random.Generator
+        The region's own stream of random numbers.
+    """
+
+    period: int
+    price: Floats
+    bid_quantity: Floats
+    bid_value: Floats
+    served: Floats
+    unserved: Floats
+    payment: Floats
+    history: History
+    rng: np.random.Generator
+
+
+class DemandStrategy(BaseStrategy):
+    """A demand region's strategy.
+
+    Attributes
+    ----------
+    steps : int
+        How many steps its bids may have; set it on the class or in ``__init__``. With one step, bids have the
+        dims (node, workload).
+    """
+
+    kind = "region"
+    steps: int = 1
+
+    @abstractmethod
+    def bid(self, view: DemandView) -> Bid:
+        """Make the bid of one period."""
+
+    def learn(self, receipt: DemandReceipt) -> None:
+        """Learn from what the clearing brought; called once after every period. Does nothing by default."""
