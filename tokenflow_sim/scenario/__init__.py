@@ -4,5 +4,14 @@ from tokenflow_sim.scenario.compiled import Compiled, State
 from tokenflow_sim.scenario.loading import list_scenarios, load_scenario
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.template import write_template
 
-__all__ = ["Compiled", "DemandNoise", "Scenario", "State", "list_scenarios", "load_scenario"]
+__all__ = [
+    "Compiled",
+    "DemandNoise",
+    "Scenario",
+    "State",
+    "list_scenarios",
+    "load_scenario",
+    "write_template",
+]

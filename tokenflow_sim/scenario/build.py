@@ -12,21 +12,34 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tokenflow_sim.scenario.checks import check
+from tokenflow_sim.scenario.checks import PLACEHOLDER, check
 from tokenflow_sim.scenario.intake import Intake
 from tokenflow_sim.scenario.places import Loc, faults_of, path_of, value_at
 from tokenflow_sim.scenario.schema import Scenario
 
-# Sections whose entries stand for themselves: a faulty one is set aside whole, and its name is remembered.
 _NAMED = ("nodes", "workloads", "hardware", "providers", "owners", "regions")
+# What stands in for a section that is missing or was lost to faults, so that the rest can be checked.
+_STAND_INS: dict[str, Any] = {
+    "format": 1,
+    "name": "unnamed",
+    "nodes": {PLACEHOLDER: {}},
+    "workloads": {PLACEHOLDER: {"payload": 0}},
+    "hardware": {PLACEHOLDER: {"throughput": {}, "energy": {}}},
+    "providers": {PLACEHOLDER: {"assets": [{"node": PLACEHOLDER, "hardware": PLACEHOLDER, "power_mw": 1}]}},
+}
 
 
 @dataclass
 class Aside:
-    """What was set aside: names that exist though their entries are faulty, and renumbered lists."""
+    """What was set aside: names with faults in their entries, sections that are lost, renumbered lists."""
 
     names: dict[str, set[str]] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     kept: dict[Loc, list[int]] = field(default_factory=dict)
+
+    def mark(self, section: str, name: str = "") -> None:
+        """Remember that an entry of a section has faults."""
+        self.names.setdefault(section, set()).add(name)
 
     def original(self, loc: Loc) -> Loc:
         """Return a place as the user counts it."""
@@ -52,18 +65,20 @@ def build(intake: Intake) -> Scenario:
         With the faults of the intake, of the schema, and of names and sums.
     """
     scenario, aside = None, Aside()
+    told: set[Loc] = set()
     try:
         scenario = Scenario.model_validate(intake.data)
     except ValidationError as error:
-        found = [(loc, message) for loc, message in faults_of(error, Scenario) if loc not in intake.dropped]
-        intake.tell(found)
+        refused = faults_of(error, Scenario)
+        told = {loc for loc, _ in refused}
+        intake.tell([(loc, text) for loc, text in refused if loc not in intake.dropped])
         scenario, aside = _set_aside(intake.data, error)
-    for loc in intake.dropped:
-        if loc[0] == "providers":
-            aside.names.setdefault("power", set()).add("")
+    unread = {path_of(loc) for loc in intake.dropped | intake.torn} | aside.lost
+    if any(path.startswith("providers") for path in unread):
+        aside.mark("power")
     if scenario is not None:
-        found = check(scenario, aside.names, {path_of(loc) for loc in intake.dropped})
-        intake.tell([(aside.original(loc), message) for loc, message in found])
+        found = [(aside.original(loc), text) for loc, text in check(scenario, aside.names, unread)]
+        intake.tell([(loc, text) for loc, text in found if loc not in told and PLACEHOLDER not in loc])
     if intake.faults or scenario is None:
         raise intake.fail()
     return scenario
@@ -73,18 +88,19 @@ def _set_aside(data: dict[str, Any], error: ValidationError) -> tuple[Scenario |
     """Validate what is left once everything faulty is taken out; None where too little is left."""
     aside = Aside()
     rest = copy.deepcopy(data)
-    for _ in range(3):  # taking out one entry may leave another section empty
+    for _ in range(6):  # taking out one entry may leave its holder without what it needs
         cut: dict[Loc, set[int]] = {}
         for details in error.errors(include_url=False, include_input=False, include_context=False):
-            loc: Loc = tuple(part for part in details["loc"] if part != "[key]")
-            _cut(rest, loc, aside, cut)
+            _cut(rest, tuple(part for part in details["loc"] if part != "[key]"), aside, cut)
         for place, numbers in cut.items():
             items = value_at(rest, place)
             before = aside.kept.get(place, list(range(len(items))))
             aside.kept[place] = [before[n] for n in range(len(items)) if n not in numbers]
             items[:] = [item for n, item in enumerate(items) if n not in numbers]
-        rest.setdefault("format", 1)
-        rest.setdefault("name", "unnamed")
+        for section, stand_in in _STAND_INS.items():
+            if section not in rest:
+                rest[section] = copy.deepcopy(stand_in)
+                aside.lost.add(section)
         try:
             return Scenario.model_validate(rest), aside
         except ValidationError as again:
@@ -93,31 +109,23 @@ def _set_aside(data: dict[str, Any], error: ValidationError) -> tuple[Scenario |
 
 
 def _cut(rest: Any, loc: Loc, aside: Aside, cut: dict[Loc, set[int]]) -> None:
-    """Take one faulty entry out, or note it where it stands in a list."""
-    if not loc:
-        return
-    if loc[0] == "providers" and len(loc) > 3 and loc[2] == "assets" and isinstance(loc[3], int):
-        cut.setdefault(loc[:3], set()).add(loc[3])
-        aside.names.setdefault("power", set()).add("")
-        return
-    if loc[0] == "outages" and len(loc) > 1 and isinstance(loc[1], int):
-        cut.setdefault(loc[:1], set()).add(loc[1])
-        return
-    if loc[0] in _NAMED and len(loc) > 1:
-        aside.names.setdefault(str(loc[0]), set()).add(str(loc[1]))
-        if loc[0] == "providers":
-            aside.names.setdefault("power", set()).add("")
-        depth = 2
-    elif loc[:2] == ("network", "arcs") and len(loc) > 2:
-        aside.names.setdefault("arcs", set()).add(str(loc[2]))
-        depth = 3
-    else:
-        depth = len(loc)
-        while depth > 1 and isinstance(loc[depth - 1], int):
-            depth -= 1
-    parent = value_at(rest, loc[: depth - 1])
-    if isinstance(parent, dict) and parent.pop(loc[depth - 1], None) is None and depth > 2:
-        # What is missing cannot be taken out; its holder can.
-        holder = value_at(rest, loc[: depth - 2])
-        if isinstance(holder, dict):
-            holder.pop(loc[depth - 2], None)
+    """Take a faulty value out of its mapping, or note the number of the list's entry that holds it."""
+    if loc and loc[0] in _NAMED:
+        aside.mark(str(loc[0]), str(loc[1]) if len(loc) > 1 else "")
+    if loc[:1] == ("providers",):
+        aside.mark("power")
+    if loc[:2] == ("network", "arcs"):
+        aside.mark("arcs", str(loc[2]) if len(loc) > 2 else "")
+    for depth, part in enumerate(loc):
+        if isinstance(part, int) and loc[depth - 1] in ("assets", "outages"):
+            cut.setdefault(loc[:depth], set()).add(part)
+            return
+    depth = len(loc)
+    while depth and isinstance(loc[depth - 1], int):
+        depth -= 1
+    while depth:
+        parent = value_at(rest, loc[: depth - 1])
+        if isinstance(parent, dict) and loc[depth - 1] in parent:
+            del parent[loc[depth - 1]]
+            return
+        depth -= 1  # what is missing cannot be taken out; its holder can

@@ -12,6 +12,10 @@ from tokenflow_sim.scenario.schema import Scenario
 from tokenflow_sim.scenario.supply import Asset
 
 TOLERANCE = 1e-6
+PLACEHOLDER = "nothing"
+"""Name of what stands in for a lost section; nothing is said about it."""
+MAX_PAIRS = 400_000_000
+MAX_ENTRIES = 100_000_000
 
 
 def assets_of(scenario: Scenario) -> Iterator[tuple[Loc, str, Asset]]:
@@ -62,13 +66,30 @@ class _Checks:
         # Only sound names can be turned into arcs.
         unsound = {str(loc[0]) for loc, _ in self.found} | {path.split(".")[0] for path in self.dropped}
         unsound |= {"network" if section == "arcs" else section for section in self.also}
-        if not unsound & {"network", "nodes", "owners", "workloads"}:
+        if not unsound & {"network", "nodes", "owners", "workloads"} and self.size():
             self.links()
         return self.found
+
+    def size(self) -> bool:
+        """Check that the arcs by rule can be found and held."""
+        scenario, network = self.scenario, self.scenario.network
+        count = len(scenario.nodes)
+        ruled = network.max_distance is not None or network.tier1 is not None
+        if ruled and count**2 > MAX_PAIRS:
+            message = f"would compare {count**2:.3g} pairs of nodes; give a table of arcs instead"
+            self.note(("network",), message)
+            return False
+        return True
 
     def links(self) -> None:
         """Check that arcs have an owner and, where it matters, a latency; and that outages hit arcs that exist."""
         links = make_links(self.scenario)
+        entries = len(links.labels) * len(self.scenario.workloads)
+        if entries > MAX_ENTRIES:
+            gigabytes = entries * 8 * 6 / 2**30  # six arrays by arc and class in a market
+            message = f"makes {len(links.labels)} arcs, which would take {gigabytes:.0f} GiB; make it smaller"
+            self.note(("network",), message)
+            return
         self.found += find_link_faults(self.scenario, links)
         for number, outage in enumerate(self.scenario.outages):
             if outage.arc is not None and outage.arc not in links.labels:
@@ -78,14 +99,15 @@ class _Checks:
         self.found.append((loc, message))
 
     def known_names(self, section: str) -> list[str]:
-        return [*getattr(self.scenario, section), *sorted(self.also.get(section, ()))]
+        present = getattr(self.scenario, section)
+        return [*present, *sorted(self.also.get(section, set()) - {"", *present})]
 
     def refer(self, loc: Loc, section: str, names: Iterable[str]) -> bool:
         """Check that names exist in a section; return whether they all do."""
         if section in self.dropped:
             return False
         options = self.known_names(section)
-        wrong = [name for name in names if name not in options]
+        wrong = [name for name in names if name not in options and name != PLACEHOLDER]
         what = section if section == "hardware" else section[:-1]
         for name in wrong:
             text = known(what, name, options)

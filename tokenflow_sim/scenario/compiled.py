@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import index
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -245,6 +246,7 @@ class Compiled:
         ScenarioError
             If the period is negative, or beyond what a table by period covers.
         """
+        period = index(period)
         if period < 0 or (self.covered is not None and period >= self.covered):
             last = "without end" if self.covered is None else f"to {self.covered - 1}"
             fault = Fault(f"there is no period {period}; this scenario covers periods 0 {last}", "period")

@@ -115,7 +115,10 @@ class DemandSeries:
 
     def at(self, period: int) -> Floats:
         """Return expected demand in a period."""
-        return self._cycle.at(period) if self._table is None else self._table[period]
+        if self._table is None:
+            return self._cycle.at(period)
+        values: Floats = self._table[period]
+        return values
 
 
 class PriceSeries:
@@ -133,7 +136,7 @@ class PriceSeries:
         self.periods = None if series is None else series.periods
 
         def make(period: int) -> Floats:
-            price = base * clock.mean(profiles, period)[kind, clock.zone]
+            price: Floats = base * clock.mean(profiles, period)[kind, clock.zone]
             if series is not None:
                 price[spots] = series.values[period] * electricity.scale
             return price

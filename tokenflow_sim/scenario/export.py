@@ -55,7 +55,7 @@ def _keyed(key: str, entries: Mapping[str, Mapping[str, Any]]) -> Block | None:
 def _profile(key: str, columns: Mapping[str, Iterable[float]], names: Iterable[str]) -> Block | None:
     if not columns:
         return None
-    labels = list(names) or list(range(24))
+    labels = list(names) or [str(hour) for hour in range(24)]
     rows = zip(labels, *columns.values(), strict=True)
     return Block(write_csv([key, *columns], rows))
 

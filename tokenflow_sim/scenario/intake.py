@@ -13,7 +13,9 @@ from tokenflow_sim.scenario import tables, yaml_text
 from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
-MAX_BYTES = 512 * 2**20
+MAX_BYTES = 256 * 2**20
+MAX_TOLD = 200
+_TOLD_PER_TABLE = 20
 
 
 @dataclass
@@ -39,7 +41,8 @@ class Source:
 class Intake:
     """Plain data, the faults found so far, and the file and line of every entry.
 
-    Entries that were given but could not be read are in `dropped`, so that nobody calls them missing.
+    Tables that were given but could not be read are in `dropped`, so that nobody calls them missing; those that
+    lack some rows for a fault are in `torn`, so that nobody calls names in those rows unknown.
     """
 
     source: Source
@@ -47,6 +50,7 @@ class Intake:
     faults: list[Fault] = field(default_factory=list)
     origins: dict[Loc, str] = field(default_factory=dict)
     dropped: set[Loc] = field(default_factory=set)
+    torn: set[Loc] = field(default_factory=set)
 
     def at(self, loc: Loc) -> str:
         """Return ``file:line`` of the entry at a place, or of the closest that holds it."""
@@ -61,7 +65,10 @@ class Intake:
 
     def fail(self) -> ScenarioError:
         """Return the error that tells all faults once, in the order they were found."""
-        return ScenarioError(dict.fromkeys(self.faults), self.source.subject)
+        faults = list(dict.fromkeys(self.faults))
+        if len(faults) > MAX_TOLD:
+            faults[MAX_TOLD:] = [Fault(f"and {len(faults) - MAX_TOLD} more faults, once these are mended")]
+        return ScenarioError(faults, self.source.subject)
 
 
 def read_bytes(path: Path, what: str) -> str:
@@ -111,6 +118,8 @@ def from_text(text: str, source: Source) -> Intake:
         found = "nothing" if intake.data is None else f"{intake.data!r:.60}"
         message = f"must be a mapping of a scenario's fields (format, name, nodes, ...); found {found}"
         raise ScenarioError([Fault(message, "", source.file)], source.subject)
+    # A section left empty says as much as one left out.
+    intake.data = {name: part for name, part in intake.data.items() if part is not None}
     read_tables(intake)
     return intake
 
@@ -148,6 +157,7 @@ class _TableAt:
         self.parent = parent
         self.loc = loc
         self.file = ""
+        self.told = 0
 
     @property
     def given(self) -> Any:
@@ -167,6 +177,11 @@ class _TableAt:
         return f"{self.file}:{line}" if line else self.file
 
     def note(self, place: str, message: str, line: int | None) -> None:
+        self.told += 1
+        if self.told == _TOLD_PER_TABLE:
+            message, place = "and more faults like these, once they are mended", ""
+        elif self.told > _TOLD_PER_TABLE:
+            return
         self.intake.faults.append(Fault(message, path_of(self.loc) + place, self.where(line)))
 
     def table(self, *, rows_too: bool = True) -> tables.Table | None:
@@ -177,7 +192,7 @@ class _TableAt:
         if not isinstance(given, str):
             return None
         if "\n" in given:
-            table = tables.read_csv(given, self.note)
+            table = self.parse(given)
             if table is not None:
                 table.lines = []  # lines of a text within a text would mislead
             return table
@@ -187,11 +202,17 @@ class _TableAt:
             self.note("", str(error), None)
             return None
         self.file = self.name_of(given)
-        return tables.read_csv(text, self.note)
+        return self.parse(text)
+
+    def parse(self, text: str) -> tables.Table | None:
+        """Read CSV text, and remember whether rows were lost."""
+        table = tables.read_csv(text, self.note)
+        if self.told:
+            self.intake.torn.add(self.loc)
+        return table
 
     def name_of(self, given: str) -> str:
-        assert self.intake.source.folder is not None
-        return str(self.intake.source.folder / given)
+        return str(Path(self.intake.source.file).parent / given)
 
     def text_of(self, given: str) -> str:
         """Read a file of the scenario's folder, and none outside it."""

@@ -82,13 +82,14 @@ def _find(source: str | Path, subject: str, bundled: Mapping[str, Path]) -> tupl
     """Return the file of a scenario that is not bundled, and what messages call it."""
     path = Path(source)
     try:
-        if path.is_dir():
-            path = path / FILE
-            if not path.exists():
-                raise ScenarioError([Fault(f"has no {FILE}", "", str(source))], subject)
-        if path.exists():
-            return path, str(path)
+        is_folder, exists = path.is_dir(), bool(str(source)) and path.exists()
     except (OSError, ValueError):  # e.g. a name too long, or with a null byte
-        pass
+        is_folder = exists = False
+    if exists and not is_folder:
+        return path, str(path)
+    if exists and (path / FILE).exists():
+        return path / FILE, str(path / FILE)
+    if exists:
+        raise ScenarioError([Fault(f"this folder has no {FILE}", "", str(source))], subject)
     message = f"{known('scenario', str(source)[:120], list(bundled))}; nor is there such a folder or file"
     raise ScenarioError([Fault(message)], subject)

@@ -10,11 +10,15 @@ import numpy as np
 from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.fields import StrategySpec
-from tokenflow_sim.scenario.places import Loc, parse_path, path_of, type_at
+from tokenflow_sim.scenario.places import Loc, fields_at, parse_path, path_of, type_at
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.schema import Scenario
+
+
+_SINGULAR = {name: name[:-1] for name in ("nodes", "workloads", "providers", "owners", "regions")}
+_SINGULAR |= {"hardware": "hardware type"}
 
 
 class _BadPath(Exception):
@@ -103,14 +107,21 @@ class _Change:
             return [str(number) for number in range(len(here))]
         if done[:-1] == ("network", "arcs"):
             return list(self.scenario.compiled.layout.arcs)
+        if done[:-1] == ("regions",):
+            return list(self.scenario.compiled.regions)
         return list(here) if isinstance(here, dict) else []
 
     def unknown(self, here: Any, part: str | int, done: Loc) -> _BadPath:
         if not isinstance(here, (dict, list, tuple)):
             return _BadPath(f"{path_of(done[:-1])} holds a single value, and nothing below it")
-        what = "number" if isinstance(here, (list, tuple)) else "name" if len(done) > 1 else "field"
-        where = f" in {path_of(done[:-1])}" if len(done) > 1 else ""
-        return _BadPath(known(what, part, self.options(here, done), limit=30) + where)
+        options = self.options(here, done)
+        if isinstance(here, (list, tuple)):
+            what = "number"
+        elif fields := fields_at(self.schema, done[:-1]):
+            what, options = "field", fields
+        else:
+            what = "arc" if done[:-1] == ("network", "arcs") else _SINGULAR.get(str(done[-2]), "name")
+        return _BadPath(known(what, part, options, limit=30))
 
     def step(self, here: Any, part: str | int, done: Loc) -> Any:
         """Go one step down."""
@@ -122,8 +133,15 @@ class _Change:
         if isinstance(here, dict):
             if part in here:
                 return here[part]
-            if done[:2] == ("network", "arcs") and len(done) == 3:
+            if part in fields_at(self.schema, done[:-1]):
+                here[part] = None
+                return None
+            if done[:-1] == ("network", "arcs"):
                 return self.arc(str(part), here, done)
+            if done == ("regions", part) and not here and part in self.scenario.compiled.regions:
+                # Regions that stand for their nodes are written down, so that one can be changed.
+                here |= {name: {"nodes": [name]} for name in self.scenario.compiled.regions}
+                return here[part]
         raise self.unknown(here, part, done)
 
     def arc(self, label: str, arcs: dict[str, Any], done: Loc) -> dict[str, Any]:
@@ -131,11 +149,11 @@ class _Change:
         compiled = self.scenario.compiled
         if label not in self.options(arcs, done):
             raise self.unknown(arcs, label, done)
-        number = int(compiled.layout.arcs.get_loc(label))
+        number = list(compiled.layout.arcs).index(label)
         names = list(compiled.layout.nodes)
         ends = compiled.layout.origin[number], compiled.layout.destination[number]
-        arcs[label] = {"origin": names[ends[0]], "destination": names[ends[1]]}
-        return arcs[label]
+        row = arcs[label] = {"origin": names[ends[0]], "destination": names[ends[1]]}
+        return row
 
     def put(self, here: Any, loc: Loc, value: Any) -> None:
         """Set the last part of a path."""
@@ -148,10 +166,9 @@ class _Change:
             raise self.unknown(here, part, loc)
         holder = type_at(self.schema, loc[:-1])
         is_strategy = isinstance(holder, type) and issubclass(holder, StrategySpec)
-        free = get_origin(holder) is dict or holder is None or is_strategy
-        made = isinstance(holder, type) and hasattr(holder, "model_fields") and part in holder.model_fields
-        if part not in here and not free and not made:
-            raise self.unknown(here or dict.fromkeys(getattr(holder, "model_fields", ())), part, loc)
+        fields = fields_at(self.schema, loc[:-1])
+        if fields and part not in fields:
+            raise self.unknown(here, part, loc)
         if is_strategy and part == "name" and here.get("name") != value:
             here.clear()
         if "assets" in loc and part in ("power_mw", "share"):
@@ -160,15 +177,15 @@ class _Change:
 
     def cell(self, series: PeriodSeries | NodeSeries, rest: Loc, value: Any) -> PeriodSeries | NodeSeries:
         """Change one number of a table by period: [period].column, or [period].node.column."""
-        columns = [list(range(series.periods))]
-        columns += [list(series.nodes)] if isinstance(series, NodeSeries) else []
-        columns += [list(series.names)]
-        if len(rest) != len(columns):
+        options: list[list[Any]] = [list(range(series.periods)), list(series.names)]
+        if isinstance(series, NodeSeries):
+            options.insert(1, list(series.nodes))
+        if len(rest) != len(options):
             raise _BadPath("a cell of a table by period is [period].column, or [period].node.column")
         key: list[Any] = [int(rest[0]) if str(rest[0]).isdecimal() else rest[0], *rest[1:]]
-        for what, part, options in zip(("period", *["name"] * 2), key, columns, strict=False):
-            if part not in options:
-                raise _BadPath(known(what, part, options))
+        for what, part, names in zip(("period", "name", "name"), key, options, strict=False):
+            if part not in names:
+                raise _BadPath(known(what, part, names))
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _BadPath(f"must be a number; found {value!r:.60}")
-        return series.with_cell(*key, float(value))
+        return series.with_cell(key, float(value))

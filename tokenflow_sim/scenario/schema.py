@@ -240,6 +240,19 @@ class Scenario(Part):
 
         return build(from_text(text, Source("scenario text")))  # type: ignore[return-value]
 
+    def __repr__(self) -> str:
+        """Summarise the scenario in one line."""
+        counts = (
+            (len(self.nodes), "nodes"),
+            (len(self.workloads), "workloads"),
+            (len(self.providers), "providers"),
+            (sum(len(provider.assets) for provider in self.providers.values()), "assets"),
+        )
+        sizes = ", ".join(f"{count} {what}" for count, what in counts)
+        return f"<Scenario {self.name!r}: {sizes}; {self.periods} periods of {self.hours:g} h>"
+
+    __str__ = __repr__
+
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the arrays out of copies and pickles: they are made again where they are needed."""
         state = super().__getstate__()

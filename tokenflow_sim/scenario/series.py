@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -186,11 +186,11 @@ class PeriodSeries(_Series):
         """Pickle by names and values."""
         return type(self), (self.names, self.values)
 
-    def with_cell(self, period: int, name: str, value: float) -> Self:
-        """Return a copy with one number changed."""
+    def with_cell(self, key: Sequence[Any], value: float) -> PeriodSeries:
+        """Return a copy with the number of a (period, name) changed."""
         values = self.values.copy()
-        values[period, self.names.index(name)] = value
-        return type(self)(self.names, values)
+        values[key[0], self.names.index(key[1])] = value
+        return PeriodSeries(self.names, values)
 
     def header(self) -> list[str]:
         """Return the columns of its table."""
@@ -228,11 +228,11 @@ class NodeSeries(_Series):
         """Pickle by names and values."""
         return type(self), (self.nodes, self.names, self.values)
 
-    def with_cell(self, period: int, node: str, name: str, value: float) -> Self:
-        """Return a copy with one number changed."""
+    def with_cell(self, key: Sequence[Any], value: float) -> NodeSeries:
+        """Return a copy with the number of a (period, node, name) changed."""
         values = self.values.copy()
-        values[period, self.nodes.index(node), self.names.index(name)] = value
-        return type(self)(self.nodes, self.names, values)
+        values[key[0], self.nodes.index(key[1]), self.names.index(key[2])] = value
+        return NodeSeries(self.nodes, self.names, values)
 
     def header(self) -> list[str]:
         """Return the columns of its table."""

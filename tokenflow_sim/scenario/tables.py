@@ -71,6 +71,7 @@ def read_csv(text: str, note: Note) -> Table | None:
         io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True, skipinitialspace=True
     )
     table: Table | None = None
+    torn = False
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
@@ -84,6 +85,7 @@ def read_csv(text: str, note: Note) -> Table | None:
             elif len(cells) != len(table.header):
                 hint = " (a number with a decimal comma?)" if len(cells) > len(table.header) else ""
                 note("", f"has {len(cells)} cells where the header has {len(table.header)}{hint}", line)
+                torn = True
             else:
                 table.rows.append(cells)
                 table.lines.append(line)
@@ -92,7 +94,7 @@ def read_csv(text: str, note: Note) -> Table | None:
         return None
     if table is None:
         note("", "is empty; a table needs a header and rows", None)
-    elif not table.rows:
+    elif not table.rows and not torn:
         note("", "has a header but no rows", None)
     return table
 

@@ -17,7 +17,7 @@ from tokenflow_sim.errors import Fault
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 40
-MAX_ENTRIES = 2_000_000
+MAX_ENTRIES = 300_000
 
 Loc = tuple[str | int, ...]
 
@@ -102,7 +102,7 @@ def read(text: str) -> Document:
     return document
 
 
-def _compose(events: Iterator[Any]) -> _Node | None:
+def _compose(events: Iterator[yaml.Event]) -> _Node | None:
     """Turn parser events into a tree in which an alias is the very node that it names."""
     root: _Node | None = None
     stack: list[_Node] = []
@@ -113,17 +113,18 @@ def _compose(events: Iterator[Any]) -> _Node | None:
             continue
         if not isinstance(event, yaml.NodeEvent):
             continue
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
-            found = anchors.get(event.anchor)
+            found = anchors.get(str(event.anchor))
             if found is None:
                 raise YamlFault(f"refers to an anchor that is not there: *{event.anchor}", line)
             if not found.closed:
                 raise YamlFault(f"holds itself: *{event.anchor}", line)
             node = found
         else:
-            if event.tag is not None and event.tag not in _PLAIN_TAGS and event.tag != "!":
-                raise YamlFault(f"has a tag, which a scenario may not: {event.tag}", line)
+            tag = getattr(event, "tag", None)
+            if tag is not None and tag not in _PLAIN_TAGS and tag != "!":
+                raise YamlFault(f"has a tag, which a scenario may not: {tag}", line)
             if isinstance(event, yaml.ScalarEvent):
                 bare = event.implicit[0] and event.style in (None, "")
                 node = _Node("scalar", line, resolve(event.value) if bare else event.value)
@@ -155,7 +156,7 @@ class _Expansion:
     def build(self, node: _Node, loc: Loc) -> Any:
         self.entries += 1
         if self.entries > MAX_ENTRIES:
-            raise YamlFault(f"grows beyond {MAX_ENTRIES} entries; put long series in a CSV file", node.line)
+            raise YamlFault(f"grows beyond {MAX_ENTRIES} entries; put long tables in CSV files", node.line)
         if len(loc) > MAX_DEPTH:
             raise YamlFault(f"is nested more than {MAX_DEPTH} deep", node.line)
         if node.kind == "scalar":
