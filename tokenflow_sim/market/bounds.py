@@ -29,7 +29,7 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
     Dataset
         `lower` and `upper`, dims (node, workload), in $/Mtok; infinite where no such change can be served.
     """
-    engine = Engine(market)
+    engine = Engine(market, lazy=True)  # spares building a linopy model for a handful of solves
     program, problem = engine.program, engine.problem(market.arrays)
     point = np.concatenate(
         [

@@ -12,6 +12,7 @@ import numpy as np
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market.arrays import Arrays, Bools, Floats
+from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.servable import find_unservable, least_shortfall, proves_unservable
@@ -22,6 +23,8 @@ from tokenflow_sim.market.vertex import ON_BOUND, Basis, Factor, Vertex, read_ba
 
 # How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
 MARGIN = 1e-10
+# From this many flows on, a program that holds few of them is faster than one that holds all.
+MANY_FLOWS = 2000
 # By how much a solution is magnified to be found more finely: a power of two, which keeps every bit.
 FINER = 1024.0
 # How far off its bounds, in the solver's units, a true value may be to count as optimal.
@@ -55,15 +58,19 @@ class Engine:
     ----------
     market : Market
         Any market of that structure.
+    lazy : bool, optional
+        Whether flows and link limits are brought in on demand; by default, in large networks. Both ways end in
+        the same bits.
     """
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, *, lazy: bool | None = None) -> None:
         self.program = Program(market)
-        flat = np.zeros_like(market.arrays.link_curvature)
-        linear = Market.from_arrays(
-            market.layout, market.arrays.with_(link_curvature=flat), market.hours, check=False
-        )
-        self.solver = Solver(linear)
+        flows = self.program.f.stop - self.program.f.start
+        self.solver: Solver | LazySolver
+        if flows >= MANY_FLOWS if lazy is None else lazy:
+            self.solver = LazySolver(self.program)
+        else:
+            self.solver = Solver(market)
         self.shift = Shift(self.program)
         nodal = self.program.balance.stop
         # A proof, kept from an earlier market, of which demand can take no more; tried first, never trusted.
@@ -162,7 +169,11 @@ class Engine:
         if not solver.run():
             solver.forget()
             if not solver.run():
-                return self._exactly(problem, costs, direction, unservable, None) if shortfall_forbidden else None
+                return (
+                    self._exactly(problem, costs, direction, unservable, None)
+                    if shortfall_forbidden
+                    else None
+                )
         values = solver.column_values()
         if values[program.v].max(initial=0.0) > ON_BOUND:
             return None

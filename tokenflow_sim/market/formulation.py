@@ -115,7 +115,7 @@ def add_objective(model: linopy.Model, market: Market, shortfall_cost: float | N
     arrays, variables = market.arrays, model.variables
     value = np.where(np.isinf(arrays.value), 0.0, arrays.value)  # must serve: fixed at zero, at any price
     offers = _array(market, ("asset", "workload", "block"), arrays.offer_price)
-    cost = (offers * variables["dispatch"]).sum()
+    cost: Any = (offers * variables["dispatch"]).sum()
     cost = cost + (_array(market, ("node", "workload", "step"), value) * variables["unserved"]).sum()
     if "flow" in variables:
         route_cost = _array(market, ("arc", "workload"), arrays.route_cost)

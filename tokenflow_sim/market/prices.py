@@ -20,6 +20,7 @@ PARTS = ("energy", "scarcity", "routing", "congestion")
 # Relative to the largest price: a condition that holds with equality up to this is tight.
 _TIGHT = 1e-7
 _ACTIVE = 1e-9
+_ROUNDING = 1e-12
 
 
 def decompose(market: Market, clearing: Clearing) -> xr.Dataset:
@@ -85,8 +86,11 @@ def decompose_values(layout: Layout, arrays: Arrays, values: Values) -> dict[str
     unexplained = np.isnan(parts["energy"])
     for name in ("energy", "routing", "congestion"):
         parts[name][unexplained] = 0.0
-    # Scarcity takes up the rounding of the conditions, so that the parts sum to the price to the last bit but one.
-    parts["scarcity"] = price - parts["energy"] - parts["routing"] - parts["congestion"]
+    # Scarcity is what the others leave, so that the parts sum to the price; less than rounding is nothing.
+    scarcity = price - parts["energy"] - parts["routing"] - parts["congestion"]
+    parts["scarcity"] = np.where(
+        np.abs(scarcity) <= _ROUNDING * np.maximum(1.0, np.abs(price)), 0.0, scarcity
+    )
     return parts
 
 

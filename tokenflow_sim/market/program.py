@@ -153,7 +153,8 @@ class Program:
     def reduced_costs(self, costs: Floats, duals: Floats) -> Floats:
         """Return cost less the rows' duals of every column: ``c - A' lambda``."""
         padded = np.append(duals, 0.0)  # NO_ROW reads the appended zero
-        return costs - padded[self.first] + padded[self.second] - self.weight * padded[self.third]
+        reduced: Floats = costs - padded[self.first] + padded[self.second] - self.weight * padded[self.third]
+        return reduced
 
 
 def _same(one: Floats | None, other: Floats | None) -> bool:

@@ -86,7 +86,9 @@ def _quadratic_columns(market: Market) -> Floats | None:
     """Solve the quadratic program cold, in scaled units; None if it has no optimum."""
     scale = Scale.of(market.arrays)
     scaled = Market.from_arrays(market.layout, _scaled(market.arrays, scale), market.hours, check=False)
-    solver = LinopySolver.from_name("highs", linopy_model(scaled), io_api="direct", options=dict(_QP_OPTIONS))
+    solver = LinopySolver.from_name(
+        "highs", linopy_model(scaled), io_api="direct", options=dict(_QP_OPTIONS), set_names=False
+    )
     highs: highspy.Highs = solver.solver_model
     for name, value in _QP_OPTIONS.items():
         highs.setOptionValue(name, value)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Bools, Floats
+from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.tangent import AT_BOUND, Tangent
@@ -17,7 +18,9 @@ from tokenflow_sim.market.tangent import AT_BOUND, Tangent
 _POSITIVE = 1e-7
 
 
-def least_shortfall(solver: Solver, program: Program, upper: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def least_shortfall(
+    solver: Solver | LazySolver, program: Program, upper: Floats, rows: Floats
+) -> tuple[Floats, Floats]:
     """Leave as little demand unmet as possible.
 
     Parameters
@@ -54,7 +57,7 @@ def least_shortfall(solver: Solver, program: Program, upper: Floats, rows: Float
 
 
 def find_unservable(
-    solver: Solver, program: Program, values: Floats, upper: Floats, rows: Floats
+    solver: Solver | LazySolver, program: Program, values: Floats, upper: Floats, rows: Floats
 ) -> tuple[Bools, Floats]:
     """Find every balance row that can take no more demand.
 

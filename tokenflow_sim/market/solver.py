@@ -38,9 +38,14 @@ class Solver:
     """
 
     def __init__(self, market: Market) -> None:
+        if market.is_quadratic:  # the curvature is another program's, see quadratic.py
+            flat = market.arrays.with_(link_curvature=np.zeros_like(market.arrays.link_curvature))
+            market = Market.from_arrays(market.layout, flat, market.hours, check=False)
         model = linopy_model(market, shortfall_cost=1.0)
-        self._linopy = LinopySolver.from_name("highs", model, io_api="direct", options=dict(OPTIONS))
-        self.highs: highspy.Highs = self._linopy.solver_model
+        self._linopy = LinopySolver.from_name(
+            "highs", model, io_api="direct", options=dict(OPTIONS), set_names=False
+        )
+        self.highs: Any = self._linopy.solver_model  # highspy's type stubs lack half of its methods
         for name, value in OPTIONS.items():
             self.highs.setOptionValue(name, value)
         lp = self.highs.getLp()
@@ -80,7 +85,9 @@ class Solver:
         """Drop all that is known from earlier solves, so that the next starts cold."""
         self.highs.clearSolver()
 
-    def start_from(self, columns: NDArray[np.int64], tight: NDArray[np.int64], at_upper: NDArray[np.bool_]) -> None:
+    def start_from(
+        self, columns: NDArray[np.int64], tight: NDArray[np.int64], at_upper: NDArray[np.bool_]
+    ) -> None:
         """Drop all that is known, and let the next solve start from a basis.
 
         Parameters
@@ -91,15 +98,11 @@ class Solver:
             Columns at their upper bound.
         """
         self.highs.clearSolver()
-        status = highspy.HighsBasisStatus
-        of_columns = np.where(at_upper, status.kUpper, status.kLower)
-        of_columns[columns] = status.kBasic
-        of_rows = np.full(self.row_upper.size, status.kBasic)
-        of_rows[tight] = status.kUpper
-        basis = highspy.HighsBasis()
-        basis.col_status, basis.row_status = list(of_columns), list(of_rows)
-        basis.valid = True
-        self.highs.setBasis(basis)
+        basic = np.zeros(self.upper.size, dtype=np.bool_)
+        basic[columns] = True
+        slack_basic = np.ones(self.row_upper.size, dtype=np.bool_)
+        slack_basic[tight] = False
+        set_basis(self.highs, basic, at_upper, slack_basic)
 
     def column_values(self) -> Floats:
         """Return the values of the columns."""
@@ -107,10 +110,33 @@ class Solver:
 
     def basic(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which columns and which rows are basic."""
-        basis, status = self.highs.getBasis(), highspy.HighsBasisStatus.kBasic
-        columns = np.fromiter((s == status for s in basis.col_status), dtype=np.bool_)
-        rows = np.fromiter((s == status for s in basis.row_status), dtype=np.bool_)
-        return columns, rows
+        return read_basic(self.highs)
+
+
+def read_basic(highs: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which columns and which rows of a HiGHS model are basic."""
+    basis, status = highs.getBasis(), highspy.HighsBasisStatus.kBasic
+    columns = np.fromiter((s == status for s in basis.col_status), dtype=np.bool_)
+    rows = np.fromiter((s == status for s in basis.row_status), dtype=np.bool_)
+    return columns, rows
+
+
+def set_basis(
+    highs: Any,
+    basic: NDArray[np.bool_],
+    at_upper: NDArray[np.bool_],
+    slack_basic: NDArray[np.bool_],
+) -> None:
+    """Give a HiGHS model a basis: its basic columns, those at their upper bound, its rows with basic slack."""
+    status = highspy.HighsBasisStatus
+    basis = highspy.HighsBasis()
+    basis.col_status = [
+        status.kBasic if b else status.kUpper if u else status.kLower
+        for b, u in zip(basic.tolist(), at_upper.tolist(), strict=True)
+    ]
+    basis.row_status = [status.kBasic if b else status.kUpper for b in slack_basic.tolist()]
+    basis.valid = True
+    highs.setBasis(basis)
 
 
 def linopy_model(market: Market, shortfall_cost: float | None = None) -> linopy.Model:

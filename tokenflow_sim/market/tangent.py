@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.market.arrays import Bools, Floats
+from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.vertex import Basis, Factor
@@ -53,7 +54,9 @@ class Tangent:
         The optimum, its upper bounds and right-hand sides, in the solver's units.
     """
 
-    def __init__(self, solver: Solver, program: Program, values: Floats, upper: Floats, rows: Floats) -> None:
+    def __init__(
+        self, solver: Solver | LazySolver, program: Program, values: Floats, upper: Floats, rows: Floats
+    ) -> None:
         self.solver, self.program = solver, program
         fixed = upper <= 0
         low = values <= AT_BOUND

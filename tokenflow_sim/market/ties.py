@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Bools, Floats
-from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.program import Ints, Program
 
 _RELATIVE = 1e-9
 
@@ -50,7 +50,7 @@ def share_ties(program: Program, arrays: Arrays, dispatch: Floats, power_rent: F
     return shared
 
 
-def _groups(program: Program, arrays: Arrays) -> Floats:
+def _groups(program: Program, arrays: Arrays) -> Ints:
     """Return a number for each group of offers with one node, class and price."""
     node = np.broadcast_to(program.layout.asset_node[:, None, None], program.offers_shape).ravel()
     workload = np.broadcast_to(
@@ -70,7 +70,7 @@ def _groups(program: Program, arrays: Arrays) -> Floats:
     return groups
 
 
-def _shared(dispatch: Floats, arrays: Arrays, groups: Floats, held: Bools) -> Floats:
+def _shared(dispatch: Floats, arrays: Arrays, groups: Ints, held: Bools) -> Floats:
     shape = dispatch.shape
     takes_part = np.broadcast_to(~held[:, None, None], shape).ravel()
     flat, offered = dispatch.ravel(), arrays.capacity.ravel()

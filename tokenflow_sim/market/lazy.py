@@ -1,0 +1,210 @@
+"""HiGHS holding only the arcs and link limits that matter, adding others as the optimum asks for them: exact.
+
+In a large network few arcs carry anything. The restricted program holds all offers and all balances but only some
+flows and link limits. Its duals price the flows left out and its flows load the links left out; what is worth
+adding is added, and when nothing is, the restricted optimum is the whole program's (column and row generation;
+Ford and Fulkerson 1958, Dantzig and Wolfe 1960).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenflow_sim.market.arrays import Floats
+from tokenflow_sim.market.program import NO_ROW, Program
+from tokenflow_sim.market.solver import OPTIONS, read_basic, set_basis
+
+Ints = NDArray[np.int64]
+_WORTH = 1e-9  # a reduced cost below minus this, or a load above its limit by this, matters
+_BEST = 3  # how many of the arcs out of a node are added at once for a class
+_DUAL, _PRIMAL = 1, 4  # HiGHS's simplex_strategy
+
+
+class LazySolver:
+    """Like `Solver`, with the flows and link limits of a large network brought in on demand.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        limit = np.full(program.rows, np.inf)
+        self.costs, self.lower = np.zeros(program.columns), np.zeros(program.columns)
+        self.upper = np.zeros(program.columns)
+        self.row_lower, self.row_upper = -limit, limit
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all that is known from earlier solves, the flows and limits brought in included."""
+        program = self.program
+        make: Any = highspy.Highs  # its type stubs lack half of its methods
+        self.highs = make()
+        for name, value in OPTIONS.items():
+            self.highs.setOptionValue(name, value)
+        self._column_place = np.full(program.columns, NO_ROW, dtype=np.int64)
+        self._row_place = np.full(
+            program.rows + 1, NO_ROW, dtype=np.int64
+        )  # the last entry answers for NO_ROW
+        self._columns: Ints = np.zeros(0, dtype=np.int64)
+        self._rows: Ints = np.zeros(0, dtype=np.int64)
+        self._values: Floats = np.zeros(program.columns)
+        self._add_rows(np.concatenate([_span(program.balance), _span(program.power)]))
+        self._add_columns(np.concatenate([_span(program.x), _span(program.y), _span(program.v)]))
+
+    def start_from(self, columns: Ints, tight: Ints, at_upper: NDArray[np.bool_]) -> None:
+        """Drop all that is known, and let the next solve start from a basis and what it needs.
+
+        Parameters
+        ----------
+        columns, tight : ndarray of int
+            The basic columns, and the rows whose slack is not basic.
+        at_upper : ndarray of bool
+            Columns at their upper bound.
+        """
+        self.forget()
+        self._add_rows(tight[self._row_place[tight] == NO_ROW])
+        self._add_columns(columns[self._column_place[columns] == NO_ROW])
+        basic = np.zeros(self.program.columns, dtype=np.bool_)
+        basic[columns] = True
+        slack_basic = np.ones(self.program.rows, dtype=np.bool_)
+        slack_basic[tight] = False
+        set_basis(self.highs, basic[self._columns], at_upper[self._columns], slack_basic[self._rows])
+
+    def set_costs(self, costs: Floats) -> None:
+        """Set the cost of every column."""
+        where = self._moved(costs[self._columns] != self.costs[self._columns])
+        if where.size:
+            self.highs.changeColsCost(where.size, where, costs[self._columns[where]])
+        self.costs = costs
+
+    def set_columns(self, lower: Floats, upper: Floats) -> None:
+        """Set the bounds of every column."""
+        held = self._columns
+        where = self._moved((upper[held] != self.upper[held]) | (lower[held] != self.lower[held]))
+        if where.size:
+            self.highs.changeColsBounds(where.size, where, lower[held[where]], upper[held[where]])
+        self.lower, self.upper = lower, upper
+
+    def set_rows(self, lower: Floats, upper: Floats) -> None:
+        """Set the bounds of every row."""
+        held = self._rows
+        where = self._moved((upper[held] != self.row_upper[held]) | (lower[held] != self.row_lower[held]))
+        if where.size:
+            self.highs.changeRowsBounds(where.size, where, lower[held[where]], upper[held[where]])
+        self.row_lower, self.row_upper = lower, upper
+
+    def run(self) -> bool:
+        """Solve from the last basis, bringing in what matters; return whether the optimum was found."""
+        self._use(_DUAL)
+        while True:
+            self.highs.run()
+            if self.highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+                if self._columns.size == self.program.columns:
+                    return False
+                # Too few arcs to serve what must be served, or none of the duals means anything: bring in all.
+                self._add_columns(np.flatnonzero(self._column_place == NO_ROW))
+                self._add_rows(np.flatnonzero(self._row_place[:-1] == NO_ROW))
+                self._use(_DUAL)
+                continue
+            duals = self._read()
+            columns, rows = self._worth_adding(duals), self._overloaded()
+            if not columns.size and not rows.size:
+                return True
+            self._add_rows(rows)
+            self._add_columns(columns)
+            self._use(_DUAL if rows.size else _PRIMAL)
+
+    def column_values(self) -> Floats:
+        """Return the values of the columns."""
+        return self._values
+
+    def basic(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which columns and which rows are basic."""
+        columns = np.zeros(self.program.columns, dtype=np.bool_)
+        rows = np.ones(self.program.rows, dtype=np.bool_)
+        columns[self._columns], rows[self._rows] = read_basic(self.highs)
+        return columns, rows
+
+    def _use(self, strategy: int) -> None:
+        self.highs.setOptionValue("simplex_strategy", strategy)
+
+    def _read(self) -> Floats:
+        solution = self.highs.getSolution()
+        values = np.zeros(self.program.columns)
+        values[self._columns] = solution.col_value
+        self._values = values
+        duals = np.zeros(self.program.rows)
+        duals[self._rows] = solution.row_dual
+        return duals
+
+    def _worth_adding(self, duals: Floats) -> Ints:
+        """Find the flows left out that would lower the cost: the best few out of each node for each class."""
+        program = self.program
+        flows = program.f
+        reduced = program.reduced_costs(self.costs, duals)[flows]
+        left_out = self._column_place[flows] == NO_ROW
+        found = np.flatnonzero(left_out & (reduced < -_WORTH) & (self.upper[flows] > 0))
+        if found.size > program.balance.stop:
+            start = program.first[flows][found]
+            found = found[np.lexsort((reduced[found], start))]
+            start = program.first[flows][found]
+            rank = np.arange(found.size) - np.searchsorted(start, start)
+            found = found[rank < _BEST]
+        return found + flows.start
+
+    def _overloaded(self) -> Ints:
+        links = self.program.link
+        load = self.program.activity(self._values)[links]
+        left_out = self._row_place[links] == NO_ROW
+        return np.flatnonzero(left_out & (load > self.row_upper[links] + _WORTH)) + links.start
+
+    def _add_rows(self, rows: Ints) -> None:
+        if not rows.size:
+            return
+        program = self.program
+        self._row_place[rows] = self._rows.size + np.arange(rows.size)
+        self._rows = np.concatenate([self._rows, rows])
+        wanted = np.zeros(program.rows + 1, dtype=np.bool_)
+        wanted[rows] = True
+        held = self._columns[wanted[program.third[self._columns]]]
+        order = np.argsort(self._row_place[program.third[held]], kind="stable")
+        held = held[order]
+        counts = np.bincount(
+            self._row_place[program.third[held]] - self._row_place[rows[0]], minlength=rows.size
+        )
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
+        self.highs.addRows(
+            rows.size, self.row_lower[rows], self.row_upper[rows], held.size, starts,
+            self._column_place[held].astype(np.int32), program.weight[held],
+        )  # fmt: skip
+
+    def _add_columns(self, columns: Ints) -> None:
+        if not columns.size:
+            return
+        program = self.program
+        self._column_place[columns] = self._columns.size + np.arange(columns.size)
+        self._columns = np.concatenate([self._columns, columns])
+        met = np.stack([program.first[columns], program.second[columns], program.third[columns]], axis=1)
+        place = self._row_place[met]
+        weights = np.stack([np.ones(columns.size), -np.ones(columns.size), program.weight[columns]], axis=1)
+        there = (place != NO_ROW) & (weights != 0)
+        starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))[:-1]]).astype(np.int32)
+        self.highs.addCols(
+            columns.size, self.costs[columns], self.lower[columns], self.upper[columns], int(there.sum()), starts,
+            place[there].astype(np.int32), weights[there],
+        )  # fmt: skip
+
+    @staticmethod
+    def _moved(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+        return np.flatnonzero(mask).astype(np.int32)
+
+
+def _span(rows: slice) -> Ints:
+    return np.arange(rows.start, rows.stop)
