@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault
@@ -30,10 +33,13 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "power_limit": ("asset",),
 }
 _MAY_BE_INFINITE = {"value", "link_capacity", "power_limit"}
+_OPTIONAL = {"power_use", "power_limit"}
 _LISTED_CULPRITS = 5
 
+Labels = Mapping[str, "pd.Index[Any] | None"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare or hash by
 class Arrays:
     """All numbers of one market; see the table in `Market` for meanings and units.
 
@@ -81,7 +87,7 @@ def full_dims(name: str) -> tuple[str, ...]:
 
 
 def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
-    """Find every number that no market can have.
+    """Find everything in plain arrays that no market can have.
 
     Parameters
     ----------
@@ -96,45 +102,134 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
         One per array and kind of fault, naming the first culprits.
     """
     faults: list[Fault] = []
-    for name, values in arrays.items():
-        dims = _DIMS[name]
-        shape = tuple(layout.sizes[dim] for dim in dims)
-        if values.shape != shape:
-            faults.append(Fault(f"shape {values.shape} where {shape} ({', '.join(dims)}) is needed", name))
+    for field in fields(arrays):
+        name, values = field.name, getattr(arrays, field.name)
+        if values is None and name in _OPTIONAL:
             continue
-        if values.dtype == np.bool_:
-            continue
-        if name in _MAY_BE_INFINITE:
-            _note(faults, layout, name, np.isnan(values), values, "must be a number")
-            _note(faults, layout, name, values < 0, values, "must not be negative")
-        else:
-            finite = np.isfinite(values)
-            _note(faults, layout, name, ~finite, values, "must be finite")
-            _note(faults, layout, name, finite & (values < 0), values, "must not be negative")
-    if arrays.power_use is not None and not faults:
-        runs = arrays.capacity.sum(axis=2) > 0
-        _note(
-            faults, layout, "power_use", runs & (arrays.power_use == 0), arrays.power_use,
-            "must be positive where the asset offers capacity, since its power is shared",
-        )  # fmt: skip
+        shape = tuple(layout.sizes[dim] for dim in _DIMS[name])
+        kinds = "b" if name == "allowed" else "fiu"
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
+            found = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+            faults.append(
+                Fault(f"must be an ndarray of {'bool' if kinds == 'b' else 'numbers'}; found {found}", name)
+            )
+        elif values.shape != shape:
+            faults.append(
+                Fault(f"shape {values.shape} where {shape} ({', '.join(_DIMS[name])}) is needed", name)
+            )
+    whole = not faults
+    labels = labels_of(layout)
+    for name, values in arrays.items() if whole else []:
+        faults += number_faults(name, values, _DIMS[name], labels, layout.link_unit)
+    faults += pair_faults(arrays.power_use is not None, arrays.power_limit is not None)
+    if whole and arrays.power_use is not None:
+        faults += power_faults(arrays.power_use, arrays.capacity, labels)
     return faults
 
 
-def _note(
-    faults: list[Fault], layout: Layout, name: str, bad: Bools, values: NDArray[Any], rule: str
-) -> None:
+def labels_of(layout: Layout) -> dict[str, pd.Index[Any] | None]:
+    """Return the labels of every dimension; None for a block or step that the layout does not have."""
+    return {
+        "node": layout.nodes, "workload": layout.workloads, "asset": layout.assets, "arc": layout.arcs,
+        "block": layout.blocks, "step": layout.steps,
+    }  # fmt: skip
+
+
+def number_faults(
+    name: str, values: NDArray[Any], dims: tuple[str, ...], labels: Labels, link_unit: str
+) -> list[Fault]:
+    """Find the numbers of one array that no market can have: negative ones, and those that are not finite.
+
+    Parameters
+    ----------
+    name : str
+        The array's name in the market's table.
+    values : ndarray
+        Its numbers, of whatever shape.
+    dims : tuple of str
+        What its dimensions are.
+    labels : mapping
+        Labels of each of `dims`, to name the culprits by; None for a dimension that is not told.
+    link_unit : str
+        How links are measured.
+
+    Returns
+    -------
+    list of Fault
+        One per kind of fault.
+    """
+    if values.dtype == np.bool_ or not values.size:
+        return []
+    endless = name in _MAY_BE_INFINITE
+    if values.min() >= 0 and (endless or values.max() < np.inf):  # not-a-number passes neither
+        return []
+    unit = MARKET[name].unit_for(link_unit)
+    allowed = ~np.isnan(values) if endless else np.isfinite(values)
+    rules = (
+        (~allowed, f"must be {'a number' if endless else 'finite'} ({unit})"),
+        (allowed & (values < 0), f"must not be negative ({unit})"),
+    )
+    return [
+        Fault(f"{rule}; found {culprits(bad, values, dims, labels)}", name)
+        for bad, rule in rules
+        if bad.any()
+    ]
+
+
+def pair_faults(has_use: bool, has_limit: bool) -> list[Fault]:
+    """Find one of `power_use` and `power_limit` without the other."""
+    if has_use == has_limit:
+        return []
+    missing = "power_limit" if has_use else "power_use"
+    return [Fault("is missing: power_use and power_limit come together", missing)]
+
+
+def power_faults(power_use: Floats, capacity: Floats, labels: Labels) -> list[Fault]:
+    """Find classes that an asset offers without drawing any of the power that its classes share.
+
+    Parameters
+    ----------
+    power_use : ndarray
+        Dims (asset, workload).
+    capacity : ndarray
+        Dims (asset, workload, block).
+    labels : mapping
+        Labels of `asset` and `workload`.
+
+    Returns
+    -------
+    list of Fault
+        At most one.
+    """
+    bad = (capacity > 0).any(axis=2) & (power_use == 0)
     if not bad.any():
-        return
+        return []
+    rule = "must be positive where the asset offers capacity, since its power is shared"
+    found = culprits(bad, power_use, _DIMS["power_use"], labels)
+    return [Fault(f"{rule} ({MARKET['power_use'].unit}); found {found}", "power_use")]
+
+
+def hours_faults(hours: object) -> list[Fault]:
+    """Find what is wrong with the length of a period."""
+    number = isinstance(hours, Real) and not isinstance(hours, (bool, np.bool_))
+    if number and 0 < float(hours) < np.inf:  # type: ignore[arg-type]
+        return []
+    return [Fault(f"must be positive and finite; found {hours!r}", "hours")]
+
+
+def culprits(bad: Bools, values: NDArray[Any], dims: tuple[str, ...], labels: Labels) -> str:
+    """List the first entries where `bad` is true, each with its value and its labels."""
     spots = np.argwhere(bad)
-    shown = ", ".join(_place(layout, name, spot, values[tuple(spot)]) for spot in spots[:_LISTED_CULPRITS])
+    shown = [_place(values[tuple(spot)], spot, dims, labels) for spot in spots[:_LISTED_CULPRITS]]
     more = f" and {len(spots) - _LISTED_CULPRITS} more" if len(spots) > _LISTED_CULPRITS else ""
-    faults.append(Fault(f"{rule} ({MARKET[name].unit_for(layout.link_unit)}); found {shown}{more}", name))
+    return ", ".join(shown) + more
 
 
-def _place(layout: Layout, name: str, spot: NDArray[np.int64], value: float) -> str:
-    labels = []
-    for dim, position in zip(_DIMS[name], spot, strict=True):
-        if (dim == "block" and layout.blocks is None) or (dim == "step" and layout.steps is None):
-            continue
-        labels.append(f"{dim}={str(layout.index(dim)[position])!r}")
-    return f"{value:g} at [{', '.join(labels)}]"
+def _place(value: Any, spot: NDArray[np.int64], dims: tuple[str, ...], labels: Labels) -> str:
+    told = []
+    for dim, position in zip(dims, spot, strict=True):
+        index = labels.get(dim)
+        if index is not None:
+            told.append(f"{dim}={str(index[position])!r}")
+    number = f"{value:g}" if isinstance(value, (float, np.floating)) else repr(value)
+    return f"{number} at [{', '.join(told)}]" if told else number

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.program import NO_ROW, Program
+from tokenflow_sim.market.quiet import silence_banner
 from tokenflow_sim.market.solver import OPTIONS, read_basic, set_basis
 
 Ints = NDArray[np.int64]
@@ -34,6 +35,7 @@ class LazySolver:
     """
 
     def __init__(self, program: Program) -> None:
+        silence_banner()
         self.program = program
         limit = np.full(program.rows, np.inf)
         self.costs, self.lower = np.zeros(program.columns), np.zeros(program.columns)

@@ -17,6 +17,7 @@ from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Arrays, Floats
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.quiet import silence_banner
 from tokenflow_sim.market.shift import Scale
 from tokenflow_sim.market.solver import OPTIONS, linopy_model
 from tokenflow_sim.market.values import Values, values_of
@@ -84,6 +85,7 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
 
 def _quadratic_columns(market: Market) -> Floats | None:
     """Solve the quadratic program cold, in scaled units; None if it has no optimum."""
+    silence_banner()
     scale = Scale.of(market.arrays)
     scaled = Market.from_arrays(market.layout, _scaled(market.arrays, scale), market.hours, check=False)
     solver = LinopySolver.from_name(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.formulation import build
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.quiet import silence_banner
 
 # HiGHS's tolerances are absolute; the numbers it gets are scaled to one size, see shift.Scale.
 OPTIONS: dict[str, Any] = {
@@ -41,6 +42,7 @@ class Solver:
         if market.is_quadratic:  # the curvature is another program's, see quadratic.py
             flat = market.arrays.with_(link_curvature=np.zeros_like(market.arrays.link_curvature))
             market = Market.from_arrays(market.layout, flat, market.hours, check=False)
+        silence_banner()
         model = linopy_model(market, shortfall_cost=1.0)
         self._linopy = LinopySolver.from_name(
             "highs", model, io_api="direct", options=dict(OPTIONS), set_names=False
@@ -79,7 +81,7 @@ class Solver:
     def run(self) -> bool:
         """Solve from the last basis; return whether the optimum was found."""
         self.highs.run()
-        return self.highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        return bool(self.highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
 
     def forget(self) -> None:
         """Drop all that is known from earlier solves, so that the next starts cold."""
