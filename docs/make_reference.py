@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from typer.models import ArgumentInfo, OptionInfo
 
 from tokenflow_sim import variables
+from tokenflow_sim.cli import app
 from tokenflow_sim.variables import Variable
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -90,7 +97,76 @@ def variables_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"variables.md": variables_page}
+COMMANDS_HEAD = """\
+# The command line
+
+<!-- Made from tokenflow_sim/cli/ by docs/make_reference.py; change it there. -->
+
+`tokenflow COMMAND --help` shows the same on the terminal, `tokenflow --version` the version. In a checkout, write
+`uv run tokenflow` for `tokenflow`.
+
+| exit status | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | a check failed: a row of `reproduce` that should match does not, or a clearing could not be certified |
+| 2 | bad input: the message says what is wrong, where, what is known there, and what to do |
+| 70 | a fault of the program itself; `--debug` shows its traceback |
+| 130 | interrupted; no unfinished file is left behind |
+
+Results go to files, tables to standard output, progress and errors to standard error. A file appears whole or not
+at all, and one that exists is replaced only with `--force`.
+
+`--set PATH=VALUE` changes any value of a scenario. The path is dotted as in the file (`demand.scale`,
+`workloads.chat.latency_limit`, `providers.atlas.strategy.name`), the value is YAML. It may be repeated.
+"""
+
+
+def parameters_of(command: Callable[..., Any]) -> Iterator[tuple[ArgumentInfo | OptionInfo, str, str, str]]:
+    """Give each parameter of a command: typer's record of it, its name, the kind of its value, its default."""
+    hints = get_type_hints(command, include_extras=True)
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind, *notes = get_args(hints[name])
+        (info,) = (note for note in notes if isinstance(note, ArgumentInfo | OptionInfo))
+        kinds = [part for part in get_args(kind) or (kind,) if part is not type(None)]
+        if isinstance(kinds[0], type) and issubclass(kinds[0], Enum):
+            value = "|".join(str(choice.value) for choice in kinds[0])
+        else:
+            value = "" if kinds[0] is bool else info.metavar or ("N" if kinds[0] is int else name.upper())
+        default = parameter.default
+        silent = default is None or default is False or default is inspect.Parameter.empty
+        yield info, name, value, "" if silent else str(default)
+
+
+def command_section(name: str, command: Callable[..., Any]) -> list[str]:
+    """Give the section of one command: what it does, how it is called, and its options."""
+    arguments, rows = [], []
+    for info, own_name, value, default in parameters_of(command):
+        if isinstance(info, ArgumentInfo):
+            required = inspect.signature(command).parameters[own_name].default is inspect.Parameter.empty
+            arguments.append(value if required else f"[{value}]")
+            names = value
+        else:
+            # Inside Annotated, typer keeps the first name of an option where its default would be.
+            names = ", ".join((info.default, *(info.param_decls or ()))) + (f" {value}" if value else "")
+        text = re.sub(r" *\\?\[default: (.*)\]$", r" Default: `\1`.", info.help or "")
+        text += f" Default: `{default}`." if default else ""
+        names, text = (cell.replace("|", "\\|") for cell in (names, text))
+        rows.append((f"`{names}`", text))
+    usage = " ".join(["tokenflow", name, *arguments, "[OPTIONS]"])
+    text = inspect.cleandoc(command.__doc__ or "")
+    return ["", f"## {name}", "", f"`{usage}`", "", text, "", *table(("parameter", "meaning"), rows)]
+
+
+def commands_page() -> str:
+    """Give the text of the page on the command line."""
+    lines = [COMMANDS_HEAD.rstrip()]
+    for record in app.registered_commands:
+        if record.name and record.callback:
+            lines += command_section(record.name, record.callback)
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"variables.md": variables_page, "cli.md": commands_page}
 
 
 def main() -> None:
