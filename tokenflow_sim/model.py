@@ -14,7 +14,6 @@ import xarray as xr
 from tokenflow_sim.agents import ClearingHouse, ComputeProvider, DemandRegion, Horizon, NetworkOwner
 from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
-from tokenflow_sim.agents.outcome import Outcome
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger import Ledger, Plan, attributes
@@ -130,7 +129,6 @@ class TokenMarket(mesa.Model):
         )
         self.ledger = Ledger(plan, out, force)
         self.period = 0
-        self.outcome: Outcome | None = None
         self._scalars: dict[str, float] = {}
         names = [
             *(f"mean_price_{workload}" for workload in layout.workloads),
@@ -209,7 +207,6 @@ class TokenMarket(mesa.Model):
         book = house.collect(period, state)
         outcome = house.clear(period, state, book)
         house.send_receipts(outcome)
-        self.outcome = outcome
         self.ledger.append(outcome.record(), outcome.arrays, outcome.values)
         self._scalars = outcome.scalars(house.layout)
         self.period = period + 1

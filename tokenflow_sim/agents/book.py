@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from tokenflow_sim.strategies.network import Tender
 
 if TYPE_CHECKING:
     from tokenflow_sim.agents.owner import NetworkOwner
-    from tokenflow_sim.agents.participant import Participant
+    from tokenflow_sim.agents.participant import Participant, Rows
     from tokenflow_sim.agents.provider import ComputeProvider
     from tokenflow_sim.agents.region import DemandRegion
     from tokenflow_sim.scenario.compiled import State
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 ROUNDING = 1e-9
 """Share by which a quantity may exceed what exists, since blocks that add up to it are rounded."""
 _LISTED_CULPRITS = 5
+_ALL = np.logical_and.reduce
 
 
 class Book:
@@ -50,14 +53,20 @@ class Book:
 
     def __init__(self, layout: Layout, state: State) -> None:
         sizes = layout.sizes
-        classes = sizes["workload"]
+        offers = (sizes["asset"], sizes["workload"], sizes["block"])
+        bids = (sizes["node"], sizes["workload"], sizes["step"])
+        routes = (sizes["arc"], sizes["workload"])
         self.layout, self.state = layout, state
-        self.price = np.zeros((sizes["asset"], classes, sizes["block"]))
-        self.quantity = np.zeros_like(self.price)
-        self.demand = np.zeros((sizes["node"], classes, sizes["step"]))
-        self.value = np.zeros_like(self.demand)
+        self._single_block, self._single_step = offers[2] == 1, bids[2] == 1
+        # What must be finite and not negative stands in one buffer, so that one pass checks it all.
+        starts = list(accumulate((prod(offers), prod(offers), prod(bids), prod(routes)), initial=0))
+        self._finite = np.zeros(starts[-1])
+        self.price = self._finite[: starts[1]].reshape(offers)
+        self.quantity = self._finite[starts[1] : starts[2]].reshape(offers)
+        self.demand = self._finite[starts[2] : starts[3]].reshape(bids)
+        self.route_cost = self._finite[starts[3] :].reshape(routes)
+        self.value = np.zeros(bids)
         self.worth = self.value
-        self.route_cost = np.zeros((sizes["arc"], classes))
         self.link_capacity = np.zeros(sizes["arc"])
 
     def add_offer(self, agent: ComputeProvider, offer: Offer, period: int) -> None:
@@ -68,12 +77,14 @@ class Book:
         StrategyError
             If its arrays have another shape than they must.
         """
-        shape = (agent.count, len(agent.workloads))
-        given = _shape(
-            agent, period, shape, "block", agent.strategy.blocks, price=offer.price, quantity=offer.quantity
-        )
-        _fill(self.price, agent, offer.price, given, shape)
-        _fill(self.quantity, agent, offer.quantity, given, shape, spare=0.0)
+        price, quantity, rows = offer.price, offer.quantity, agent.rows
+        if self._single_block and price.shape == agent.shape and quantity.shape == agent.shape:
+            self.price[rows, :, 0] = price
+            self.quantity[rows, :, 0] = quantity
+            return
+        _check_shape(agent, period, "block", agent.strategy.blocks, price=price, quantity=quantity)
+        _fill(self.price, rows, price)
+        _fill(self.quantity, rows, quantity, spare=0.0)
 
     def add_bid(self, agent: DemandRegion, bid: Bid, period: int) -> None:
         """Take a region's bid.
@@ -83,17 +94,19 @@ class Book:
         StrategyError
             If its arrays have another shape than they must.
         """
-        shape = (agent.count, len(agent.workloads))
-        given = _shape(
-            agent, period, shape, "step", agent.strategy.steps,
-            quantity=bid.quantity, value=bid.value, worth=bid.worth,
-        )  # fmt: skip
-        if bid.worth is not bid.value and self.worth is self.value:
+        quantity, value, worth, rows = bid.quantity, bid.value, bid.worth, agent.rows
+        is_truthful = worth is value and self.worth is self.value
+        if self._single_step and is_truthful and quantity.shape == agent.shape and value.shape == agent.shape:
+            self.demand[rows, :, 0] = quantity
+            self.value[rows, :, 0] = value
+            return
+        _check_shape(agent, period, "step", agent.strategy.steps, quantity=quantity, value=value, worth=worth)
+        if not is_truthful and self.worth is self.value:
             self.worth = self.value.copy()
-        _fill(self.demand, agent, bid.quantity, given, shape, spare=0.0)
-        _fill(self.value, agent, bid.value, given, shape)
+        _fill(self.demand, rows, quantity, spare=0.0)
+        _fill(self.value, rows, value)
         if self.worth is not self.value:
-            _fill(self.worth, agent, bid.worth, given, shape)
+            _fill(self.worth, rows, worth)
 
     def add_tender(self, agent: NetworkOwner, tender: Tender, period: int) -> None:
         """Take an owner's tender.
@@ -103,15 +116,22 @@ class Book:
         StrategyError
             If its arrays have another shape than they must.
         """
-        shape = (agent.count, len(agent.workloads))
-        _shape(agent, period, shape, "", 1, route_cost=tender.route_cost)
-        _shape(agent, period, shape[:1], "", 1, capacity=tender.capacity)
-        self.route_cost[agent.rows] = tender.route_cost
-        self.link_capacity[agent.rows] = tender.capacity
+        route_cost, capacity, shape = tender.route_cost, tender.capacity, agent.shape
+        if route_cost.shape != shape or capacity.shape != shape[:1]:
+            raise StrategyError(
+                f"{agent.told(period)}: route_cost needs shape {shape} and capacity {shape[:1]};"
+                f" found {route_cost.shape} and {capacity.shape}"
+            )
+        self.route_cost[agent.rows] = route_cost
+        self.link_capacity[agent.rows] = capacity
 
     def arrays(self) -> Arrays:
-        """Return the numbers of the market."""
+        """Return the numbers of the market; from here on the book is read-only."""
         state = self.state
+        for array in (
+            self.price, self.quantity, self.demand, self.value, self.worth, self.route_cost, self.link_capacity,
+        ):  # fmt: skip
+            array.flags.writeable = False
         return Arrays(
             self.price,
             self.quantity,
@@ -142,17 +162,15 @@ class Book:
             Naming agent, period, place, value and limit of the first fault of every kind.
         """
         state, limit = self.state, 1 + ROUNDING
-        offered = self.quantity[:, :, 0] if self.quantity.shape[2] == 1 else self.quantity.sum(axis=2)
+        offered = self.quantity[:, :, 0] if self._single_block else self.quantity.sum(axis=2)
         if (
-            _are_finite(self.price)
-            and _are_finite(self.quantity)
-            and _are_finite(self.demand)
-            and _are_finite(self.route_cost)
-            and bool((offered <= state.capacity * limit).all())
-            and bool((self.value >= 0).all())
-            and bool((self.worth >= 0).all())
-            and bool((self.link_capacity >= 0).all())
-            and bool((self.link_capacity <= state.link_capacity * limit).all())
+            _least(self._finite) >= 0
+            and np.maximum.reduce(self._finite, initial=0.0) < np.inf
+            and _least(state.capacity * limit - offered) >= 0
+            and _least(self.value) >= 0
+            and (self.worth is self.value or _least(self.worth) >= 0)
+            and _least(self.link_capacity) >= 0
+            and _ALL(self.link_capacity <= state.link_capacity * limit)
         ):
             return
         rule = "must be finite and not negative"
@@ -176,54 +194,33 @@ class Book:
         raise StrategyError("\n".join(text for text in told if text))
 
 
-def _shape(
-    agent: Participant[Any],
-    period: int,
-    shape: tuple[int, ...],
-    extra: str,
-    most: int,
-    **arrays: Floats,
-) -> int:
-    """Check shapes; return how many blocks or steps the arrays have, 0 where they have no such dim."""
-    first, *others = arrays.values()
-    found = first.shape
-    if all(other.shape == found for other in others):
-        if found == shape:
-            return 0
-        if extra and len(found) == len(shape) + 1 and found[:-1] == shape and 1 <= found[-1] <= most:
-            return int(found[-1])
+def _check_shape(agent: Participant[Any], period: int, extra: str, most: int, **arrays: Floats) -> None:
+    """Refuse arrays that have neither the agent's shape nor that with blocks or steps behind it."""
+    shape = agent.shape
+    found = {array.shape for array in arrays.values()}
+    fits = {shape} | {(*shape, count) for count in range(1, most + 1)}
+    if len(found) == 1 and found <= fits:
+        return
     shown = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     dims = f"shape {shape}" + (f", or {(*shape, most)} with its {extra}s" if most > 1 else "")
-    hint = (
-        f"; set `{extra}s` on the strategy to have more than {most}"
-        if extra and len(found) > len(shape)
-        else ""
-    )
-    agent.fail(period, StrategyError(f"needs arrays of {dims}; found {shown}{hint}"))
+    deeper = any(len(one) > len(shape) for one in found)
+    hint = f"; a strategy that needs more than {most} {extra} says so in `{extra}s`" if deeper else ""
+    raise StrategyError(f"{agent.told(period)}: needs arrays of {dims}, all alike; found {shown}{hint}")
 
 
-def _fill(
-    target: Floats,
-    agent: Participant[Any],
-    values: Floats,
-    given: int,
-    shape: tuple[int, ...],
-    spare: float | None = None,
-) -> None:
+def _fill(target: Floats, rows: Rows, values: Floats, spare: float | None = None) -> None:
     """Write an agent's rows; blocks or steps beyond its own get `spare`, or else repeat its last one."""
-    rows, have = agent.rows, max(given, 1)
-    if target.shape[2] == 1:
-        target[rows, :, 0] = values if given == 0 else values[:, :, 0]
-        return
-    target[rows, :, :have] = values if given else values[:, :, None]
+    values = values[:, :, None] if values.ndim == 2 else values
+    have = values.shape[2]
+    target[rows, :, :have] = values
     if have < target.shape[2]:
-        last = values[:, :, -1:] if given else values[:, :, None]
-        target[rows, :, have:] = last if spare is None else spare
+        target[rows, :, have:] = values[:, :, -1:] if spare is None else spare
 
 
-def _are_finite(values: Floats) -> bool:
-    """Whether all are finite and not negative; a NaN makes both comparisons false."""
-    return values.size == 0 or bool(values.min() >= 0 and values.max() < np.inf)
+def _least(values: Floats) -> float:
+    """Return the least number, or zero; NaN if there is one, which no comparison holds for."""
+    least: float = np.minimum.reduce(values, axis=None, initial=0.0)
+    return least
 
 
 def _good(values: Floats) -> NDArray[np.bool_]:
@@ -265,7 +262,4 @@ def _tell(
         most = "" if limit is None else f" of {limit[tuple(spot)]:.6g}"
         shown.append(f"{values[tuple(spot)]:.6g}{most} at {', '.join(labels)}")
     more = f" and {len(spots) - _LISTED_CULPRITS} more" if len(spots) > _LISTED_CULPRITS else ""
-    return (
-        f"{culprit.kind} {culprit.name!r}, period {period}, strategy {culprit.strategy!r}: {name} {rule};"
-        f" found {'; '.join(shown)}{more}"
-    )
+    return f"{culprit.told(period)}: {name} {rule}; found {'; '.join(shown)}{more}"

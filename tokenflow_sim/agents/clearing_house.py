@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +56,10 @@ class ClearingHouse(mesa.Agent):
         self.layout, self.hours = horizon.layout, horizon.hours
         self.providers, self.owners, self.regions = providers, owners, regions
         self.clearing: Clearing | None = None
+        self.outcome: Outcome | None = None
         self._clearer: Clearer | None = None
         self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
+        self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
         self._holdings = holdings_of(
             self.layout, tuple(agent.name for agent in providers), tuple(agent.name for agent in owners)
         )
@@ -76,13 +79,13 @@ class ClearingHouse(mesa.Agent):
         StrategyError
             If one is not what the market can take.
         """
-        history, book = self.history, Book(self.layout, state)
+        last, history, book = self.outcome, self.history, Book(self.layout, state)
         for provider in self.providers:
-            book.add_offer(provider, provider.submit(period, state, history), period)
+            book.add_offer(provider, provider.submit(period, state, last, history), period)
         for owner in self.owners:
-            book.add_tender(owner, owner.submit(period, state, history), period)
+            book.add_tender(owner, owner.submit(period, state, last, history), period)
         for region in self.regions:
-            book.add_bid(region, region.submit(period, state, history), period)
+            book.add_bid(region, region.submit(period, state, last, history), period)
         book.check(self._by_kind, period)
         return book
 
@@ -102,20 +105,22 @@ class ClearingHouse(mesa.Agent):
             self._clearer = Clearer(market)
         self.clearing = self._clearer.clear(market)
         outcome = settle_period(period, state, book, self.clearing, self._holdings)
-        self._archive.append(outcome.values.price, outcome.served + outcome.unserved, outcome.unserved)
+        self._archive.append(outcome.values.price, outcome.bid, outcome.unserved)
+        self.outcome = outcome
         return outcome
 
     def send_receipts(self, outcome: Outcome) -> None:
-        """Give everybody the own receipt and the public prices; agents adapt on receiving them."""
-        history = self.history
-        for agents in self._by_kind.values():
-            for agent in agents:
-                agent.receive(outcome, history)
+        """Give everybody who learns the own receipt; all see their own results and the prices next period."""
+        if self._learners:
+            history = self.history
+            for agent in self._learners:
+                agent.learn(outcome, history)
 
     def get_state(self) -> dict[str, Any]:
-        """Return what it remembers: the published history (clearing needs no memory)."""
-        return self._archive.get_state()
+        """Return what it remembers: the last outcome and what it has published (clearing needs no memory)."""
+        return {"outcome": copy.deepcopy(self.outcome), "archive": self._archive.get_state()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
-        self._archive.set_state(state)
+        self.outcome = copy.deepcopy(state["outcome"])
+        self._archive.set_state(state["archive"])

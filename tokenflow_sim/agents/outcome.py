@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tokenflow_sim.agents.archive import frozen
 from tokenflow_sim.market import Arrays, Clearing, Layout
 from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.market.values import Values
@@ -41,7 +42,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One cleared period as plain arrays; money is $ in the period.
+    """One cleared period as plain read-only arrays; money is $ in the period.
 
     Parameters
     ----------
@@ -57,8 +58,8 @@ class Outcome:
         Price at each asset's node in $/Mtok, dims (asset, workload).
     dispatch : ndarray
         Dispatch over all blocks in Mtok/s, dims (asset, workload).
-    served, unserved : ndarray
-        Demand over all steps in Mtok/s, dims (node, workload).
+    bid, served, unserved : ndarray
+        Demand over all steps in Mtok/s: all that was bid, and its two parts; dims (node, workload).
     payment : ndarray
         What demand pays, dims (node, workload).
     revenue, cost, profit : ndarray
@@ -81,6 +82,7 @@ class Outcome:
     certificate: float
     asset_price: Floats
     dispatch: Floats
+    bid: Floats
     served: Floats
     unserved: Floats
     payment: Floats
@@ -149,28 +151,36 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     holdings : Holdings
         Who owns what.
     """
-    market, values = clearing.market, clearing.values
+    market, values = clearing.market, _read_only(clearing.values)
     layout, arrays = market.layout, market.arrays
     seconds = SECONDS_PER_HOUR * market.hours
     money = settle_values(layout, arrays, values)
-    payment, revenue, link_income = (
-        rate * seconds for rate in (money.payment, money.revenue, money.link_income)
-    )
+    payment, revenue, link_income = money.payment, money.revenue, money.link_income
+    for rate in (payment, revenue, link_income):
+        rate *= seconds
     dispatch, unserved = _total(values.dispatch), _total(values.unserved)
     cost = state.true_cost * dispatch
     cost *= seconds
     transport_cost = state.route_cost * values.flow
     transport_cost *= seconds
     profit = revenue - cost
+    asset_price = values.price[layout.asset_node]
+    bid = _total(arrays.demand)
+    served = bid - unserved
     load = (arrays.link_use * values.flow).sum(axis=1)
+    for array in (
+        asset_price, dispatch, served, unserved, payment, revenue, cost, profit, link_income, transport_cost,
+    ):  # fmt: skip
+        array.flags.writeable = False
     return Outcome(
         period=period,
         arrays=arrays,
         values=values,
         certificate=clearing.certificate.worst,
-        asset_price=values.price[layout.asset_node],
+        asset_price=asset_price,
         dispatch=dispatch,
-        served=_total(arrays.demand) - unserved,
+        bid=bid,
+        served=served,
         unserved=unserved,
         payment=payment,
         revenue=revenue,
@@ -211,6 +221,19 @@ def welfare_of(
     if arrays.link_curvature.any():
         value -= 0.5 * float((arrays.link_curvature * load * load).sum())
     return value * seconds - float(cost.sum()) - float(transport_cost.sum())
+
+
+def _read_only(values: Values) -> Values:
+    return Values(
+        frozen(values.price),
+        frozen(values.dispatch),
+        frozen(values.flow),
+        frozen(values.unserved),
+        frozen(values.scarcity_rent),
+        frozen(values.power_rent),
+        frozen(values.congestion_rent),
+        values.cost,
+    )
 
 
 def _total(values: Floats) -> Floats:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import mesa
 
+from tokenflow_sim.agents.archive import frozen
 from tokenflow_sim.agents.participant import Horizon, Participant
-from tokenflow_sim.strategies.base import Floats, History, Ints
+from tokenflow_sim.strategies.base import History, Ints
 from tokenflow_sim.strategies.network import NetworkReceipt, NetworkStrategy, NetworkView, Tender
 
 if TYPE_CHECKING:
@@ -42,11 +43,15 @@ class NetworkOwner(Participant[NetworkStrategy]):
         self.arcs = tuple(str(label) for label in layout.arcs[self.rows])
         self.origin = tuple(str(label) for label in layout.nodes[layout.origin[self.rows]])
         self.destination = tuple(str(label) for label in layout.nodes[layout.destination[self.rows]])
-        self.transfer = self.own(horizon.transfer)
-        self.last: tuple[Floats | None, ...] = (None, None, None)
-        self.income = 0.0
+        self.transfer = self.own(frozen(horizon.transfer))
 
-    def submit(self, period: int, state: State, history: History) -> Tender:
+    @property
+    def income(self) -> float:
+        """Income of the last period in $, zero before the first."""
+        outcome = self.model.clearing_house.outcome
+        return 0.0 if outcome is None else float(self.own(outcome.link_income).sum())
+
+    def submit(self, period: int, state: State, last: Outcome | None, history: History) -> Tender:
         """Make the tender of one period.
 
         Parameters
@@ -55,6 +60,8 @@ class NetworkOwner(Participant[NetworkStrategy]):
             The period.
         state : State
             Everything exogenous; the strategy sees its own rows only.
+        last : Outcome or None
+            The last period's outcome; the strategy sees its own rows only. None in the first.
         history : History
             What the market has published.
 
@@ -63,7 +70,7 @@ class NetworkOwner(Participant[NetworkStrategy]):
         StrategyError
             If the strategy returns no tender.
         """
-        last_flow, last_rent, last_income = self.last
+        own = self.own
         view = NetworkView(
             self.name,
             period,
@@ -73,13 +80,13 @@ class NetworkOwner(Participant[NetworkStrategy]):
             self.workloads,
             self.origin,
             self.destination,
-            self.own(state.route_cost),
+            own(state.route_cost),
             self.transfer,
-            self.own(state.link_use),
-            self.own(state.link_capacity),
-            last_flow,
-            last_rent,
-            last_income,
+            own(state.link_use),
+            own(state.link_capacity),
+            None if last is None else own(last.values.flow),
+            None if last is None else own(last.values.congestion_rent),
+            None if last is None else own(last.link_income),
             history,
             self._stream,
         )
@@ -91,22 +98,16 @@ class NetworkOwner(Participant[NetworkStrategy]):
             self.wrong_type(period, tender, Tender)
         return tender
 
-    def receive(self, outcome: Outcome, history: History) -> None:
-        """Take the receipt of a cleared period, and learn from it."""
+    def learn(self, outcome: Outcome, history: History) -> None:
+        """Give the strategy the receipt of a cleared period to learn from."""
         own = self.own
-        flow, rent = own(outcome.values.flow), own(outcome.values.congestion_rent)
-        income = own(outcome.link_income)
-        self.last = (flow, rent, income)
-        self.income = float(income.sum())
-        if not self.learns:
-            return
         receipt = NetworkReceipt(
             outcome.period,
             own(outcome.arrays.route_cost),
             own(outcome.arrays.link_capacity),
-            flow,
-            rent,
-            income,
+            own(outcome.values.flow),
+            own(outcome.values.congestion_rent),
+            own(outcome.link_income),
             own(outcome.transport_cost),
             history,
             self._stream,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import mesa
 import numpy as np
 
-from tokenflow_sim.agents.archive import frozen
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies.base import BaseStrategy, Floats, Ints, Kind
@@ -73,36 +73,34 @@ class Participant[S: BaseStrategy](mesa.Agent):
         self.name = name
         self.strategy: S = strategy
         self.rows = as_rows(rows)
-        self.count = len(rows)
+        self.shape = (len(rows), len(horizon.layout.workloads))
         self.periods, self.hours = horizon.periods, horizon.hours
         self.workloads = tuple(map(str, horizon.layout.workloads))
+        # The agent's own rows of an array: read-only like the array, or a copy where they are not consecutive.
+        self.own: Callable[[Floats], Floats] = (
+            itemgetter(self.rows) if isinstance(self.rows, slice) else partial(_take, self.rows)
+        )
         self._stream = stream(horizon.seed, self.kind, name)
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
         self.learns: bool = type(strategy).learn is not BASES[self.kind].learn  # type: ignore[attr-defined]
-        self.last: tuple[Floats | None, ...] = ()
 
     @property
     def rng(self) -> np.random.Generator:
         """The agent's own stream of random numbers (Mesa's would be the model's, shared by all)."""
         return self._stream
 
-    def own(self, array: Floats) -> Floats:
-        """Return the agent's own rows of an array, read-only."""
-        return frozen(array[self.rows])
-
     def get_state(self) -> dict[str, Any]:
-        """Return all that the agent remembers: of its strategy, its stream, and its last results."""
-        return {
-            "strategy": self.strategy.get_state(),
-            "rng": self._stream.bit_generator.state,
-            "last": copy.deepcopy(self.last),
-        }
+        """Return all that the agent remembers: of its strategy and its stream."""
+        return {"strategy": self.strategy.get_state(), "rng": self._stream.bit_generator.state}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
         self.strategy.set_state(state["strategy"])
         self._stream.bit_generator.state = state["rng"]
-        self.last = tuple(None if array is None else frozen(np.asarray(array)) for array in state["last"])
+
+    def told(self, period: int) -> str:
+        """Return whose strategy it was and when, for messages."""
+        return f"{self.kind} {self.name!r}, period {period}, strategy {self.strategy!r}"
 
     def fail(self, period: int, error: Exception) -> NoReturn:
         """Say in whose strategy and when something went wrong, and raise it.
@@ -114,10 +112,9 @@ class Participant[S: BaseStrategy](mesa.Agent):
         Exception
             Whatever else the strategy raised, with a note.
         """
-        place = f"{self.kind} {self.name!r}, period {period}, strategy {self.strategy!r}"
         if isinstance(error, StrategyError):
-            raise StrategyError(f"{place}: {error}") from error
-        error.add_note(f"in {place}")
+            raise StrategyError(f"{self.told(period)}: {error}") from error
+        error.add_note(f"in {self.told(period)}")
         raise error
 
     def wrong_type(self, period: int, found: object, needed: type) -> NoReturn:
@@ -128,7 +125,11 @@ class Participant[S: BaseStrategy](mesa.Agent):
         StrategyError
             Always.
         """
-        self.fail(period, StrategyError(f"must return an {needed.__name__}; found {found!r:.80}"))
+        raise StrategyError(f"{self.told(period)}: must return an {needed.__name__}; found {found!r:.80}")
+
+
+def _take(rows: Ints, array: Floats) -> Floats:
+    return array.take(rows, axis=0)
 
 
 def as_rows(positions: Sequence[int] | Ints) -> Rows:

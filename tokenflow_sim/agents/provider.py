@@ -9,7 +9,7 @@ import mesa
 import numpy as np
 
 from tokenflow_sim.agents.participant import Horizon, Participant
-from tokenflow_sim.strategies.base import Floats, History, Ints, Offer, Receipt, Strategy, View
+from tokenflow_sim.strategies.base import History, Ints, Offer, Receipt, Strategy, View
 
 if TYPE_CHECKING:
     from tokenflow_sim.agents.outcome import Outcome
@@ -43,10 +43,14 @@ class ComputeProvider(Participant[Strategy]):
         self.nodes = tuple(map(str, layout.nodes))
         self.asset_node = np.array(layout.asset_node[self.rows])
         self.asset_node.flags.writeable = False
-        self.last: tuple[Floats | None, ...] = (None, None, None)
-        self.profit = 0.0
 
-    def submit(self, period: int, state: State, history: History) -> Offer:
+    @property
+    def profit(self) -> float:
+        """Profit of the last period in $, zero before the first."""
+        outcome = self.model.clearing_house.outcome
+        return 0.0 if outcome is None else float(self.own(outcome.profit).sum())
+
+    def submit(self, period: int, state: State, last: Outcome | None, history: History) -> Offer:
         """Make the offer of one period.
 
         Parameters
@@ -55,6 +59,8 @@ class ComputeProvider(Participant[Strategy]):
             The period.
         state : State
             Everything exogenous; the strategy sees its own rows only.
+        last : Outcome or None
+            The last period's outcome; the strategy sees its own rows only. None in the first.
         history : History
             What the market has published.
 
@@ -63,7 +69,7 @@ class ComputeProvider(Participant[Strategy]):
         StrategyError
             If the strategy returns no offer.
         """
-        last_price, last_dispatch, last_profit = self.last
+        own = self.own
         view = View(
             self.name,
             period,
@@ -73,13 +79,13 @@ class ComputeProvider(Participant[Strategy]):
             self.workloads,
             self.nodes,
             self.asset_node,
-            self.own(state.true_cost),
-            self.own(state.capacity),
-            None if state.power_use is None else self.own(state.power_use),
-            None if state.power_limit is None else self.own(state.power_limit),
-            last_price,
-            last_dispatch,
-            last_profit,
+            own(state.true_cost),
+            own(state.capacity),
+            None if state.power_use is None else own(state.power_use),
+            None if state.power_limit is None else own(state.power_limit),
+            None if last is None else own(last.asset_price),
+            None if last is None else own(last.dispatch),
+            None if last is None else own(last.profit),
             history,
             self._stream,
         )
@@ -91,25 +97,20 @@ class ComputeProvider(Participant[Strategy]):
             self.wrong_type(period, offer, Offer)
         return offer
 
-    def receive(self, outcome: Outcome, history: History) -> None:
-        """Take the receipt of a cleared period, and learn from it."""
+    def learn(self, outcome: Outcome, history: History) -> None:
+        """Give the strategy the receipt of a cleared period to learn from."""
         own = self.own
-        price, dispatch, profit = own(outcome.asset_price), own(outcome.dispatch), own(outcome.profit)
-        self.last = (price, dispatch, profit)
-        self.profit = float(profit.sum())
-        if not self.learns:
-            return
-        blocks = slice(None) if self.strategy.blocks > 1 else 0
+        blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
         receipt = Receipt(
             outcome.period,
-            price,
+            own(outcome.asset_price),
             own(outcome.arrays.offer_price)[:, :, blocks],
             own(outcome.arrays.capacity)[:, :, blocks],
             own(outcome.values.dispatch)[:, :, blocks],
-            dispatch,
+            own(outcome.dispatch),
             own(outcome.revenue),
             own(outcome.cost),
-            profit,
+            own(outcome.profit),
             history,
             self._stream,
         )

@@ -42,10 +42,14 @@ class DemandRegion(Participant[DemandStrategy]):
         self.nodes = tuple(str(label) for label in horizon.layout.nodes[self.rows])
         self.node = np.array(rows, dtype=np.int64)
         self.node.flags.writeable = False
-        self.last: tuple[Floats | None, ...] = (None, None, None, None)
-        self.payment = 0.0
 
-    def submit(self, period: int, state: State, history: History) -> Bid:
+    @property
+    def payment(self) -> float:
+        """Payment of the last period in $, zero before the first."""
+        outcome = self.model.clearing_house.outcome
+        return 0.0 if outcome is None else float(self.own(outcome.payment).sum())
+
+    def submit(self, period: int, state: State, last: Outcome | None, history: History) -> Bid:
         """Make the bid of one period.
 
         Parameters
@@ -54,6 +58,8 @@ class DemandRegion(Participant[DemandStrategy]):
             The period.
         state : State
             Everything exogenous, demand with its noise; the strategy sees its own rows only.
+        last : Outcome or None
+            The last period's outcome; the strategy sees its own rows only. None in the first.
         history : History
             What the market has published.
 
@@ -62,7 +68,7 @@ class DemandRegion(Participant[DemandStrategy]):
         StrategyError
             If the strategy returns no bid.
         """
-        last_price, last_served, last_unserved, last_payment = self.last
+        own = self.own
         view = DemandView(
             self.name,
             period,
@@ -71,12 +77,12 @@ class DemandRegion(Participant[DemandStrategy]):
             self.nodes,
             self.workloads,
             self.node,
-            self.own(state.demand),
-            self.own(state.value),
-            last_price,
-            last_served,
-            last_unserved,
-            last_payment,
+            own(state.demand),
+            own(state.value),
+            None if last is None else own(last.values.price),
+            None if last is None else own(last.served),
+            None if last is None else own(last.unserved),
+            None if last is None else own(last.payment),
             history,
             self._stream,
         )
@@ -88,24 +94,19 @@ class DemandRegion(Participant[DemandStrategy]):
             self.wrong_type(period, bid, Bid)
         return bid
 
-    def receive(self, outcome: Outcome, history: History) -> None:
-        """Take the receipt of a cleared period, and learn from it."""
+    def learn(self, outcome: Outcome, history: History) -> None:
+        """Give the strategy the receipt of a cleared period to learn from."""
         own = self.own
-        price, payment = own(outcome.values.price), own(outcome.payment)
-        self.last = (price, own(outcome.served), own(outcome.unserved), payment)
-        self.payment = float(payment.sum())
-        if not self.learns:
-            return
-        steps = slice(None) if self.strategy.steps > 1 else 0
+        steps = slice(self.strategy.steps) if self.strategy.steps > 1 else 0
         bid, unserved = own(outcome.arrays.demand)[:, :, steps], own(outcome.values.unserved)[:, :, steps]
         receipt = DemandReceipt(
             outcome.period,
-            price,
+            own(outcome.values.price),
             bid,
             own(outcome.arrays.value)[:, :, steps],
             frozen_difference(bid, unserved),
             unserved,
-            payment,
+            own(outcome.payment),
             history,
             self._stream,
         )

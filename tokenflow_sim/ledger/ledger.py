@@ -53,7 +53,7 @@ class Ledger:
 
     def _start_chunk(self) -> None:
         plan = self.plan
-        self._chunk = {name: np.empty((plan.chunk, *plan.shape(name))) for name in plan.variables}
+        self._chunk = {name: np.empty((plan.chunk, *plan.full_shape(name))) for name in plan.variables}
         self._kept = [(name, array) for name, array in self._chunk.items() if name not in PARTS]
         self._splits = len(self._kept) < len(self._chunk)
         self._markets: list[tuple[Arrays, Values]] = []
@@ -69,9 +69,8 @@ class Ledger:
         Parameters
         ----------
         record : mapping
-            An array (dims as in `variables.RESULTS`, without `period`) or number for every variable of the plan
-            but the parts of prices; others are ignored. A trailing block or step dim of length one may stand
-            where the market has none.
+            An array (dims as in `variables.RESULTS`, without `period`, and with block or step also where the
+            market has none) or number for every variable of the plan but the parts of prices; others are ignored.
         arrays, values
             The market and its clearing, from which the parts of its prices are worked out; kept until then.
 
@@ -84,8 +83,7 @@ class Ledger:
             raise ResultError("the ledger is closed")
         row = self._rows
         for name, kept in self._kept:
-            value = record[name]
-            kept[row] = value if np.ndim(value) == kept.ndim - 1 else np.reshape(value, kept.shape[1:])
+            kept[row] = record[name]
         if self._splits:
             self._markets.append((arrays, values))
         self._rows = row + 1
@@ -108,7 +106,8 @@ class Ledger:
             for name, part in PARTS.items():
                 if name in self._chunk:
                     self._chunk[name][: self._rows] = parts[part]
-        return {name: kept[: self._rows] for name, kept in self._chunk.items()}
+        rows = self._rows
+        return {name: kept[:rows].reshape(rows, *self.plan.shape(name)) for name, kept in self._chunk.items()}
 
     def dataset(self) -> xr.Dataset:
         """Return what was recorded so far.

@@ -24,8 +24,9 @@ STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xa
 
 _CHUNK_BYTES = 8_000_000
 _CHUNK_PERIODS = 168
-_AS_OFFERED = {"offer_quantity": "capacity"}
-"""Results that carry `block` as the market's array of another name does."""
+_BLOCKED = {"dispatch", "offer_price", "offer_quantity", "scarcity_rent"}
+_STEPPED = {"demand", "unserved"}
+"""Results with a last dim `block` or `step` where the market has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +79,21 @@ class Plan:
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the dims of a variable here, `period` first, with `block` or `step` where the market has them."""
-        return self.layout.stepped(_AS_OFFERED.get(name, name), RESULTS[name].dims)
+        dims, layout = RESULTS[name].dims, self.layout
+        if name in _BLOCKED and layout.blocks is not None:
+            return (*dims, "block")
+        if name in _STEPPED and layout.steps is not None:
+            return (*dims, "step")
+        return dims
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of one period of a variable."""
         return tuple(self.sizes[dim] for dim in self.dims(name)[1:])
+
+    def full_shape(self, name: str) -> tuple[int, ...]:
+        """Return that shape with block or step also where the market has none, of length one."""
+        extra = ("block",) if name in _BLOCKED else ("step",) if name in _STEPPED else ()
+        return tuple(self.sizes[dim] for dim in (*RESULTS[name].dims[1:], *extra))
 
     def attributes(self, name: str) -> dict[str, str]:
         """Return the attributes of a variable or coordinate."""

@@ -22,10 +22,11 @@ from tokenflow_sim.errors import StrategyError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_FLOAT = np.dtype(np.float64)
 Kind = Literal["provider", "owner", "region"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class History:
     """What the market has published, oldest period first; the same for everyone, and read-only.
 
@@ -53,7 +54,7 @@ class History:
         return len(self.price)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class View:
     """What a compute provider sees when it makes its offer. All arrays are read-only.
 
@@ -139,7 +140,7 @@ class Offer:
         return f"Offer(price={self.price!r}, quantity={self.quantity!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Receipt:
     """What a provider is told after the clearing. All arrays are read-only; money is $ in the period.
 
@@ -254,6 +255,8 @@ def as_floats(name: str, values: ArrayLike) -> Floats:
     StrategyError
         If they are not numbers.
     """
+    if type(values) is np.ndarray and values.dtype is _FLOAT:
+        return values
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:

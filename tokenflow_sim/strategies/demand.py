@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, as_floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class DemandView:
     """What a demand region sees when it bids. All arrays are read-only.
 
@@ -92,7 +92,7 @@ class Bid:
         return f"Bid(quantity={self.quantity!r}, value={self.value!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class DemandReceipt:
     """What a region is told after the clearing. All arrays are read-only; money is $ in the period.
 

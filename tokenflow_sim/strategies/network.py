@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, as_floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class NetworkView:
     """What a network owner sees when it makes its tender. All arrays are read-only.
 
@@ -96,7 +96,7 @@ class Tender:
         return f"Tender(route_cost={self.route_cost!r}, capacity={self.capacity!r})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class NetworkReceipt:
     """What an owner is told after the clearing. All arrays are read-only; money is $ in the period.
 
