@@ -17,7 +17,7 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.scenario.checks import asset_label, assets_of
-from tokenflow_sim.scenario.exogenous import Availability, Clock, DemandSeries, PriceSeries, frozen
+from tokenflow_sim.scenario.exogenous import Availability, Clock, Cycle, DemandSeries, PriceSeries, frozen
 from tokenflow_sim.scenario.formulations import Wiring, wire
 from tokenflow_sim.scenario.geography import Floats, Ints
 from tokenflow_sim.scenario.links import make_links
@@ -123,8 +123,7 @@ class Compiled:
         self._value = frozen(np.tile(np.array(values, dtype=float), (len(scenario.nodes), 1)))
         self._segment = -1
         self._segment_arrays: tuple[Floats, Floats | None, Floats] = self._whole
-        self._cost_price: Floats | None = None
-        self._cost: Floats = self._running
+        self._costs = Cycle(self._cost_at, self._prices.cycle, self._energy.size)
 
     def _set_labels(self, scenario: Scenario) -> None:
         wiring, placed = self.wiring, [(provider, asset) for _, provider, asset in assets_of(scenario)]
@@ -255,15 +254,10 @@ class Compiled:
         if segment != self._segment:
             self._segment, self._segment_arrays = segment, self._in_segment(segment)
         capacity, limit, link_capacity = self._segment_arrays
-        price = self._prices.at(period)
-        if price is not self._cost_price:
-            local = price[self.layout.asset_node]
-            self._cost = frozen(local[:, None] * self._energy + self._running)
-            self._cost_price = price
         wiring = self.wiring
         return State(
             period=period,
-            true_cost=self._cost,
+            true_cost=self._costs.at(period),
             capacity=capacity,
             power_use=self._power_use,
             power_limit=limit,
@@ -274,8 +268,13 @@ class Compiled:
             allowed=wiring.allowed,
             link_capacity=link_capacity,
             link_curvature=wiring.link_curvature,
-            electricity_price=price,
+            electricity_price=self._prices.at(period),
         )
+
+    def _cost_at(self, period: int) -> Floats:
+        """Return true costs: electricity at the asset's node, and what its power costs beside."""
+        local = self._prices.at(period)[self.layout.asset_node]
+        return local[:, None] * self._energy + self._running
 
     def _in_segment(self, segment: int) -> tuple[Floats, Floats | None, Floats]:
         """Return capacities while a certain set of outages lasts."""

@@ -63,7 +63,8 @@ class Cycle:
     def __init__(self, make: Callable[[int], Floats], length: int | None, size: int) -> None:
         self._make = make
         self._length = length
-        self._keep = max(1, _CACHE_BYTES // (8 * max(size, 1)))
+        # What never repeats is kept only for those who ask twice in a row.
+        self._keep = 2 if length is None else max(1, _CACHE_BYTES // (8 * max(size, 1)))
         self._kept: dict[int, Floats] = {}
 
     def at(self, period: int) -> Floats:
@@ -141,9 +142,8 @@ class PriceSeries:
                 price[spots] = series.values[period] * electricity.scale
             return price
 
-        length = None if series is not None else cycle_length(clock.hours, profiles)
-        self.is_constant = length == 1
-        self._cycle = Cycle(make, length, base.size)
+        self.cycle = None if series is not None else cycle_length(clock.hours, profiles)
+        self._cycle = Cycle(make, self.cycle, base.size)
 
     def at(self, period: int) -> Floats:
         """Return the prices in a period."""

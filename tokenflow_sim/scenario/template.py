@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tokenflow_sim.errors import Fault, ScenarioError
+from tokenflow_sim.scenario.writing import write_files
 
 _SCENARIO = """\
 # A small market to start from: change it, then run `tokenflow validate` on this folder.
@@ -24,9 +24,9 @@ market:
   shared_power: true # the classes of an asset share its power
 
 # Demand = scale x demand_weight of the node x base_demand of the class x the factors below, by the node's local
-# time. `--set demand.scale=8` on the command line changes one value of any run.
+# time. `--set demand.scale=5` on the command line changes one value of any run.
 demand:
-  scale: 6
+  scale: 4
   hourly: demand_hourly.csv # 24 factors by class; leave it out for flat demand
   weekly: # 7 factors by class, Monday to Sunday
     chat: [1.05, 1.05, 1.05, 1.05, 1.0, 0.9, 0.9]
@@ -41,7 +41,7 @@ workloads:
   batch: # work that can wait and travel
     base_demand: 10000
     payload: 10
-    value: 4
+    value: 25
 
 nodes: nodes.csv
 
@@ -96,31 +96,22 @@ coast,40.7,-74.2,150,0.11,1.5,America/New_York
 plains,41.6,-93.6,120,0.06,0.5,America/Chicago
 lakes,41.9,-87.6,100,0.08,1.0,America/Chicago
 """
-_DEMAND = """\
-hour,chat,batch
-""" + "".join(
-    f"{hour},{chat},{batch}\n"
-    for hour, (chat, batch) in enumerate(
-        zip(
-            [0.5, 0.4, 0.35, 0.3, 0.3, 0.4, 0.6, 0.8, 1.1, 1.3, 1.4, 1.4]
-            + [1.35, 1.4, 1.45, 1.45, 1.4, 1.3, 1.2, 1.2, 1.25, 1.2, 0.95, 0.7],
-            [1.3] * 6 + [0.9] * 12 + [1.0] * 4 + [1.2] * 2,
-            strict=True,
-        )
-    )
+_CHAT = (
+    *(0.5, 0.4, 0.35, 0.3, 0.3, 0.4, 0.6, 0.8, 1.1, 1.3, 1.4, 1.4),
+    *(1.35, 1.4, 1.45, 1.45, 1.4, 1.3, 1.2, 1.2, 1.25, 1.2, 0.95, 0.7),
 )
-_ELECTRICITY = """\
-# plains is not in this table, so its price is flat
-hour,coast,lakes
-""" + "".join(
-    f"{hour},{coast},{lakes}\n"
-    for hour, (coast, lakes) in enumerate(
-        zip(
-            [0.8] * 6 + [1.0] * 10 + [1.4] * 5 + [0.9] * 3,
-            [0.85] * 7 + [1.05] * 9 + [1.25] * 5 + [0.95] * 3,
-            strict=True,
-        )
-    )
+_BATCH = (*[1.3] * 6, *[0.9] * 12, *[1.0] * 4, *[1.2] * 2)
+_COAST = (*[0.8] * 6, *[1.0] * 10, *[1.4] * 5, *[0.9] * 3)
+_LAKES = (*[0.85] * 7, *[1.05] * 9, *[1.25] * 5, *[0.95] * 3)
+
+
+def _by_hour(first: tuple[float, ...], second: tuple[float, ...]) -> str:
+    return "".join(f"{hour},{one},{two}\n" for hour, (one, two) in enumerate(zip(first, second, strict=True)))
+
+
+_DEMAND = "hour,chat,batch\n" + _by_hour(_CHAT, _BATCH)
+_ELECTRICITY = "# plains is not in this table, so its price is flat\nhour,coast,lakes\n" + _by_hour(
+    _COAST, _LAKES
 )
 _UNFIT = re.compile(r"[^\w\-]+")
 
@@ -153,18 +144,4 @@ def write_template(folder: str | Path, force: bool = False) -> Path:
         "demand_hourly.csv": _DEMAND,
         "electricity_hourly.csv": _ELECTRICITY,
     }
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        if any(target.iterdir()) and not force:
-            fault = Fault(
-                "this folder has files already; choose another, or write into it with --force",
-                "",
-                str(folder),
-            )
-            raise ScenarioError([fault], "a new scenario")
-        for file, text in files.items():
-            (target / file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        fault = Fault(f"cannot be written: {error.strerror or error}", "", str(folder))
-        raise ScenarioError([fault], "a new scenario") from None
-    return target / "scenario.yaml"
+    return write_files(target, files, force=force)
