@@ -17,11 +17,12 @@ from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger import Ledger, Plan, attributes
-from tokenflow_sim.market import Clearing
+from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice, Made, assign, specs, with_blocks, written_down
 from tokenflow_sim.strategies.base import Kind
 
+SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
 
 
@@ -50,6 +51,9 @@ class TokenMarket(mesa.Model):
         The variables to record, of those in `variables.RESULTS`; all if left out.
     history : int
         How many past periods' prices the agents see.
+    clearer : Clearer, optional
+        One to clear with, e.g. ``other.clearing_house.clearer`` of a model of the same scenario, which saves
+        building it; results do not depend on it. It must not be in use in another thread.
     allow_code : bool
         Whether strategies given as ``module:Class`` may be imported.
     **values
@@ -101,6 +105,7 @@ class TokenMarket(mesa.Model):
         force: bool = False,
         record: Iterable[str] | None = None,
         history: int = WEEK,
+        clearer: Clearer | None = None,
         allow_code: bool = False,
         **values: Any,
     ) -> None:
@@ -119,26 +124,21 @@ class TokenMarket(mesa.Model):
         )  # fmt: skip
         layout = with_blocks(compiled.layout, made)
         self._environment = Environment(compiled, seed)
-        self._add_agents(
-            compiled, made, Horizon(layout, self.periods, self.hours, seed, compiled.transfer), history
-        )
+        horizon = Horizon(layout, self.periods, self.hours, seed, compiled.transfer)
+        self._add_agents(compiled, made, horizon, history, clearer)
         attrs = attributes(self.settings.to_yaml(), self.settings.name, seed, self.hours, layout.link_unit)
         attrs["strategies"] = written_down(strategies)
-        plan = Plan(
-            layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record)
-        )
+        wanted = None if record is None else tuple(record)
+        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted)
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}
-        names = [
-            *(f"mean_price_{workload}" for workload in layout.workloads),
-            "unserved",
-            "welfare",
-            "total_cost",
-        ]
+        names = [*(f"mean_price_{workload}" for workload in layout.workloads), *SCALARS]
         self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
 
-    def _add_agents(self, compiled: Compiled, made: Made, horizon: Horizon, history: int) -> None:
+    def _add_agents(
+        self, compiled: Compiled, made: Made, horizon: Horizon, history: int, clearer: Clearer | None
+    ) -> None:
         self.providers = {
             name: ComputeProvider(self, name, made["provider"][name], compiled.provider_assets[name], horizon)
             for name in compiled.providers
@@ -152,9 +152,14 @@ class TokenMarket(mesa.Model):
             for name in compiled.regions
         }
         self.clearing_house = ClearingHouse(
-            self, horizon, list(self.providers.values()), list(self.owners.values()), list(self.regions.values()),
+            self,
+            horizon,
+            list(self.providers.values()),
+            list(self.owners.values()),
+            list(self.regions.values()),
             history,
-        )  # fmt: skip
+            clearer,
+        )
 
     @property
     def scenario(self) -> None:

@@ -41,6 +41,8 @@ class ClearingHouse(mesa.Agent):
         The market's participants.
     length : int
         How many periods of history it publishes.
+    clearer : Clearer, optional
+        One to clear with; made for the first market if left out.
     """
 
     def __init__(
@@ -51,13 +53,14 @@ class ClearingHouse(mesa.Agent):
         owners: list[NetworkOwner],
         regions: list[DemandRegion],
         length: int = WEEK,
+        clearer: Clearer | None = None,
     ) -> None:
         super().__init__(model)
         self.layout, self.hours = horizon.layout, horizon.hours
         self.providers, self.owners, self.regions = providers, owners, regions
         self.clearing: Clearing | None = None
         self.outcome: Outcome | None = None
-        self._clearer: Clearer | None = None
+        self.clearer = clearer
         self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
         self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
         self._holdings = holdings_of(
@@ -101,9 +104,9 @@ class ClearingHouse(mesa.Agent):
         """
         # The book has checked what the agents submitted; the rest comes from the scenario, checked on loading.
         market = Market.from_arrays(self.layout, book.arrays(), self.hours, check=False)
-        if self._clearer is None:
-            self._clearer = Clearer(market)
-        self.clearing = self._clearer.clear(market)
+        if self.clearer is None:
+            self.clearer = Clearer(market)
+        self.clearing = self.clearer.clear(market)
         outcome = settle_period(period, state, book, self.clearing, self._holdings)
         self._archive.append(outcome.values.price, outcome.bid, outcome.unserved)
         self.outcome = outcome

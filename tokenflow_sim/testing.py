@@ -1,0 +1,230 @@
+"""Contract checks that users run on their own strategies."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import random
+import textwrap
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tokenflow_sim.errors import InputError, TokenflowError
+from tokenflow_sim.market import Clearer
+from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.strategies.base import BaseStrategy, parameters
+
+_PERIODS = 16
+_SUBMITTED = ("offer_price", "capacity", "demand", "value", "route_cost", "link_capacity")
+_AGENT = {"provider": "tested", "owner": "tested_owner", "region": "tested_region"}
+# Small, yet with all that trips a strategy up: two sites and two vintages, a class that one of them cannot run,
+# outages to zero, no demand for a class at a node, noise, lost service, a link without capacity for a while.
+_SCENARIO = """
+format: 1
+name: contract
+periods: 16
+market: {bandwidth: physical, must_serve: false}
+demand:
+  scale: 1
+  hourly: {chat: [1, 1, 1, 1, 0, 0, 2, 2, 4, 4, 2, 1, 1, 1, 2, 3, 1, 1, 1, 1, 1, 1, 1, 1]}
+  noise: {volatility: {chat: 0.3, image: 0.2}, persistence: 0.5, common: 0.5}
+workloads:
+  chat: {base_demand: 2000000, payload: 0.5, latency_limit: 50, value: 10}
+  image: {base_demand: 100000, payload: 10, value: 500}
+nodes:
+  east: {latitude: 39, longitude: -77, power_mw: 1000, electricity_price: 0.08, demand_weight: 1}
+  west: {latitude: 37, longitude: -122, power_mw: 600, electricity_price: 0.18, demand_weight: 1.5}
+  middle: {latitude: 41, longitude: -87, power_mw: 800, electricity_price: 0.05, demand_weight: 0.1}
+network: {max_distance: 9000, capacity: 0.5, tariff: 0.01}
+electricity:
+  hourly: {west: [1, 1, 1, 1, 1, 1, 2, 2, 1, 1, 0, 0, 0, 1, 1, 2, 3, 3, 2, 1, 1, 1, 1, 1]}
+hardware:
+  new: {throughput: {chat: 5000, image: 200}, energy: {chat: 1, image: 500}, running_cost: 10}
+  old: {throughput: {chat: 2000}, energy: {chat: 3}, running_cost: 5}
+providers:
+  tested:
+    assets:
+      - {node: east, hardware: new, power_mw: 200}
+      - {node: west, hardware: old, power_mw: 150}
+      - {node: middle, hardware: new, power_mw: 100}
+  rival:
+    assets:
+      - {node: east, hardware: new, power_mw: 150}
+      - {node: west, hardware: new, power_mw: 200}
+owners:
+  tested_owner: {owns: [east, middle]}
+  other_owner: {owns: rest}
+regions:
+  tested_region: {nodes: [west, middle]}
+  other_region: {nodes: [east]}
+outages:
+  - {provider: tested, node: east, first: 3, last: 4}
+  - {provider: tested, first: 9, last: 9}
+  - {arc: east->middle, first: 5, last: 6}
+"""
+
+
+def check_strategy(strategy: type[BaseStrategy] | BaseStrategy, /, **given: Any) -> None:
+    """Check that a strategy keeps to the contract; the test that every built-in one passes.
+
+    It plays the strategy in small markets, against truthful agents, through outages, spikes and hours without
+    demand, and checks that
+
+    - its parameters have annotations and defaults, are described in its docstring, and are kept as attributes;
+    - every submission is one that the market takes: finite, not negative, no capacity beyond what exists;
+    - the same seed gives the same submissions, whatever Python's and NumPy's global random numbers are, and
+      whatever other objects of its class did before;
+    - it can be pickled before, during and after a run, and goes on as it would have;
+    - its state can be saved and restored into a fresh object, which goes on as it would have.
+
+    Parameters
+    ----------
+    strategy : type or object
+        The strategy of a provider, an owner or a region: its class, or an object (which is left as it is).
+    **given
+        Parameters to make it with, where a class is given.
+
+    Raises
+    ------
+    AssertionError
+        Listing all that was found, each with the period and the numbers.
+
+    Examples
+    --------
+    >>> from tokenflow_sim.strategies.fixed_markup import FixedMarkup
+    >>> check_strategy(FixedMarkup, markup=0.3)
+    """
+    cls = strategy if inspect.isclass(strategy) else type(strategy)
+    if not issubclass(cls, BaseStrategy) or getattr(cls, "kind", None) not in _AGENT:
+        raise AssertionError(f"{cls!r} derives from none of Strategy, NetworkStrategy and DemandStrategy")
+    found = _form(cls)
+    try:
+        made = strategy(**given) if inspect.isclass(strategy) else pickle.loads(pickle.dumps(strategy))
+    except Exception as error:
+        raise AssertionError(_listed(cls, [*found, f"it cannot be made and pickled: {error!r}"])) from error
+    lost = [name for name in parameters(cls) if not hasattr(made, name)]
+    found += [f"its parameter {name!r} is not kept as an attribute" for name in lost]
+    for market in ("plain", "shared power"):
+        try:
+            found += [f"{market} market: {text}" for text in _behaviour(made, market)]
+        except Exception as error:
+            raise AssertionError(_listed(cls, [*found, f"{market} market: {_first_lines(error)}"])) from error
+    if found:
+        raise AssertionError(_listed(cls, found))
+
+
+def _form(cls: type[BaseStrategy]) -> list[str]:
+    """Check how a strategy is written."""
+    found = []
+    doc = inspect.getdoc(cls) or ""
+    if not doc or cls.__doc__ is None:
+        found.append("it has no docstring")
+    for name, parameter in parameters(cls).items():
+        if parameter.annotation is parameter.empty:
+            found.append(f"its parameter {name!r} has no annotation")
+        if parameter.default is parameter.empty:
+            found.append(f"its parameter {name!r} has no default")
+        if f"{name} :" not in doc:
+            found.append(f"its docstring does not describe the parameter {name!r} (as '{name} : type')")
+    return found
+
+
+def _behaviour(strategy: BaseStrategy, market: str) -> list[str]:
+    """Check what a strategy does in one market."""
+    found = []
+    np.random.seed(1)  # noqa: NPY002 - the global stream is what must not matter
+    random.seed(1)
+    first = _play(_model(strategy, market), _PERIODS)
+    np.random.seed(2)  # noqa: NPY002
+    random.seed(2)
+    if difference := _compare(first, _play(_model(strategy, market), _PERIODS)):
+        found.append(
+            f"the same seed gave another submission ({difference}): draw random numbers from view.rng only, and keep"
+            " nothing on the class or in the module"
+        )
+    half = _PERIODS // 2
+    model = _model(strategy, market)
+    before = _play(model, half)
+    saved = pickle.loads(pickle.dumps(model.get_state()))
+    agent = _agent(model, strategy.kind)
+    agent.strategy = pickle.loads(pickle.dumps(agent.strategy))
+    if difference := _compare(first, [*before, *_play(model, _PERIODS - half)]):
+        found.append(f"once pickled in the middle of a run it went on otherwise ({difference})")
+    fresh = _model(strategy, market)
+    fresh.set_state(saved)
+    if difference := _compare(first[half:], _play(fresh, _PERIODS - half), half):
+        found.append(
+            f"restored from its saved state it went on otherwise ({difference}): what get_state returns must hold all"
+            " that it remembers"
+        )
+    return found
+
+
+@cache
+def _scenario(market: str) -> Scenario:
+    scenario = Scenario.from_yaml(textwrap.dedent(_SCENARIO))
+    return scenario.override({"market.shared_power": True}) if market == "shared power" else scenario
+
+
+_clearers: dict[tuple[str, int, int], Clearer] = {}
+
+
+def _model(strategy: BaseStrategy, market: str) -> TokenMarket:
+    key = (market, getattr(strategy, "blocks", 1), getattr(strategy, "steps", 1))
+    clearer = _clearers.get(key)
+    model = TokenMarket(
+        _scenario(market),
+        rng=7,
+        strategies={_AGENT[strategy.kind]: strategy},
+        record=["price"],
+        clearer=clearer,
+    )
+    if clearer is not None:
+        return model
+    # Building a Clearer takes longer than all periods, and results do not depend on what it cleared before.
+    model.step()
+    made = model.clearing_house.clearer
+    if made is not None:
+        _clearers[key] = made
+    return _model(strategy, market)
+
+
+def _agent(model: TokenMarket, kind: str) -> Any:
+    agents: Mapping[str, Any] = {"provider": model.providers, "owner": model.owners, "region": model.regions}
+    return agents[kind][_AGENT[kind]]
+
+
+def _play(model: TokenMarket, periods: int) -> list[dict[str, Any]]:
+    """Play some periods; return what was submitted in each."""
+    submitted = []
+    for _ in range(periods):
+        model.step()
+        if model.clearing is not None:
+            arrays = model.clearing.market.arrays
+            submitted.append({name: getattr(arrays, name) for name in _SUBMITTED})
+    return submitted
+
+
+def _compare(first: list[dict[str, Any]], second: list[dict[str, Any]], start: int = 0) -> str:
+    """Say where two runs first differ; an empty text if nowhere."""
+    for period, (one, other) in enumerate(zip(first, second, strict=True), start):
+        for name in one:
+            if not np.array_equal(one[name], other[name]):
+                spot = tuple(np.argwhere(one[name] != other[name])[0])
+                return f"period {period}, {name}: {one[name][spot]:.6g}, then {other[name][spot]:.6g}"
+    return ""
+
+
+def _first_lines(error: Exception) -> str:
+    notes = " ".join(getattr(error, "__notes__", ()))
+    kind = "" if isinstance(error, (TokenflowError, InputError)) else f"{type(error).__name__}: "
+    return f"{kind}{error}" + (f" ({notes})" if notes else "")
+
+
+def _listed(cls: type[Any], found: list[str]) -> str:
+    lines = "\n".join(f"  - {text}" for text in found)
+    return f"strategy {cls.__name__} does not keep to the contract:\n{lines}"
