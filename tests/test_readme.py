@@ -37,8 +37,8 @@ def test_a_block_that_fails_is_told(tmp_path: Path, uv: str) -> None:
 
 
 def test_shown_output_must_have_been_printed(tmp_path: Path, uv: str) -> None:
-    page = "```python\nprint('a  b\\nc\\nd')\n```\n```text\na b\n...\nd\n```\n"
-    assert [printed for _, printed in run_page(page, tmp_path, uv)] == ["a  b\nc\nd\n"]
+    page = "```python\nprint('a  b\\nc\\nd 7 e')\n```\n```text\na b\n...\nd ... e\n```\n"
+    assert [printed for _, printed in run_page(page, tmp_path, uv)] == ["a  b\nc\nd 7 e\n"]
     with pytest.raises(AssertionError, match="not printed"):
         list(run_page(page.replace("a b", "a x"), tmp_path, uv))
     with pytest.raises(AssertionError, match="not printed"):
