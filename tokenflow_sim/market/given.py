@@ -6,7 +6,7 @@ Anything that has no labels is refused, since numbers are never matched by posit
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
@@ -38,7 +38,9 @@ class Given:
     labels : dict
         Labels of each dimension, without duplicates.
     values : ndarray
-        float64, or bool for `allowed`; zeros where it holds no numbers.
+        float64, or bool for `allowed`.
+    numeric : bool
+        Whether it holds numbers at all; if not, `values` are zeros.
     along : dict
         Coordinates that say where assets and arcs are and whose.
     """
@@ -47,6 +49,7 @@ class Given:
     dims: tuple[str, ...]
     labels: dict[str, pd.Index[Any]]
     values: NDArray[Any]
+    numeric: bool = True
     along: dict[str, xr.DataArray] = field(default_factory=dict)
 
     def aligned(self, order: dict[str, pd.Index[Any]], dims: tuple[str, ...]) -> NDArray[Any]:
@@ -65,7 +68,9 @@ class Given:
         kept = [dim for dim in dims if dim in self.dims]
         values = values.transpose([self.dims.index(dim) for dim in kept])
         values = values.reshape([len(order[dim]) if dim in kept else 1 for dim in dims])
-        whole = np.array(np.broadcast_to(values, [len(order[dim]) if dim in order else 1 for dim in dims]), order="C")
+        whole = np.array(
+            np.broadcast_to(values, [len(order[dim]) if dim in order else 1 for dim in dims]), order="C"
+        )
         whole.flags.writeable = False
         return whole
 
@@ -105,37 +110,54 @@ def take(name: str, value: Any, link_unit: str) -> tuple[Given | None, list[Faul
         sound = sound and not wrong
         faults += wrong
     numbers, wrong = _numbers(name, np.asarray(array.to_numpy()), dims, labels)
-    faults += wrong
-    if not wrong:
-        faults += number_faults(name, numbers, dims, labels, link_unit)
+    numeric = not wrong
+    faults += wrong if wrong else number_faults(name, numbers, dims, labels, link_unit)
     along = {key: array.coords[key] for key in COORDINATES if key in array.coords}
-    return Given(name, dims, labels, numbers, along) if sound else None, faults
+    return Given(name, dims, labels, numbers, numeric, along) if sound else None, faults
 
 
 def _labelled(name: str, value: Any) -> xr.DataArray | Fault:
     """Bring pandas tables and single numbers into the form of a DataArray."""
-    dims = MARKET[name].dims
     if isinstance(value, xr.DataArray):
         return value
-    if isinstance(value, pd.DataFrame) and len(dims) == 2:
-        swapped = (value.index.name, value.columns.name) == dims[::-1]
-        return xr.DataArray(value.to_numpy(), [value.index, value.columns], dims[::-1] if swapped else dims)
-    if isinstance(value, pd.Series):
-        dim = value.index.name if value.index.name in dims else dims[0]
-        if len(dims) == 1 or value.index.name in dims:
-            return xr.DataArray(value.to_numpy(), [value.index], [dim])
-        return Fault(f"a Series here needs the name {' or '.join(map(repr, dims))} on its index", name)
-    scalar = np.ndim(value) == 0 and isinstance(np.asarray(value).item(), Real) if _is_number(value) else False
-    if scalar and name in MAY_BROADCAST:
+    dims = MARKET[name].dims
+    if isinstance(value, (pd.DataFrame, pd.Series)):
+        axes = [value.index, *([value.columns] if isinstance(value, pd.DataFrame) else [])]
+        if any(isinstance(axis, pd.MultiIndex) for axis in axes):
+            return Fault("has labels of several levels; make it a DataArray with .to_xarray()", name)
+        named = [str(axis.name) for axis in axes]
+        if len(axes) == 2 and len(dims) == 2:
+            turned = named[0] == dims[1] or named[1] == dims[0]
+            return _dressed(value, dims[::-1] if turned else dims, axes)
+        if len(axes) == 1 and (len(dims) == 1 or named[0] in dims):
+            return _dressed(value, dims if len(dims) == 1 else (named[0],), axes)
+    elif _is_number(value) and name in MAY_BROADCAST:
         return xr.DataArray(value)
-    found = type(value).__name__ + (f" of shape {value.shape}" if isinstance(value, np.ndarray) else "")
-    wanted = f"an xarray.DataArray with dims ({', '.join(dims)})"
+    found = type(value).__name__
+    if isinstance(value, (np.ndarray, pd.DataFrame, pd.Series)):
+        found += f" of shape {value.shape}"
     table = "DataFrame" if len(dims) == 2 else "Series"
-    return Fault(f"must be {wanted}, or a pandas {table} labelled so; found {found}", name)
+    wanted = f"an xarray.DataArray with dims ({', '.join(dims)}), or a pandas {table}"
+    return Fault(f"must be {wanted}; found {found}", name)
+
+
+def _dressed(
+    table: pd.DataFrame | pd.Series[Any], dims: tuple[str, ...], axes: list[pd.Index[Any]]
+) -> xr.DataArray:
+    coords = {dim: axis.rename(dim) for dim, axis in zip(dims, axes, strict=True)}
+    return xr.DataArray(table.to_numpy(), coords, dims, attrs=table.attrs)
+
+
+def listed(labels: Iterable[object], most: int = 5) -> str:
+    """List the first of some labels, and say how many more there are."""
+    names = [repr(str(label)) for label in labels]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (Real, np.generic)) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    plain = isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "fiub"
+    return plain or isinstance(value, (Real, np.bool_))
 
 
 def _dim_faults(name: str, dims: tuple[str, ...]) -> list[Fault]:
@@ -155,18 +177,21 @@ def _label_faults(name: str, dim: str, index: pd.Index[Any] | None) -> list[Faul
     if index is None:
         return [Fault(f"dimension `{dim}` has no labels", name)]
     if isinstance(index, pd.MultiIndex):
-        return [Fault(f"dimension `{dim}` has labels of {index.nlevels} levels; flatten or unstack them", name)]
+        return [
+            Fault(f"dimension `{dim}` has labels of {index.nlevels} levels; flatten or unstack them", name)
+        ]
     faults = []
     if not len(index) and dim != "arc":
         faults.append(Fault(f"dimension `{dim}` is empty; a market needs at least one", name))
-    missing = int(index.isna().sum())
+    unnamed = np.asarray(index.isna())
+    missing = int(unnamed.sum())
     if missing:
-        faults.append(Fault(f"dimension `{dim}` has {missing} missing label{'s' if missing > 1 else ''}", name))
-    twice = index[index.duplicated() & ~index.isna()].unique()
+        faults.append(
+            Fault(f"dimension `{dim}` has {missing} missing label{'s' if missing > 1 else ''}", name)
+        )
+    twice = index[np.asarray(index.duplicated()) & ~unnamed].unique()
     if len(twice):
-        listed = ", ".join(repr(str(label)) for label in twice[:5])
-        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
-        faults.append(Fault(f"dimension `{dim}` repeats {listed}{more}", name))
+        faults.append(Fault(f"dimension `{dim}` repeats {listed(twice)}", name))
     return faults
 
 
@@ -176,23 +201,25 @@ def _numbers(
     """Return the entries as float64, or as bool for `allowed`."""
     kind = raw.dtype.kind
     if kind == "O":  # what pandas makes of mixed columns
-        listed = [np.nan if _is_missing(entry) else entry for entry in raw.ravel()]
-        bad = np.array([not _fits(name, entry) for entry in listed], dtype=np.bool_).reshape(raw.shape)
+        entries = [np.nan if _is_missing(entry) else entry for entry in raw.ravel()]
+        bad = np.array([not _fits(name, entry) for entry in entries], dtype=np.bool_).reshape(raw.shape)
         if bad.any():
             rule = "must be true or false" if name == "allowed" else "must hold numbers"
             return np.zeros(raw.shape), [Fault(f"{rule}; found {culprits(bad, raw, dims, labels)}", name)]
-        raw = np.array(listed, dtype=np.float64).reshape(raw.shape)
+        raw = np.array(entries, dtype=np.float64).reshape(raw.shape)
         kind = "f"
     if name == "allowed":
         if kind == "b" or (kind in "fiu" and ((raw == 0) | (raw == 1)).all()):
             return raw.astype(np.bool_), []
-        return np.zeros(raw.shape, dtype=np.bool_), [Fault(f"must be true or false; found dtype {raw.dtype}", name)]
+        return np.zeros(raw.shape, dtype=np.bool_), [
+            Fault(f"must be true or false; found dtype {raw.dtype}", name)
+        ]
     if kind in "fiu":
         return raw.astype(np.float64), []
     return np.zeros(raw.shape), [Fault(f"must hold numbers; found dtype {raw.dtype}", name)]
 
 
-def _is_missing(entry: Hashable) -> bool:
+def _is_missing(entry: object) -> bool:
     return entry is None or entry is pd.NA or entry is pd.NaT
 
 

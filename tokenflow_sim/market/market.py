@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, MarketError
-from tokenflow_sim.market.arrays import Arrays, find_faults
-from tokenflow_sim.market.intake import read_arrays
+from tokenflow_sim.errors import Fault, MarketError, known
+from tokenflow_sim.market.arrays import Arrays, find_faults, hours_faults
+from tokenflow_sim.market.intake import REQUIRED, read_arrays
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.variables import MARKET
+from tokenflow_sim.variables import COORDINATES, MARKET
 
 
 class Market:
@@ -117,8 +117,8 @@ class Market:
             "destination": destination,
             "owner": owner,
         }
-        layout, arrays = read_arrays(given, along, link_unit)
-        self._settle(layout, arrays, hours, check=True)
+        layout, arrays = read_arrays(given, along, link_unit, hours)
+        self._settle(layout, arrays, hours)
 
     @classmethod
     def from_arrays(cls, layout: Layout, arrays: Arrays, hours: float = 1.0, *, check: bool = True) -> Market:
@@ -140,17 +140,14 @@ class Market:
         MarketError
             If `check` finds faults.
         """
+        faults = [*find_faults(layout, arrays), *hours_faults(hours)] if check else []
+        if faults:
+            raise MarketError(faults, "market")
         market = cls.__new__(cls)
-        market._settle(layout, arrays, hours, check=check)
+        market._settle(layout, arrays, hours)
         return market
 
-    def _settle(self, layout: Layout, arrays: Arrays, hours: float, *, check: bool) -> None:
-        if check:
-            faults = find_faults(layout, arrays)
-            if not (np.isfinite(hours) and hours > 0):
-                faults.append(Fault(f"must be positive and finite; found {hours!r}", "hours"))
-            if faults:
-                raise MarketError(faults, "market")
+    def _settle(self, layout: Layout, arrays: Arrays, hours: float) -> None:
         object.__setattr__(self, "layout", layout)
         object.__setattr__(self, "arrays", arrays)
         object.__setattr__(self, "hours", float(hours))
@@ -159,27 +156,42 @@ class Market:
         """Refuse: a market is frozen; `replace` makes another."""
         raise AttributeError(f"a Market is frozen; use market.replace({name}=...)")
 
+    def __delattr__(self, name: str) -> None:
+        """Refuse: a market is frozen."""
+        raise AttributeError(f"a Market is frozen; {name!r} cannot be deleted")
+
     def replace(self, **changes: Any) -> Market:
         """Return a copy with some arrays, or `hours`, exchanged.
 
         Parameters
         ----------
         **changes
-            As in the constructor, among the arrays of this market; plain ndarrays of the array's shape and
-            numbers are taken as they are, DataArrays are aligned by label.
+            As in the constructor. A plain ndarray of the shape that the array has here is taken in this market's
+            own order of labels; what is labelled is aligned by label. None leaves an optional array out.
 
         Raises
         ------
         MarketError
-            As in the constructor.
+            As in the constructor; and for a name that no market has.
         """
         data: dict[str, Any] = {name: self[name] for name, _ in self.arrays.items()}
-        layout = self.layout
-        hours = changes.pop("hours", self.hours)
+        data |= {"hours": self.hours, "link_unit": self.layout.link_unit}
         for name, new in changes.items():
-            plain = isinstance(new, np.ndarray) and name in data and new.shape == data[name].shape
-            data[name] = data[name].copy(data=new) if plain else new
-        return Market(**data, hours=hours, link_unit=layout.link_unit)
+            mine = data.get(name)
+            here = isinstance(mine, xr.DataArray) and isinstance(new, np.ndarray) and new.shape == mine.shape
+            data[name] = data[name].copy(data=new) if here else new
+        return self._from_names(data)
+
+    @classmethod
+    def _from_names(cls, data: dict[str, Any]) -> Market:
+        names = [*MARKET, *COORDINATES, "hours", "link_unit"]
+        strange = [name for name in data if name not in names]
+        if strange:
+            raise MarketError(
+                [Fault(known("name", name, names, limit=len(names)), name) for name in strange], "market"
+            )
+        complete: dict[str, Any] = dict.fromkeys(REQUIRED) | data
+        return cls(**complete)
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return one of the market's arrays, labelled, with units; `block` and `step` only where it has them."""
@@ -223,10 +235,9 @@ class Market:
         MarketError
             As in the constructor.
         """
-        data = {str(name): array for name, array in dataset.data_vars.items()}
-        return cls(
-            **data, hours=float(dataset.attrs.get("hours", 1.0)), link_unit=dataset.attrs.get("link_unit")
-        )
+        data: dict[str, Any] = {str(name): array for name, array in dataset.data_vars.items()}
+        data |= {name: dataset.attrs[name] for name in ("hours", "link_unit") if name in dataset.attrs}
+        return cls._from_names(data)
 
     def __repr__(self) -> str:
         """Summarise the market in one line."""
