@@ -103,7 +103,7 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy, /, **given: Any)
         raise AssertionError(f"{cls!r} derives from none of Strategy, NetworkStrategy and DemandStrategy")
     found = _form(cls)
     try:
-        made = strategy(**given) if inspect.isclass(strategy) else pickle.loads(pickle.dumps(strategy))
+        made = pickle.loads(pickle.dumps(strategy(**given) if inspect.isclass(strategy) else strategy))
     except Exception as error:
         raise AssertionError(_listed(cls, [*found, f"it cannot be made and pickled: {error!r}"])) from error
     lost = [name for name in parameters(cls) if not hasattr(made, name)]

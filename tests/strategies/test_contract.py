@@ -1,0 +1,78 @@
+"""The contract holds for every built-in strategy, and the check tells whoever breaks it."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from tests.strategies import samples
+from tokenflow_sim.strategies.base import Kind
+from tokenflow_sim.strategies.registry import find, names
+from tokenflow_sim.testing import check_strategy
+
+BUILT_IN = [(kind, name) for kind in get_args(Kind) for name in names(kind)]
+
+
+@pytest.mark.parametrize(("kind", "name"), BUILT_IN)
+def test_every_built_in_strategy_keeps_to_the_contract(kind: Kind, name: str) -> None:
+    check_strategy(find(kind, name))
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_of_agent_has_a_strategy(kind: Kind) -> None:
+    assert names(kind)
+
+
+@pytest.mark.parametrize(
+    "cls", [samples.Undercut, samples.Learner, samples.Elastic, samples.CongestionTariff]
+)
+def test_a_strategy_of_ones_own_passes(cls: type) -> None:
+    check_strategy(cls)
+
+
+def test_an_object_passes_and_is_left_as_it_was() -> None:
+    learner = samples.Learner(rate=0.3)
+    before = dict(vars(learner))
+    check_strategy(learner)
+    assert vars(learner) == before
+
+
+def test_parameters_are_passed_on() -> None:
+    with pytest.raises(AssertionError, match="finite and not negative"):
+        check_strategy(samples.Undercut, step=float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("cls", "told"),
+    [
+        (samples.NotANumber, "price must be finite and not negative; found nan at asset 'tested/"),
+        (samples.TooMuch, "quantity must be no more than exists; found 1 of 0 at asset 'tested/east/new'"),
+        (samples.GlobalRandom, "draw random numbers from view.rng only"),
+        (samples.ClassMemory, "keep nothing on the class or in the module"),
+        (samples.Forgetful, "what get_state returns must hold all that it remembers"),
+        (samples.Unpicklable, "cannot be made and pickled"),
+        (samples.Meddler, "read-only"),
+        (samples.WrongShape, "needs arrays of shape (3, 2), all alike; found price (), quantity (3, 2)"),
+        (samples.NoOffer, "must return an Offer"),
+        (samples.Crash, "ZeroDivisionError"),
+    ],
+)
+def test_a_broken_strategy_is_told_what_is_wrong(cls: type, told: str) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_strategy(cls)
+    assert told in str(caught.value)
+    assert cls.__name__ in str(caught.value)
+
+
+def test_all_faults_of_form_are_told_together() -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_strategy(samples.Sloppy, step=1)
+    text = str(caught.value)
+    for told in ("no docstring", "'step' has no annotation", "'step' has no default", "'limit' is not kept"):
+        assert told in text
+
+
+def test_what_is_no_strategy_is_refused() -> None:
+    with pytest.raises(AssertionError, match="derives from none of"):
+        check_strategy(dict)  # type: ignore[arg-type]
