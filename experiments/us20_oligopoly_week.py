@@ -139,13 +139,13 @@ def price_table(hours: Hours) -> pd.DataFrame:
     rows = {}
     for k, name in enumerate(layout.workloads):
         one, asked = price[..., k], demand[..., k]
-        mean = one.mean(axis=0)
+        mean = pd.Series(one.mean(axis=0), layout.nodes)
         rows[name] = [
             (one * asked).sum() / asked.sum(),
             *np.quantile(one, [0, 0.1, 0.5, 0.9, 1]),
             float(np.median(one.max(axis=1) / one.min(axis=1))),
-            f"{layout.nodes[mean.argmin()]} {mean.min():.3g}",
-            f"{layout.nodes[mean.argmax()]} {mean.max():.3g}",
+            f"{mean.idxmin()} {mean.min():.3g}",
+            f"{mean.idxmax()} {mean.max():.3g}",
             float(arrays.value[0, k, 0]),
             100 * unserved[..., k].sum() / asked.sum(),
         ]
@@ -188,7 +188,7 @@ def provider_table(hours: Hours) -> pd.DataFrame:
     for name, mine in compiled.provider_assets.items():
         own = limit[mine].sum()
         supply = (limit.sum() - own) / power.sum(axis=1)
-        row = [own, 100 * own / limit.sum(), 100 * power[:, mine].sum(axis=1).mean() / own]
+        row: list[float] = [own, 100 * own / limit.sum(), 100 * power[:, mine].sum(axis=1).mean() / own]
         row += [profit[:, mine].sum(axis=1).mean() / 1e3, float(supply.min()), 100 * (supply < 1).mean()]
         if hours.without:
             more = (hours.without[name] - lost) / asked
