@@ -1,0 +1,1 @@
+"""One module a family of figures; `registry` finds them here by itself."""

@@ -1,0 +1,92 @@
+"""Settlements over time: who pays, and who is paid what."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tokenflow_sim.plot import text
+from tokenflow_sim.plot.layers import Layer, layers_of, stack
+from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
+from tokenflow_sim.plot.reading import Results, grouped
+from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.style import INK, Columns
+from tokenflow_sim.plot.time import Floats
+
+_VISIBLE = 1e-6  # share of the payments from which on money that goes nowhere is drawn as a layer of its own
+
+
+@figure("payment", "revenue", "owner_income", "asset_provider")
+def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
+    """Settlements over time: what demand pays, and what each provider and network owner receives.
+
+    The upper panel stacks the receipts of compute providers and network owners; the black line is what demand
+    pays, so that the stack must fill it. The lower panel repeats the network owners on a scale of their own.
+    What is left between money in and money out is told above the upper panel, and is drawn as a layer wherever
+    it exceeds a millionth of the payments. Where periods are taken together, amounts are means of a step.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results with `payment`, `revenue` and `owner_income`.
+    columns : {1, 2}
+        Columns of a printed page that the figure spans: 89 or 183 mm.
+    ax : sequence of two Axes, optional
+        Draw here instead of in a new figure; one Axes where network owners earn nothing.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ResultError
+        If the results lack what is needed.
+    """
+    time, firms, names = results.time, results.along("asset_provider"), results.providers
+    unit_of_data = str(results.attrs("payment")["units"])
+
+    def by_party(payment: Floats, revenue: Floats, income: Floats) -> tuple[Floats, ...]:
+        earned = grouped(revenue.sum(axis=3).mean(axis=1), firms, names, axis=1)
+        return payment.sum(axis=(2, 3)).mean(axis=1), earned, income.mean(axis=1)
+
+    paid, earned, income = time.apply(
+        by_party, *(results[name] for name in ("payment", "revenue", "owner_income"))
+    )
+    residual = paid - earned.sum(axis=1) - income.sum(axis=1)
+    largest = float(np.abs(paid).max(initial=0.0))
+    share = float(np.abs(residual).max(initial=0.0)) / largest if largest else 0.0
+
+    factor, unit = text.money(largest, unit_of_data, results.hours)
+    layers = layers_of(names, earned * factor, "provider", names, "providers", earned.sum(axis=0))
+    layers += _owner_layers(results, income, factor)
+    if share > _VISIBLE:
+        layers.append(Layer("residual", residual * factor, "#FFFFFF", "xxxxxx"))
+    has_owners = bool(income.any())
+    drawn = panels(
+        1 + has_owners, ax, columns, figure="settlements", height=[2.4, 1.0][: 1 + has_owners], across=1
+    )
+
+    upper = drawn.axes[0]
+    stack(upper, time, layers)
+    upper.plot(time.line, time.steps(paid * factor), color=INK, linewidth=1.0, label="demand pays")
+    head(upper, "All receipts", f"residual ≤ {text.number(share, 2)} of payments" if share else "residual 0")
+    dress_value(upper, text.labelled("Money flow", unit), from_zero=True)
+    if has_owners:
+        own_factor, own_unit = text.money(
+            float(income.sum(axis=1).max(initial=0.0)), unit_of_data, results.hours
+        )
+        stack(drawn.axes[1], time, _owner_layers(results, income, own_factor))
+        head(drawn.axes[1], "Network owners alone")
+        dress_value(drawn.axes[1], text.labelled("Money flow", own_unit), ticks=3, from_zero=True)
+    drawn.dress_time(time)
+    drawn.entries = {"demand pays": Line2D([], [], color=INK, linewidth=1.0)}
+    drawn.entries |= {layer.label: layer.patch() for layer in layers}
+    drawn.legend()
+    return drawn.figure
+
+
+def _owner_layers(results: Results, income: Floats, factor: float) -> list[Layer]:
+    names = results.names("owner", "owner_income")
+    return layers_of(names, income * factor, "owner", results.owners, "network owners", income.sum(axis=0))

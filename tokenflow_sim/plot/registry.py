@@ -1,0 +1,128 @@
+"""The figures there are. A module in `gallery` with a function under `@figure(...)` is all that adds one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, wraps
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Concatenate, ParamSpec, cast
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from tokenflow_sim.plot.reading import Results, missing
+from tokenflow_sim.plot.style import house_style
+
+P = ParamSpec("P")
+Draw = Callable[Concatenate[xr.Dataset, P], Figure]
+
+_ENTRIES: dict[str, Entry] = {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure of the registry.
+
+    Parameters
+    ----------
+    name : str
+        Name of the function, and of the file that the command line draws.
+    draw : callable
+        The public function: takes results, returns a Figure.
+    needs : tuple of str
+        Variables and coordinates that it cannot do without.
+    """
+
+    name: str
+    draw: Callable[..., Figure]
+    needs: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """First line of the function's description."""
+        return (inspect.getdoc(self.draw) or "").partition("\n")[0]
+
+    def fits(self, ds: xr.Dataset) -> bool:
+        """Return whether these results have all that the figure needs."""
+        return not missing(ds, self.needs)
+
+
+def figure(*needs: str) -> Callable[[Callable[Concatenate[Results, P], Figure]], Draw[P]]:
+    """Make a function that draws `Results` into a public figure, and register it.
+
+    The public function takes a Dataset, checks it, and draws in the house style without touching the user's
+    own settings.
+
+    Parameters
+    ----------
+    *needs : str
+        Variables and coordinates without which the figure cannot be drawn.
+    """
+
+    def register(function: Callable[Concatenate[Results, P], Figure]) -> Draw[P]:
+        name = function.__name__
+
+        @wraps(function)
+        def draw(ds: xr.Dataset, *args: P.args, **kwargs: P.kwargs) -> Figure:
+            with house_style():
+                return function(Results(ds, needs, name), *args, **kwargs)
+
+        parameters = list(inspect.signature(function).parameters.values())
+        parameters[0] = parameters[0].replace(name="ds", annotation="xr.Dataset")
+        draw.__signature__ = inspect.signature(function).replace(parameters=parameters)  # type: ignore[attr-defined]
+        _ENTRIES[name] = Entry(name, draw, needs)
+        return cast(Draw[P], draw)
+
+    return register
+
+
+@cache
+def _load_gallery() -> None:
+    gallery = import_module("tokenflow_sim.plot.gallery")
+    for module in sorted(info.name for info in iter_modules(gallery.__path__)):
+        import_module(f"{gallery.__name__}.{module}")
+
+
+def entries() -> dict[str, Entry]:
+    """Return every figure, by name."""
+    _load_gallery()
+    return dict(sorted(_ENTRIES.items()))
+
+
+def figures(ds: xr.Dataset) -> dict[str, Callable[..., Figure]]:
+    """Return the figures that can be drawn from these results.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run.
+
+    Returns
+    -------
+    dict
+        Function by name; ``figures(ds)["prices"](ds)`` draws.
+
+    Raises
+    ------
+    ResultError
+        If `ds` is no Dataset.
+    """
+    checked = Results(ds, (), "figures").ds
+    return {name: entry.draw for name, entry in entries().items() if entry.fits(checked)}
+
+
+def find(name: str) -> Callable[..., Figure]:
+    """Return the function that draws a figure.
+
+    Raises
+    ------
+    AttributeError
+        If there is none of that name.
+    """
+    found = entries().get(name)
+    if found is None:
+        raise AttributeError(f"tokenflow_sim.plot has no {name!r}; figures: {', '.join(entries())}")
+    return found.draw
