@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from tokenflow_sim.scenario.checks import PLACEHOLDER, check
 from tokenflow_sim.scenario.intake import Intake
-from tokenflow_sim.scenario.places import Loc, faults_of, path_of, value_at
+from tokenflow_sim.scenario.places import Loc, errors_of, faults_of, path_of, value_at
 from tokenflow_sim.scenario.schema import Scenario
 
 _NAMED = ("nodes", "workloads", "hardware", "providers", "owners", "regions")
@@ -90,10 +90,12 @@ def _set_aside(data: dict[str, Any], error: ValidationError) -> tuple[Scenario |
     rest = copy.deepcopy(data)
     for _ in range(6):  # taking out one entry may leave its holder without what it needs
         cut: dict[Loc, set[int]] = {}
-        for details in error.errors(include_url=False, include_input=False, include_context=False):
-            _cut(rest, tuple(part for part in details["loc"] if part != "[key]"), aside, cut)
+        for loc, _ in errors_of(error):
+            _cut(rest, loc, aside, cut)
         for place, numbers in cut.items():
             items = value_at(rest, place)
+            if not isinstance(items, list):
+                continue  # its holder was taken out meanwhile
             before = aside.kept.get(place, list(range(len(items))))
             aside.kept[place] = [before[n] for n in range(len(items)) if n not in numbers]
             items[:] = [item for n, item in enumerate(items) if n not in numbers]

@@ -107,10 +107,20 @@ def value_at(data: Any, loc: Loc) -> Any:
 def faults_of(error: ValidationError, root: Any) -> list[Found]:
     """Tell pydantic's errors in plain words, one per place."""
     found: dict[Loc, str] = {}
-    for details in error.errors(include_url=False):
-        loc: Loc = tuple(part for part in details["loc"] if part != "[key]")
+    for loc, details in errors_of(error):
         found.setdefault(loc, _say(details, root, loc))
     return list(found.items())
+
+
+def errors_of(error: ValidationError) -> list[tuple[Loc, ErrorDetails]]:
+    """Return pydantic's errors by place, without those that only follow from others."""
+    errors = [
+        (tuple(part for part in details["loc"] if part != "[key]"), details)
+        for details in error.errors(include_url=False)
+    ]
+    # A list is also called too short where its only entry is at fault.
+    holders = {loc[:length] for loc, _ in errors for length in range(len(loc))}
+    return [(loc, details) for loc, details in errors if details["type"] != "too_short" or loc not in holders]
 
 
 def _shown(value: Any) -> str:

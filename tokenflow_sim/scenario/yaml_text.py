@@ -17,7 +17,7 @@ from tokenflow_sim.errors import Fault
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_DEPTH = 40
-MAX_ENTRIES = 300_000
+MAX_ENTRIES = 1_000_000
 
 Loc = tuple[str | int, ...]
 
@@ -63,6 +63,8 @@ class _Node:
     line: int
     value: Any
     closed: bool = True
+    size: int = 1  # entries in it, those of aliases counted as often as they stand
+    depth: int = 1
 
 
 def resolve(text: str) -> Any:
@@ -109,7 +111,7 @@ def _compose(events: Iterator[yaml.Event]) -> _Node | None:
     anchors: dict[str, _Node] = {}
     for event in events:
         if isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            stack.pop().closed = True
+            _close(stack.pop())
             continue
         if not isinstance(event, yaml.NodeEvent):
             continue
@@ -146,19 +148,24 @@ def _compose(events: Iterator[yaml.Event]) -> _Node | None:
     return root
 
 
+def _close(node: _Node) -> None:
+    """Measure a finished mapping or list, before aliases of it are written out."""
+    node.closed = True
+    node.size += sum(child.size for child, _ in node.value)
+    node.depth += max((child.depth for child, _ in node.value), default=0)
+    if node.size > MAX_ENTRIES:
+        raise YamlFault(f"grows beyond {MAX_ENTRIES} entries; put long tables in CSV files", node.line)
+    if node.depth > MAX_DEPTH:
+        raise YamlFault(f"is nested more than {MAX_DEPTH} deep", node.line)
+
+
 class _Expansion:
-    """One walk over the tree that makes plain data, with a bound on its size."""
+    """One walk over the tree that makes plain data."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.entries = 0
 
     def build(self, node: _Node, loc: Loc) -> Any:
-        self.entries += 1
-        if self.entries > MAX_ENTRIES:
-            raise YamlFault(f"grows beyond {MAX_ENTRIES} entries; put long tables in CSV files", node.line)
-        if len(loc) > MAX_DEPTH:
-            raise YamlFault(f"is nested more than {MAX_DEPTH} deep", node.line)
         if node.kind == "scalar":
             return node.value
         if node.kind == "list":
