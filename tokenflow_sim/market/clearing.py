@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import CertificateError
@@ -57,6 +59,10 @@ class Clearing:
         self.market = market
         self.values = values
         self.certificate = certificate
+        for field in fields(values):
+            array = getattr(values, field.name)
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False  # what was certified stays so
 
     @property
     def total_cost(self) -> float:

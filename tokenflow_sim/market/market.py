@@ -256,4 +256,6 @@ class Market:
 
 
 def _restore(layout: Layout, arrays: Arrays, hours: float) -> Market:
+    for _, values in arrays.items():
+        values.flags.writeable = False
     return Market.from_arrays(layout, arrays, hours, check=False)

@@ -22,13 +22,13 @@ def silence_banner() -> None:
     try:
         kept = os.dup(1)
     except OSError:  # standard output is closed: there is nothing to keep clean
-        highspy.Highs()
+        highspy.Highs()  # type: ignore[no-untyped-call]
         return
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.close(nowhere)
-        highspy.Highs()
+        highspy.Highs()  # type: ignore[no-untyped-call]
     finally:
         os.dup2(kept, 1)
         os.close(kept)

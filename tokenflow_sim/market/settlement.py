@@ -19,7 +19,7 @@ from tokenflow_sim.market.values import Values
 from tokenflow_sim.variables import SETTLEMENT
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settlement:
     """The money flows of one clearing, in $/h.
 
@@ -61,7 +61,7 @@ class Settlement:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Money:
     """The same as plain arrays, in $/s.
 

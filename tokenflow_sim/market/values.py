@@ -14,7 +14,7 @@ from tokenflow_sim.market.ties import share_ties
 from tokenflow_sim.market.vertex import Vertex
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Values:
     """A clearing's numbers without labels; `block` and `step` always exist, with length one where unused.
 
