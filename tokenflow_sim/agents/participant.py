@@ -125,7 +125,10 @@ class Participant[S: BaseStrategy](mesa.Agent):
         StrategyError
             Always.
         """
-        raise StrategyError(f"{self.told(period)}: must return an {needed.__name__}; found {found!r:.80}")
+        article = "an" if needed.__name__[0] in "AEIOU" else "a"
+        raise StrategyError(
+            f"{self.told(period)}: must return {article} {needed.__name__}; found {found!r:.80}"
+        )
 
 
 def _take(rows: Ints, array: Floats) -> Floats:

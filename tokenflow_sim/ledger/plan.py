@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -155,7 +155,6 @@ def attributes(scenario: str, name: str, seed: int, hours: float, link_unit: str
     link_unit : str
         Unit of link capacity.
     """
-    versions = {"python": platform.python_version(), **{package: version(package) for package in STACK}}
     return {
         "title": f"{name}, seed {seed}",
         "format": FORMAT,
@@ -165,9 +164,15 @@ def attributes(scenario: str, name: str, seed: int, hours: float, link_unit: str
         "hours": np.float64(hours),
         "link_unit": link_unit,
         "tokenflow_sim_version": version("tokenflow-sim"),
-        "versions": json.dumps(versions),
+        "versions": _versions(),
         "scenario": scenario,
     }
+
+
+@cache
+def _versions() -> str:
+    found = {"python": platform.python_version(), **{package: version(package) for package in STACK}}
+    return json.dumps(found)
 
 
 def _text(labels: Iterable[Any]) -> np.ndarray[Any, Any]:
