@@ -7,6 +7,7 @@ program has one optimal basis, which is checked; where it cannot be checked, the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -77,6 +78,11 @@ class Engine:
         self._ray: Floats | None = None
         self._nothing: Bools = np.zeros(nodal, dtype=np.bool_)
 
+    @cached_property
+    def aside(self) -> LazySolver:
+        """A second solver for the rare exact solves, so that the first stays hot."""
+        return LazySolver(self.program)
+
     def problem(self, arrays: Arrays) -> Problem:
         """Bring a market's numbers into the solver's units."""
         program, scale = self.program, Scale.of(arrays)
@@ -132,7 +138,7 @@ class Engine:
         )
 
     def _find_unservable(self, problem: Problem) -> Bools:
-        program, solver = self.program, self.solver
+        program, solver = self.program, self.aside
         values, missing = least_shortfall(solver, program, problem.upper, problem.rows)
         if missing.sum() > TOLERANCE * max(1.0, float(problem.rows[program.balance].sum())):
             raise InfeasibleError(self._name_shortfall(missing * problem.scale.quantity))
@@ -187,9 +193,10 @@ class Engine:
             return vertex
         return self._exactly(problem, costs, direction, unservable, factor.basis)
 
-    def _factor_of_solver(self, upper: Floats) -> Factor:
-        columns, slack_basic = self.solver.basic()
-        values = self.solver.column_values()
+    def _factor_of(self, solver: Solver | LazySolver, upper: Floats) -> Factor:
+        """Factorise the basis that a solver ended with."""
+        columns, slack_basic = solver.basic()
+        values = solver.column_values()
         at_upper = ~columns & (values > 0.5 * upper)
         at_upper[self.program.v] = False
         return Factor(self.program, Basis(np.flatnonzero(columns), np.flatnonzero(~slack_basic), at_upper))
@@ -219,7 +226,7 @@ class Engine:
             if factor is not None:
                 return factor
         solver.forget()
-        return self._factor_of_solver(upper * FINER) if solver.run() else None
+        return self._factor_of(solver, upper * FINER) if solver.run() else None
 
     def _is_unique(self, factor: Factor, upper: Floats, rows: Floats, costs: Floats) -> bool:
         """Whether the shifted program is optimal at this basis with room to spare, so that no other one is."""
@@ -269,7 +276,7 @@ class Engine:
         Needed where the data has gaps smaller than the shift. The start is the shifted program's only optimal basis
         (or cold), so that this, too, depends on the market alone.
         """
-        program, solver = self.program, self.solver
+        program, solver = self.program, self.aside
         lower, upper = np.zeros(program.columns), problem.upper.copy()
         upper[program.v] = 0.0
         floor = np.full(program.rows, -np.inf)
@@ -283,7 +290,7 @@ class Engine:
             solver.start_from(start.columns, start.tight, start.at_upper)
         if not solver.run():
             return None
-        values = self._factor_of_solver(upper).primal(upper, problem.rows)
+        values = self._factor_of(solver, upper).primal(upper, problem.rows)
         step = self.shift.shifted_rows(np.zeros(program.rows), direction)
         step /= np.abs(step).max()
         open_below = np.where(unservable, -np.inf, 0.0)

@@ -43,6 +43,19 @@ class LazySolver:
         self.row_lower, self.row_upper = -limit, limit
         self.forget()
 
+    def _bring_in_movable(self) -> None:
+        """Bring in the flows that may fall below zero, as in programs of small moves, and the limits they meet.
+
+        A flow left out is taken to stand at zero and to be able to rise only.
+        """
+        flows, program = self.program.f, self.program
+        movable = np.flatnonzero(self.lower[flows] < 0) + flows.start
+        if movable.size:
+            limits = np.unique(program.third[movable])
+            limits = limits[np.isfinite(self.row_upper[limits]) & (self._row_place[limits] == NO_ROW)]
+            self._add_rows(limits)
+            self._add_columns(movable[self._column_place[movable] == NO_ROW])
+
     def forget(self) -> None:
         """Drop all that is known from earlier solves, the flows and limits brought in included."""
         program = self.program
@@ -104,24 +117,29 @@ class LazySolver:
 
     def run(self) -> bool:
         """Solve from the last basis, bringing in what matters; return whether the optimum was found."""
+        self._bring_in_movable()
         self._use(_DUAL)
         while True:
             self.highs.run()
             if self.highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-                if self._columns.size == self.program.columns:
+                if self._columns.size == self.program.columns and self._rows.size == self.program.rows:
                     return False
-                # Too few arcs to serve what must be served, or none of the duals means anything: bring in all.
+                # Too few arcs to serve what must be served: no dual says which, so bring in everything.
                 self._add_columns(np.flatnonzero(self._column_place == NO_ROW))
                 self._add_rows(np.flatnonzero(self._row_place[:-1] == NO_ROW))
                 self._use(_DUAL)
                 continue
-            duals = self._read()
-            columns, rows = self._worth_adding(duals), self._overloaded()
-            if not columns.size and not rows.size:
+            columns = self._worth_adding(self._read())
+            if columns.size:
+                # Links may be overloaded for now: with flows only added the basis stays primal feasible.
+                self._add_columns(columns)
+                self._use(_PRIMAL)
+                continue
+            rows = self._overloaded()
+            if not rows.size:
                 return True
             self._add_rows(rows)
-            self._add_columns(columns)
-            self._use(_DUAL if rows.size else _PRIMAL)
+            self._use(_DUAL)
 
     def column_values(self) -> Floats:
         """Return the values of the columns."""

@@ -64,6 +64,11 @@ class Program:
         self.rows = nodal + arcs + assets
         self._set_incidence()
 
+    @cached_property
+    def offers_compete(self) -> bool:
+        """Whether any node has more than one offer for a class."""
+        return self.offers_shape[2] > 1 or bool((np.bincount(self.layout.asset_node) > 1).any())
+
     def _shapes(self) -> tuple[tuple[int, ...], ...]:
         return self.offers_shape, self.flow_shape, self.unserved_shape, self.nodal_shape
 

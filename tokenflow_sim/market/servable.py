@@ -43,7 +43,8 @@ def least_shortfall(
         If HiGHS finds no optimum, which always exists.
     """
     open_above = upper.copy()
-    open_above[program.v] = np.inf
+    # Named where it is asked for: a node cannot lack more than its own demand.
+    open_above[program.v] = rows[program.balance]
     floor = np.full(program.rows, -np.inf)
     floor[program.balance] = rows[program.balance]
     solver.set_costs(_only_shortfall(program))

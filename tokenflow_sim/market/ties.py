@@ -33,8 +33,7 @@ def share_ties(program: Program, arrays: Arrays, dispatch: Floats, power_rent: F
     ndarray
         Dispatch of equal cost, dims (asset, workload, block).
     """
-    marginal = (dispatch > 0) & (dispatch < arrays.capacity)
-    if not marginal.any():
+    if not program.offers_compete:
         return dispatch
     groups = _groups(program, arrays)
     held = power_rent > 0
