@@ -222,9 +222,17 @@ for _tag, _pattern, _first in (
         re.compile(f"(?:{_pattern})$"),
         [*_first] + ([""] if _tag == "null" else []),
     )
-_Dumper.add_representer(
-    Block, lambda dumper, data: dumper.represent_scalar("tag:yaml.org,2002:str", str(data), style="|")
-)
+
+
+def _represent_text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
+    # Line breaks beyond LF come back whole only from double quotes.
+    odd = any(mark in data for mark in "\r\x85\u2028\u2029")
+    style = '"' if odd else "|" if isinstance(data, Block) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(data), style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(Block, _represent_text)
 
 
 def write(data: Any) -> str:
