@@ -127,7 +127,7 @@ class Layout:
         return xr.Dataset(coords=data).coords
 
     @cached_property
-    def _templates(self) -> dict[tuple[str, ...], xr.Coordinates]:
+    def _templates(self) -> dict[Variable, xr.DataArray]:
         return {}
 
     def dims_of(self, variable: Variable) -> tuple[str, ...]:
@@ -157,13 +157,23 @@ class Layout:
         DataArray
             With the dims `dims_of(variable)`, coordinates, and `units` and `long_name` in its attributes.
         """
+        template = self._templates.get(variable)
+        if template is None:
+            template = self._templates[variable] = self._template(variable)
+        dressed = xr.Variable(template.dims, values.reshape(template.shape), template.attrs, fastpath=True)
+        # What DataArray.copy(data=...) ends in, without its copying and checking of every coordinate, which would
+        # cost more than clearing a small market does.
+        return template._replace(dressed, coords=dict(template._coords))
+
+    def _template(self, variable: Variable) -> xr.DataArray:
+        """Make an empty array with all labels: aligning coordinates anew costs ten times what copying them does."""
         dims = self.dims_of(variable)
-        coords = self._templates.get(dims)
-        if coords is None:
-            names = [name for name, coord in self.coords.items() if set(coord.dims) <= set(dims)]
-            coords = xr.Dataset(coords={name: self.coords[name] for name in names}).coords
-            self._templates[dims] = coords
-        shaped = values.reshape(tuple(self.sizes[dim] for dim in dims))
+        coords = {name: coord for name, coord in self.coords.items() if set(coord.dims) <= set(dims)}
+        shape = tuple(self.sizes[dim] for dim in dims)
         return xr.DataArray(
-            shaped, dims=dims, coords=coords, name=variable.name, attrs=variable.attrs(self.link_unit)
+            np.zeros(shape),
+            dims=dims,
+            coords=coords,
+            name=variable.name,
+            attrs=variable.attrs(self.link_unit),
         )
