@@ -15,13 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, MarketError, known
-from tokenflow_sim.market.arrays import Arrays, full_dims, hours_faults, pair_faults, power_faults
+from tokenflow_sim.market.arrays import Arrays, full_dims, hours_faults, labels_of, pair_faults, power_faults
 from tokenflow_sim.market.given import MAY_BROADCAST, STEPPED, Given, listed, take
 from tokenflow_sim.market.incidence import gaps, other_type, positions, read_along
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.variables import MARKET
 
-REQUIRED = ("offer_price", "capacity", "demand")
+_REQUIRED = ("offer_price", "capacity", "demand")
 _ARC_ARRAYS = ("route_cost", "link_use", "allowed", "link_capacity", "link_curvature")
 _ALONG = {"asset_node": "asset", "provider": "asset", "origin": "arc", "destination": "arc", "owner": "arc"}
 _DEFAULTS: dict[str, Any] = {
@@ -36,7 +36,11 @@ _LISTED = 5
 
 
 def read_arrays(
-    given: Mapping[str, Any], along: Mapping[str, Any], link_unit: object, hours: object
+    given: Mapping[str, Any],
+    along: Mapping[str, Any],
+    link_unit: object,
+    hours: object,
+    order: Layout | None = None,
 ) -> tuple[Layout, Arrays]:
     """Read a user's arrays.
 
@@ -50,6 +54,8 @@ def read_arrays(
         ``GB/s``, ``Mtok/s``, or None to read it from `link_capacity`.
     hours : float
         Length of the period; checked with the rest.
+    order : Layout, optional
+        Whose order of labels to keep, where they are the same labels. By default it is that of the first array.
 
     Returns
     -------
@@ -61,15 +67,18 @@ def read_arrays(
     MarketError
         With all faults of types, dims, labels, numbers and incidence.
     """
-    return _Intake(given, along, link_unit).read(hours)
+    return _Intake(given, along, link_unit, order).read(hours)
 
 
 class _Intake:
     """One reading of a market, gathering faults as it goes."""
 
-    def __init__(self, given: Mapping[str, Any], along: Mapping[str, Any], link_unit: object) -> None:
+    def __init__(
+        self, given: Mapping[str, Any], along: Mapping[str, Any], link_unit: object, order: Layout | None
+    ) -> None:
         self.given = {name: given[name] for name in MARKET if given.get(name) is not None}
         self.along = along
+        self.order = labels_of(order) if order else {}
         self.faults: list[Fault] = []
         self.link_unit = self.unit(link_unit)
         self.arrays: dict[str, Given] = {}
@@ -113,18 +122,26 @@ class _Intake:
                 self.faults += faults
                 if array is not None:
                     self.arrays[name] = array
-            elif name in REQUIRED:
+            elif name in _REQUIRED:
                 self.fault(f"is needed, with dims ({', '.join(MARKET[name].dims)})", name)
 
     def settle_labels(self) -> None:
-        """Let the first array that has a dim set its labels; the others must have the same."""
+        """Let most arrays that have a dim set its labels, the first of them their order; the others must agree."""
         source: dict[str, str] = {}
-        for name, array in self.arrays.items():
-            for dim in array.dims:
-                if dim not in self.labels:
-                    self.labels[dim], source[dim] = array.labels[dim].rename(dim), name
-                else:
-                    self.compare(name, dim, array.labels[dim], source[dim])
+        for dim in dict.fromkeys(dim for array in self.arrays.values() for dim in array.dims):
+            bearers = {name: array.labels[dim] for name, array in self.arrays.items() if dim in array.dims}
+            kept = self.order.get(dim)
+            source[dim] = max(
+                bearers,
+                key=lambda name: (
+                    _same(bearers[name], kept),
+                    sum(_same(bearers[name], other) for other in bearers.values()),
+                ),
+            )
+            own = bearers[source[dim]]
+            self.labels[dim] = kept if kept is not None and _same(own, kept) else own.rename(dim)
+            for name, labels in bearers.items():
+                self.compare(name, dim, labels, source[dim])
         for name, array in self.arrays.items():
             dim = STEPPED.get(name, "")
             if dim in self.labels and dim not in array.dims and name not in MAY_BROADCAST:
@@ -233,3 +250,8 @@ class _Intake:
                 plain[name].flags.writeable = False
         plain.setdefault("link_capacity", np.empty(0))
         return Arrays(**plain)
+
+
+def _same(labels: pd.Index[Any], others: pd.Index[Any] | None) -> bool:
+    """Whether two indexes hold the same labels, in whatever order."""
+    return others is not None and len(labels) == len(others) and bool((others.get_indexer(labels) >= 0).all())

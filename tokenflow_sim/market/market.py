@@ -10,7 +10,7 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, MarketError, known
 from tokenflow_sim.market.arrays import Arrays, find_faults, hours_faults
-from tokenflow_sim.market.intake import REQUIRED, read_arrays
+from tokenflow_sim.market.intake import read_arrays
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.variables import COORDINATES, MARKET
 
@@ -166,8 +166,9 @@ class Market:
         Parameters
         ----------
         **changes
-            As in the constructor. A plain ndarray of the shape that the array has here is taken in this market's
-            own order of labels; what is labelled is aligned by label. None leaves an optional array out.
+            As in the constructor. What is labelled is aligned by label, and this market's order of labels is kept;
+            a plain ndarray of the shape that the array has here is taken in that order. None leaves an optional
+            array out.
 
         Raises
         ------
@@ -180,18 +181,22 @@ class Market:
             mine = data.get(name)
             here = isinstance(mine, xr.DataArray) and isinstance(new, np.ndarray) and new.shape == mine.shape
             data[name] = data[name].copy(data=new) if here else new
-        return self._from_names(data)
+        return self._from_names(data, self.layout)
 
     @classmethod
-    def _from_names(cls, data: dict[str, Any]) -> Market:
+    def _from_names(cls, data: dict[str, Any], order: Layout | None = None) -> Market:
         names = [*MARKET, *COORDINATES, "hours", "link_unit"]
         strange = [name for name in data if name not in names]
         if strange:
             raise MarketError(
                 [Fault(known("name", name, names, limit=len(names)), name) for name in strange], "market"
             )
-        complete: dict[str, Any] = dict.fromkeys(REQUIRED) | data
-        return cls(**complete)
+        given, along = ({name: data.get(name) for name in table} for table in (MARKET, COORDINATES))
+        hours = data.get("hours", 1.0)
+        layout, arrays = read_arrays(given, along, data.get("link_unit"), hours, order)
+        market = cls.__new__(cls)
+        market._settle(order if layout == order else layout, arrays, hours)
+        return market
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """Return one of the market's arrays, labelled, with units; `block` and `step` only where it has them."""
