@@ -76,7 +76,7 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
         engine.solve(linearised(arrays, np.zeros(program.flow_shape[0])))  # says what cannot be met
         raise CertificateError("HiGHS found no optimum of a quadratic market that has one")
     values = np.zeros(program.columns)
-    values[: program.v.start] = columns[: program.v.start]
+    values[: program.v.start] = np.maximum(columns[: program.v.start], 0.0)  # no flow below rounding
     load = (arrays.link_use * values[program.f].reshape(program.flow_shape)).sum(axis=1)
     priced = engine.solve(linearised(arrays, load))
     outcome = values_of(program, arrays, Vertex(values, priced.duals))
