@@ -170,10 +170,13 @@ class Layout:
         dims = self.dims_of(variable)
         coords = {name: coord for name, coord in self.coords.items() if set(coord.dims) <= set(dims)}
         shape = tuple(self.sizes[dim] for dim in dims)
-        return xr.DataArray(
+        template = xr.DataArray(
             np.zeros(shape),
             dims=dims,
             coords=coords,
             name=variable.name,
             attrs=variable.attrs(self.link_unit),
         )
+        for name in set(template.coords) - set(template.indexes):
+            template.coords[name].values.flags.writeable = False  # all arrays of the layout share them
+        return template
