@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokenflow_sim.agents.archive import frozen
 from tokenflow_sim.market import Arrays, Clearing, Layout
 from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.market.values import Values
@@ -151,7 +150,7 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     holdings : Holdings
         Who owns what.
     """
-    market, values = clearing.market, _read_only(clearing.values)
+    market, values = clearing.market, clearing.values
     layout, arrays = market.layout, market.arrays
     seconds = SECONDS_PER_HOUR * market.hours
     money = settle_values(layout, arrays, values)
@@ -221,19 +220,6 @@ def welfare_of(
     if arrays.link_curvature.any():
         value -= 0.5 * float((arrays.link_curvature * load * load).sum())
     return value * seconds - float(cost.sum()) - float(transport_cost.sum())
-
-
-def _read_only(values: Values) -> Values:
-    return Values(
-        frozen(values.price),
-        frozen(values.dispatch),
-        frozen(values.flow),
-        frozen(values.unserved),
-        frozen(values.scarcity_rent),
-        frozen(values.power_rent),
-        frozen(values.congestion_rent),
-        values.cost,
-    )
 
 
 def _total(values: Floats) -> Floats:

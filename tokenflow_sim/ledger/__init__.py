@@ -1,7 +1,24 @@
 """What happened in a run, period by period, as one Dataset in memory or in a file."""
 
-from tokenflow_sim.ledger.files import load_results, save_results
-from tokenflow_sim.ledger.ledger import Ledger
-from tokenflow_sim.ledger.plan import FORMAT, FORMAT_VERSION, Plan, attributes
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION, load_results, save_results
+
+if TYPE_CHECKING:
+    from tokenflow_sim.ledger.ledger import Ledger
+    from tokenflow_sim.ledger.plan import Plan, attributes
 
 __all__ = ["FORMAT", "FORMAT_VERSION", "Ledger", "Plan", "attributes", "load_results", "save_results"]
+
+# Who only reads a result file does not wait for the market's solver to be imported.
+_LATER = {"Ledger": "ledger", "Plan": "plan", "attributes": "plan"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what writes results on first use."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -9,14 +9,19 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.plan import FORMAT, FORMAT_VERSION, Plan
+
+if TYPE_CHECKING:
+    from tokenflow_sim.ledger.plan import Plan
+
+FORMAT = "tokenflow_sim results"
+FORMAT_VERSION = 1
 
 COMPRESSION: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True}
 """Level 1 costs a third of level 4's time and saves nearly as much; every NetCDF reader knows zlib."""

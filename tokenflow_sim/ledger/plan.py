@@ -14,11 +14,10 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.market import Layout
 from tokenflow_sim.variables import RESULT_COORDINATES, RESULTS, Variable
 
-FORMAT = "tokenflow_sim results"
-FORMAT_VERSION = 1
 STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
 """Packages whose versions results name."""
 
