@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tokenflow_sim.cli.report import duration, largest, show_summary
+from tokenflow_sim.cli.summary import key_figures
+from tokenflow_sim.variables import RESULTS
+
+SIZES = {"node": 3, "workload": 2, "asset": 4, "arc": 2, "provider": 3, "owner": 2}
+PROVIDERS = ["b", "a", "b", "a"]  # `idle` has no asset
+
+
+def results(periods: int, seed: int = 0) -> xr.Dataset:
+    """Make up results: every variable at random, with an order of dims of its own."""
+    random = np.random.default_rng(seed)
+    sizes = {"period": periods, **SIZES}
+    data = {}
+    for name, variable in RESULTS.items():
+        dims = variable.dims[::-1] if name in ("price", "demand") else variable.dims
+        data[name] = (dims, random.normal(5, 2, [sizes[dim] for dim in dims]))
+    labels = {dim: [f"{dim}{number}" for number in range(size)] for dim, size in SIZES.items()}
+    coords = {**labels, "provider": ["a", "b", "idle"], "period": np.arange(periods) + 100}
+    return xr.Dataset(data, {**coords, "asset_provider": ("asset", PROVIDERS)}, {"hours": 0.5, "seed": 3})
+
+
+@pytest.mark.parametrize("periods", [1, 256, 257, 600])
+def test_key_figures_are_those_of_all_periods(periods: int) -> None:
+    data = results(periods)
+    found = key_figures(data, hours=0.5)
+    for workload in data.indexes["workload"]:
+        row, price = found.classes.loc[workload], data.price.sel(workload=workload)
+        assert row.mean_price == pytest.approx(float(price.mean()), rel=1e-12)
+        assert row.peak_price == float(price.max())
+        assert float(price.sel(node=row.peak_node, period=row.peak_period)) == float(price.max())
+        assert row.demand == pytest.approx(1800 * float(data.demand.sel(workload=workload).sum()), rel=1e-12)
+        assert row.unserved == pytest.approx(
+            1800 * float(data.unserved.sel(workload=workload).sum()), rel=1e-12
+        )
+    assert list(found.providers.index) == ["a", "b", "idle"]
+    for name in ("a", "b"):
+        own = data.isel(asset=[number for number, owner in enumerate(PROVIDERS) if owner == name])
+        assert found.providers.loc[name, "revenue"] == pytest.approx(float(own.revenue.sum()), rel=1e-12)
+        assert found.providers.loc[name, "cost"] == pytest.approx(float(own.cost.sum()), rel=1e-12)
+    assert list(found.providers.loc["idle", ["revenue", "cost"]]) == [0.0, 0.0]
+    for name, profit in found.providers["profit"].items():
+        assert profit == pytest.approx(float(data.profit.sel(provider=name).sum()), rel=1e-12)
+    for name, income in found.owners.items():
+        assert income == pytest.approx(float(data.owner_income.sel(owner=name).sum()), rel=1e-12)
+    received = float(data.revenue.sum()) + float(data.owner_income.sum())
+    assert found.residual == pytest.approx(float(data.payment.sum()) - received, rel=1e-9)
+    assert found.welfare == pytest.approx(float(data.welfare.sum()), rel=1e-12)
+    assert found.certificate == float(data.certificate.max())
+    assert float(data.certificate.sel(period=found.certificate_period)) == found.certificate
+
+
+def test_results_in_a_file_are_read_a_stretch_at_a_time(tmp_path: Path) -> None:
+    data = results(300)
+    data.to_netcdf(tmp_path / "run.nc")
+    with xr.open_dataset(tmp_path / "run.nc", cache=False) as lazy:
+        assert key_figures(lazy, hours=1.0).welfare == key_figures(data, hours=1.0).welfare
+
+
+def test_the_first_of_equal_peaks_is_told() -> None:
+    data = results(300).assign(price=lambda ds: ds.price * 0 + 2.5)
+    assert set(key_figures(data, 1.0).classes["peak_period"]) == {100}
+
+
+def test_tables_of_a_market_without_links(capsys: pytest.CaptureFixture[str]) -> None:
+    show_summary(results(2).isel(owner=slice(0), arc=slice(0)), "alone", 0.25)
+    told = capsys.readouterr().out
+    assert "alone: 2 periods of 0.5 h, seed 3, run in 0.2 s" in told
+    assert "network owner" not in told
+    assert "residual" in told
+
+
+def test_many_providers_are_cut_down_to_those_that_matter() -> None:
+    table = pd.DataFrame({"revenue": np.arange(100.0), "cost": 1.0}, index=[f"p{n}" for n in range(100)])
+    short = largest(table, "revenue", "providers")
+    assert len(short) == 20
+    assert list(short.index[:2]) == ["p99", "p98"]
+    assert short.index[-1] == "81 other providers"
+    assert list(short.sum()) == list(table.sum())
+    assert list(largest(table[:20], "revenue", "providers").index) == [f"p{n}" for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.84, "0.8 s"),
+        (9.99, "10.0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (185, "3 min 5 s"),
+        (7440, "2 h 4 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

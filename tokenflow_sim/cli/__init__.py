@@ -1,0 +1,62 @@
+"""The ``tokenflow`` command.
+
+Every command imports what it needs when it runs: ``tokenflow --help`` has no use for a solver, and a help
+page that takes seconds is not read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from tokenflow_sim.cli import figures, running, scenarios, signals
+from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
+
+app = typer.Typer(
+    name="tokenflow",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Simulate the locational market of generative-AI services.",
+    epilog="Exit status: 0 done, 1 a check failed, 2 bad input.",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": scenarios.list_names,
+    "new": scenarios.new,
+    "validate": scenarios.validate,
+    "run": running.run,
+    "plot": figures.plot,
+}
+for name, command in _COMMANDS.items():
+    app.command(name, cls=Command)(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tokenflow_sim {installed_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Simulate the locational market of generative-AI services."""
+
+
+def main() -> None:
+    """Run the ``tokenflow`` command and exit with its status."""
+    signals.install()
+    try:
+        app(prog_name="tokenflow")
+    except KeyboardInterrupt:  # between commands: while modules load, or while the interpreter leaves
+        typer.echo(INTERRUPTED, err=True)
+        sys.exit(130)

@@ -1,0 +1,116 @@
+"""What stands between an error and the user: one message, one exit status, a traceback only on request."""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import sysconfig
+import traceback
+import warnings
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from tokenflow_sim.errors import CertificateError, TokenflowError
+
+CHECK_FAILED = 1
+BAD_INPUT = 2
+BUG = 70  # EX_SOFTWARE of sysexits.h: neither a failed check nor the user's input
+INTERRUPTED = "interrupted: no unfinished file was left behind"
+
+_ENVIRONMENT = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+
+
+class Command(TyperCommand):
+    """A command whose errors end in one message on stderr and an exit status."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; report what it raises.
+
+        Raises
+        ------
+        typer.Exit
+            With the exit status, after an error was reported.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            _tell(INTERRUPTED)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            raise  # the reader of a pipe has gone (`tokenflow list | head`): typer leaves quietly
+        except Exception as error:  # the outermost boundary: nothing is hidden, everything is reported
+            if _debug(ctx):
+                _tell("".join(traceback.format_exception(error)).rstrip())
+            message, status = describe(error, own_code=bool(ctx.params.get("allow_code")))
+            _tell(f"error: {message}")
+            if status == BUG and not _debug(ctx):
+                _tell("run the command again with --debug to see the traceback, and report it")
+            raise typer.Exit(status) from error
+
+
+def describe(error: Exception, own_code: bool = False) -> tuple[str, int]:
+    """Say what an error means to a user, and with which status the command ends.
+
+    Parameters
+    ----------
+    error : Exception
+        What a command raised.
+    own_code : bool
+        Whether code of the user's own may have raised it.
+
+    Returns
+    -------
+    str
+        The message.
+    int
+        1 where a check failed, 2 where the input or the machine is at fault, 70 where the program is.
+    """
+    notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+    if isinstance(error, TokenflowError):
+        return f"{error}{notes}", CHECK_FAILED if isinstance(error, CertificateError) else BAD_INPUT
+    if isinstance(error, MemoryError):
+        return "there is not enough memory: run fewer periods or a smaller market", BAD_INPUT
+    if isinstance(error, OSError) and error.errno is not None:
+        reason = _ENVIRONMENT.get(error.errno, error.strerror or str(error))
+        return (f"{error.filename}: {reason}" if error.filename else reason) + notes, BAD_INPUT
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if own_code and (place := _own_line(error)):
+        return f"{place}: {text}{notes}", BAD_INPUT
+    return f"this is a bug in tokenflow_sim {installed_version()}: {text}{notes}", BUG
+
+
+def _own_line(error: Exception) -> str:
+    """Find the line of the user's own code that an error came from; empty if it came from the package."""
+    libraries = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_globals.get("__name__", "").partition(".")[0] == "tokenflow_sim":
+            return ""
+        file = frame.f_code.co_filename
+        if not file.startswith((*libraries, "<")):
+            return f"{file}, line {line}"
+    return ""
+
+
+def installed_version() -> str:
+    """Return the version of the installed package, without importing the package's own modules."""
+    return importlib.metadata.version("tokenflow-sim")
+
+
+def _debug(ctx: typer.Context) -> bool:
+    return any(context.params.get("debug") for context in (ctx, ctx.find_root()))
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **_: Any) -> None:
+    """Show a warning as a sentence; where in our code it was raised means nothing to a user."""
+    if issubclass(category, UserWarning):
+        _tell(f"warning: {message}")

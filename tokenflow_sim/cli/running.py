@@ -1,0 +1,117 @@
+"""``tokenflow run``: play a scenario, keep its results, and say in tables what came out."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenflow_sim.cli.console import progress, say
+from tokenflow_sim.cli.options import (
+    AllowCode,
+    Debug,
+    Force,
+    Overrides,
+    Source,
+    make_folder,
+    parse_overrides,
+    quoted,
+    refuse_existing,
+)
+from tokenflow_sim.errors import Fault, InfeasibleError, InputError, ResultError
+
+if TYPE_CHECKING:
+    from tokenflow_sim.model import TokenMarket
+
+
+def run(
+    scenario: Source,
+    periods: Annotated[
+        int | None, typer.Option("--periods", min=1, help="Number of periods, in place of the scenario's.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")] = 0,
+    assignments: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Result file (NetCDF). [default: SCENARIO.nc]"),
+    ] = None,
+    force: Force = False,
+    allow_code: AllowCode = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate a scenario and write what happened to a NetCDF file."""
+    overrides = parse_overrides(assignments)
+    if periods is not None:
+        if "periods" in overrides:
+            raise InputError(
+                [Fault("is given twice: as --periods and with --set", "periods")], "the command line"
+            )
+        overrides["periods"] = periods
+    if out is not None:
+        refuse_existing([check_name(out)], force)
+
+    from tokenflow_sim.scenario import load_scenario
+
+    loaded = load_scenario(scenario, overrides)
+    if out is None:
+        out = Path(re.sub(r"[^\w.-]+", "_", loaded.name) + ".nc")
+        refuse_existing([out], force)
+    make_folder(out.parent)
+
+    from tokenflow_sim.model import TokenMarket
+
+    model = TokenMarket(loaded, rng=seed, out=out, force=force, allow_code=allow_code)
+    began = time.perf_counter()
+    play(model)
+    took = time.perf_counter() - began
+
+    from tokenflow_sim.cli.report import show_summary
+
+    with model.results() as results:
+        show_summary(results, loaded.name, took)
+    say(f"results: {out} ({size(out)})")
+    say(f"figures: tokenflow plot {quoted(out)} --out {quoted(out.with_name(f'{out.stem}_figures'))}")
+
+
+def play(model: TokenMarket) -> None:
+    """Play all periods under a progress bar.
+
+    Raises
+    ------
+    InfeasibleError
+        If demand that must be served cannot be; a note says in which period.
+    """
+    with progress("running", model.periods, "periods") as advance:
+        try:
+            model.run(progress=lambda *_: advance())
+        except InfeasibleError as error:
+            error.add_note(
+                f"  This happened in period {model.period} (the first is 0) of {model.periods}; no file was written."
+            )
+            raise
+
+
+def check_name(path: Path) -> Path:
+    """Refuse the name of another kind of file than NetCDF: a file that is not what its name says misleads.
+
+    Raises
+    ------
+    ResultError
+        If the name does not end in ``.nc``.
+    """
+    if path.suffix != ".nc":
+        raise ResultError(f"{path}: results are written as NetCDF; give a name that ends in .nc")
+    return path
+
+
+def size(path: Path) -> str:
+    """Return the size of a file in words."""
+    bytes_ = float(path.stat().st_size)
+    for unit in ("B", "kB", "MB"):
+        if bytes_ < 1000:
+            return f"{bytes_:.3g} {unit}"
+        bytes_ /= 1000
+    return f"{bytes_:.3g} GB"

@@ -1,0 +1,166 @@
+"""``tokenflow list``, ``new`` and ``validate``: what there is, a start of one's own, and whether it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from tokenflow_sim.cli.console import progress, say, share, show_table, significant
+from tokenflow_sim.cli.options import AllowCode, Debug, Overrides, Source, parse_overrides, quoted
+from tokenflow_sim.errors import InfeasibleError
+
+if TYPE_CHECKING:
+    from tokenflow_sim.market import Market
+    from tokenflow_sim.scenario import Compiled
+
+
+class Topic(StrEnum):
+    """What can be listed."""
+
+    SCENARIOS = "scenarios"
+    STRATEGIES = "strategies"
+
+
+def list_names(
+    topic: Annotated[Topic | None, typer.Argument(help="What to list; both without it.")] = None,
+    debug: Debug = False,
+) -> None:
+    """List the bundled scenarios and the strategies."""
+    if topic in (None, Topic.SCENARIOS):
+        from tokenflow_sim.scenario import list_scenarios
+
+        show_table("Scenarios", ["name", "description"], list_scenarios().items(), words=2)
+    if topic in (None, Topic.STRATEGIES):
+        from tokenflow_sim.strategies import registry
+        from tokenflow_sim.strategies.base import Kind
+
+        rows = []
+        for kind in get_args(Kind):
+            for name in registry.names(kind):
+                summary = (inspect.getdoc(registry.find(kind, name)) or "").partition("\n")[0]
+                rows.append((kind, name, summary))
+        show_table("Strategies", ["of a", "name", "description"], rows, words=3)
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the scenario.")],
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write a small scenario to start from, with comments."""
+    from tokenflow_sim.scenario import write_template
+
+    write_template(folder, force=force)
+    say(f"wrote {folder}")
+    say(f"check it: tokenflow validate {quoted(folder)}")
+    say(f"run it:   tokenflow run {quoted(folder)}")
+
+
+def validate(
+    scenario: Source,
+    assignments: Overrides = None,
+    periods: Annotated[
+        int | None, typer.Option("--periods", min=1, help="Clear these many periods only. [default: all]")
+    ] = None,
+    allow_code: AllowCode = False,
+    debug: Debug = False,
+) -> None:
+    """Check a scenario: its files, its strategies, and that its expected demand can be served."""
+    from tokenflow_sim.model import TokenMarket
+    from tokenflow_sim.scenario import load_scenario
+
+    loaded = load_scenario(scenario, parse_overrides(assignments))
+    TokenMarket(loaded, rng=0, allow_code=allow_code)  # makes every agent's strategy, and plays nothing
+    compiled = loaded.compiled
+    count = compiled.periods if periods is None else min(periods, compiled.periods)
+    peak, unserved = clear_expected(compiled, count)
+
+    sizes = compiled.layout.sizes
+    things = {
+        "node": sizes["node"], "class": sizes["workload"], "arc": sizes["arc"], "asset": sizes["asset"],
+        "provider": len(compiled.providers), "network owner": len(compiled.owners),
+        "demand region": len(compiled.regions),
+    }  # fmt: skip
+    say(f"{loaded.name}: {counted(compiled.periods, 'period')} of {compiled.hours:g} h")
+    say("  " + ", ".join(counted(number, thing) for thing, number in things.items()))
+    say(f"  expected demand: at most {significant(peak)} Mtok/s")
+    served = (
+        "all of it can be served" if not unserved else f"of all of it, {share(unserved, 1)} goes unserved"
+    )
+    say(f"  {counted(count, 'period')} cleared with truthful offers: {served}")
+    say("valid")
+
+
+def clear_expected(compiled: Compiled, count: int) -> tuple[float, float]:
+    """Clear the first periods with truthful offers and expected demand.
+
+    Parameters
+    ----------
+    compiled : Compiled
+        The scenario as arrays.
+    count : int
+        How many periods.
+
+    Returns
+    -------
+    peak : float
+        Largest demand of a period [Mtok/s].
+    unserved : float
+        Share of all demand that is not served.
+
+    Raises
+    ------
+    InfeasibleError
+        That of the first period whose demand cannot be served; a note names the others.
+    """
+    from tokenflow_sim.market import Clearer
+
+    clearer = Clearer(compiled.market(0))
+    peak = total = missing = 0.0
+    failed: dict[int, InfeasibleError] = {}
+    outcomes: dict[bytes, float | InfeasibleError] = {}  # many scenarios repeat a few periods again and again
+    with progress("clearing", count, "periods") as advance:
+        for period in range(count):
+            market = compiled.market(period)
+            demand = float(market.arrays.demand.sum())
+            peak, total = max(peak, demand), total + demand
+            key = _fingerprint(market)
+            outcome = outcomes.get(key)
+            if outcome is None:
+                try:
+                    outcome = float(clearer.clear(market).values.unserved.sum())
+                except InfeasibleError as error:
+                    outcome = error
+                outcomes[key] = outcome
+            if isinstance(outcome, InfeasibleError):
+                failed[period] = outcome
+            else:
+                missing += outcome
+            advance()
+    if failed:
+        first, *others = failed
+        more = f"; {counted(len(others), 'other period')} cannot be served either" if others else ""
+        failed[first].add_note(
+            f"  This is period {first} (the first is 0) of {count} that were cleared{more}."
+        )
+        raise failed[first]
+    return peak, missing / total if total else 0.0
+
+
+def _fingerprint(market: Market) -> bytes:
+    """Return what tells the numbers of a market from others."""
+    digest = hashlib.sha256()
+    for _, array in market.arrays.items():
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words, e.g. ``1 node``, ``3 classes``."""
+    plural = f"{thing}es" if thing.endswith("s") else f"{thing}s"
+    return f"{number:,} {thing if number == 1 else plural}"

@@ -1,0 +1,152 @@
+"""The key figures of a run, read from its results a stretch of periods at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_STRETCH = 256  # periods: bounds the memory that the figures of a long run take
+_SECONDS = 3600.0  # in an hour
+_SUMS = {
+    "demand": "workload",
+    "unserved": "workload",
+    "revenue": "asset",
+    "cost": "asset",
+    "profit": "provider",
+    "owner_income": "owner",
+}
+"""What is summed over all but one dim."""
+
+
+@dataclass(frozen=True)
+class KeyFigures:
+    """What a person wants to know of a run first.
+
+    Parameters
+    ----------
+    classes : DataFrame
+        A row a workload: `mean_price` (over nodes and periods, each alike, as in the paper) and `peak_price`
+        [$/Mtok], `peak_node` and `peak_period` where and when that was, `demand` and `unserved` [Mtok].
+    providers : DataFrame
+        A row a provider: `revenue`, `cost` (true) and `profit` [$].
+    owners : Series
+        Income of each network owner [$].
+    payment, revenue : float
+        What demand paid and what the providers' assets were paid [$].
+    welfare : float
+        Value of service less true cost [$].
+    certificate : float
+        The largest optimality residual of any period.
+    certificate_period : int
+        The period that had it.
+    """
+
+    classes: pd.DataFrame
+    providers: pd.DataFrame
+    owners: pd.Series[float]
+    payment: float
+    revenue: float
+    welfare: float
+    certificate: float
+    certificate_period: int
+
+    @property
+    def residual(self) -> float:
+        """Money in less money out [$]."""
+        return self.payment - self.revenue - float(self.owners.sum())
+
+
+def key_figures(results: xr.Dataset, hours: float) -> KeyFigures:
+    """Sum up a run.
+
+    Parameters
+    ----------
+    results : Dataset
+        What a run recorded, dims as in `variables.RESULTS`; it may be lazy.
+    hours : float
+        Length of a period [h].
+
+    Returns
+    -------
+    KeyFigures
+        The sums over all periods.
+    """
+    workloads, nodes, owners = (_names(results, dim) for dim in ("workload", "node", "owner"))
+    owner_of = [str(name) for name in results["asset_provider"].to_numpy()]
+    periods = results["period"].to_numpy()
+    prices = _Prices(len(workloads))
+    flows: dict[str, Any] = dict.fromkeys(("payment", "welfare", *_SUMS), 0.0)
+    worst, worst_period = -np.inf, 0
+    for start, part in _stretches(results):
+        prices.add(start, part["price"].transpose("period", "node", "workload").to_numpy())
+        flows["payment"] += float(part["payment"].sum())
+        flows["welfare"] += float(part["welfare"].sum())
+        for name, dim in _SUMS.items():
+            flows[name] += part[name].sum([other for other in part[name].dims if other != dim]).to_numpy()
+        residuals = part["certificate"].to_numpy()
+        if residuals.max() > worst:
+            worst, worst_period = float(residuals.max()), int(periods[start + residuals.argmax()])
+
+    amount = hours * _SECONDS  # Mtok in a period, per Mtok/s
+    classes = pd.DataFrame(
+        {
+            "mean_price": prices.mean(),
+            "peak_price": prices.peak,
+            "peak_node": [nodes[n] for n in prices.spot[:, 1]],
+            "peak_period": periods[prices.spot[:, 0]],
+            "demand": flows["demand"] * amount,
+            "unserved": flows["unserved"] * amount,
+        },
+        index=pd.Index(workloads, name="workload"),
+    )
+    by_asset = pd.DataFrame({"revenue": flows["revenue"], "cost": flows["cost"]})
+    profit = pd.Series(flows["profit"], index=_names(results, "provider"))
+    providers = by_asset.groupby(owner_of).sum().reindex(profit.index, fill_value=0.0).assign(profit=profit)
+    return KeyFigures(
+        classes=classes,
+        providers=providers.rename_axis("provider"),
+        owners=pd.Series(flows["owner_income"], index=pd.Index(owners, name="owner")),
+        payment=flows["payment"],
+        revenue=float(np.sum(flows["revenue"])),
+        welfare=flows["welfare"],
+        certificate=worst,
+        certificate_period=worst_period,
+    )
+
+
+class _Prices:
+    """Mean and peak of the prices that were added, by class."""
+
+    def __init__(self, classes: int) -> None:
+        self.peak = np.full(classes, -np.inf)
+        self.spot = np.zeros((classes, 2), dtype=np.int64)  # position of period and node
+        self._sum, self._count = np.zeros(classes), 0
+
+    def add(self, start: int, price: Floats) -> None:
+        self._sum += price.sum(axis=(0, 1))
+        self._count += price.shape[0] * price.shape[1]
+        for k in range(price.shape[2]):
+            period, node = np.unravel_index(np.argmax(price[:, :, k]), price.shape[:2])
+            if price[period, node, k] > self.peak[k]:
+                self.peak[k] = price[period, node, k]
+                self.spot[k] = start + period, node
+
+    def mean(self) -> Floats:
+        return self._sum / self._count
+
+
+def _names(results: xr.Dataset, dim: str) -> list[str]:
+    return [str(name) for name in results.indexes[dim]]
+
+
+def _stretches(results: xr.Dataset) -> Iterator[tuple[int, xr.Dataset]]:
+    for start in range(0, results.sizes["period"], _STRETCH):
+        yield start, results.isel(period=slice(start, start + _STRETCH))
