@@ -60,10 +60,21 @@ def _profile(key: str, columns: Mapping[str, Iterable[float]], names: Iterable[s
     return Block(write_csv([key, *columns], rows))
 
 
+def _plain(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {key: _plain(item) for key, item in data.items()}
+    return [_plain(item) for item in data] if isinstance(data, (list, tuple)) else data
+
+
 def _without_nothing(data: Any) -> Any:
     """Drop entries that say nothing, and turn containers into plain ones."""
     if isinstance(data, Mapping):
-        return {key: _without_nothing(item) for key, item in data.items() if item not in _NOTHING}
+        return {
+            # A strategy's parameters are its own: even nothing may mean something there.
+            key: _plain(item) if key == "strategy" else _without_nothing(item)
+            for key, item in data.items()
+            if item not in _NOTHING
+        }
     if isinstance(data, (list, tuple)):
         return [_without_nothing(item) for item in data]
     return data

@@ -15,6 +15,9 @@ _LABEL = re.compile(r"\w[\w \-/>:]{0,199}")
 _STRATEGY = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*)?")
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
+LEAST, MOST = 1e-12, 1e12
+"""Sizes of numbers: products and quotients of a few of them are far from what a float can hold."""
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -73,13 +76,27 @@ def _as_number(value: object) -> object:
     return value
 
 
+def _not_huge(value: float) -> float:
+    if abs(value) > MOST:
+        raise ValueError(f"must be at most {MOST:g} in size, so that products stay numbers")
+    return value
+
+
+def _not_tiny(value: float) -> float:
+    if 0 < abs(value) < LEAST:
+        raise ValueError(f"must be at least {LEAST:g}, since something is divided by it")
+    return value
+
+
 Name = Annotated[str, BeforeValidator(_as_name), AfterValidator(_check_name)]
 """Name of a node, workload, provider, ...: usable in a dotted path."""
 Label = Annotated[str, BeforeValidator(_as_name), AfterValidator(_check_label)]
 """Name of an arc or an asset, which may hold the names of others, e.g. ``dallas->chicago``."""
-Number = Annotated[float, BeforeValidator(_as_number)]
+Number = Annotated[float, BeforeValidator(_as_number), AfterValidator(_not_huge)]
 NonNegative = Annotated[Number, Field(ge=0)]
-Positive = Annotated[Number, Field(gt=0)]
+Positive = Annotated[Number, Field(gt=0), AfterValidator(_not_tiny)]
+Divisor = Annotated[Number, Field(ge=0), AfterValidator(_not_tiny)]
+"""Zero, or large enough to divide by."""
 Share = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, BeforeValidator(_as_number), Field(ge=0)]
 Freeze = AfterValidator(FrozenDict)
@@ -94,7 +111,9 @@ def _plain(value: Any) -> bool:
         return all(_plain(item) for item in value)
     if isinstance(value, Mapping):
         return all(isinstance(key, str) and _plain(item) for key, item in value.items())
-    return value is None or isinstance(value, (bool, int, str))
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return value is None or isinstance(value, str)
 
 
 class StrategySpec(BaseModel):

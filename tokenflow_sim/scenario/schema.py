@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field
 
 from tokenflow_sim.scenario.demand import Day, Demand, Region
-from tokenflow_sim.scenario.fields import Count, Freeze, FrozenDict, Name, NonNegative, Number, Part, Positive
+from tokenflow_sim.scenario.fields import (
+    Count,
+    Divisor,
+    Freeze,
+    FrozenDict,
+    Name,
+    NonNegative,
+    Number,
+    Part,
+    Positive,
+)
 from tokenflow_sim.scenario.network import Network, Owner
 from tokenflow_sim.scenario.series import PeriodSeries, offset_hours
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
@@ -72,7 +82,7 @@ class Workload(Part):
     base_demand: NonNegative = Field(
         default=0.0, description="Demand in tok/s at a node of weight 1 and at scale 1."
     )
-    payload: NonNegative = Field(description="Data moved, in GB/Mtok.")
+    payload: Divisor = Field(description="Data moved, in GB/Mtok.")
     overhead: Positive = Field(
         default=1.0, description="Protocol overhead: factor on the payload where bandwidth is physical."
     )

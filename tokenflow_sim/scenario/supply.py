@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tokenflow_sim.scenario.fields import (
     Count,
+    Divisor,
     Freeze,
     Label,
     Name,
@@ -23,7 +24,7 @@ class Hardware(Part):
     """A type of accelerator: what a megawatt of it serves and what that takes."""
 
     description: str = Field(default="", description="What it is, in a line.")
-    throughput: Annotated[dict[Name, NonNegative], Freeze] = Field(
+    throughput: Annotated[dict[Name, Divisor], Freeze] = Field(
         description="Throughput by workload class, in tok/s per MW; a class left out cannot run on it."
     )
     energy: Annotated[dict[Name, NonNegative], Freeze] = Field(

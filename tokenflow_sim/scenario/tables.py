@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tokenflow_sim.errors import known
+from tokenflow_sim.scenario.fields import MOST
 from tokenflow_sim.scenario.series import DAYS, NodeSeries, PeriodSeries, day_index
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
@@ -144,6 +145,8 @@ def number(value: Any) -> float | str:
         return f"must be finite; found {value}"
     if result < 0:
         return f"must not be negative; found {value}"
+    if result > MOST:
+        return f"must be at most {MOST:g}; found {value!s:.60}"
     return result
 
 
