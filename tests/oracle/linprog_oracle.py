@@ -135,7 +135,7 @@ def solve(market: Market) -> Optimum | None:
             cut[0, columns + position] = -1.0
             rows.append(csr_array(cut))
             limit.append(np.array([slope * load[arc] / 2]))
-            tangents.append((arc, slope))
+            tangents.append((int(arc), float(slope)))
     else:
         raise RuntimeError("the oracle's tangent cuts did not close the gap")
     return _optimum(market, p, result, finite, tangents, float(truth))

@@ -26,7 +26,7 @@ KINDS = ("continuous", "integer", "fives")
 class Formulation:
     """Which parts of the program a market has."""
 
-    network: str = "physical"  # physical, token_equivalent, or none
+    network: str = "physical"  # physical, token_equivalent, pool (free and without limits), or none
     partial: bool = False  # some demand has a finite value of lost service
     latency: bool = False  # some classes may not use some arcs
     curvature: bool = False
@@ -42,6 +42,7 @@ FORMULATIONS = {
     "partial_service": Formulation("token_equivalent", partial=True),
     "latency_rule": Formulation("physical", latency=True),
     "economic_dispatch": Formulation("none"),
+    "economic_dispatch_pool": Formulation("pool"),
     "economic_dispatch_shedding": Formulation("none", partial=True, blocks=2, steps=2),
     "congestion_qp": Formulation("physical", curvature=True),
     "opex_adder": Formulation("token_equivalent", adder=True, blocks=2),
@@ -90,13 +91,16 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 @st.composite
-def layouts(draw: st.DrawFn, form: Formulation, most_nodes: int = 5) -> Layout:
-    """Labels and incidence: several assets and providers at a node, nodes without any, parallel arcs."""
+def layouts(draw: st.DrawFn, form: Formulation, tiny: bool = True) -> Layout:
+    """Labels and incidence: several assets and providers at a node, nodes without any, parallel arcs.
+
+    Hypothesis tries the smallest case first; unless `tiny` are wanted, that one is large enough to tell something.
+    """
     networked = form.network != "none"
-    nodes = draw(st.integers(2 if networked else 1, most_nodes))
-    workloads = draw(st.integers(1, 3))
-    assets = draw(st.integers(1, nodes + 3))
-    arcs = draw(st.integers(1, 2 * nodes + 2)) if networked else 0
+    nodes = draw(st.integers((2 if networked else 1) if tiny else 3, 5))
+    workloads = draw(st.integers(1 if tiny else 2, 3))
+    assets = draw(st.integers(1 if tiny else 4, nodes + 3))
+    arcs = draw(st.integers(1 if tiny else 5, 2 * nodes + 2)) if networked else 0
     rng = np.random.default_rng(draw(SEEDS))
     origin = rng.integers(0, nodes, arcs)
     destination = (origin + rng.integers(1, max(nodes, 2), arcs)) % nodes
@@ -112,7 +116,7 @@ def layouts(draw: st.DrawFn, form: Formulation, most_nodes: int = 5) -> Layout:
         owner=tuple(f"owner{i % 2}" for i in range(arcs)),
         blocks=_index("block", form.blocks) if form.blocks > 1 else None,
         steps=_index("step", form.steps) if form.steps > 1 else None,
-        link_unit="Mtok/s" if form.network == "token_equivalent" else "GB/s",
+        link_unit="GB/s" if form.network == "physical" else "Mtok/s",
     )
 
 
@@ -128,9 +132,9 @@ class Structure:
 
 
 @st.composite
-def structures(draw: st.DrawFn, form: Formulation, kind: str | None = None, most_nodes: int = 5) -> Structure:
+def structures(draw: st.DrawFn, form: Formulation, kind: str | None = None, tiny: bool = True) -> Structure:
     """Labels, incidence and coefficients."""
-    layout = draw(layouts(form, most_nodes))
+    layout = draw(layouts(form, tiny))
     kind = kind or draw(st.sampled_from(KINDS))
     numbers = Numbers(kind, draw(SEEDS))
     S, A, K = (layout.sizes[dim] for dim in ("asset", "arc", "workload"))
@@ -173,15 +177,17 @@ def make_market(structure: Structure, numbers: Numbers, hours: float) -> Market:
         shed = numbers.flags((N, K, T), 0.5)
         shed[:, :, 1:] = True
         steps, value = np.where(shed, steps + extra, steps), np.where(shed, wanted, value)
+    pool = form.network == "pool"
+    endless = np.ones(A, dtype=bool) if pool else numbers.flags((A,), 0.2)
     arrays = Arrays(
         offer_price=offer_price,
         capacity=capacity,
         demand=steps,
         value=value,
-        route_cost=numbers.array((A, K), 0, 2),
+        route_cost=np.zeros((A, K)) if pool else numbers.array((A, K), 0, 2),
         link_use=link_use,
         allowed=allowed,
-        link_capacity=np.where(numbers.flags((A,), 0.2), np.inf, load + spare),
+        link_capacity=np.where(endless, np.inf, load + spare),
         link_curvature=numbers.array((A,), 0, 2) / numbers.unit if form.curvature else np.zeros(A),
         power_use=power_use,
         power_limit=power_limit,
@@ -205,17 +211,17 @@ def _planned_demand(structure: Structure, numbers: Numbers, plan: Any, allowed: 
 
 
 @st.composite
-def markets(draw: st.DrawFn, form: Formulation, kind: str | None = None, most_nodes: int = 5) -> Market:
+def markets(draw: st.DrawFn, form: Formulation, kind: str | None = None, tiny: bool = True) -> Market:
     """One random market of a formulation."""
-    return draw(numbers_for(draw(structures(form, kind, most_nodes))))
+    return draw(numbers_for(draw(structures(form, kind, tiny))))
 
 
 @st.composite
 def runs(
-    draw: st.DrawFn, form: Formulation, length: int, kind: str | None = None, most_nodes: int = 5
+    draw: st.DrawFn, form: Formulation, length: int, kind: str | None = None, tiny: bool = True
 ) -> list[Market]:
     """Several markets of one structure, as the periods of a run are."""
-    structure = draw(structures(form, kind, most_nodes))
+    structure = draw(structures(form, kind, tiny))
     return [draw(numbers_for(structure)) for _ in range(length)]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.oracle.linprog_oracle import Program, linprog, program
+from tests.oracle.linprog_oracle import Program, linprog, program, solve
 from tokenflow_sim.market.market import Market
 
 
@@ -135,3 +135,17 @@ class PriceFace:
             if np.isinf(self.derivative(alone)):
                 direction[spot] = -1.0
         return direction, self.derivative(direction, direction < 0)
+
+
+def face_of(market: Market, values: Any) -> PriceFace:
+    """Return the face of prices of a market of which `values` are an optimum.
+
+    It comes from the oracle's own optimum. With curvature the oracle knows that only to the square root of the
+    precision of its cost, so that the face comes from the optimum given.
+    """
+    if (market.arrays.link_curvature > 0).any():
+        return PriceFace(market, values.dispatch, values.flow, values.unserved, 1e-7, slack=1e-7)
+    optimum = solve(market)
+    if optimum is None:
+        raise RuntimeError("the oracle finds no optimum of a market that was cleared")
+    return PriceFace(market, optimum.dispatch, optimum.flow, optimum.unserved)
