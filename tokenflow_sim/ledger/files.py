@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import uuid
-import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import netCDF4
 import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-
-if TYPE_CHECKING:
-    from tokenflow_sim.ledger.plan import Plan
 
 FORMAT = "tokenflow_sim results"
 FORMAT_VERSION = 1
@@ -112,116 +106,6 @@ def load_results(path: str | Path) -> xr.Dataset:
     return dataset
 
 
-class Stream:
-    """Writes results to a NetCDF file while the run goes on, holding none of them in memory.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file, which appears under this name when the stream is closed, whole.
-    plan : Plan
-        What the results look like.
-    force : bool
-        Whether to replace a file that is there already.
-
-    Raises
-    ------
-    ResultError
-        If there is such a file already and `force` is false, or its folder cannot be written to.
-    """
-
-    def __init__(self, path: str | Path, plan: Plan, force: bool = False) -> None:
-        self.path, self.plan, self.force = Path(path), plan, force
-        self._rows = 0
-        refuse_existing(self.path, force)
-        temporary = temporary_name(self.path)
-        with told(self.path):
-            # What an interrupted run leaves behind is removed when the process ends, unless it is killed.
-            self._clean_up = weakref.finalize(self, _remove, temporary)
-            self._file = netCDF4.Dataset(temporary, "w", format="NETCDF4")
-            self._temporary = temporary
-            self._define()
-
-    def _define(self) -> None:
-        plan, file = self.plan, self._file
-        file.createDimension("period", None)
-        for dim in sorted(
-            {dim for name in plan.variables for dim in plan.dims(name)[1:]}
-            | set(plan.coords) & set(plan.sizes)
-        ):
-            file.createDimension(dim, plan.sizes[dim])
-        period = file.createVariable("period", "i8", ("period",), chunksizes=(plan.chunk,), fill_value=False)
-        period.setncatts(plan.attributes("period"))
-        for name, (dim, values) in plan.coords.items():
-            text = values.dtype.kind == "U"
-            coordinate = file.createVariable(
-                name, str if text else "i8", (dim,), fill_value=None if text else False
-            )
-            coordinate.setncatts(plan.attributes(name))
-            coordinate[:] = values.astype(object) if text else values
-        along: dict[str, list[str]] = {}
-        for name, (dim, _) in plan.coords.items():
-            if name != dim:
-                along.setdefault(dim, []).append(name)
-        for name in plan.variables:
-            dims = plan.dims(name)
-            # Chunks are written once and whole: a cache beyond one chunk would only take memory.
-            variable = file.createVariable(
-                name, "f8", dims, **COMPRESSION, fill_value=False,
-                chunksizes=(plan.chunk, *(max(1, size) for size in plan.shape(name))),
-            )  # fmt: skip
-            variable.set_var_chunk_cache(size=8 * plan.chunk * max(1, int(np.prod(plan.shape(name)))))
-            variable.setncatts(plan.attributes(name))
-            beside = [extra for dim in dims for extra in along.get(dim, ())]
-            if beside:
-                variable.setncattr("coordinates", " ".join(beside))
-        file.setncatts(plan.attrs)
-
-    def write(self, start: int, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Write periods from `start` on, dims (period, ...).
-
-        Raises
-        ------
-        ResultError
-            If they cannot be written, e.g. because the disk is full.
-        """
-        stop = start + len(next(iter(values.values())))
-        with told(self.path):
-            self._file["period"][start:stop] = np.arange(start, stop)
-            for name, array in values.items():
-                self._file[name][start:stop] = array
-            self._file.sync()
-        self._rows = stop
-
-    def read(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Return all that was written so far, in memory."""
-        return {name: np.asarray(self._file[name][: self._rows]) for name in self.plan.variables}
-
-    def close(self) -> None:
-        """End the file and give it its name.
-
-        Raises
-        ------
-        ResultError
-            If another file took that name meanwhile and `force` is false; what was written is kept under the
-            name that the message tells.
-        """
-        with told(self.path):
-            self._file.close()
-        try:
-            publish(self._temporary, self.path, self.force)
-        except ResultError as error:
-            self._clean_up.detach()
-            raise ResultError(f"{error}; the new results are kept as {self._temporary}") from error
-        self._clean_up.detach()
-
-    def abort(self) -> None:
-        """Give up: close the file and remove it."""
-        with contextlib.suppress(RuntimeError, OSError):
-            self._file.close()
-        self._clean_up()
-
-
 def refuse_existing(path: Path, force: bool) -> None:
     """Refuse to overwrite.
 
@@ -255,7 +139,7 @@ def whole_file(path: Path, force: bool) -> Iterator[Path]:
         yield temporary
         publish(temporary, path, force)
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 def temporary_name(path: Path) -> Path:
@@ -287,7 +171,8 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
             temporary.unlink()
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file if it is there."""
     path.unlink(missing_ok=True)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import Stream, load_results
+from tokenflow_sim.ledger.files import load_results
 from tokenflow_sim.ledger.parts import price_parts
 from tokenflow_sim.ledger.plan import Plan
+from tokenflow_sim.ledger.stream import Stream
 from tokenflow_sim.market import Arrays
 from tokenflow_sim.market.values import Values
 
@@ -149,7 +150,7 @@ class Ledger:
             self._stream.close()
 
     def abort(self) -> None:
-        """End recording without a file: what was streamed so far is removed."""
-        if not self._closed and self._stream is not None:
+        """End recording without a file: what was streamed so far is removed, unless it was published already."""
+        if self._stream is not None:
             self._closed = True
             self._stream.abort()

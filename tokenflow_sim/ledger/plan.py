@@ -110,10 +110,10 @@ class Plan:
         }  # fmt: skip
         nodes = _text(layout.nodes)
         coords = {dim: (dim, _text(labels)) for dim, labels in dims.items()}
-        coords["asset_node"] = ("asset", nodes[layout.asset_node])
+        coords["asset_node"] = ("asset", _text(nodes[layout.asset_node]))
         coords["asset_provider"] = ("asset", _text(layout.provider))
-        coords["origin"] = ("arc", nodes[layout.origin])
-        coords["destination"] = ("arc", nodes[layout.destination])
+        coords["origin"] = ("arc", _text(nodes[layout.origin]))
+        coords["destination"] = ("arc", _text(nodes[layout.destination]))
         coords["arc_owner"] = ("arc", _text(layout.owner))
         for dim, labels in (("block", layout.blocks), ("step", layout.steps)):
             if labels is not None:

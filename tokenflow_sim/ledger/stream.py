@@ -1,0 +1,130 @@
+"""Results written to a file while the run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.files import COMPRESSION, publish, refuse_existing, remove, temporary_name, told
+from tokenflow_sim.ledger.plan import Plan
+
+
+class Stream:
+    """Writes results to a NetCDF file while the run goes on, holding none of them in memory.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, which appears under this name when the stream is closed, whole.
+    plan : Plan
+        What the results look like.
+    force : bool
+        Whether to replace a file that is there already.
+
+    Raises
+    ------
+    ResultError
+        If there is such a file already and `force` is false, or its folder cannot be written to.
+    """
+
+    def __init__(self, path: str | Path, plan: Plan, force: bool = False) -> None:
+        self.path, self.plan, self.force = Path(path), plan, force
+        self._rows = 0
+        refuse_existing(self.path, force)
+        temporary = temporary_name(self.path)
+        with told(self.path):
+            # What an interrupted run leaves behind is removed when the process ends, unless it is killed.
+            self._clean_up = weakref.finalize(self, remove, temporary)
+            self._file = netCDF4.Dataset(temporary, "w", format="NETCDF4")
+            self._file.set_auto_mask(False)
+            self._temporary = temporary
+            self._define()
+
+    def _define(self) -> None:
+        plan, file = self.plan, self._file
+        file.createDimension("period", None)
+        for dim, size in plan.sizes.items():
+            if dim in plan.coords:
+                file.createDimension(dim, size)
+        period = file.createVariable("period", "i8", ("period",), chunksizes=(plan.chunk,), fill_value=False)
+        period.setncatts(plan.attributes("period"))
+        for name, (dim, values) in plan.coords.items():
+            text = values.dtype.kind == "U"
+            coordinate = file.createVariable(
+                name, str if text else "i8", (dim,), fill_value=None if text else False
+            )
+            coordinate.setncatts(plan.attributes(name))
+            coordinate[:] = values.astype(object) if text else values
+        for name in plan.variables:
+            shape = (plan.chunk, *(max(1, size) for size in plan.shape(name)))
+            variable = file.createVariable(
+                name, "f8", plan.dims(name), **COMPRESSION, fill_value=False, chunksizes=shape
+            )
+            # Chunks are written once and whole: a cache beyond one chunk would only take memory.
+            variable.set_var_chunk_cache(size=8 * prod(shape))
+            variable.setncatts(plan.attributes(name))
+        self._name_coordinates()
+        file.setncatts(plan.attrs)
+
+    def _name_coordinates(self) -> None:
+        """Say which variables are coordinates, as the CF conventions and xarray do."""
+        plan = self.plan
+        extras = [(name, dim) for name, (dim, _) in plan.coords.items() if name != dim]
+        for name in plan.variables:
+            if beside := [extra for extra, dim in extras if dim in plan.dims(name)]:
+                self._file[name].setncattr("coordinates", " ".join(beside))
+        used = {dim for name in plan.variables for dim in plan.dims(name)}
+        if orphans := [extra for extra, dim in extras if dim not in used]:
+            self._file.setncattr("coordinates", " ".join(orphans))
+
+    def write(self, start: int, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """Write periods from `start` on, dims (period, ...).
+
+        Raises
+        ------
+        ResultError
+            If they cannot be written, e.g. because the disk is full.
+        """
+        stop = start + len(next(iter(values.values())))
+        with told(self.path):
+            self._file["period"][start:stop] = np.arange(start, stop)
+            for name, array in values.items():
+                self._file[name][start:stop] = array
+            self._file.sync()
+        self._rows = stop
+
+    def read(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Return all that was written so far, in memory."""
+        return {name: np.asarray(self._file[name][: self._rows]) for name in self.plan.variables}
+
+    def close(self) -> None:
+        """End the file and give it its name.
+
+        Raises
+        ------
+        ResultError
+            If another file took that name meanwhile and `force` is false; what was written is kept under the
+            name that the message tells.
+        """
+        with told(self.path):
+            self._file.close()
+        try:
+            publish(self._temporary, self.path, self.force)
+        except ResultError as error:
+            self._clean_up.detach()
+            raise ResultError(f"{error}; the new results are kept as {self._temporary}") from error
+        self._clean_up.detach()
+
+    def abort(self) -> None:
+        """Give up: close the file and remove it, unless it was published."""
+        with contextlib.suppress(RuntimeError, OSError):
+            self._file.close()
+        self._clean_up()
