@@ -13,6 +13,8 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from tokenflow_sim import variables
 from tokenflow_sim.cli import app
+from tokenflow_sim.plot.reference import reference as figures_page
+from tokenflow_sim.scenario.reference import page as scenarios_page
 from tokenflow_sim.variables import Variable
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -166,7 +168,12 @@ def commands_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"variables.md": variables_page, "cli.md": commands_page}
+PAGES = {
+    "cli.md": commands_page,
+    "figures.md": figures_page,
+    "scenarios.md": scenarios_page,
+    "variables.md": variables_page,
+}
 
 
 def main() -> None:
