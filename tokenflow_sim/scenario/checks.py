@@ -51,6 +51,7 @@ class _Checks:
         self.also = also
         self.dropped = dropped
         self.found: list[Found] = []
+        self.options: dict[str, dict[str, None]] = {}
 
     def run(self) -> list[Found]:
         for part in (
@@ -98,9 +99,12 @@ class _Checks:
     def note(self, loc: Loc, message: str) -> None:
         self.found.append((loc, message))
 
-    def known_names(self, section: str) -> list[str]:
-        present = getattr(self.scenario, section)
-        return [*present, *sorted(self.also.get(section, set()) - {"", *present})]
+    def known_names(self, section: str) -> dict[str, None]:
+        if section not in self.options:
+            present = getattr(self.scenario, section)
+            more = sorted(self.also.get(section, set()) - {"", *present})
+            self.options[section] = dict.fromkeys([*present, *more])
+        return self.options[section]
 
     def refer(self, loc: Loc, section: str, names: Iterable[str]) -> bool:
         """Check that names exist in a section; return whether they all do."""
@@ -110,7 +114,7 @@ class _Checks:
         wrong = [name for name in names if name not in options and name != PLACEHOLDER]
         what = section if section == "hardware" else section[:-1]
         for name in wrong:
-            text = known(what, name, options)
+            text = known(what, name, list(options))
             self.note(loc, text.replace("known hardwares", "known hardware"))
         return not wrong
 

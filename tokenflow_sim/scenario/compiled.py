@@ -128,6 +128,7 @@ class Compiled:
     def _set_labels(self, scenario: Scenario) -> None:
         wiring, placed = self.wiring, [(provider, asset) for _, provider, asset in assets_of(scenario)]
         names = list(scenario.nodes)
+        position = {name: number for number, name in enumerate(names)}
         self.link_unit: LinkUnit = wiring.link_unit
         self.tariff, self.transfer = wiring.tariff, wiring.transfer
         self.base_route_cost = wiring.base_route_cost
@@ -138,7 +139,7 @@ class Compiled:
             workloads=pd.Index(list(scenario.workloads), name="workload"),
             assets=pd.Index([asset_label(*item) for item in placed], name="asset"),
             arcs=pd.Index(wiring.labels, name="arc", dtype=object if not wiring.labels else None),
-            asset_node=np.array([names.index(asset.node) for _, asset in placed], dtype=np.int64),
+            asset_node=np.array([position[asset.node] for _, asset in placed], dtype=np.int64),
             provider=tuple(provider for provider, _ in placed),
             origin=wiring.origin,
             destination=wiring.destination,
@@ -190,9 +191,9 @@ class Compiled:
                 if (node.demand_weight > 0 if series is None else name in series.nodes)
             }
         self.regions = tuple(homes)
-        names = list(scenario.nodes)
+        position = {name: number for number, name in enumerate(scenario.nodes)}
         nodes = {
-            name: np.array([names.index(node) for node in members], dtype=np.int64)
+            name: np.array([position[node] for node in members], dtype=np.int64)
             for name, members in homes.items()
         }
         self.region_nodes: Mapping[str, Ints] = MappingProxyType(nodes)

@@ -114,7 +114,8 @@ def _pool(scenario: Scenario, links: Links) -> Wiring:
         names = list(scenario.nodes)
         start, end = ring(size)
         added = [label_of(names[o], names[d]) for o, d in zip(start, end, strict=True)]
-        new = [number for number, label in enumerate(added) if label not in set(labels)]
+        there = set(labels)
+        new = [number for number, label in enumerate(added) if label not in there]
         rest = next((name for name, item in scenario.owners.items() if item.owns == "rest"), None)
         labels += [added[number] for number in new]
         owner += [rest or next(iter(scenario.owners))] * len(new)
