@@ -1,0 +1,122 @@
+"""Price intervals: the derivatives of cost to the left and to the right, against an oracle of optimal duals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+import tokenflow_sim as tf
+from tests.market.small import small
+from tests.oracle.effort import effort, tell
+from tests.oracle.linprog_oracle import solve
+from tests.oracle.markets import FORMULATIONS, markets
+from tests.oracle.paper_markets import paper_market
+from tests.oracle.price_face import PriceFace
+
+
+def interval(market: tf.Market, node: str, workload: str = "chat") -> tuple[float, float]:
+    bounds = tf.clear(market).price_bounds().sel(node=node, workload=workload)
+    return float(bounds.lower), float(bounds.upper)
+
+
+def test_dallas_image_price_at_forty_times() -> None:
+    """Its image demand equals its capacity exactly: any price from 89 to 90 supports the paper's optimum."""
+    clearing = tf.clear(paper_market(5, scale=40.0))
+    bounds = clearing.price_bounds()
+    dallas = bounds.sel(node="dallas", workload="image")
+    assert float(dallas.lower) == pytest.approx(89.0, abs=1e-9)
+    assert float(dallas.upper) == pytest.approx(90.0, abs=1e-9)
+    # One more unit everywhere has to be paid at the upper end; the paper prints the mean at the lower.
+    assert float(clearing.price.sel(node="dallas", workload="image")) == pytest.approx(90.0, abs=1e-9)
+    image = bounds.sel(workload="image")
+    assert round(float(image.lower.mean()), 1) == 89.2
+    assert bounds.lower.attrs["units"] == bounds.upper.attrs["units"] == "$/Mtok"
+
+
+@pytest.mark.parametrize(
+    "name", ["token_equivalent", "latency_rule", "shared_power_shedding", "blocks_and_steps"]
+)
+def test_intervals_are_those_of_the_face_of_optimal_duals(name: str) -> None:
+    @effort(4)
+    @given(markets(FORMULATIONS[name]))
+    def run(market: tf.Market) -> None:
+        tell(market)
+        best = solve(market)
+        assert best is not None
+        face = PriceFace(market, best.dispatch, best.flow, best.unserved)
+        clearing = tf.clear(market)
+        bounds = clearing.price_bounds()
+        for spot in np.ndindex(*clearing.values.price.shape):
+            lower, upper = face.interval(*spot)
+            assert bounds.lower.to_numpy()[spot] == pytest.approx(lower, abs=1e-6)
+            assert bounds.upper.to_numpy()[spot] == pytest.approx(upper, abs=1e-6)
+            assert lower - 1e-6 <= clearing.values.price[spot] <= upper + 1e-6
+
+    run()
+
+
+@pytest.mark.parametrize("name", ["transfer_aware", "congestion_qp"])
+def test_a_price_is_the_finite_difference_of_cost(name: str) -> None:
+    step = 1e-4
+
+    def cost(market: tf.Market, change: float, spot: tuple[int, int]) -> float:
+        moved = market.arrays.demand.copy()
+        moved[*spot, 0] += change
+        best = solve(tf.Market.from_arrays(market.layout, market.arrays.with_(demand=moved)))
+        return np.inf if best is None else best.cost
+
+    @effort(2)
+    @given(markets(FORMULATIONS[name], "continuous"))
+    def run(market: tf.Market) -> None:
+        tell(market)
+        clearing = tf.clear(market)
+        for spot in np.ndindex(*clearing.values.price.shape):
+            if market.arrays.demand[*spot, 0] < step:
+                continue
+            here = cost(market, 0.0, spot)
+            left, right = (here - cost(market, -step, spot)) / step, (cost(market, step, spot) - here) / step
+            # The two meet where cost is smooth; a price lies between them at a kink.
+            assert left - 1e-4 <= clearing.values.price[spot] <= right + 1e-4
+
+    run()
+
+
+def test_a_node_filled_to_the_last_unit_has_no_upper_end() -> None:
+    full = {"nodes": ("here",), "assets": [("here", 1.0, 2.0), ("here", 3.0, 3.0)]}
+    assert interval(small(**full, demand=[5.0]), "here") == (3.0, np.inf)
+    assert interval(small(**full, demand=[2.0]), "here") == (1.0, 3.0)
+    assert interval(small(**full, demand=[2.5]), "here") == (3.0, 3.0)
+    assert interval(small(**full, demand=[5.0], value=50.0), "here") == (3.0, 50.0)
+
+
+def test_demand_of_zero_has_no_lower_end() -> None:
+    idle = small(nodes=("here",), assets=[("here", 1.0, 2.0)], demand=[0.0])
+    assert interval(idle, "here") == (-np.inf, 1.0)
+
+
+def test_demand_that_is_shed_is_worth_its_value() -> None:
+    """Where all of it is shed no dual above the value is ruled out."""
+    short = {"nodes": ("here",), "assets": [("here", 1.0, 2.0)], "value": 50.0}
+    assert interval(small(**short, demand=[3.0]), "here") == (50.0, 50.0)
+    assert interval(small(**short | {"assets": [("here", 60.0, 9.0)]}, demand=[3.0]), "here") == (50.0, 60.0)
+
+
+def test_a_link_filled_to_the_last_unit_parts_left_from_right() -> None:
+    """The east takes exactly what the link carries: one unit less saves 1, one more costs 3."""
+    market = small(
+        assets=[("west", 1.0, 9.0), ("east", 3.0, 9.0)], demand=[2.0, 4.0], arcs=[("east", "west", 4.0)]
+    )
+    assert interval(market, "east") == (1.0, 3.0)
+    assert interval(market, "west") == (1.0, 1.0)
+    assert tf.clear(market).price.sel(node="east").item() == 3.0
+
+
+def test_asking_for_intervals_leaves_the_clearing_as_it_was() -> None:
+    market = paper_market(5)
+    clearer = tf.Clearer(market)
+    clearing = clearer.clear(market)
+    before = clearing.values.price.copy()
+    clearing.price_bounds()
+    np.testing.assert_array_equal(clearing.values.price, before)
+    np.testing.assert_array_equal(clearer.clear(market).values.price, before)
