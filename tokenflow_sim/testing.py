@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from tokenflow_sim.errors import InputError, TokenflowError
+from tokenflow_sim.errors import InputError, StrategyError, TokenflowError
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.strategies.base import BaseStrategy, parameters
+from tokenflow_sim.strategies.base import BaseStrategy, Kind, parameters
+from tokenflow_sim.strategies.registry import find
 
 _PERIODS = 16
 _SUBMITTED = ("offer_price", "capacity", "demand", "value", "route_cost", "link_capacity")
-_AGENT = {"provider": "tested", "owner": "tested_owner", "region": "tested_region"}
+_AGENT: dict[Kind, str] = {"provider": "tested", "owner": "tested_owner", "region": "tested_region"}
 # Small, yet with all that trips a strategy up: two sites and two vintages, a class that one of them cannot run,
 # outages to zero, no demand for a class at a node, noise, lost service, a link without capacity for a while.
 _SCENARIO = """
@@ -68,7 +69,7 @@ outages:
 """
 
 
-def check_strategy(strategy: type[BaseStrategy] | BaseStrategy, /, **given: Any) -> None:
+def check_strategy(strategy: type[BaseStrategy] | BaseStrategy | str, /, **given: Any) -> None:
     """Check that a strategy keeps to the contract; the test that every built-in one passes.
 
     It plays the strategy in small markets, against truthful agents, through outages, spikes and hours without
@@ -83,10 +84,11 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy, /, **given: Any)
 
     Parameters
     ----------
-    strategy : type or object
-        The strategy of a provider, an owner or a region: its class, or an object (which is left as it is).
+    strategy : type, object or str
+        The strategy of a provider, an owner or a region: its class, an object (which is left as it is), or its
+        name; ``module:Class`` imports that module.
     **given
-        Parameters to make it with, where a class is given.
+        Parameters to make it with, where no object is given.
 
     Raises
     ------
@@ -98,6 +100,8 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy, /, **given: Any)
     >>> from tokenflow_sim.strategies.fixed_markup import FixedMarkup
     >>> check_strategy(FixedMarkup, markup=0.3)
     """
+    if isinstance(strategy, str):
+        strategy = _find(strategy)
     cls = strategy if inspect.isclass(strategy) else type(strategy)
     if not issubclass(cls, BaseStrategy) or getattr(cls, "kind", None) not in _AGENT:
         raise AssertionError(f"{cls!r} derives from none of Strategy, NetworkStrategy and DemandStrategy")
@@ -115,6 +119,17 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy, /, **given: Any)
             raise AssertionError(_listed(cls, [*found, f"{market} market: {_first_lines(error)}"])) from error
     if found:
         raise AssertionError(_listed(cls, found))
+
+
+def _find(name: str) -> type[BaseStrategy]:
+    """Find a strategy by name, whatever its kind."""
+    told = []
+    for kind in _AGENT:
+        try:
+            return find(kind, name, allow_code=True)
+        except StrategyError as error:
+            told.append(str(error))
+    raise AssertionError("\n".join(told))
 
 
 def _form(cls: type[BaseStrategy]) -> list[str]:
@@ -193,8 +208,8 @@ def _model(strategy: BaseStrategy, market: str) -> TokenMarket:
     return _model(strategy, market)
 
 
-def _agent(model: TokenMarket, kind: str) -> Any:
-    agents: Mapping[str, Any] = {"provider": model.providers, "owner": model.owners, "region": model.regions}
+def _agent(model: TokenMarket, kind: Kind) -> Any:
+    agents: Mapping[Kind, Any] = {"provider": model.providers, "owner": model.owners, "region": model.regions}
     return agents[kind][_AGENT[kind]]
 
 

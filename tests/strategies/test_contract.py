@@ -38,6 +38,16 @@ def test_an_object_passes_and_is_left_as_it_was() -> None:
     assert vars(learner) == before
 
 
+@pytest.mark.parametrize("name", ["fixed_tariff", "tests.strategies.samples:Undercut"])
+def test_a_name_will_do(name: str) -> None:
+    check_strategy(name)
+
+
+def test_a_name_that_is_not_known_is_told() -> None:
+    with pytest.raises(AssertionError, match="did you mean 'fixed_tariff'"):
+        check_strategy("fixed_tarif")
+
+
 def test_parameters_are_passed_on() -> None:
     with pytest.raises(AssertionError, match="finite and not negative"):
         check_strategy(samples.Undercut, step=float("nan"))
