@@ -53,6 +53,7 @@ class Certificate:
         )
 
 
+@np.errstate(invalid="ignore", over="ignore")  # what is infinite becomes an infinite residual, not a warning
 def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     """Compute the certificate of a clearing.
 
