@@ -9,6 +9,7 @@ algorithm finds from any start; see docs/explanation/prices.md.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,12 +51,12 @@ class Scale:
 
 
 def _mean_positive(values: Floats) -> float:
-    positive = values[values > 0]
-    return float(positive.mean()) if positive.size else 0.0
+    count = np.count_nonzero(values)  # none is negative
+    return float(values.sum()) / count if count else 0.0
 
 
 def _power_of_two(value: float) -> float:
-    return float(2.0 ** np.clip(np.round(np.log2(value)), -60, 60))
+    return math.ldexp(1.0, min(60, max(-60, round(math.log2(value)))))
 
 
 class Shift:

@@ -19,6 +19,8 @@ from tokenflow_sim.market.program import NO_ROW, Program
 Ints = NDArray[np.int64]
 # A value this close to its bound, in the solver's units, stands on it.
 ON_BOUND = 1e-9
+# Up to this many rows, dense arithmetic is faster than setting up a sparse factorisation.
+_DENSE = 48
 
 
 @dataclass(frozen=True)
@@ -105,22 +107,41 @@ class Factor:
         coefficients[:, 1] = -1.0
         coefficients[:, 2] = program.weight[columns]
         there = met != NO_ROW
-        starts = np.zeros(columns.size + 1, dtype=np.int32)
-        np.cumsum(there.sum(axis=1), out=starts[1:])
         size = basis.tight.size
-        matrix = csc_matrix((coefficients[there], met[there].astype(np.int32), starts), shape=(size, size))
-        self._lu = splu(matrix)
+        self._dense: Floats | None = None
+        if size <= _DENSE:
+            self._dense = np.zeros((size, size))
+            self._dense[met[there], np.nonzero(there)[0]] = coefficients[there]
+        else:
+            starts = np.zeros(columns.size + 1, dtype=np.int32)
+            np.cumsum(there.sum(axis=1), out=starts[1:])
+            matrix = csc_matrix(
+                (coefficients[there], met[there].astype(np.int32), starts), shape=(size, size)
+            )
+            self._lu = splu(matrix)
+
+    def _solve(self, right: Floats) -> Floats:
+        """Solve ``B z = right``."""
+        solved: Floats = self._lu.solve(right) if self._dense is None else np.linalg.solve(self._dense, right)
+        return solved
+
+    def _solve_transposed(self, right: Floats) -> Floats:
+        """Solve ``B' z = right``."""
+        if self._dense is None:
+            solved: Floats = self._lu.solve(right, trans="T")
+            return solved
+        return np.linalg.solve(self._dense.T, right)
 
     def primal(self, upper: Floats, rows: Floats) -> Floats:
         """Return the values of all columns for given upper bounds and right-hand sides."""
         program, basis = self.program, self.basis
         values = np.where(basis.at_upper, upper, 0.0)
         rest = (rows - program.activity(values))[basis.tight]
-        values[basis.columns] = self._lu.solve(rest)
+        values[basis.columns] = self._solve(rest)
         return values
 
     def dual(self, costs: Floats) -> Floats:
         """Return the duals of all rows for given costs."""
         duals = np.zeros(self.program.rows)
-        duals[self.basis.tight] = self._lu.solve(costs[self.basis.columns], trans="T")
+        duals[self.basis.tight] = self._solve_transposed(costs[self.basis.columns])
         return duals

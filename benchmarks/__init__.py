@@ -1,0 +1,1 @@
+"""What clearing costs, as ratios within one run: ``uv run --group benchmark pytest benchmarks``."""
