@@ -57,6 +57,26 @@ def test_a_scenario_is_frozen_all_the_way_down(us5: Scenario) -> None:
             array[0] = 1
 
 
+def test_a_scenario_made_in_python_is_checked_too(us5: Scenario) -> None:
+    data = us5.model_dump(by_alias=True)
+    assert Scenario.model_validate(data) == us5
+    with pytest.raises(ValidationError, match=r"hardware: unknown hardware 'tpu'; known hardware: fleet"):
+        Scenario.model_validate(
+            {**data, "providers": {"a": {"assets": [{"node": "dallas", "hardware": "tpu"}]}}}
+        )
+    with pytest.raises(ValidationError, match="has no power"):
+        Scenario.model_validate(
+            {**data, "providers": {"a": {"assets": [{"node": "dallas", "hardware": "fleet"}]}}}
+        )
+
+
+def test_the_json_schema_knows_every_field() -> None:
+    schema = Scenario.model_json_schema()
+    assert {"market", "nodes", "providers"} <= set(schema["properties"])
+    assert "rules" not in schema["properties"]
+    assert schema["additionalProperties"] is False
+
+
 def test_repr_is_short(us5: Scenario) -> None:
     assert repr(us5) == "<Scenario 'us5': 5 nodes, 4 workloads, 5 providers, 5 assets; 168 periods of 1 h>"
 
@@ -168,7 +188,7 @@ INSERTS = st.sampled_from(
 ) | st.text(max_size=6)
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_no_file_content_ends_in_a_traceback(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from tokenflow_sim.scenario.checks import PLACEHOLDER, check
 from tokenflow_sim.scenario.intake import Intake
 from tokenflow_sim.scenario.places import Loc, errors_of, faults_of, path_of, value_at
-from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.schema import GATHERING, Scenario
 
 _NAMED = ("nodes", "workloads", "hardware", "providers", "owners", "regions")
 # What stands in for a section that is missing or was lost to faults, so that the rest can be checked.
@@ -67,7 +67,7 @@ def build(intake: Intake) -> Scenario:
     scenario, aside = None, Aside()
     told: set[Loc] = set()
     try:
-        scenario = Scenario.model_validate(intake.data)
+        scenario = Scenario.model_validate(intake.data, context={GATHERING: True})
     except ValidationError as error:
         refused = faults_of(error, Scenario)
         told = {loc for loc, _ in refused}
@@ -104,7 +104,7 @@ def _set_aside(data: dict[str, Any], error: ValidationError) -> tuple[Scenario |
                 rest[section] = copy.deepcopy(stand_in)
                 aside.lost.add(section)
         try:
-            return Scenario.model_validate(rest), aside
+            return Scenario.model_validate(rest, context={GATHERING: True}), aside
         except ValidationError as again:
             error = again
     return None, aside

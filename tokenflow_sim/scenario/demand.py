@@ -16,7 +16,7 @@ Week = Annotated[tuple[NonNegative, ...], Field(min_length=7, max_length=7)]
 class Noise(Part):
     """Correlated noise on demand: log-normal with mean one, autoregressive in time."""
 
-    volatility: Annotated[dict[Name, NonNegative], Freeze] = Field(
+    volatility: Annotated[dict[Name, Annotated[NonNegative, Field(le=3)]], Freeze] = Field(
         description="Standard deviation of the logarithm of demand, by workload class; a class left out"
         " has none."
     )

@@ -116,7 +116,7 @@ class _Change:
             return _BadPath(f"{path_of(done[:-1])} holds a single value, and nothing below it")
         options = self.options(here, done)
         if isinstance(here, (list, tuple)):
-            what = "number"
+            what = "entry"
         elif fields := fields_at(self.schema, done[:-1]):
             what, options = "field", fields
         else:

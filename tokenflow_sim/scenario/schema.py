@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from tokenflow_sim.scenario.demand import Day, Demand, Region
 from tokenflow_sim.scenario.fields import (
@@ -22,8 +22,12 @@ from tokenflow_sim.scenario.fields import (
     Positive,
 )
 from tokenflow_sim.scenario.network import Network, Owner
+from tokenflow_sim.scenario.places import path_of
 from tokenflow_sim.scenario.series import PeriodSeries, offset_hours
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
+
+GATHERING = "gathering"
+"""Key of the validation context under which faults of names and sums are left to the caller."""
 
 if TYPE_CHECKING:
     from tokenflow_sim.market.market import Market
@@ -145,7 +149,9 @@ class Scenario(Part):
     format: Literal[1] = Field(description="Version of this format.")
     name: Name = Field(description="Name of the scenario.")
     description: str = Field(default="", description="What it is, in a line or two.")
-    periods: Annotated[Count, Field(ge=1)] = Field(default=168, description="Number of periods of a run.")
+    periods: Annotated[Count, Field(ge=1, le=10_000_000)] = Field(
+        default=168, description="Number of periods of a run."
+    )
     hours: Positive = Field(default=1.0, description="Length of a period in hours.")
     start: Annotated[datetime, AfterValidator(_as_utc)] = Field(
         default=datetime(2026, 1, 5, tzinfo=UTC),
@@ -184,6 +190,17 @@ class Scenario(Part):
     outages: tuple[Outage, ...] = Field(
         default=(), description="Outages: a list, or a CSV table with the columns of an outage."
     )
+
+    @model_validator(mode="after")
+    def _check_names_and_sums(self, info: ValidationInfo) -> Self:
+        """Refuse what no single field shows; loading gathers these faults itself, to place them in files."""
+        if not (info.context or {}).get(GATHERING):
+            from tokenflow_sim.scenario.checks import check
+
+            found = check(self, {}, set())
+            if found:
+                raise ValueError("; ".join(f"{path_of(loc)}: {message}" for loc, message in found))
+        return self
 
     @cached_property
     def compiled(self) -> Compiled:
