@@ -312,11 +312,12 @@ class TokenMarket(mesa.Model):
         Raises
         ------
         ResultError
-            If the state is of a run with another seed or other agents.
+            If the state is of a run with another seed or other agents, or this one has begun already.
         """
         names = {kind: list(agents) for kind, agents in state["agents"].items()}
         if state["seed"] != self.seed or names != {kind: list(self._of(kind)) for kind in KINDS}:
             raise ResultError("this state belongs to a run with another seed or other agents")
+        self.ledger.begin(state["period"])
         self._environment.set_state(state["environment"])
         self.clearing_house.set_state(state["clearing_house"])
         for kind, agents in state["agents"].items():

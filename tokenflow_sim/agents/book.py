@@ -178,7 +178,7 @@ class Book:
             _tell(self, agents["provider"], period, "price", self.price, ~_good(self.price), rule),
             _tell(self, agents["provider"], period, "quantity", self.quantity, ~_good(self.quantity), rule),
             _tell(
-                self, agents["provider"], period, "quantity", offered, ~(offered <= state.capacity * limit),
+                self, agents["provider"], period, "quantity", offered, offered > state.capacity * limit,
                 "must be no more than exists", state.capacity,
             ),
             _tell(self, agents["region"], period, "quantity", self.demand, ~_good(self.demand), rule),

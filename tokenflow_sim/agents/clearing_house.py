@@ -126,4 +126,6 @@ class ClearingHouse(mesa.Agent):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
         self.outcome = copy.deepcopy(state["outcome"])
+        if self.outcome is not None:
+            self.outcome.freeze()
         self._archive.set_state(state["archive"])

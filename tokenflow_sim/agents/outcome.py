@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,6 +95,14 @@ class Outcome:
     link_use_share: Floats
     total_cost: float
     welfare: float
+
+    def freeze(self) -> None:
+        """Make all arrays read-only, which copies and unpickled ones are not."""
+        for holder in (self, self.arrays, self.values):
+            for field in fields(holder):
+                array = getattr(holder, field.name)
+                if isinstance(array, np.ndarray):
+                    array.flags.writeable = False
 
     def record(self) -> dict[str, Any]:
         """Return the period by the names of `variables.RESULTS`, but for the parts of its prices."""

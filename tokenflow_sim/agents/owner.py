@@ -9,7 +9,7 @@ import mesa
 
 from tokenflow_sim.agents.archive import frozen
 from tokenflow_sim.agents.participant import Horizon, Participant
-from tokenflow_sim.strategies.base import History, Ints
+from tokenflow_sim.strategies.base import Floats, History, Ints
 from tokenflow_sim.strategies.network import NetworkReceipt, NetworkStrategy, NetworkView, Tender
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class NetworkOwner(Participant[NetworkStrategy]):
         self.origin = tuple(str(label) for label in layout.nodes[layout.origin[self.rows]])
         self.destination = tuple(str(label) for label in layout.nodes[layout.destination[self.rows]])
         self.transfer = self.own(frozen(horizon.transfer))
+        self._held: dict[str, tuple[Floats, Floats]] = {}
 
     @property
     def income(self) -> float:
@@ -80,10 +81,10 @@ class NetworkOwner(Participant[NetworkStrategy]):
             self.workloads,
             self.origin,
             self.destination,
-            own(state.route_cost),
+            self._hold("route_cost", state.route_cost),
             self.transfer,
-            own(state.link_use),
-            own(state.link_capacity),
+            self._hold("link_use", state.link_use),
+            self._hold("link_capacity", state.link_capacity),
             None if last is None else own(last.values.flow),
             None if last is None else own(last.values.congestion_rent),
             None if last is None else own(last.link_income),
@@ -97,6 +98,13 @@ class NetworkOwner(Participant[NetworkStrategy]):
         if not isinstance(tender, Tender):
             self.wrong_type(period, tender, Tender)
         return tender
+
+    def _hold(self, name: str, array: Floats) -> Floats:
+        """Return the owner's rows of an array that seldom changes: its arcs are scattered, and copies cost time."""
+        held = self._held.get(name)
+        if held is None or held[0] is not array:
+            held = self._held[name] = (array, self.own(array))
+        return held[1]
 
     def learn(self, outcome: Outcome, history: History) -> None:
         """Give the strategy the receipt of a cleared period to learn from."""

@@ -76,7 +76,7 @@ class Participant[S: BaseStrategy](mesa.Agent):
         self.shape = (len(rows), len(horizon.layout.workloads))
         self.periods, self.hours = horizon.periods, horizon.hours
         self.workloads = tuple(map(str, horizon.layout.workloads))
-        # The agent's own rows of an array: read-only like the array, or a copy where they are not consecutive.
+        # The agent's own rows of a read-only array; a copy where they are not consecutive.
         self.own: Callable[[Floats], Floats] = (
             itemgetter(self.rows) if isinstance(self.rows, slice) else partial(_take, self.rows)
         )
@@ -132,7 +132,9 @@ class Participant[S: BaseStrategy](mesa.Agent):
 
 
 def _take(rows: Ints, array: Floats) -> Floats:
-    return array.take(rows, axis=0)
+    taken = array.take(rows, axis=0)
+    taken.flags.writeable = False
+    return taken
 
 
 def as_rows(positions: Sequence[int] | Ints) -> Rows:

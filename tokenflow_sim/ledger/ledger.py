@@ -49,6 +49,7 @@ class Ledger:
         self._stream = None if path is None else Stream(path, plan, force)
         self._full: list[dict[str, np.ndarray[Any, Any]]] = []
         self._written = 0
+        self._first = 0
         self._closed = False
         self._start_chunk()
 
@@ -63,6 +64,18 @@ class Ledger:
     def __len__(self) -> int:
         """Return the number of periods recorded."""
         return self._written + self._rows
+
+    def begin(self, period: int) -> None:
+        """Say that the first period to be recorded is not 0, since a run goes on from a saved state.
+
+        Raises
+        ------
+        ResultError
+            If a period was recorded already.
+        """
+        if len(self):
+            raise ResultError("a run can go on from a saved state only before its first period")
+        self._first = period
 
     def append(self, record: Mapping[str, Any], arrays: Arrays, values: Values) -> None:
         """Record the next period.
@@ -96,7 +109,7 @@ class Ledger:
         if self._stream is None:
             self._full.append(chunk)
         else:
-            self._stream.write(self._written, chunk)
+            self._stream.write(self._written, chunk, self._first)
         self._written += self._rows
         self._start_chunk()
 
@@ -129,9 +142,8 @@ class Ledger:
             raise ResultError("no period was recorded yet; run the model first")
         parts = list(self._full) if self._stream is None else [self._stream.read()]
         parts.append(self._rest())
-        return self.plan.dataset(
-            {name: np.concatenate([part[name] for part in parts]) for name in self.plan.variables}
-        )
+        values = {name: np.concatenate([part[name] for part in parts]) for name in self.plan.variables}
+        return self.plan.dataset(values, self._first)
 
     def close(self) -> None:
         """End recording; a file that was streamed to appears.
@@ -146,7 +158,7 @@ class Ledger:
         self._closed = True
         if self._stream is not None:
             if self._rows:
-                self._stream.write(self._written, self._rest())
+                self._stream.write(self._written, self._rest(), self._first)
             self._stream.close()
 
     def abort(self) -> None:

@@ -126,10 +126,10 @@ class Plan:
         bytes_a_period = 8 * sum(int(np.prod(self.shape(name))) for name in self.variables)
         return int(np.clip(_CHUNK_BYTES // max(bytes_a_period, 1), 1, _CHUNK_PERIODS))
 
-    def dataset(self, values: dict[str, np.ndarray[Any, Any]]) -> xr.Dataset:
-        """Label values of all variables, dims (period, ...), from period 0 on."""
-        periods = len(next(iter(values.values())))
-        coords: dict[str, Any] = {"period": ("period", np.arange(periods, dtype=np.int64))}
+    def dataset(self, values: dict[str, np.ndarray[Any, Any]], first: int = 0) -> xr.Dataset:
+        """Label values of all variables, dims (period, ...), from a first period on."""
+        periods = first + np.arange(len(next(iter(values.values()))), dtype=np.int64)
+        coords: dict[str, Any] = {"period": ("period", periods)}
         coords |= self.coords
         return xr.Dataset(
             {name: (self.dims(name), array, self.attributes(name)) for name, array in values.items()},

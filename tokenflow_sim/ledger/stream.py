@@ -85,8 +85,8 @@ class Stream:
         if orphans := [extra for extra, dim in extras if dim not in used]:
             self._file.setncattr("coordinates", " ".join(orphans))
 
-    def write(self, start: int, values: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Write periods from `start` on, dims (period, ...).
+    def write(self, start: int, values: Mapping[str, np.ndarray[Any, Any]], first: int = 0) -> None:
+        """Write rows from `start` on, dims (period, ...); row 0 is period `first`.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Stream:
         """
         stop = start + len(next(iter(values.values())))
         with told(self.path):
-            self._file["period"][start:stop] = np.arange(start, stop)
+            self._file["period"][start:stop] = first + np.arange(start, stop)
             for name, array in values.items():
                 self._file[name][start:stop] = array
             self._file.sync()
