@@ -128,6 +128,17 @@ def test_a_run_that_is_closed_early_keeps_what_was_played(make: Any, tmp_path: P
         assert loaded.sizes["period"] == 3
 
 
+def test_a_run_that_goes_on_streams_its_own_periods(make: Any, chunk: int, tmp_path: Path) -> None:
+    whole, half, rest = make(), make(), make(out=tmp_path / "rest.nc")
+    whole.run()
+    half.run_for(4)
+    rest.set_state(half.get_state())
+    rest.run()
+    with tf.load_results(tmp_path / "rest.nc") as loaded:
+        assert loaded.period.values.tolist() == [4, 5, 6]
+        assert_same(loaded, whole.results().isel(period=slice(4, None)))
+
+
 def test_a_file_is_opened_lazily_and_a_period_at_a_time_is_read(make: Any, tmp_path: Path) -> None:
     make(out=tmp_path / "run.nc").run()
     with tf.load_results(tmp_path / "run.nc") as loaded:
