@@ -15,6 +15,8 @@ import numpy as np
 from tests.oracle.linprog_oracle import Program, linprog, program, solve
 from tokenflow_sim.market.market import Market
 
+_FAR = 1e6  # in units of the largest cost
+
 
 class PriceFace:
     """The optimal duals of a market, given any of its optimal dispatches.
@@ -101,13 +103,14 @@ class PriceFace:
         right = np.concatenate(
             [self.right[self.loose | self.tight] + self.slack, -self.right[self.tight] + self.slack]
         )
-        result = linprog(aim, A_ub=np.vstack([above, below]), b_ub=right, bounds=bounds, method="highs")
-        if result.status in (3, 4):
-            # HiGHS may say "unbounded or infeasible"; the face is never empty at an optimum.
-            return np.inf
+        # A box far out, since a solver's presolve may take an unbounded program for an infeasible one.
+        far = _FAR * max(1.0, float(np.abs(self.right).max(initial=0.0)))
+        result = linprog(
+            aim, A_ub=np.vstack([above, below]), b_ub=right, bounds=bounds.clip(-far, far), method="highs"
+        )
         if result.status != 0:
             raise RuntimeError(f"the oracle's solver: {result.message}")
-        return float(-result.fun)
+        return float(-result.fun) if -result.fun < far / 1000 else np.inf
 
     def interval(self, node: int, workload: int) -> tuple[float, float]:
         """Return the lowest and the highest price that an optimal dual can have there."""
