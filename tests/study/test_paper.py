@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from tests.oracle import linprog_oracle
+from tokenflow_sim.scenario import load_scenario
+from tokenflow_sim.study import Reproduction, reproduce
+from tokenflow_sim.study.paper.row import Row
+
+
+@pytest.fixture(scope="module")
+def reproduction() -> Reproduction:
+    return reproduce()
+
+
+def test_every_row_that_should_match_does(reproduction: Reproduction) -> None:
+    assert not reproduction.failures, [str(row) for row in reproduction.failures]
+
+
+def test_rows_cover_every_table_and_section(reproduction: Reproduction) -> None:
+    sections = reproduction.table["section"]
+    for part in (
+        "baseline",
+        "Table 3",
+        "sweep",
+        "settlement",
+        "transfer-aware",
+        "opex",
+        "QP",
+        "latency",
+        "20 nodes",
+    ):
+        assert sections.str.contains(part).any(), part
+    assert sections.str.contains("Table 3").sum() == 15
+
+
+def test_what_cannot_be_derived_says_why_and_does_not_count(reproduction: Reproduction) -> None:
+    table = reproduction.table
+    open_rows = table[table["matches"].isna()]
+    assert len(open_rows) == 6
+    assert open_rows["note"].str.len().gt(20).all()
+
+
+def test_a_row_that_is_off_by_more_than_its_last_digit_fails() -> None:
+    assert Row("", "", 41.90, 41.8948, 2).matches
+    assert Row("", "", 41.90, 41.88, 2).matches is False
+    assert Row("", "", 41.90, float("nan"), 2).matches is False
+    assert Row("", "", 41.90, 50.0, 2, expected=False).matches is None
+
+
+def test_sweep_costs_are_the_oracle_s(reproduction: Reproduction) -> None:
+    sweep = reproduction.figures["figure3"]
+    scenario = load_scenario("us5")
+    assert list(sweep.demand_scale.values) == list(range(1, 46))
+    for scale in (1, 8, 23, 45):
+        optimum = linprog_oracle.solve(scenario.override({"demand.scale": scale}).market(0))
+        assert optimum is not None
+        ours = float(sweep.total_cost.sel(demand_scale=scale))
+        assert ours == pytest.approx(optimum.cost * 3600, rel=1e-9)
+
+
+def test_the_cliff_lies_between_35_and_40(reproduction: Reproduction) -> None:
+    image = reproduction.figures["figure3"].mean_price.sel(workload="image")
+    assert float(image.sel(demand_scale=40)) > 2 * float(image.sel(demand_scale=35))
+    # Prices may fall where another link fills, but cost is convex in the scale.
+    cost = reproduction.figures["figure3"].total_cost.values
+    assert (np.diff(cost, 2) >= -1e-6 * cost[-1]).all()
+
+
+def test_maps_balance_at_every_node(reproduction: Reproduction) -> None:
+    for name, scenario in (("figure1", "us20"), ("figure2", "us5")):
+        data = reproduction.figures[name]
+        demand = load_scenario(scenario).market(0)["demand"]
+        sent = data.flow.groupby("origin").sum().reindex(origin=data.node.values, fill_value=0)
+        came = data.flow.groupby("destination").sum().reindex(destination=data.node.values, fill_value=0)
+        served = data.processing.values + sent.values - came.values
+        np.testing.assert_allclose(served, demand.values, atol=1e-9)
+        assert (data.utilisation <= 1 + 1e-9).all()
+
+
+def test_files_hold_the_table_and_the_figures_data(reproduction: Reproduction, tmp_path: Path) -> None:
+    written = reproduction.save(tmp_path / "new" / "folder")
+    assert [path.name for path in written] == ["paper.csv", *(f"figure{i}.nc" for i in range(1, 5))]
+    assert len(pd.read_csv(written[0])) == len(reproduction.rows)
+    with xr.open_dataset(written[3]) as sweep:
+        xr.testing.assert_allclose(sweep.total_cost, reproduction.figures["figure3"].total_cost)
+
+
+def test_the_experiment_prints_the_table_and_succeeds(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "experiments" / "paper.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "123635" in done.stdout
+    assert (tmp_path / "figure4.nc").exists()

@@ -1,0 +1,126 @@
+"""The whole reproduction: its table and its figures' data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from tokenflow_sim.study.paper import figures, rows
+from tokenflow_sim.study.paper.cases import Cases
+from tokenflow_sim.study.paper.row import Row
+
+FIGURES = {
+    "figure1": "20-node market at 35x: processing, flows and prices on the map",
+    "figure2": "5-node market at 35x: processing, flows and utilisation",
+    "figure3": "5-node demand sweep, scales 1 to 45",
+    "figure4": "link utilisation of the transfer-aware program; chat prices before and after tight latency limits",
+}
+TABLE = "paper.csv"
+FILES = (TABLE, *(f"{name}.nc" for name in FIGURES))
+"""What `Reproduction.save` writes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """The paper's numbers beside ours.
+
+    Parameters
+    ----------
+    rows : tuple of Row
+        In the paper's order.
+    figures : dict of Dataset
+        The data of Figures 1 to 4, by ``figure1`` to ``figure4``.
+    """
+
+    rows: tuple[Row, ...]
+    figures: dict[str, xr.Dataset]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All rows: section, row, paper, ours, difference, matches (None where it need not), note."""
+        return pd.DataFrame(
+            [
+                {
+                    "section": row.section,
+                    "row": row.name,
+                    "paper": row.paper,
+                    "ours": row.ours,
+                    "difference": row.difference,
+                    "matches": row.matches,
+                    "note": row.note,
+                }
+                for row in self.rows
+            ]
+        )
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """The table's numbers along `row`."""
+        names = [f"{row.section}: {row.name}" for row in self.rows]
+        return xr.Dataset(
+            {
+                "paper": ("row", [row.paper for row in self.rows]),
+                "ours": ("row", [row.ours for row in self.rows]),
+            },
+            coords={"row": names},
+        )
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """Rows that should match and do not."""
+        return tuple(row for row in self.rows if row.matches is False)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the table as CSV and each figure's data as NetCDF.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Where to; made if it does not exist.
+
+        Returns
+        -------
+        list of Path
+            What was written.
+        """
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        table = target / TABLE
+        self.table.to_csv(table, index=False)
+        written = [table]
+        for name, data in self.figures.items():
+            path = target / f"{name}.nc"
+            data.to_netcdf(path)
+            written.append(path)
+        return written
+
+
+def reproduce() -> Reproduction:
+    """Compute every number that the paper prints, and the data of its figures.
+
+    Returns
+    -------
+    Reproduction
+        Rows with the paper's number, ours and whether they agree within one unit of the last printed digit.
+    """
+    five, twenty = Cases("us5"), Cases("us20")
+    made: list[Row] = [
+        *rows.five_nodes(five),
+        *rows.decompositions(five),
+        *rows.demand_growth(five),
+        *rows.variants(five),
+        *rows.latency(five),
+        *rows.twenty_nodes(twenty),
+    ]
+    data = {
+        "figure1": figures.dispatch_map(twenty),
+        "figure2": figures.dispatch_map(five),
+        "figure3": five.sweep(figures.SWEEP),
+        "figure4": figures.bottlenecks(five),
+    }
+    for name, dataset in data.items():
+        dataset.attrs["description"] = FIGURES[name]
+    return Reproduction(tuple(made), data)
