@@ -32,6 +32,8 @@ _DIMS: dict[str, tuple[str, ...]] = {
     "power_use": ("asset", "workload"),
     "power_limit": ("asset",),
 }
+# No market has such numbers, and a solver takes those beyond 1e20 for infinite.
+_BEYOND = 1e15
 _MAY_BE_INFINITE = {"value", "link_capacity", "power_limit"}
 _OPTIONAL = {"power_use", "power_limit"}
 _LISTED_CULPRITS = 5
@@ -161,13 +163,17 @@ def number_faults(
     if values.dtype == np.bool_ or not values.size:
         return []
     endless = name in _MAY_BE_INFINITE
-    if values.min() >= 0 and (endless or values.max() < np.inf):  # not-a-number passes neither
+    largest = values.max()
+    if values.min() >= 0 and (
+        largest < _BEYOND or (endless and largest == np.inf)
+    ):  # not-a-number passes neither
         return []
     unit = MARKET[name].unit_for(link_unit)
     allowed = ~np.isnan(values) if endless else np.isfinite(values)
     rules = (
         (~allowed, f"must be {'a number' if endless else 'finite'} ({unit})"),
         (allowed & (values < 0), f"must not be negative ({unit})"),
+        (np.isfinite(values) & (values >= _BEYOND), f"must be below {_BEYOND:g} ({unit})"),
     )
     return [
         Fault(f"{rule}; found {culprits(bad, values, dims, labels)}", name)
