@@ -125,10 +125,15 @@ class Engine:
         if vertex is not None and (not guess.any() or self._is_proof(problem, vertex, guess)):
             return vertex
         if vertex is None or guess.any():
-            unservable = self._find_unservable(problem)
+            unservable, missing = self._find_unservable(problem)
             vertex = self._try(problem, unservable, shortfall_forbidden=True)
+            if vertex is None and missing.any():  # too little to be sure of, and yet too much to be served
+                raise InfeasibleError(self._name_shortfall(missing * problem.scale.quantity))
         if vertex is None:
-            raise CertificateError("HiGHS found no optimum of a market that has one")
+            raise CertificateError(
+                "HiGHS found no optimum of a market that has one. Data that spans more than nine orders of magnitude "
+                "does this; check the units of its arrays."
+            )
         return vertex
 
     def _is_proof(self, problem: Problem, vertex: Vertex, guess: Bools) -> bool:
@@ -137,18 +142,19 @@ class Engine:
             self.program, ray, vertex.values, problem.upper, problem.rows
         )
 
-    def _find_unservable(self, problem: Problem) -> Bools:
+    def _find_unservable(self, problem: Problem) -> tuple[Bools, Floats]:
+        """Find which demand can take no more, and how much is missing already, within tolerance."""
         program, solver = self.program, self.aside
         values, missing = least_shortfall(solver, program, problem.upper, problem.rows)
         if missing.sum() > TOLERANCE * max(1.0, float(problem.rows[program.balance].sum())):
             raise InfeasibleError(self._name_shortfall(missing * problem.scale.quantity))
         unservable, self._ray = find_unservable(solver, program, values, problem.upper, problem.rows)
-        return unservable
+        return unservable, missing
 
     def _name_shortfall(self, missing: Floats) -> dict[tuple[object, object], float]:
         layout = self.program.layout
         table = missing.reshape(self.program.nodal_shape)
-        spots = np.argwhere(table > TOLERANCE)
+        spots = np.argwhere(table > TOLERANCE * table.max())
         return {(layout.nodes[i], layout.workloads[j]): float(table[i, j]) for i, j in spots}
 
     def _try(
