@@ -52,7 +52,9 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
             step = np.zeros(program.rows)
             step[row] = sign
             cost = tangent.cheapest(step, costs)
-            found[row] = np.inf * sign if cost is None else sign * cost * problem.scale.price
+            found[row] = (
+                np.inf * sign if cost is None else sign * cost * problem.scale.price + 0.0
+            )  # no negative zero
         bounds[name] = found.reshape(program.nodal_shape)
     dims = ("node", "workload")
     return xr.Dataset(

@@ -25,14 +25,14 @@ class Certificate:
     Parameters
     ----------
     primal : float
-        Violation of balances, limits and bounds, relative to the largest quantity of the market (at least 1 Mtok/s
-        or GB/s).
+        Violation of balances, limits and bounds, relative to the market's largest quantity.
     dual : float
-        Violation of dual feasibility, relative to the largest price (at least 1 $/Mtok).
+        Violation of dual feasibility, relative to the largest price or offer.
     complementarity : float
-        Largest product of a slack and its dual, relative to the total cost (at least 1 $/s).
+        Largest product of a slack and its dual, relative to the total cost, or to the largest quantity at the
+        largest price where that is more.
     gap : float
-        Difference between primal and dual objective, relative to the total cost (at least 1 $/s).
+        Difference between primal and dual objective, relative to the same.
     """
 
     primal: float
@@ -114,11 +114,13 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
         _top(np.abs(on_arc * flow)), _top(np.abs(slack_value)), _top(np.abs(power_slack)),
         _top(np.abs(in_hand * unserved)), _top(np.abs(above * (shed - unserved))),
     )  # fmt: skip
-    size = max(1.0, _top(demand), _top(dispatch), _top(flow), _top(load))
-    money = max(1.0, abs(values.cost))
+    # Relative to the market's own size, whatever its units; to one where all is zero.
+    size = max(_top(demand), _top(dispatch), _top(flow), _top(load)) or 1.0
+    level = max(_top(np.abs(price)), _top(arrays.offer_price)) or 1.0
+    money = max(abs(values.cost), size * level)
     return Certificate(
         primal=_told(primal / size),
-        dual=_told(dual / max(1.0, _top(np.abs(price)))),
+        dual=_told(dual / level),
         complementarity=_told(complementarity / money),
         gap=_told(abs(values.cost - float(dual_cost)) / money),
     )
