@@ -55,6 +55,16 @@ def test_good_arrays_pass() -> None:
             np.array([-np.inf]),
             "must not be negative (GB/s); found -inf at [arc='east>west']",
         ),
+        (
+            "capacity",
+            np.full((2, 1, 2), 1e30),
+            "must be below 1e+15 (Mtok/s); found 1e+30 at [asset='west0', ",
+        ),
+        (
+            "value",
+            np.array([[[np.inf]], [[1e16]]]),
+            "must be below 1e+15 ($/Mtok); found 1e+16 at [node='east', ",
+        ),
         ("power_use", np.array([[0.0], [1.0]]), "must be positive where the asset offers capacity"),
         ("power_limit", np.array([-1.0, 1.0]), "must not be negative (MW); found -1 at [asset='west0']"),
         ("demand", np.ones((2, 1)), "shape (2, 1) where (2, 1, 1) (node, workload, step) is needed"),

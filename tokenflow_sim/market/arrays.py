@@ -163,10 +163,10 @@ def number_faults(
     if values.dtype == np.bool_ or not values.size:
         return []
     endless = name in _MAY_BE_INFINITE
-    largest = values.max()
+    # Not-a-number passes neither comparison.
     if values.min() >= 0 and (
-        largest < _BEYOND or (endless and largest == np.inf)
-    ):  # not-a-number passes neither
+        values.max() < _BEYOND or (endless and values[values < np.inf].max(initial=0) < _BEYOND)
+    ):
         return []
     unit = MARKET[name].unit_for(link_unit)
     allowed = ~np.isnan(values) if endless else np.isfinite(values)
