@@ -84,7 +84,7 @@ def fake_results(
         "price_routing": level * 0.02 * rng.random((nodes, 1)) * np.ones((periods, 1, 1)),
         "price_congestion": level * (premium - 1) * scarce[:, None],
     }
-    price = sum(parts.values())
+    price = np.sum(list(parts.values()), axis=0)
     seconds = 3600 * hours
     payment = price * (demand - unserved) * seconds
     revenue = price[:, at] * dispatch * seconds

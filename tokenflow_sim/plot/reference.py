@@ -9,17 +9,20 @@ from tokenflow_sim.plot.registry import Entry, entries
 _HEAD = """# Figures
 
 Every function takes the results of a run (`model.results()`, `tf.load_results(path)`, or a selection from either)
-and returns a matplotlib `Figure`. `tf.plot.figures(ds)` returns those that a Dataset allows, by name. See
+and returns a matplotlib `Figure`. What is missing, or a name that is unknown, is told by a `ResultError` with what is
+known. `tf.plot.figures(ds)` returns the functions that a Dataset allows, by name; `tokenflow plot` draws those. See
 [how to draw and change figures](../how-to/figures.md).
 
-This page is written by `python -m tokenflow_sim.plot`.
+<!-- Made from the docstrings in tokenflow_sim/plot/gallery/ by docs/make_reference.py; change them there. -->
 """
-_HEADINGS = {"Parameters", "Returns", "Raises"}
 
 
 def reference() -> str:
     """Return the page, in Markdown."""
-    return "\n".join([_HEAD, *(_section(entry) for entry in entries().values())])
+    own = {name: entry for name, entry in entries().items() if entry.is_own}
+    table = ["| figure | what it shows |", "| --- | --- |"]
+    table += [f"| `{name}` | {entry.summary} |" for name, entry in own.items()]
+    return "\n".join([_HEAD, *table, "", *map(_section, own.values())])
 
 
 def _section(entry: Entry) -> str:
@@ -30,24 +33,20 @@ def _section(entry: Entry) -> str:
             starred = True
         default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
         shown.append(parameter.name + default)
-    head = f"## `tf.plot.{entry.name}({', '.join(shown)})`"
+    text, _, rest = (inspect.getdoc(entry.draw) or "").partition("\n\nParameters\n----------\n")
     needs = ", ".join(f"`{need}`" for need in entry.needs)
-    return "\n".join([head, "", _markdown(inspect.getdoc(entry.draw) or ""), "", f"Needs {needs}.", ""])
+    parts = [f"## {entry.name}", f"`tf.plot.{entry.name}({', '.join(shown)})`", text]
+    parts += ["\n".join(_parameters(rest.partition("\n\n")[0])), f"Needs {needs}."]
+    return "\n\n".join(parts) + "\n"
 
 
-def _markdown(doc: str) -> str:
-    """Turn a NumPy-style docstring into Markdown: its sections become bold words and lists."""
-    out: list[str] = []
-    in_list = False
-    for line in doc.splitlines():
-        if line in _HEADINGS:
-            out.append(f"**{line}**")
-            in_list = True
-        elif line and not line.strip("-"):
-            out.append("")
-        elif in_list and line and not line.startswith(" "):
+def _parameters(section: str) -> list[str]:
+    """Turn the parameters of a NumPy-style docstring into a Markdown list."""
+    items: list[str] = []
+    for line in section.splitlines():
+        if line.startswith(" "):
+            items[-1] += " " + line.strip()
+        elif line:
             term, _, kind = line.partition(" : ")
-            out.append(f"- `{term}`" + (f": {kind}" if kind else ""))
-        else:
-            out.append(f"  {line.strip()}" if in_list and line else line)
-    return "\n".join(out)
+            items.append(f"- `{term}` ({kind}):")
+    return items

@@ -45,6 +45,11 @@ class Entry:
         """First line of the function's description."""
         return (inspect.getdoc(self.draw) or "").partition("\n")[0]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the figure belongs to this package, and not to a user's script."""
+        return self.draw.__module__.startswith("tokenflow_sim.plot.")
+
     def fits(self, ds: xr.Dataset) -> bool:
         """Return whether these results have all that the figure needs."""
         return not missing(ds, self.needs)

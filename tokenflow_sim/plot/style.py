@@ -7,12 +7,13 @@ under protanopia, deuteranopia and tritanopia.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from itertools import cycle, islice
 from threading import RLock
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import matplotlib as mpl
 from matplotlib.backend_bases import RendererBase
@@ -102,7 +103,7 @@ SETTINGS: dict[str, Any] = {
     "ytick.major.size": 2.5,
     "ytick.major.width": 0.6,
 }
-"""Settings of matplotlib that make the house style; change them here to suit a journal."""
+"""Settings of matplotlib that make the house style; `changed` changes them."""
 
 # A figure looks the same whatever the user's own settings are; what is no matter of looks stays theirs.
 _NOT_LOOKS: tuple[str, ...] = (
@@ -113,32 +114,70 @@ _NOT_LOOKS: tuple[str, ...] = (
 _LOCK = RLock()
 
 
-def _settings() -> Any:
+# What `changed` has laid over the house style, here and now.
+_CHANGES: ContextVar[dict[str, Any]] = ContextVar("changes", default={})  # noqa: B039  never changed in place
+
+
+def _settings() -> dict[str, Any]:
     default = mpl.rcParamsDefault
-    return {key: default[key] for key in default if not key.startswith(_NOT_LOOKS)} | SETTINGS
+    looks = {key: default[key] for key in default if not key.startswith(_NOT_LOOKS)}
+    return looks | SETTINGS | _CHANGES.get()
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
-    """Draw in the house style; the settings of matplotlib are as before afterwards."""
-    with _LOCK, mpl.rc_context(_settings()):
+def changed(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Change the house style for the figures made inside, e.g. to suit a journal; they keep it.
+
+    Parameters
+    ----------
+    settings : mapping
+        Settings of matplotlib, e.g. ``{"font.family": "serif"}``.
+
+    Raises
+    ------
+    KeyError, ValueError
+        If matplotlib does not know a setting, or not its value.
+    """
+    with mpl.rc_context(cast(Any, dict(settings))):  # checks them
+        pass
+    token = _CHANGES.set(_CHANGES.get() | dict(settings))
+    try:
+        yield
+    finally:
+        _CHANGES.reset(token)
+
+
+@contextmanager
+def house_style(settings: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw in the house style; the settings of matplotlib are as before afterwards.
+
+    Parameters
+    ----------
+    settings : mapping, optional
+        All settings that matter to looks, where a figure brings its own.
+    """
+    with _LOCK, mpl.rc_context(cast(Any, _settings() if settings is None else settings)):
         yield
 
 
 class HouseFigure(Figure):
-    """A figure that keeps the house style when it is drawn, saved or shown, which may be much later.
+    """A figure that keeps the style it was made in when it is drawn, saved or shown, which may be much later.
 
     It belongs to no window and to no global list of figures, so that a script can make thousands.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._settings = _settings()
+
     def draw(self, renderer: RendererBase) -> None:
         """Draw; ticks, for one, are only made now and read the settings of this moment."""
-        with house_style():
+        with house_style(self._settings):
             super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save, 300 dots per inch where the format has dots."""
-        with house_style():
+        with house_style(self._settings):
             super().savefig(fname, **options)
 
     def _repr_png_(self) -> bytes:

@@ -17,19 +17,20 @@ from tokenflow_sim.plot.time import Floats
 _VISIBLE = 1e-6  # share of the payments from which on money that goes nowhere is drawn as a layer of its own
 
 
-@figure("payment", "revenue", "owner_income", "asset_provider")
+@figure("payment", "revenue", "link_income", "asset_provider", "arc_owner")
 def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
     """Settlements over time: what demand pays, and what each provider and network owner receives.
 
     The upper panel stacks the receipts of compute providers and network owners; the black line is what demand
     pays, so that the stack must fill it. The lower panel repeats the network owners on a scale of their own.
     What is left between money in and money out is told above the upper panel, and is drawn as a layer wherever
-    it exceeds a millionth of the payments. Where periods are taken together, amounts are means of a step.
+    it exceeds a millionth of the payments. (A run balances, and so does each class of it; some of its nodes or
+    assets alone do not.) Where periods are taken together, amounts are means of a step.
 
     Parameters
     ----------
     ds : Dataset
-        Results with `payment`, `revenue` and `owner_income`.
+        Results with `payment`, `revenue` and `link_income`.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : sequence of two Axes, optional
@@ -45,15 +46,16 @@ def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None 
         If the results lack what is needed.
     """
     time, firms, names = results.time, results.along("asset_provider"), results.providers
+    carriers, owners = results.along("arc_owner"), results.owners
     unit_of_data = str(results.attrs("payment")["units"])
 
     def by_party(payment: Floats, revenue: Floats, income: Floats) -> tuple[Floats, ...]:
         earned = grouped(revenue.sum(axis=3).mean(axis=1), firms, names, axis=1)
-        return payment.sum(axis=(2, 3)).mean(axis=1), earned, income.mean(axis=1)
+        carried = grouped(income.sum(axis=3).mean(axis=1), carriers, owners, axis=1)
+        return payment.sum(axis=(2, 3)).mean(axis=1), earned, carried
 
-    paid, earned, income = time.apply(
-        by_party, *(results[name] for name in ("payment", "revenue", "owner_income"))
-    )
+    money = (results[name] for name in ("payment", "revenue", "link_income"))
+    paid, earned, income = time.apply(by_party, *money)
     residual = paid - earned.sum(axis=1) - income.sum(axis=1)
     largest = float(np.abs(paid).max(initial=0.0))
     share = float(np.abs(residual).max(initial=0.0)) / largest if largest else 0.0
@@ -88,5 +90,5 @@ def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None 
 
 
 def _owner_layers(results: Results, income: Floats, factor: float) -> list[Layer]:
-    names = results.names("owner", "owner_income")
-    return layers_of(names, income * factor, "owner", results.owners, "network owners", income.sum(axis=0))
+    names = results.owners
+    return layers_of(names, income * factor, "owner", names, "network owners", income.sum(axis=0))
