@@ -12,7 +12,7 @@ import typer
 
 from tokenflow_sim.cli.console import progress, say, share, show_table, significant
 from tokenflow_sim.cli.options import AllowCode, Debug, Overrides, Source, parse_overrides, quoted
-from tokenflow_sim.errors import InfeasibleError
+from tokenflow_sim.errors import Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
     from tokenflow_sim.market import Market
@@ -49,13 +49,29 @@ def list_names(
 
 def new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the scenario.")],
+    nodes: Annotated[
+        int | None, typer.Option("--nodes", help="Write a synthetic market with this many hubs instead.")
+    ] = None,
+    arcs: Annotated[
+        int | None,
+        typer.Option("--arcs", help="Its number of directed arcs. [default: 10 a hub, where that fits]"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Its seed. [default: 0]")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write a small scenario to start from, with comments."""
-    from tokenflow_sim.scenario import write_template
+    """Write a small scenario to start from, with comments, or a synthetic one of any size."""
+    from tokenflow_sim.scenario import write_synthetic, write_template
 
-    write_template(folder, force=force)
+    if nodes is None:
+        given = [name for name, value in (("--arcs", arcs), ("--seed", seed)) if value is not None]
+        if given:
+            raise InputError([Fault(f"goes with --nodes: {', '.join(given)}")], "the command line")
+        write_template(folder, force=force)
+    else:
+        # Ten arcs a hub is what backbones have; few hubs have fewer pairs than that.
+        wanted = max(2 * (nodes - 1), min(10 * nodes, nodes * (nodes - 1))) if arcs is None else arcs
+        write_synthetic(folder, nodes=nodes, arcs=wanted, seed=seed or 0, force=force)
     say(f"wrote {folder}")
     say(f"check it: tokenflow validate {quoted(folder)}")
     say(f"run it:   tokenflow run {quoted(folder)}")

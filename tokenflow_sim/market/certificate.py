@@ -12,7 +12,7 @@ import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Floats
 from tokenflow_sim.market.layout import IntArray, Layout
-from tokenflow_sim.market.values import Values
+from tokenflow_sim.market.values import Values, dot
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""
@@ -95,15 +95,15 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     )
     in_hand = np.where(shed > 0, np.where(must_serve, 0.0, arrays.value) + above - price[:, :, None], 0.0)
     slack_value = _finite(link_slack) * eta
-    dual_cost = np.vdot(price, demand) - np.vdot(values.scarcity_rent, arrays.capacity)
-    dual_cost -= np.vdot(eta, _finite(arrays.link_capacity)) + np.vdot(above, shed)
-    dual_cost -= 0.5 * np.vdot(arrays.link_curvature, load * load)
+    dual_cost = dot(price, demand) - dot(values.scarcity_rent, arrays.capacity)
+    dual_cost -= dot(eta, _finite(arrays.link_capacity)) + dot(above, shed)
+    dual_cost -= 0.5 * dot(arrays.link_curvature, load * load)
     power_slack: Floats = np.zeros(0)
     if arrays.power_use is not None and arrays.power_limit is not None:
         margin = margin + (values.power_rent[:, None] * arrays.power_use)[:, :, None]
         power_slack = arrays.power_limit - np.einsum("ak,akb->a", arrays.power_use, dispatch)
         primal = max(primal, _top(-power_slack))
-        dual_cost -= np.vdot(values.power_rent, _finite(arrays.power_limit))
+        dual_cost -= dot(values.power_rent, _finite(arrays.power_limit))
         power_slack = _finite(power_slack) * values.power_rent
     dual = max(
         _top(-margin), _top(-on_arc), _top(-eta), _top(-values.scarcity_rent), _top(-values.power_rent),

@@ -91,11 +91,16 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
 def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, unserved: Floats) -> float:
     """Return the cost of processing, routing, lost service and curvature in $/s: equations (1a), (10a)."""
     lost = np.where(unserved > 0, unserved, 0.0) * np.where(np.isinf(arrays.value), 0.0, arrays.value)
-    cost = np.vdot(arrays.offer_price, dispatch) + np.vdot(arrays.route_cost, flow) + lost.sum()
+    cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow) + lost.sum()
     if arrays.link_curvature.any():
         load = (arrays.link_use * flow).sum(axis=1)
-        cost += 0.5 * np.vdot(arrays.link_curvature, load * load)
+        cost += 0.5 * dot(arrays.link_curvature, load * load)
     return float(cost)
+
+
+def dot(one: Floats, other: Floats) -> float:
+    """Return the sum of products, summed by numpy itself: a BLAS may split it over threads, and change its bits."""
+    return float((one * other).sum())
 
 
 def _congestion_rent(program: Program, arrays: Arrays, vertex: Vertex, price: Floats) -> Floats:

@@ -4,6 +4,7 @@ from tokenflow_sim.scenario.compiled import Compiled, State
 from tokenflow_sim.scenario.loading import list_scenarios, load_scenario
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.synthetic import write_synthetic
 from tokenflow_sim.scenario.template import write_template
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "State",
     "list_scenarios",
     "load_scenario",
+    "write_synthetic",
     "write_template",
 ]
