@@ -89,7 +89,7 @@ def test_a_failed_run_leaves_no_file_and_keeps_what_was_there(tokenflow: Invoke)
         (["us5", "--set", "demand.scale"], "--set demand.scale: give a path and a value"),
         (["us5", "--set", "demand.scale=[1"], "no valid YAML"),
         (["us5", "--set", "periods=3", "--periods", "4"], "periods: is given twice"),
-        (["us5", "--out", "out.csv"], "out.csv: results are written as NetCDF; give a name that ends in .nc"),
+        (["us5", "--out", "out.csv"], "out.csv: results will be NetCDF; give a name that ends in .nc"),
         (["us5", "--out", "folder.nc"], "folder.nc is a folder: give the name of a file"),
         (["us5", "--out", "plain_file/out.nc"], "cannot write into folder plain_file"),
         (["us5", "--out", "/proc/here/out.nc"], "cannot write into folder /proc/here"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Literal, Protocol
@@ -17,6 +18,8 @@ from rich.text import Text
 from tokenflow_sim.cli import signals
 
 _UNBOUNDED = 10_000  # columns: where nobody looks at a screen, a row stays one line
+
+_PARAGRAPH = 100
 
 
 class Advance(Protocol):
@@ -44,6 +47,15 @@ def console(stream: IO[str] | None = None) -> Console:
 def say(text: str = "", stream: IO[str] | None = None) -> None:
     """Write one line of prose; the terminal wraps it, so that a copied path stays whole."""
     console(stream).print(text, soft_wrap=True)
+
+
+def say_wrapped(text: str, head: str) -> None:
+    """Write a paragraph whose lines hang under its head, e.g. a numbered note."""
+    out = console()
+    width = out.width if out.is_terminal else _PARAGRAPH
+    out.print(
+        textwrap.fill(text, width, initial_indent=head, subsequent_indent=" " * len(head)), soft_wrap=True
+    )
 
 
 def show_table(
@@ -116,6 +128,16 @@ def progress(task: str, total: int, unit: str) -> Iterator[Advance]:
         yield advance
 
 
+@contextmanager
+def busy(task: str) -> Iterator[None]:
+    """Show that work goes on, where its length is unknown, on a terminal's stderr; stay silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True, markup=False, highlight=False, emoji=False).status(task):
+        yield
+
+
 def significant(value: float, digits: int = 4) -> str:
     """Write a number with so many significant digits, e.g. ``0.0748``, ``41.89``, ``123,635``, ``1.2e-13``."""
     if not math.isfinite(value):
@@ -127,6 +149,12 @@ def significant(value: float, digits: int = 4) -> str:
     if size < -4:
         return f"{value:.{min(digits, 2) - 1}e}"
     return f"{value:,.{max(0, digits - 1 - size)}f}"
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Write a number with so many decimals; a dash for what is none, and no ``-0.00``."""
+    # adding 0.0 turns the -0.0 of a rounded loss of nothing into 0.0
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}" if math.isfinite(value) else "-"
 
 
 def money(values: Iterable[float]) -> list[str]:

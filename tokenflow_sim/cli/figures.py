@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,11 +73,15 @@ def save_figure(figure: Figure, path: Path, format: Format) -> None:
         Where; a file there is replaced.
     format : Format
         In which format.
+
+    Raises
+    ------
+    ResultError
+        If the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            figure.savefig(file, format=format, metadata=_TIMELESS[format])
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    from tokenflow_sim.ledger.files import told, whole_file
+
+    drawn = BytesIO()
+    figure.savefig(drawn, format=format, metadata=_TIMELESS[format])
+    with whole_file(path, force=True) as draft, told(path):
+        draft.write_bytes(drawn.getvalue())

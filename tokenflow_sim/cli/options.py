@@ -60,6 +60,29 @@ def parse_overrides(assignments: Sequence[str] | None) -> dict[str, Any]:
     return values
 
 
+def check_suffix(path: Path, suffix: str, what: str) -> Path:
+    """Refuse a name of another kind of file: one that is not what its name says misleads.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    suffix : str
+        What its name must end in, e.g. ``.nc``.
+    what : str
+        What it holds, for the message.
+
+    Raises
+    ------
+    ResultError
+        If the name ends otherwise.
+    """
+    if path.suffix != suffix:
+        kind = {".nc": "NetCDF", ".csv": "CSV"}[suffix]
+        raise ResultError(f"{path}: {what} will be {kind}; give a name that ends in {suffix}")
+    return path
+
+
 def refuse_existing(paths: Iterable[Path], force: bool) -> None:
     """Refuse to overwrite, before any work is done.
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenflow_sim.cli.console import say, show_table
-from tokenflow_sim.cli.options import Debug, Force, make_folder, refuse_existing
+from tokenflow_sim.cli.console import busy, fixed, say, say_wrapped, show_table, significant
+from tokenflow_sim.cli.guard import CHECK_FAILED
+from tokenflow_sim.cli.options import Debug, Force, check_suffix, make_folder, refuse_existing
 
 if TYPE_CHECKING:
-    from tokenflow_sim.study.paper import Reproduction
+    from tokenflow_sim.study import Reproduction
     from tokenflow_sim.study.paper.row import Row
 
 _VERDICTS = {True: "matches", False: "DIFFERS", None: "open"}
@@ -21,60 +22,79 @@ _VERDICTS = {True: "matches", False: "DIFFERS", None: "open"}
 def reproduce(
     figures: Annotated[
         Path | None,
-        typer.Option(
-            "--figures",
-            metavar="DIR",
-            help="Folder for the data of Figures 1 to 4 (NetCDF) and the table (CSV).",
-        ),
+        typer.Option("--figures", metavar="DIR", help="Write the data of the paper's figures here (NetCDF)."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="CSV file for the table.")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the table here (CSV).")
     ] = None,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
-    """Print every number of the paper beside ours; exit with 1 if one that should match does not."""
-    from tokenflow_sim.study.paper import reproduce as compute
-    from tokenflow_sim.study.paper.reproduction import FILES
+    """Compute every number that the paper prints, beside it; fail if one that should match does not."""
+    from tokenflow_sim.ledger import save_results
+    from tokenflow_sim.ledger.files import told, whole_file
+    from tokenflow_sim.study import reproduce as reproduce_paper
+    from tokenflow_sim.study.paper.reproduction import FIGURES
 
-    wanted = [figures / name for name in FILES] if figures is not None else []
-    refuse_existing([*wanted, *([out] if out is not None else [])], force)
-    for folder in {path.parent for path in [*wanted, *([out] if out is not None else [])]}:
+    data_files = {name: figures / f"{name}.nc" for name in FIGURES} if figures else {}
+    files = [*data_files.values(), *([check_suffix(out, ".csv", "the table")] if out else [])]
+    refuse_existing(files, force)
+    for folder in {path.parent for path in files}:
         make_folder(folder)
-    reproduction = compute()
-    _show(reproduction)
-    written = reproduction.save(figures) if figures is not None else []
-    if out is not None:
-        reproduction.table.to_csv(out, index=False)
-        written.append(out)
-    for path in written:
-        say(str(path))
+    with busy("clearing the paper's markets"):
+        reproduction = reproduce_paper()
+    show_rows(reproduction)
+    for name, path in data_files.items():
+        save_results(reproduction.figures[name], path, force)
+    if out:
+        with whole_file(out, force) as draft, told(out):
+            reproduction.table.to_csv(draft, index=False)
+    for path in files:
+        say(f"wrote {path}")
     if reproduction.failures:
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)
 
 
-def _show(reproduction: Reproduction) -> None:
-    notes: dict[str, int] = {}
+def show_rows(reproduction: Reproduction) -> None:
+    """Print every row, a table a section, then the notes and the verdict."""
+    notes = list(dict.fromkeys(row.note for row in reproduction.rows if row.note))
+    heads = ["", "paper", "ours", "difference", "", "note"]
     for section, rows in groupby(reproduction.rows, key=lambda row: row.section):
-        lines = []
-        for row in rows:
-            mark = f"[{notes.setdefault(row.note, len(notes) + 1)}]" if row.note else ""
-            lines.append((row.name, mark, *_numbers(row), _VERDICTS[row.matches]))
-        show_table(section, ["", "note", "paper", "ours", "difference", "verdict"], lines, words=2)
-    for note, number in notes.items():
-        say(f"[{number}] {note}")
+        cells = [
+            [
+                row.name,
+                *numbers(row),
+                _VERDICTS[row.matches],
+                str(notes.index(row.note) + 1) if row.note else "",
+            ]
+            for row in rows
+        ]
+        show_table(section, heads, cells)
+    say("Notes")
+    for number, note in enumerate(notes, 1):
+        say_wrapped(note, head=f" {number:>2}  ")
     say()
-    counts = {
-        verdict: sum(row.matches is key for row in reproduction.rows) for key, verdict in _VERDICTS.items()
-    }
-    say(
-        f"{counts['matches']} rows match within one unit of the last printed digit, {counts['DIFFERS']} differ, "
-        f"{counts['open']} cannot be derived from the paper's text (open)"
-    )
+    say(verdict(reproduction))
 
 
-def _numbers(row: Row) -> tuple[str, str, str]:
-    digits = max(row.printed, 0)
-    # One digit more than printed, so that a reader sees how close the rounding was.
-    difference = 0.0 if abs(row.difference) < 0.5 * 10.0 ** -(digits + 1) else row.difference
-    return f"{row.paper:,.{digits}f}", f"{row.ours:,.{digits + 1}f}", f"{difference:+,.{digits + 1}f}"
+def numbers(row: Row) -> tuple[str, str, str]:
+    """Write a row's numbers: the paper's as printed, ours with two digits more, and the difference."""
+    printed = max(row.printed, 0)
+    whole = float(row.paper).is_integer() and float(row.ours).is_integer()
+    paper, ours = (0, 0) if whole else (printed, printed + 2)
+    # Below this, a difference is the rounding of the arithmetic.
+    difference = row.difference if abs(row.difference) > 1e-12 * max(1.0, abs(row.paper)) else 0.0
+    sign = "+" if difference > 0 else ""
+    return fixed(row.paper, paper), fixed(row.ours, ours), sign + significant(difference, 2)
+
+
+def verdict(reproduction: Reproduction) -> str:
+    """Say how many rows agree, and which do not."""
+    judged = [row for row in reproduction.rows if row.matches is not None]
+    left = len(reproduction.rows) - len(judged)
+    failures = reproduction.failures
+    text = f"{len(judged) - len(failures)} of the {len(judged)} numbers that should match do"
+    if left:
+        text += f"; {left} more cannot be derived from the paper's text and are left open, see their notes"
+    told = "".join(f"\n  differs: {row.section}: {row.name}" for row in failures)
+    return text + told

@@ -16,12 +16,13 @@ from tokenflow_sim.cli.options import (
     Force,
     Overrides,
     Source,
+    check_suffix,
     make_folder,
     parse_overrides,
     quoted,
     refuse_existing,
 )
-from tokenflow_sim.errors import Fault, InfeasibleError, InputError, ResultError
+from tokenflow_sim.errors import Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
     from tokenflow_sim.model import TokenMarket
@@ -51,7 +52,7 @@ def run(
             )
         overrides["periods"] = periods
     if out is not None:
-        refuse_existing([check_name(out)], force)
+        refuse_existing([check_suffix(out, ".nc", "results")], force)
 
     from tokenflow_sim.scenario import load_scenario
 
@@ -92,19 +93,6 @@ def play(model: TokenMarket) -> None:
                 f"  This happened in period {model.period} (the first is 0) of {model.periods}; no file was written."
             )
             raise
-
-
-def check_name(path: Path) -> Path:
-    """Refuse the name of another kind of file than NetCDF: a file that is not what its name says misleads.
-
-    Raises
-    ------
-    ResultError
-        If the name does not end in ``.nc``.
-    """
-    if path.suffix != ".nc":
-        raise ResultError(f"{path}: results are written as NetCDF; give a name that ends in .nc")
-    return path
 
 
 def size(path: Path) -> str:
