@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
 from typing import Any
@@ -153,6 +154,21 @@ class Clearing:
         return type(self), (self.market, self.values, self.certificate)
 
 
+def _by_interior_point(engine: Engine, market: Market) -> Engine:
+    fresh = Engine(market, lazy=False)
+    fresh.solver.highs.setOptionValue("solver", "ipx")  # with crossover, so that it, too, ends in a basis
+    return fresh
+
+
+# A clearing that cannot be certified is tried again from nothing (no basis, no factorisation, no scaling is kept),
+# then by another algorithm.
+_LADDER: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
+    ("hot simplex", lambda engine, market: engine),
+    ("cold simplex", lambda engine, market: Engine(market)),
+    ("interior point with crossover", _by_interior_point),
+)
+
+
 class Clearer:
     """Clears one market after another, building the solver's model once and then only moving numbers.
 
@@ -194,23 +210,30 @@ class Clearer:
         """
         if not self._engine.program.serves(market):
             self._engine = Engine(market)
-        clearing = self._attempt(market)
-        if clearing.certificate.worst > CERTIFIED:
-            self._engine = Engine(market)  # from nothing: no basis, no factorisation, no scaling is kept
-            clearing = self._attempt(market)
-        if clearing.certificate.worst > CERTIFIED:
-            raise CertificateError(
-                f"the clearing of {market!r} is not optimal within {CERTIFIED:g}: {clearing.certificate}. "
-                "Data that spans more than nine orders of magnitude does this; check the units of its arrays."
-            )
-        return clearing
+        reasons = []
+        for how, prepare in _LADDER:
+            engine = self._engine = prepare(self._engine, market)
+            try:
+                clearing = self._attempt(engine, market)
+            except CertificateError as error:
+                reasons.append(f"{how}: {error}")
+                continue
+            if clearing.certificate.worst <= CERTIFIED:
+                return clearing
+            reasons.append(f"{how}: {clearing.certificate}")
+        self._engine = Engine(market)
+        raise CertificateError(
+            f"no clearing of {market!r} is optimal within {CERTIFIED:g}. Data that spans more than nine orders of "
+            "magnitude does this; check the units of its arrays. What was tried:\n  - "
+            + "\n  - ".join(reasons)
+        )
 
-    def _attempt(self, market: Market) -> Clearing:
-        program = self._engine.program
+    @staticmethod
+    def _attempt(engine: Engine, market: Market) -> Clearing:
         if market.is_quadratic:
-            values = solve_quadratic(self._engine, market)
+            values = solve_quadratic(engine, market)
         else:
-            values = values_of(program, market.arrays, self._engine.solve(market.arrays))
+            values = values_of(engine.program, market.arrays, engine.solve(market.arrays))
         return Clearing(market, values, certify(market.layout, market.arrays, values))
 
 
