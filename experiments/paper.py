@@ -1,6 +1,7 @@
 """The paper's published numbers beside ours, and the data of its four figures.
 
-Run ``python experiments/paper.py --out results/paper``. It prints one row a number, writes the table as CSV and the
+Run ``python experiments/paper.py --out results/paper``. It prints one row a number: the paper's, ours, the
+difference, whether they agree to the digits printed, and the note it refers to. It writes the table as CSV and the
 figures' data as NetCDF, and exits with 1 if a row that should match does not.
 """
 
@@ -23,7 +24,7 @@ def main() -> int:
     )
     folder = parser.parse_args().out
     reproduction = reproduce()
-    print(reproduction.table.drop(columns="note").to_string(index=False))
+    print(reproduction, end="\n\n")
     for path in reproduction.save(folder):
         print(path)
     for row in reproduction.failures:

@@ -1,39 +1,53 @@
-"""The markets of the paper, cleared once each, and the figures that the paper takes from them."""
+"""The markets of the paper, cleared once each, and the quantities that the paper prints of a market."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market, Settlement, decompose, settle
-from tokenflow_sim.market.arrays import Floats
-from tokenflow_sim.scenario import Scenario, load_scenario
+from tokenflow_sim.scenario import load_scenario
+from tokenflow_sim.variables import CLEARING, RESULTS, Variable
 
 SCARCE = 0.01
-"""A node and class count as scarce from this scarcity rent on, in $/Mtok.
+"""Scarcity rent in $/Mtok from which on a node and class count as scarce.
 
-The paper does not print its threshold. At 35x three of the rents of us5 are above 2 $/Mtok, one is 0.174, the next
-are 0.006 and 0.004; the paper counts four.
+The paper prints no threshold. At 35x, us5 has rents of 15.474, 5.5, 2.5 and 0.174 $/Mtok, then 0.006 and 0.004;
+the paper counts four.
 """
 FULL = 1 - 1e-9
-"""Share of its capacity from which on a link counts as congested."""
+"""Share of its capacity in use from which on a link counts as congested, or saturated."""
 
-TIGHT_LATENCY = {"workloads.chat.latency_limit": 15.0, "workloads.code.latency_limit": 20.0}
-OVERHEADS = {"chat": 1.02, "image": 1.11, "code": 1.03, "batch": 1.20}  # calibrated, not unique
-OPEX_ADDER = 4.38762  # $ per MW-hour of nominal power, calibrated
-CURVATURE = 1e-5  # $/Mtok per Mtok/s: ours; the paper gives none
-TRANSFER_AWARE: dict[str, Any] = {
-    "market.bandwidth": "physical",
-    **{f"workloads.{name}.overhead": factor for name, factor in OVERHEADS.items()},
+TIGHT_LATENCY: Mapping[str, Any] = {
+    "workloads.chat.latency_limit": 15.0,
+    "workloads.code.latency_limit": 20.0,
 }
+OVERHEAD: Mapping[str, float] = {"chat": 1.02, "image": 1.11, "code": 1.03, "batch": 1.20}
+"""Protocol overhead by class: calibrated, and not the only one that gives the paper's results."""
+TRANSFER_AWARE: Mapping[str, Any] = {
+    "market.bandwidth": "physical",
+    **{f"workloads.{name}.overhead": factor for name, factor in OVERHEAD.items()},
+}
+OPEX_ADDER = 4.38762
+"""Uniform operating cost in $ per MW-hour of nominal power: calibrated."""
+CURVATURE = 1e-5
+"""Slope of the congestion charge in $/Mtok per Mtok/s: ours, since the paper gives none."""
+
+_USE_SHARE = Variable(
+    "link_use_share", ("arc",), RESULTS["link_use_share"].unit, RESULTS["link_use_share"].long_name
+)
+_MEAN_PRICE = Variable("mean_price", ("demand_scale", "workload"), "$/Mtok", "price, mean over nodes")
+_SCARCE_PAIRS = Variable("scarce_pairs", ("demand_scale",), "1", "scarce node-class pairs")
+_CONGESTED = Variable("congested_links", ("demand_scale",), "1", "congested links")
 
 
 class Case:
-    """One cleared market, with the figures that the paper prints of a market.
+    """One cleared market.
 
     Parameters
     ----------
@@ -45,11 +59,6 @@ class Case:
         self.clearing = clearing
         self.market: Market = clearing.market
 
-    @cached_property
-    def settlement(self) -> Settlement:
-        """Who pays whom, in $/h."""
-        return settle(self.market, self.clearing)
-
     @property
     def cost(self) -> float:
         """Total cost in $/h."""
@@ -60,38 +69,43 @@ class Case:
         """Aggregate demand in Mtok/s."""
         return float(self.market.arrays.demand.sum())
 
+    @cached_property
+    def settlement(self) -> Settlement:
+        """Who pays whom, in $/h."""
+        return settle(self.market, self.clearing)
+
+    @cached_property
+    def parts(self) -> xr.Dataset:
+        """Energy, scarcity, routing and congestion of every price."""
+        return decompose(self.market, self.clearing)
+
     def price(self, node: str, workload: str) -> float:
         """Return a price in $/Mtok."""
         return float(self.clearing.price.sel(node=node, workload=workload))
 
     def mean_price(self, workload: str) -> float:
-        """Return the mean price over nodes in $/Mtok, not weighted."""
+        """Return the mean price over nodes, not weighted, in $/Mtok."""
         return float(self.clearing.price.sel(workload=workload).mean())
 
     def mean_price_range(self, workload: str) -> tuple[float, float]:
-        """Return the mean over nodes of the lowest and of the highest prices that the optimum allows."""
+        """Return the means over nodes of the lowest and of the highest price that the optimum allows."""
         bounds = self.clearing.price_bounds().sel(workload=workload).mean("node")
         return float(bounds["lower"]), float(bounds["upper"])
 
-    def parts(self, node: str, workload: str) -> dict[str, float]:
-        """Return energy, scarcity, routing and congestion of a price in $/Mtok."""
-        found = decompose(self.market, self.clearing).sel(node=node, workload=workload)
-        return {str(name): float(part) for name, part in found.data_vars.items()}
-
     @property
     def scarce_pairs(self) -> int:
-        """Node-class pairs with a scarcity rent of at least `SCARCE`."""
-        rent = self.clearing.values.scarcity_rent.max(axis=2)
+        """Number of node-class pairs with a scarcity rent of at least `SCARCE`."""
         layout = self.market.layout
-        by_node = np.zeros((len(layout.nodes), len(layout.workloads)))
-        np.maximum.at(by_node, layout.asset_node, rent)
-        return int((by_node >= SCARCE).sum())
+        rent = np.zeros((len(layout.nodes), len(layout.workloads)))
+        np.maximum.at(rent, layout.asset_node, self.clearing.values.scarcity_rent.max(axis=2))
+        return int((rent >= SCARCE).sum())
 
-    @property
-    def link_use_share(self) -> Floats:
+    @cached_property
+    def link_use_share(self) -> xr.DataArray:
         """Share of each link's capacity in use, dims (arc,)."""
-        load = (self.market.arrays.link_use * self.clearing.values.flow).sum(axis=1)
-        return np.asarray(load / self.market.arrays.link_capacity)
+        arrays = self.market.arrays
+        load = (arrays.link_use * self.clearing.values.flow).sum(axis=1)
+        return self.market.layout.label(_USE_SHARE, load / arrays.link_capacity)
 
     @property
     def congested_links(self) -> int:
@@ -100,29 +114,24 @@ class Case:
 
 
 class Cases:
-    """The paper's markets, each loaded and cleared when it is first asked for."""
+    """The markets of one of the paper's scenarios, each cleared when it is first asked for.
 
-    def __init__(self) -> None:
-        self._cleared: dict[tuple[str, tuple[tuple[str, Any], ...]], Case] = {}
-        self._clearers: dict[str, Clearer] = {}
+    Parameters
+    ----------
+    name : {'us5', 'us20'}
+        The scenario; its operating point is the paper's, scale 35.
+    """
 
-    @cached_property
-    def us5(self) -> Scenario:
-        """The five-node scenario at its operating point."""
-        return load_scenario("us5")
+    def __init__(self, name: str) -> None:
+        self.scenario = load_scenario(name)
+        self._clearer: Clearer | None = None
+        self._cleared: dict[tuple[tuple[str, Any], ...], Case] = {}
 
-    @cached_property
-    def us20(self) -> Scenario:
-        """The twenty-node scenario at its operating point."""
-        return load_scenario("us20")
-
-    def case(self, name: str, overrides: Mapping[str, Any] | None = None) -> Case:
-        """Return a market of a scenario, cleared.
+    def case(self, overrides: Mapping[str, Any] | None = None) -> Case:
+        """Return the market under some overrides, cleared.
 
         Parameters
         ----------
-        name : {'us5', 'us20'}
-            The scenario.
         overrides : mapping, optional
             Dotted paths and values, as for `Scenario.override`.
 
@@ -131,25 +140,65 @@ class Cases:
         InfeasibleError
             If its demand cannot be met.
         """
-        key = name, tuple((overrides or {}).items())
+        changes = dict(overrides or {})
+        key = tuple(sorted(changes.items()))
         if key not in self._cleared:
-            scenario: Scenario = getattr(self, name)
-            market = scenario.override(dict(overrides)).market() if overrides else scenario.market()
-            clearer = self._clearers.setdefault(name, Clearer(market))
-            self._cleared[key] = Case(clearer.clear(market))
+            market = self.scenario.override(changes).market()
+            self._clearer = self._clearer or Clearer(market)
+            self._cleared[key] = Case(self._clearer.clear(market))
         return self._cleared[key]
 
-    def at_scale(self, name: str, scale: float) -> Case | None:
-        """Return the market at a demand scale; None where its demand cannot be met."""
-        try:
-            return self.case(name, {"demand.scale": float(scale)})
-        except InfeasibleError:
-            return None
+    def at_scale(self, scale: float) -> Case:
+        """Return the market at a demand scale.
 
-    @cached_property
-    def sweep(self) -> dict[int, Case]:
-        """The five-node market at whole scales from 1 on, as long as demand can be met: Figure 3."""
-        found: dict[int, Case] = {}
-        while (case := self.at_scale("us5", len(found) + 1)) is not None:
-            found[len(found) + 1] = case
-        return found
+        Raises
+        ------
+        InfeasibleError
+            If its demand cannot be met.
+        """
+        return self.case({"demand.scale": float(scale)})
+
+    def is_feasible(self, scale: float) -> bool:
+        """Whether the demand of a scale can be met."""
+        try:
+            self.at_scale(scale)
+        except InfeasibleError:
+            return False
+        return True
+
+    def sweep(self, scales: Iterable[float]) -> xr.Dataset:
+        """Clear one demand scale after the other: Figure 3.
+
+        Parameters
+        ----------
+        scales : iterable of float
+            The scales; demand must be possible to meet at each.
+
+        Returns
+        -------
+        Dataset
+            `mean_price` (demand_scale, workload), `price` (demand_scale, node, workload), and `total_cost` in $/h,
+            `scarce_pairs` and `congested_links` (demand_scale,).
+        """
+        points = [float(scale) for scale in scales]
+        cases = [self.at_scale(scale) for scale in points]
+        along = xr.DataArray(points, dims="demand_scale", attrs={"units": "1", "long_name": "demand scale"})
+        price = xr.concat([case.clearing.price for case in cases], along.rename("demand_scale"))
+        data = {
+            _SCARCE_PAIRS: [case.scarce_pairs for case in cases],
+            _CONGESTED: [case.congested_links for case in cases],
+        }
+        cost = CLEARING["total_cost"]
+        return xr.Dataset(
+            {
+                "price": price,
+                "mean_price": price.mean("node").assign_attrs(_MEAN_PRICE.attrs()),
+                "total_cost": (
+                    "demand_scale",
+                    [case.cost for case in cases],
+                    cost.attrs(),
+                ),
+                **{item.name: (item.dims, values, item.attrs()) for item, values in data.items()},
+            },
+            coords={"demand_scale": along},
+        )

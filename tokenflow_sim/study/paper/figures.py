@@ -5,65 +5,81 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.study.paper.cases import OVERHEAD, TIGHT_LATENCY, Case, Cases
+from tokenflow_sim.study.paper.cases import TIGHT_LATENCY, TRANSFER_AWARE, Case, Cases
+from tokenflow_sim.variables import Variable
 
 SWEEP = np.arange(1.0, 46.0)
+"""The demand scales of Figure 3."""
+
+_PROCESSING = Variable("processing", ("node", "workload"), "Mtok/s", "processing at the node")
+_UTILISATION = Variable("utilisation", ("node", "workload"), "1", "share of capacity in use")
+_PLACES = (
+    Variable("latitude", ("node",), "degrees_north", "latitude"),
+    Variable("longitude", ("node",), "degrees_east", "longitude"),
+    Variable("power_mw", ("node",), "MW", "power of the site"),
+    Variable("electricity_price", ("node",), "$/kWh", "electricity price"),
+)
 
 
 def dispatch_map(cases: Cases) -> xr.Dataset:
     """Return what the maps of Figures 1 and 2 draw.
 
+    Parameters
+    ----------
+    cases : Cases
+        The scenario's markets.
+
     Returns
     -------
     Dataset
-        `processing` and `utilisation` (node, workload), `flow` (arc, workload), `link_use_share` (arc,) and, along
-        node, `latitude`, `longitude`, `power_mw` and `electricity_price`.
+        `processing`, `utilisation` (zero where there is no capacity) and `price` (node, workload), `flow`
+        (arc, workload), `link_use_share` (arc,) and, along node, `latitude`, `longitude`, `power_mw` and
+        `electricity_price`.
     """
     case = cases.case()
-    layout = case.market.layout
-    at = xr.DataArray(layout.nodes[layout.asset_node], dims="asset", name="node")
-    processing = case.clearing.dispatch.groupby(at.rename("node")).sum().reindex(node=layout.nodes)
-    capacity = case.market["capacity"].groupby(at.rename("node")).sum().reindex(node=layout.nodes)
-    nodes = cases.scenario.nodes
-    along = {
-        "latitude": ("degrees_north", [node.latitude for node in nodes.values()]),
-        "longitude": ("degrees_east", [node.longitude for node in nodes.values()]),
-        "power_mw": ("MW", [node.power_mw for node in nodes.values()]),
-        "electricity_price": ("$/kWh", [node.electricity_price for node in nodes.values()]),
+    layout, arrays = case.market.layout, case.market.arrays
+    processing = np.zeros((len(layout.nodes), len(layout.workloads)))
+    capacity = np.zeros_like(processing)
+    np.add.at(processing, layout.asset_node, case.clearing.values.dispatch.sum(axis=2))
+    np.add.at(capacity, layout.asset_node, arrays.capacity.sum(axis=2))
+    share = np.divide(processing, capacity, out=np.zeros_like(capacity), where=capacity > 0)
+    nodes = cases.scenario.nodes.values()
+    places = {
+        item.name: (item.dims, [getattr(node, item.name) for node in nodes], item.attrs()) for item in _PLACES
     }
-    data = {
-        "processing": processing.assign_attrs(units="Mtok/s", long_name="processing"),
-        "utilisation": (processing / capacity).assign_attrs(units="1", long_name="share of capacity in use"),
-        "flow": case.clearing.flow,
-        "link_use_share": case.saturated,
-        "price": case.clearing.price,
-    }
-    return xr.Dataset(data).assign(
+    return xr.Dataset(
         {
-            name: ("node", values, {"units": unit, "long_name": name.replace("_", " ")})
-            for name, (unit, values) in along.items()
+            "processing": layout.label(_PROCESSING, processing),
+            "utilisation": layout.label(_UTILISATION, share),
+            "price": case.clearing.price,
+            "flow": case.clearing.flow,
+            "link_use_share": case.link_use_share,
         }
-    )
+    ).assign(places)
 
 
 def bottlenecks(cases: Cases) -> xr.Dataset:
     """Return what Figure 4 draws: link utilisation under the transfer-aware program, chat prices around tight latency.
+
+    Parameters
+    ----------
+    cases : Cases
+        The five-node markets.
 
     Returns
     -------
     Dataset
         `link_use_share` (arc,), `chat_price_before` and `chat_price_after` (node,).
     """
-    overhead = {f"workloads.{name}.overhead": factor for name, factor in OVERHEAD.items()}
-    aware = cases.case({"market.bandwidth": "physical"} | overhead)
 
-    def chat(case: Case) -> xr.DataArray:
-        return case.clearing.price.sel(workload="chat", drop=True)
+    def chat(case: Case, when: str) -> xr.DataArray:
+        price = case.clearing.price.sel(workload="chat", drop=True)
+        return price.assign_attrs(long_name=f"price of chat {when} tight latency limits")
 
     return xr.Dataset(
         {
-            "link_use_share": aware.saturated,
-            "chat_price_before": chat(cases.case()),
-            "chat_price_after": chat(cases.case(TIGHT_LATENCY)),
+            "link_use_share": cases.case(TRANSFER_AWARE).link_use_share,
+            "chat_price_before": chat(cases.case(), "before"),
+            "chat_price_after": chat(cases.case(TIGHT_LATENCY), "under"),
         }
     )

@@ -60,18 +60,34 @@ class Reproduction:
     def dataset(self) -> xr.Dataset:
         """The table's numbers along `row`."""
         names = [f"{row.section}: {row.name}" for row in self.rows]
-        return xr.Dataset(
-            {
-                "paper": ("row", [row.paper for row in self.rows]),
-                "ours": ("row", [row.ours for row in self.rows]),
-            },
-            coords={"row": names},
-        )
+        columns = ("paper", "ours", "difference", "tolerance")
+        data = {name: ("row", [float(getattr(row, name)) for row in self.rows]) for name in columns}
+        return xr.Dataset(data, coords={"row": names})
 
     @property
     def failures(self) -> tuple[Row, ...]:
         """Rows that should match and do not."""
         return tuple(row for row in self.rows if row.matches is False)
+
+    def __str__(self) -> str:
+        """Write every row, and below them the notes that they refer to."""
+        notes = list(dict.fromkeys(row.note for row in self.rows))
+        verdicts = {True: "matches", False: "DIFFERS", None: "open"}
+        lines: list[str] = []
+        section = None
+        for row in self.rows:
+            if row.section != section:
+                section = row.section
+                lines += ["", section]
+            whole = float(row.paper).is_integer() and float(row.ours).is_integer()
+            decimals = 0 if whole else row.printed + 2
+            lines.append(
+                f"  {row.name:<44}{row.paper:>11,.{row.printed}f}{row.ours:>14,.{decimals}f}"
+                f"{round(row.difference, decimals) + 0.0:>+12,.{decimals}f}  {verdicts[row.matches]:<8}"
+                f"[{notes.index(row.note) + 1}]"
+            )
+        lines += ["", *(f"[{number}] {note}" for number, note in enumerate(notes, 1))]
+        return "\n".join(lines[1:])
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write the table as CSV and each figure's data as NetCDF.
@@ -104,7 +120,7 @@ def reproduce() -> Reproduction:
     Returns
     -------
     Reproduction
-        Rows with the paper's number, ours and whether they agree within one unit of the last printed digit.
+        Rows with the paper's number, ours and whether they agree to the digits printed.
     """
     five, twenty = Cases("us5"), Cases("us20")
     made: list[Row] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 
@@ -26,8 +25,9 @@ class Row:
         Where an input is calibrated, or why the number cannot be derived from the paper's text.
     expected : bool
         Whether it should match; false where it cannot be derived.
-    slack : float
-        How far off it may be, where rounding alone does not say: in the number's own unit.
+    between : tuple of float, optional
+        Lowest and highest value among the optima, where the optimum is not unique: the paper's number must be one
+        of these.
     """
 
     section: str
@@ -37,7 +37,7 @@ class Row:
     printed: int
     note: str = ""
     expected: bool = True
-    slack: float = 0.0
+    between: tuple[float, float] | None = None
 
     @property
     def difference(self) -> float:
@@ -46,13 +46,16 @@ class Row:
 
     @property
     def tolerance(self) -> float:
-        """One unit of the last printed digit, or the slack where that is larger."""
-        return max(10.0**-self.printed, self.slack)
+        """Half a unit of the last printed digit."""
+        return 0.5 * 10.0**-self.printed
 
     @property
     def matches(self) -> bool | None:
-        """Whether they agree; None where they need not."""
+        """Whether they agree to the digits printed; None where they need not."""
         if not self.expected:
             return None
-        # A digit's breadth and the rounding of its own subtraction.
-        return abs(self.difference) <= self.tolerance * (1 + 1e-9) and math.isfinite(self.ours)
+        low, high = self.between or (self.ours, self.ours)
+        room = self.tolerance + 1e-12 * max(
+            1.0, abs(self.paper)
+        )  # what subtracting two such numbers rounds off
+        return low - room <= self.paper <= high + room
