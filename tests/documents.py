@@ -15,7 +15,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[1]
 SET_UP = "pip install uv && "
 TEST_COMMAND = "uv run pytest"
-SECONDS = 240.0
+SECONDS = 600.0
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _KINDS = {"bash", "python", "text", "yaml", "csv", "bibtex", "mermaid"}
 

@@ -27,6 +27,7 @@ def of(page: Path) -> str:
     return page.relative_to(CHECKOUT).as_posix()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES_TO_RUN, ids=of)
 def test_every_command_and_every_block_of_python_runs(page: Path, tmp_path: Path, uv: str) -> None:
     assert list(run_page(page.read_text(encoding="utf-8"), tmp_path, uv))

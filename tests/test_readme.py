@@ -21,6 +21,7 @@ def test_it_opens_with_the_main_job_and_the_tests_and_ci_runs_these_very_command
     assert {job, tests} <= set(commands_of(run))
 
 
+@pytest.mark.long
 def test_every_command_and_every_block_of_python_runs(tmp_path: Path, uv: str) -> None:
     (tmp_path / "experiments").symlink_to(CHECKOUT / "experiments")
     ran = [block.kind for block, _ in run_page(README, tmp_path, uv)]

@@ -15,13 +15,15 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
 MINUTES = 60.0
 
+pytestmark = pytest.mark.long
+
 
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command as a stranger would: without this environment's variables, outside the checkout."""
     foreign = {"VIRTUAL_ENV", "PYTHONPATH", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_NO_SYNC"}
     env = {name: value for name, value in os.environ.items() if name not in foreign} | {"MPLBACKEND": "Agg"}
     done = subprocess.run(
-        command, cwd=cwd, env=env, text=True, capture_output=True, timeout=5 * MINUTES, check=False
+        command, cwd=cwd, env=env, text=True, capture_output=True, timeout=10 * MINUTES, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
