@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 import tokenflow_sim as tf
+from tokenflow_sim.market.engine import Engine
 
 
 def array(values: Any, /, **labels: Any) -> xr.DataArray:
@@ -70,3 +71,26 @@ def small(
         else:
             given[name] = values
     return tf.Market(**given)
+
+
+_CLEARERS: dict[Any, tf.Clearer] = {}
+
+
+def cleared(market: tf.Market) -> tf.Clearing:
+    """Clear a market, with the Clearer of an earlier one of the same structure if there was any.
+
+    Building the labelled model takes a hundred times as long as clearing such a market; that both ways end in
+    the same bits is what test_history and test_clearing hold.
+    """
+    power = market.arrays.power_use
+    key = (market.layout, market.arrays.link_use.tobytes(), None if power is None else power.tobytes())
+    if key not in _CLEARERS:
+        _CLEARERS[key] = tf.Clearer(market)
+    return _CLEARERS[key].clear(market)
+
+
+def cleared_lazily(market: tf.Market) -> tf.Clearing:
+    """Clear a market of a structure that no other test has, as large ones are: without a labelled model."""
+    clearer = tf.Clearer.__new__(tf.Clearer)
+    clearer._engine = Engine(market, lazy=True)
+    return clearer.clear(market)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import tokenflow_sim as tf
-from tests.market.small import small
+from tests.market.small import cleared, cleared_lazily, small
 from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
@@ -16,13 +16,13 @@ from tests.oracle.price_face import PriceFace
 
 
 def interval(market: tf.Market, node: str, workload: str = "chat") -> tuple[float, float]:
-    bounds = tf.clear(market).price_bounds().sel(node=node, workload=workload)
+    bounds = cleared(market).price_bounds().sel(node=node, workload=workload)
     return float(bounds.lower), float(bounds.upper)
 
 
 def test_dallas_image_price_at_forty_times() -> None:
     """Its image demand equals its capacity exactly: any price from 89 to 90 supports the paper's optimum."""
-    clearing = tf.clear(paper_market(5, scale=40.0))
+    clearing = cleared(paper_market(5, scale=40.0))
     bounds = clearing.price_bounds()
     dallas = bounds.sel(node="dallas", workload="image")
     assert float(dallas.lower) == pytest.approx(89.0, abs=1e-9)
@@ -38,14 +38,14 @@ def test_dallas_image_price_at_forty_times() -> None:
     "name", ["token_equivalent", "latency_rule", "shared_power_shedding", "blocks_and_steps"]
 )
 def test_intervals_are_those_of_the_face_of_optimal_duals(name: str) -> None:
-    @effort(4)
+    @effort(3)
     @given(markets(FORMULATIONS[name]))
     def run(market: tf.Market) -> None:
         tell(market)
         best = solve(market)
         assert best is not None
         face = PriceFace(market, best.dispatch, best.flow, best.unserved)
-        clearing = tf.clear(market)
+        clearing = cleared_lazily(market)
         bounds = clearing.price_bounds()
         for spot in np.ndindex(*clearing.values.price.shape):
             lower, upper = face.interval(*spot)
@@ -70,7 +70,7 @@ def test_a_price_is_the_finite_difference_of_cost(name: str) -> None:
     @given(markets(FORMULATIONS[name], "continuous"))
     def run(market: tf.Market) -> None:
         tell(market)
-        clearing = tf.clear(market)
+        clearing = cleared_lazily(market)
         for spot in np.ndindex(*clearing.values.price.shape):
             if market.arrays.demand[*spot, 0] < step:
                 continue
@@ -109,7 +109,7 @@ def test_a_link_filled_to_the_last_unit_parts_left_from_right() -> None:
     )
     assert interval(market, "east") == (1.0, 3.0)
     assert interval(market, "west") == (1.0, 1.0)
-    assert tf.clear(market).price.sel(node="east").item() == 3.0
+    assert cleared(market).price.sel(node="east").item() == 3.0
 
 
 def test_asking_for_intervals_leaves_the_clearing_as_it_was() -> None:

@@ -10,7 +10,7 @@ import xarray as xr
 from hypothesis import given
 
 import tokenflow_sim as tf
-from tests.market.small import small
+from tests.market.small import cleared, cleared_lazily, small
 from tests.oracle.effort import effort, tell
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import OVERHEAD, paper_market
@@ -18,7 +18,7 @@ from tokenflow_sim.market.prices import PARTS, decompose_values
 
 
 def split(market: tf.Market) -> tuple[tf.Clearing, xr.Dataset]:
-    clearing = tf.clear(market)
+    clearing = cleared(market)
     parts = tf.decompose(market, clearing)
     total = sum(parts[name] for name in PARTS)
     np.testing.assert_allclose(total, clearing.price, rtol=1e-12, atol=1e-12)
@@ -166,7 +166,7 @@ def test_parts_of_random_prices_sum_to_them_and_are_not_negative_where_served(na
     @given(markets(FORMULATIONS[name]))
     def run(market: tf.Market) -> None:
         tell(market)
-        values = tf.clear(market).values
+        values = cleared_lazily(market).values
         parts = decompose_values(market.layout, market.arrays, values)
         size = max(1.0, float(np.abs(values.price).max()))
         np.testing.assert_allclose(sum(parts.values()), values.price, atol=1e-12 * size)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 import tokenflow_sim as tf
-from tests.market.small import small
+from tests.market.small import cleared, cleared_lazily, small
 from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
@@ -25,7 +25,7 @@ PLAIN: dict[str, Any] = {
 
 def test_a_link_is_used_until_its_charge_eats_the_difference() -> None:
     """Two dollars apart, half a dollar per unit: four units, 0.5/2 * 16 $/s of cost, a rent of two."""
-    clearing = tf.clear(small(**PLAIN, link_curvature=[0.5]))
+    clearing = cleared(small(**PLAIN, link_curvature=[0.5]))
     assert clearing.flow.item() == pytest.approx(4.0)
     assert clearing.congestion_rent.item() == pytest.approx(2.0)
     assert clearing.values.dispatch.ravel() == pytest.approx([6.0, 6.0])
@@ -36,14 +36,14 @@ def test_a_link_is_used_until_its_charge_eats_the_difference() -> None:
 
 def test_route_cost_and_link_use_enter_the_balance_of_charges() -> None:
     """1.5 dollars are left; a unit of service is two of load: 2 * 0.25 * load = 1.5."""
-    clearing = tf.clear(small(**PLAIN, link_curvature=[0.25], route_cost=[[0.5]], link_use=[[2.0]]))
+    clearing = cleared(small(**PLAIN, link_curvature=[0.25], route_cost=[[0.5]], link_use=[[2.0]]))
     assert clearing.congestion_rent.item() == pytest.approx(0.75)
     assert clearing.flow.item() == pytest.approx(1.5)
 
 
 def test_a_full_link_adds_its_own_rent_to_the_charge() -> None:
     """At three units the charge is 1.5; the limit's own dual makes up the rest of two."""
-    clearing = tf.clear(small(**PLAIN | {"arcs": [("east", "west", 3.0)]}, link_curvature=[0.5]))
+    clearing = cleared(small(**PLAIN | {"arcs": [("east", "west", 3.0)]}, link_curvature=[0.5]))
     assert clearing.flow.item() == pytest.approx(3.0)
     assert clearing.congestion_rent.item() == pytest.approx(2.0)
     assert clearing.certificate.worst < 1e-9
@@ -54,7 +54,7 @@ def test_a_price_moves_by_the_slope_along_the_margin() -> None:
     market = small(
         assets=[("west", 1.0, 20.0)], demand=[2.0, 6.0], arcs=[("east", "west", 100.0)], link_curvature=[0.5]
     )
-    clearing = tf.clear(market)
+    clearing = cleared(market)
     assert clearing.price.sel(node="east").item() == pytest.approx(1.0 + 0.5 * 6.0)
     assert clearing.values.cost == pytest.approx(8.0 + 0.25 * 36)
     step = 1e-3
@@ -74,7 +74,7 @@ def test_demand_is_shed_where_the_charge_exceeds_its_value() -> None:
         arcs=[("east", "west", 100.0)],
         link_curvature=[0.5],
     )
-    clearing = tf.clear(market)
+    clearing = cleared(market)
     assert clearing.unserved.to_numpy().ravel() == pytest.approx([0.0, 6.0])
     assert clearing.price.sel(node="east").item() == pytest.approx(3.0)
 
@@ -114,7 +114,7 @@ def test_random_markets_have_the_oracles_cost_and_rents() -> None:
     @given(markets(FORMULATIONS["congestion_qp"]))
     def run(market: tf.Market) -> None:
         tell(market)
-        clearing, best = tf.clear(market), solve(market)
+        clearing, best = cleared_lazily(market), solve(market)
         assert best is not None
         a, v = market.arrays, clearing.values
         assert v.cost == pytest.approx(best.cost, rel=1e-9, abs=1e-9)

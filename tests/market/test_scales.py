@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tokenflow_sim as tf
-from tests.market.small import small
+from tests.market.small import cleared, small
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.paper_markets import paper_market
 
@@ -17,7 +17,7 @@ HERE: dict[str, Any] = {"nodes": ("here",)}
 
 
 def price_of(**market: Any) -> list[float]:
-    clearing = tf.clear(small(**market))
+    clearing = cleared(small(**market))
     assert clearing.certificate.worst < 1e-9
     prices: list[float] = clearing.values.price.ravel().tolist()
     return prices
@@ -43,7 +43,7 @@ def test_units_of_links_change_the_outcome_by_units_only() -> None:
     plain: dict[str, Any] = {"assets": [("west", 1.0, 20.0), ("east", 3.0, 5.0)], "demand": [3.0, 4.0]}
     for use in (1e-6, 1.0, 1e6):
         market = small(**plain, arcs=[("east", "west", use)], link_use=[[use]])
-        clearing = tf.clear(market)
+        clearing = cleared(market)
         assert clearing.flow.item() == pytest.approx(1.0, rel=1e-12)
         assert clearing.congestion_rent.item() == pytest.approx(2.0 / use, rel=1e-12)
 
@@ -63,7 +63,7 @@ def test_large_and_small_nodes_in_one_market() -> None:
     market = small(
         assets=[("west", 1.0, 1e7), ("east", 3.0, 5.0)], demand=[1e6, 1e-3], arcs=[("east", "west", 1e-4)]
     )
-    clearing = tf.clear(market)
+    clearing = cleared(market)
     assert clearing.values.price.ravel().tolist() == [1.0, 3.0]
     assert clearing.flow.item() == pytest.approx(1e-4)
     assert clearing.values.dispatch.ravel() == pytest.approx([1e6 + 1e-4, 9e-4])
@@ -71,7 +71,7 @@ def test_large_and_small_nodes_in_one_market() -> None:
 
 def test_no_demand_at_all() -> None:
     """One more unit would cost the cheapest offer that can reach it."""
-    clearing = tf.clear(
+    clearing = cleared(
         small(
             assets=[("west", 1.0, 2.0), ("west", 0.5, 0.0)],
             demand=[0.0, 0.0],
@@ -97,7 +97,7 @@ def test_nothing_offered_anywhere_and_a_finite_value() -> None:
         value=50.0,
         arcs=[("west", "east", 9.0)],
     )
-    clearing = tf.clear(market)
+    clearing = cleared(market)
     assert clearing.values.unserved.ravel().tolist() == [3.0, 2.0]
     assert clearing.values.price.ravel().tolist() == [50.0, 50.0]
     assert clearing.values.cost == 250.0
@@ -115,7 +115,7 @@ def test_a_single_node_and_class() -> None:
 
 
 def test_links_and_power_without_a_limit() -> None:
-    clearing = tf.clear(
+    clearing = cleared(
         small(
             assets=[("west", 1.0, 20.0), ("east", 3.0, 5.0)],
             demand=[3.0, 9.0],
@@ -131,7 +131,7 @@ def test_links_and_power_without_a_limit() -> None:
 
 
 def test_free_links_in_a_circle_carry_nothing_round_it() -> None:
-    clearing = tf.clear(
+    clearing = cleared(
         small(
             assets=[("west", 1.0, 20.0), ("east", 1.0, 20.0)],
             demand=[3.0, 4.0],
@@ -155,7 +155,7 @@ def test_blocks_smaller_than_the_shift_are_not_stepped_over(gap: float) -> None:
 @pytest.mark.parametrize("gap", [1e-3, 1e-5, 1e-7, 1e-9])
 def test_offers_that_differ_by_less_than_the_shift_are_taken_in_order(gap: float) -> None:
     offers = [("here", 1.0 + gap, 5.0), ("here", 1.0, 5.0)]
-    clearing = tf.clear(small(**HERE, assets=offers, demand=[7.0]))
+    clearing = cleared(small(**HERE, assets=offers, demand=[7.0]))
     assert clearing.price.item() == 1.0 + gap
     assert clearing.values.dispatch.ravel() == pytest.approx([2.0, 5.0])
 
@@ -165,7 +165,7 @@ def test_a_shortfall_however_small_is_told_or_within_tolerance(missing: float) -
     market = small(**HERE, assets=[("here", 1.0, 5.0 - missing)], demand=[5.0])
     told: dict[Any, float] = {}
     try:
-        assert tf.clear(market).certificate.worst < 1e-7
+        assert cleared(market).certificate.worst < 1e-7
     except tf.InfeasibleError as error:
         told = error.shortfall
     assert told == pytest.approx({("here", "chat"): missing}, rel=0.1) if told else missing < 1e-7
@@ -207,5 +207,5 @@ def test_a_shortfall_is_named_in_any_unit(unit: float) -> None:
         assets=[("west", 1.0, 5.0 * unit)], demand=[2.0 * unit, 4.0 * unit], arcs=[("east", "west", 9 * unit)]
     )
     with pytest.raises(tf.InfeasibleError) as caught:
-        tf.clear(market)
+        cleared(market)
     assert sum(caught.value.shortfall.values()) == pytest.approx(unit)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 import tokenflow_sim as tf
-from tests.market.small import small
+from tests.market.small import cleared, small
 from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
@@ -73,14 +73,14 @@ def test_full_power_stops_all_classes_that_draw_it() -> None:
 
 def test_where_no_more_can_be_served_the_price_is_what_one_less_saves() -> None:
     market = small(nodes=("here",), assets=[("here", 1.0, 2.0), ("here", 3.0, 3.0)], demand=[5.0])
-    assert tf.clear(market).price.item() == 3.0
+    assert cleared(market).price.item() == 3.0
     exact = small(nodes=("here",), assets=[("here", 1.0, 2.0), ("here", 3.0, 3.0)], demand=[2.0])
-    assert tf.clear(exact).price.item() == 3.0
+    assert cleared(exact).price.item() == 3.0
     idle = small(assets=[("west", 1.0, 2.0)], demand=[1.0, 0.0])
-    assert tf.clear(idle).price.to_numpy().ravel().tolist() == [1.0, 0.0]
+    assert cleared(idle).price.to_numpy().ravel().tolist() == [1.0, 0.0]
 
 
 def test_shedding_makes_room() -> None:
     market = small(nodes=("here",), assets=[("here", 3.0, 5.0)], demand=[5.0], value=50.0)
-    assert tf.clear(market).price.item() == 50.0
+    assert cleared(market).price.item() == 50.0
     assert found(market)[0].tolist() == [False]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 import tokenflow_sim as tf
-from tests.market.small import small
+from tests.market.small import cleared, cleared_lazily, small
 from tests.oracle.effort import effort, tell
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
@@ -25,7 +25,7 @@ def market() -> tf.Market:
 
 
 def test_every_party_by_hand(market: tf.Market) -> None:
-    settlement = tf.settle(market, tf.clear(market))
+    settlement = tf.settle(market, cleared(market))
     assert (settlement.payment / 3600).to_numpy().ravel() == pytest.approx([2 * 1.0, 4 * 3.0])
     assert (settlement.revenue / 3600).to_numpy().ravel() == pytest.approx([3.5 * 1.0, 1.5 * 3.0, 1.0 * 3.0])
     assert (settlement.link_income / 3600).to_numpy().ravel() == pytest.approx([1.5 * 2.0, 0.0])
@@ -33,7 +33,7 @@ def test_every_party_by_hand(market: tf.Market) -> None:
 
 
 def test_totals_by_party(market: tf.Market) -> None:
-    totals = tf.settle(market, tf.clear(market)).by_party()
+    totals = tf.settle(market, cleared(market)).by_party()
     assert float(totals.revenue.sel(provider="acme")) == pytest.approx(3600 * 8.0)
     assert float(totals.revenue.sel(provider="bolt")) == pytest.approx(3600 * 3.0)
     assert float(totals.link_income.sel(owner="tier1")) == pytest.approx(3600 * 3.0)
@@ -44,7 +44,7 @@ def test_totals_by_party(market: tf.Market) -> None:
 
 def test_without_a_network_no_owner_earns() -> None:
     market = small(nodes=("here",), assets=[("here", 1.0, 9.0)], demand=[2.0])
-    settlement = tf.settle(market, tf.clear(market))
+    settlement = tf.settle(market, cleared(market))
     totals = settlement.by_party()
     assert totals.link_income.sizes == {"owner": 0}
     assert settlement.link_income.shape == (0, 1)
@@ -54,21 +54,21 @@ def test_without_a_network_no_owner_earns() -> None:
 
 def test_what_is_not_served_is_not_paid() -> None:
     market = small(nodes=("here",), assets=[("here", 1.0, 2.0)], demand=[[[1.5, 1.0]]], value=[[[50.0, 9.0]]])
-    assert float(tf.settle(market, tf.clear(market)).payment.sum()) == 3600 * 2.0 * 9.0
+    assert float(tf.settle(market, cleared(market)).payment.sum()) == 3600 * 2.0 * 9.0
 
 
 def test_route_costs_go_to_the_link() -> None:
     market = small(
         assets=[("west", 1.0, 9.0)], demand=[0.0, 4.0], arcs=[("east", "west", 9.0)], route_cost=[[0.25]]
     )
-    settlement = tf.settle(market, tf.clear(market))
+    settlement = tf.settle(market, cleared(market))
     assert settlement.link_income.item() == pytest.approx(3600 * 4 * 0.25)
     assert settlement.payment.sum().item() == pytest.approx(3600 * 4 * 1.25)
 
 
 def test_a_rate_does_not_depend_on_the_length_of_the_period(market: tf.Market) -> None:
     short = market.replace(hours=0.25)
-    one, other = tf.settle(market, tf.clear(market)), tf.settle(short, tf.clear(short))
+    one, other = tf.settle(market, cleared(market)), tf.settle(short, cleared(short))
     assert (one.payment == other.payment).all()
     assert (one.revenue == other.revenue).all()
 
@@ -78,7 +78,7 @@ def test_money_in_is_money_out_in_random_markets() -> None:
     @given(markets(FORMULATIONS["shared_power_shedding"]))
     def run(market: tf.Market) -> None:
         tell(market)
-        clearing = tf.clear(market)
+        clearing = cleared_lazily(market)
         settlement, money = (
             tf.settle(market, clearing),
             settle_values(market.layout, market.arrays, clearing.values),
@@ -103,7 +103,7 @@ def test_money_in_is_money_out_in_random_markets() -> None:
 def test_the_papers_operating_point() -> None:
     """Users pay 139,446 $/h, providers get 137,613; the rest belongs to the networks."""
     market = paper_market(5)
-    settlement = tf.settle(market, tf.clear(market))
+    settlement = tf.settle(market, cleared(market))
     assert round(float(settlement.payment.sum())) == 139_446
     assert round(float(settlement.revenue.sum())) == 137_613
     assert float(settlement.link_income.sum()) == pytest.approx(1_784 + 49.71, abs=0.5)

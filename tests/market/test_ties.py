@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tokenflow_sim as tf
-from tests.market.small import small
+from tests.market.small import cleared, small
 
 
 def dispatched(**market: Any) -> Any:
-    clearing = tf.clear(small(**{"nodes": ("here",)} | market))
+    clearing = cleared(small(**{"nodes": ("here",)} | market))
     assert clearing.certificate.worst < 1e-9
     return clearing.dispatch.to_numpy().squeeze().tolist()
 
@@ -49,7 +48,7 @@ def test_offers_of_nothing_take_nothing() -> None:
 def test_offers_at_two_nodes_do_not_share() -> None:
     """Which node serves is settled by the generic direction; what it serves is shared there."""
     offers = [("west", 7.0, 4.0), ("west", 7.0, 4.0), ("east", 7.0, 8.0)]
-    clearing = tf.clear(
+    clearing = cleared(
         small(assets=offers, demand=[2.0, 2.0], arcs=[("west", "east", 9.0), ("east", "west", 9.0)])
     )
     west0, west1, east = clearing.values.dispatch.ravel()
@@ -59,7 +58,7 @@ def test_offers_at_two_nodes_do_not_share() -> None:
 
 def test_sharing_costs_nothing_and_moves_no_price() -> None:
     offers = [("here", 7.0, 1.0), ("here", 7.0, 5.0), ("here", 2.0, 1.0)]
-    clearing = tf.clear(small(nodes=("here",), assets=offers, demand=[4.0]))
+    clearing = cleared(small(nodes=("here",), assets=offers, demand=[4.0]))
     assert clearing.values.cost == pytest.approx(2.0 + 3 * 7.0)
     assert clearing.price.item() == 7.0
 
@@ -74,7 +73,7 @@ def test_power_that_would_not_suffice_for_an_equal_share_stands_in_its_way() -> 
         power_use=[1.0, 1.0, 1.0],
         power_limit=[1.0, np.inf, 9.0],
     )
-    clearing = tf.clear(market)
+    clearing = cleared(market)
     first, second, third = clearing.values.dispatch.ravel()
     assert clearing.certificate.worst < 1e-9
     assert first <= 1.0 + 1e-12
@@ -94,7 +93,7 @@ def test_an_asset_whose_power_has_a_price_keeps_what_it_has() -> None:
         assets=[("here", [7.0, 10.0], [4.0, 4.0]), ("here", [7.0, 30.0], [4.0, 4.0])],
         demand=[[4.0, 2.0]], power_use=[[1.0, 2.0], [1.0, 2.0]], power_limit=[5.0, 9.0],
     )  # fmt: skip
-    clearing = tf.clear(market)
+    clearing = cleared(market)
     assert clearing.certificate.worst < 1e-9
     chat, image = clearing.values.dispatch[:, 0, 0], clearing.values.dispatch[:, 1, 0]
     assert image.tolist() == pytest.approx([2.0, 0.0])
