@@ -98,3 +98,8 @@ def test_progress_counts_on_a_terminal(monkeypatch) -> None:
     assert "running" in text
     assert "4/4" in text
     assert "left" in text
+
+
+def test_things_are_counted_in_words() -> None:
+    counted = [console.counted(*pair) for pair in ((0, "arc"), (1, "class"), (2, "class"), (8760, "period"))]
+    assert counted == ["0 arcs", "1 class", "2 classes", "8,760 periods"]

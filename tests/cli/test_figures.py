@@ -7,6 +7,7 @@ import matplotlib.image
 import pytest
 import xarray as xr
 
+import tokenflow_sim.plot as plot
 from tests.cli.conftest import Invoke, assert_clean_error
 
 
@@ -21,6 +22,13 @@ def test_figures_are_drawn_beside_the_run(tokenflow: Invoke, run_file: Path) -> 
         assert pixels.min() < 0.5 < pixels.max(), "neither blank nor black"
 
 
+@pytest.fixture
+def only_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw one figure only, where the others would take time and show nothing more."""
+    monkeypatch.setattr(plot, "figures", lambda results: {"prices": plot.prices}, raising=False)
+
+
+@pytest.mark.usefixtures("only_prices")
 @pytest.mark.parametrize(("format", "head"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_figures_of_one_run_are_the_same_bits(
     tokenflow: Invoke, run_file: Path, format: str, head: bytes
@@ -35,6 +43,7 @@ def test_figures_of_one_run_are_the_same_bits(
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
 
 
+@pytest.mark.usefixtures("only_prices")
 def test_figures_are_kept_without_force_and_replaced_with_it(tokenflow: Invoke, run_file: Path) -> None:
     Path("out").mkdir()
     Path("out/prices.png").write_text("precious")

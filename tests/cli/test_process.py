@@ -74,6 +74,7 @@ def wait_for_draft(folder: Path, running: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "status", "told"),
     [(signal.SIGINT, 130, "interrupted: no unfinished file was left behind\n"), (signal.SIGTERM, 143, "")],
@@ -101,6 +102,7 @@ def test_a_run_that_is_stopped_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     line = subprocess.run(
         ["bash", "-c", '"$@" | head -n 1', "-", *command(), "list", "scenarios"], cwd=tmp_path, env=environment(),
@@ -138,6 +140,7 @@ def on_a_terminal(*words: str, cwd: Path, columns: int = 80) -> str:
     return shown.decode()
 
 
+@pytest.mark.long
 def test_a_terminal_shows_progress_and_tables_that_fit(tmp_path: Path) -> None:
     shown = on_a_terminal("run", "us5", "--periods", "30", "--out", "out.nc", cwd=tmp_path)
     plain = CONTROL.sub("", shown)
@@ -147,6 +150,7 @@ def test_a_terminal_shows_progress_and_tables_that_fit(tmp_path: Path) -> None:
     assert any("silicon_valley_dc" in line for line in lines)
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     script = (
         "import resource, signal\n"

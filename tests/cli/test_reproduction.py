@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,14 +9,11 @@ import xarray as xr
 
 import tokenflow_sim.study
 from tests.cli.conftest import Invoke, assert_clean_error
-from tokenflow_sim.study import Reproduction, reproduce
+from tokenflow_sim.study import Reproduction
+from tokenflow_sim.study.paper.row import Row
 
 
-@pytest.fixture(scope="module")
-def reproduction() -> Reproduction:
-    return reproduce()
-
-
+@pytest.mark.long
 def test_the_paper_is_reproduced_and_written(tokenflow: Invoke) -> None:
     result = tokenflow("reproduce", "--figures", "paper/data", "--out", "paper/table.csv")
     assert result.exit_code == 0, result.output
@@ -37,17 +33,24 @@ def test_the_paper_is_reproduced_and_written(tokenflow: Invoke) -> None:
 
 
 def test_a_number_that_should_match_and_does_not_ends_in_status_1(
-    tokenflow: Invoke, reproduction: Reproduction, monkeypatch: pytest.MonkeyPatch
+    tokenflow: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = next(row for row in reproduction.rows if row.matches)
-    rows = tuple(replace(row, paper=row.paper * 1.1) if row is wrong else row for row in reproduction.rows)
-    monkeypatch.setattr(tokenflow_sim.study, "reproduce", lambda: Reproduction(rows, reproduction.figures))
+    rows = (
+        Row("baseline", "cost, $/h", 123_635, 123_635.32, 0, "calibrated"),
+        Row("baseline", "mean price, $/Mtok", 41.9, 42.1, 1, "calibrated"),
+        Row("settlement", "residual, $/h", 49.71, -1e-12, 2, "not derivable", expected=False),
+    )
+    monkeypatch.setattr(tokenflow_sim.study, "reproduce", lambda: Reproduction(rows, {}))
     result = tokenflow("reproduce", "--out", "table.csv")
     assert result.exit_code == 1
-    assert result.stdout.count("DIFFERS") == 1
-    assert f"  differs: {wrong.section}: {wrong.name}" in result.stdout
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["cost,", "$/h", "123,635", "123,635.32", "+0.32", "matches", "1"] in lines
+    assert ["mean", "price,", "$/Mtok", "41.9", "42.100", "+0.20", "DIFFERS", "1"] in lines
+    assert ["residual,", "$/h", "49.71", "0.0000", "-50", "open", "2"] in lines
+    assert "1 of the 2 numbers that should match do; 1 more cannot be derived" in result.stdout
+    assert "  differs: baseline: mean price, $/Mtok" in result.stdout
     assert "Traceback" not in result.output
-    assert Path("table.csv").exists(), "the table of what differs is wanted all the more"
+    assert len(pd.read_csv("table.csv")) == 3, "the table of what differs is wanted all the more"
 
 
 def test_existing_files_are_kept_without_force(tokenflow: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:

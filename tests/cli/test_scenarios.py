@@ -39,6 +39,37 @@ def test_a_new_scenario_is_valid_and_runs(tokenflow: Invoke) -> None:
     assert ran.exit_code == 0, ran.output
 
 
+def test_a_synthetic_market_has_the_size_that_was_asked_for(tokenflow: Invoke) -> None:
+    result = tokenflow("new", "big", "--nodes", "12", "--arcs", "40", "--seed", "3")
+    assert result.exit_code == 0, result.output
+    checked = tokenflow("validate", "big", "--periods", "1")
+    assert checked.exit_code == 0, checked.output
+    assert "12 nodes, 4 classes, 40 arcs" in checked.stdout
+    assert tokenflow("new", "same", "--nodes", "12", "--arcs", "40", "--seed", "3").exit_code == 0
+    assert tokenflow("new", "other", "--nodes", "12", "--arcs", "40", "--seed", "4").exit_code == 0
+    nodes = [Path(folder, "nodes.csv").read_bytes() for folder in ("big", "same", "other")]
+    assert nodes[0] == nodes[1] != nodes[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--arcs", "40"], "goes with --nodes: --arcs"),
+        (["--seed", "4"], "goes with --nodes: --seed"),
+        (["--nodes", "1"], "nodes: must be 2 to "),
+        (
+            ["--nodes", "12", "--arcs", "999"],
+            "arcs: 12 nodes take 22 (enough to connect them) to 132 (all pairs)",
+        ),
+        (["--nodes", "12", "--seed", "-1"], "seed: must not be negative; found -1"),
+        (["--nodes", "many"], "--nodes"),
+    ],
+)
+def test_a_synthetic_market_that_cannot_be_is_told(tokenflow: Invoke, words: list[str], told: str) -> None:
+    assert told in assert_clean_error(tokenflow("new", "big", *words))
+    assert os.listdir() == []
+
+
 def test_a_folder_with_files_is_kept_without_force(tokenflow: Invoke) -> None:
     Path("full").mkdir()
     Path("full/scenario.yaml").write_text("precious")
@@ -76,10 +107,10 @@ def test_five_faults_are_told_at_once_each_with_its_place(tokenflow: Invoke) -> 
     assert len(faults) == 5, told
     for place, what in (
         ("providers.beta.assets[1].node", "unknown node 'asia'; known nodes: "),
-        ("providers.alpha.assets[1]", "power"),
-        ("network.arcs", "moon"),
+        ("providers.alpha.assets[1]", "has no power"),
+        ("network.arcs", "unknown node 'moon'"),
         ("demand.scale", "must be at least 0"),
-        ("nodes.csv", "coast"),
+        ("nodes.csv", "coast: is given twice"),
     ):
         (fault,) = [line for line in faults if what in line]
         assert place in fault
@@ -106,6 +137,23 @@ def test_validate_tells_the_size_of_a_scenario(tokenflow: Invoke) -> None:
     assert "5 nodes, 4 classes" in told
     assert "1 network owner," in told
     assert "at most 16.29 Mtok/s" in told
+    assert "  1 period cleared" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "cleared"),
+    [
+        ([], "168 periods cleared"),
+        (["--set", "market.must_serve=false"], "24 periods cleared"),
+        (["--set", "market.must_serve=false", "--set", "hours=0.25"], "96 periods cleared"),
+        (["--set", "periods=7"], "7 periods cleared"),
+        (["--set", "periods=7", "--periods", "99"], "7 periods cleared"),
+    ],
+)
+def test_all_periods_are_cleared_that_can_fail(tokenflow: Invoke, words: list[str], cleared: str) -> None:
+    result = tokenflow("validate", "us5", *words)
+    assert result.exit_code == 0, result.output
+    assert f"  {cleared}" in result.stdout
 
 
 @pytest.mark.parametrize("words", [["no_such"], ["us5", "--set", "demand.scal=1"], ["."]])

@@ -174,3 +174,9 @@ def share(part: float, whole: float) -> str:
         return "-"
     percent = 100 * part / whole
     return f"{percent:.1f} %" if percent == 0 or abs(percent) >= 0.05 else f"{significant(percent, 1)} %"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things in words, e.g. ``1 node``, ``3 classes``."""
+    plural = f"{thing}es" if thing.endswith("s") else f"{thing}s"
+    return f"{number:,} {thing if number == 1 else plural}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.cli.console import money, say, share, show_table, significant
+from tokenflow_sim.cli.console import counted, money, say, share, show_table, significant
 from tokenflow_sim.cli.summary import KeyFigures, key_figures
 
 _MOST_ROWS = 20
@@ -25,9 +25,8 @@ def show_summary(results: xr.Dataset, name: str, seconds: float) -> None:
     """
     hours, periods = float(results.attrs["hours"]), results.sizes["period"]
     figures = key_figures(results, hours)
-    say(
-        f"{name}: {periods:,} periods of {hours:g} h, seed {results.attrs['seed']}, run in {duration(seconds)}"
-    )
+    seed, length = results.attrs["seed"], f"{counted(periods, 'period')} of {hours:g} h"
+    say(f"{name}: {length}, seed {seed}, run in {duration(seconds)}")
     say()
     _show_classes(figures)
     _show_providers(figures)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from tokenflow_sim.cli.console import progress, say, share, show_table, significant
+from tokenflow_sim.cli.console import counted, progress, say, share, show_table, significant
 from tokenflow_sim.cli.options import AllowCode, Debug, Overrides, Source, parse_overrides, quoted
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError
 
@@ -81,7 +82,12 @@ def validate(
     scenario: Source,
     assignments: Overrides = None,
     periods: Annotated[
-        int | None, typer.Option("--periods", min=1, help="Clear these many periods only. [default: all]")
+        int | None,
+        typer.Option(
+            "--periods",
+            min=1,
+            help="Clear so many periods. [default: all where demand must be served, else a day's worth]",
+        ),
     ] = None,
     allow_code: AllowCode = False,
     debug: Debug = False,
@@ -93,7 +99,10 @@ def validate(
     loaded = load_scenario(scenario, parse_overrides(assignments))
     TokenMarket(loaded, rng=0, allow_code=allow_code)  # makes every agent's strategy, and plays nothing
     compiled = loaded.compiled
-    count = compiled.periods if periods is None else min(periods, compiled.periods)
+    if periods is None:
+        # Where demand may go unserved, no period can fail; a day's worth shows how much is.
+        periods = compiled.periods if loaded.rules.must_serve else math.ceil(24 / compiled.hours)
+    count = min(periods, compiled.periods)
     peak, unserved = clear_expected(compiled, count)
 
     sizes = compiled.layout.sizes
@@ -104,11 +113,11 @@ def validate(
     }  # fmt: skip
     say(f"{loaded.name}: {counted(compiled.periods, 'period')} of {compiled.hours:g} h")
     say("  " + ", ".join(counted(number, thing) for thing, number in things.items()))
-    say(f"  expected demand: at most {significant(peak)} Mtok/s")
+    say(f"  demand of these periods: at most {significant(peak)} Mtok/s")
     served = (
         "all of it can be served" if not unserved else f"of all of it, {share(unserved, 1)} goes unserved"
     )
-    say(f"  {counted(count, 'period')} cleared with truthful offers: {served}")
+    say(f"  {counted(count, 'period')} cleared with truthful offers and expected demand: {served}")
     say("valid")
 
 
@@ -174,9 +183,3 @@ def _fingerprint(market: Market) -> bytes:
     for _, array in market.arrays.items():
         digest.update(array.tobytes())
     return digest.digest()
-
-
-def counted(number: int, thing: str) -> str:
-    """Return a number of things in words, e.g. ``1 node``, ``3 classes``."""
-    plural = f"{thing}es" if thing.endswith("s") else f"{thing}s"
-    return f"{number:,} {thing if number == 1 else plural}"
