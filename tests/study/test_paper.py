@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ import pytest
 import xarray as xr
 
 from tests.oracle import linprog_oracle
+from tokenflow_sim import study
 from tokenflow_sim.scenario import load_scenario
 from tokenflow_sim.study import Reproduction, reproduce
 from tokenflow_sim.study.paper.row import Row
+
+EXPERIMENT = Path(__file__).parents[2] / "experiments" / "paper.py"
 
 
 @pytest.fixture(scope="module")
@@ -132,15 +136,24 @@ def test_files_hold_the_table_and_the_figures_data(reproduction: Reproduction, t
         xr.testing.assert_allclose(sweep.total_cost, reproduction.figures["figure3"].total_cost)
 
 
-def test_the_experiment_prints_the_table_and_succeeds(tmp_path: Path) -> None:
-    script = Path(__file__).parents[2] / "experiments" / "paper.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "123,635.32" in done.stdout
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_experiment_prints_the_table_and_exits_by_the_verdict(
+    reproduction: Reproduction,
+    wrong: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if wrong:
+        off = replace(reproduction.rows[1], ours=123_600.0)
+        reproduction = Reproduction((off, *reproduction.rows[2:]), reproduction.figures)
+    monkeypatch.setattr(study, "reproduce", lambda: reproduction)
+    monkeypatch.setattr(sys, "argv", ["paper.py", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(EXPERIMENT), run_name="__main__")
+    told = capsys.readouterr()
+    assert left.value.code == int(wrong)
+    assert ("DIFFERS" in told.out) is wrong
+    assert ("123,635.32" in told.out) is not wrong
+    assert ("total cost, $/h" in told.err) is wrong
     assert (tmp_path / "figure4.nc").exists()
