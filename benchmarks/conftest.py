@@ -13,6 +13,11 @@ import pytest
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Measure in one process: workers that share the cores would measure each other."""
+    return 0
+
+
 class Table:
     """Rows by name, columns by network."""
 
