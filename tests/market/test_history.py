@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 
+import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +25,7 @@ from tokenflow_sim.market.market import Market
 PUBLISHED = (
     "price", "dispatch", "flow", "unserved", "scarcity_rent", "power_rent", "congestion_rent",
 )  # fmt: skip
-LENGTH, COLD = 5, 2
+LENGTH, COLD = 4, 2
 
 
 def bits(clearing_values: object) -> dict[str, bytes]:
@@ -83,3 +85,26 @@ def test_the_same_bits_after_markets_of_other_structures() -> None:
             assert warm[number] == bits(clear(mixed[number]).values)
 
     run()
+
+
+def test_what_cannot_be_served_is_found_anew_in_every_market() -> None:
+    """In the first market node 1 can take one more unit, in the second it cannot; node 0 can in neither."""
+
+    def market(capacity: float, demand: float, link: float) -> Market:
+        return Market(
+            offer_price=xr.DataArray([[0.0]], {"asset": ["a"], "workload": ["k"]}, ("asset", "workload")),
+            capacity=xr.DataArray([[capacity]], {"asset": ["a"], "workload": ["k"]}, ("asset", "workload")),
+            demand=xr.DataArray([[demand], [0.0]], {"node": [0, 1], "workload": ["k"]}, ("node", "workload")),
+            value=xr.DataArray([[0.0], [np.inf]], {"node": [0, 1], "workload": ["k"]}, ("node", "workload")),
+            route_cost=xr.DataArray([[1.0]], {"arc": ["1->0"], "workload": ["k"]}, ("arc", "workload")),
+            link_capacity=xr.DataArray([link], {"arc": ["1->0"]}, ("arc",)),
+            asset_node=[1],
+            origin=[1],
+            destination=[0],
+        )
+
+    first, second = market(1.0, 0.0, 0.0), market(0.0, 1.0, np.inf)
+    clearer = Clearer(first)
+    clearer.clear(first)
+    assert bits(clearer.clear(second).values) == bits(clear(second).values)
+    assert clear(second).values.price.tolist() == [[0.0], [0.0]]

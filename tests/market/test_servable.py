@@ -84,3 +84,20 @@ def test_shedding_makes_room() -> None:
     market = small(nodes=("here",), assets=[("here", 3.0, 5.0)], demand=[5.0], value=50.0)
     assert cleared(market).price.item() == 50.0
     assert found(market)[0].tolist() == [False]
+
+
+def test_an_earlier_markets_full_nodes_do_not_hide_those_of_this_one() -> None:
+    """In the first the east is full and the west has room; in the second the west depends on the full east."""
+    first = small(
+        assets=[("west", 1.0, 9.0), ("east", 3.0, 4.0)], demand=[2.0, 4.0], arcs=[("west", "east", 9.0)]
+    )
+    second = first.replace(demand=np.array([[0.0], [4.0]]), capacity=np.array([[0.0], [4.0]]))
+    assert found(first)[0].tolist() == [False, True]
+    assert found(second)[0].tolist() == [True, True]
+    clearer = tf.Clearer(first)
+    clearer.clear(first)
+    after, alone = clearer.clear(second).values, tf.clear(second).values
+    np.testing.assert_array_equal(after.price, alone.price)
+    np.testing.assert_array_equal(after.dispatch, alone.dispatch)
+    # The west would save nothing by one unit less, having none; the east saves its offer.
+    assert alone.price.ravel().tolist() == [0.0, 3.0]

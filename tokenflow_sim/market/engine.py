@@ -16,7 +16,7 @@ from tokenflow_sim.market.arrays import Arrays, Bools, Floats
 from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.servable import find_unservable, least_shortfall, proves_unservable
+from tokenflow_sim.market.servable import find_unservable, is_servable, least_shortfall, proves_unservable
 from tokenflow_sim.market.shift import SHORTFALL_FACTOR, Scale, Shift
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.tangent import Tangent
@@ -122,7 +122,7 @@ class Engine:
     def _solve_scaled(self, problem: Problem) -> Vertex:
         guess = self._nothing if self._ray is None else self._ray[self.program.balance] > TOLERANCE
         vertex = self._try(problem, guess)
-        if vertex is not None and (not guess.any() or self._is_proof(problem, vertex, guess)):
+        if vertex is not None and (not guess.any() or self._confirms(problem, vertex, guess)):
             return vertex
         if vertex is None or guess.any():
             unservable, missing = self._find_unservable(problem)
@@ -136,10 +136,17 @@ class Engine:
             )
         return vertex
 
-    def _is_proof(self, problem: Problem, vertex: Vertex, guess: Bools) -> bool:
-        ray = self._ray
-        return ray is not None and proves_unservable(
-            self.program, ray, vertex.values, problem.upper, problem.rows
+    def _confirms(self, problem: Problem, vertex: Vertex, guess: Bools) -> bool:
+        """Whether the guess names all demand that can take no more, and no other.
+
+        That the rest could be given more is not seen from the shifted program: asking for less where nothing more
+        can be served frees what may have served the rest.
+        """
+        program, ray, values = self.program, self._ray, vertex.values
+        return (
+            ray is not None
+            and proves_unservable(program, ray, values, problem.upper, problem.rows)
+            and is_servable(self.aside, program, values, problem.upper, problem.rows, ~guess)
         )
 
     def _find_unservable(self, problem: Problem) -> tuple[Bools, Floats]:

@@ -98,6 +98,28 @@ def find_unservable(
     return ruled_out, proof
 
 
+def is_servable(
+    solver: Solver | LazySolver, program: Program, values: Floats, upper: Floats, rows: Floats, asked: Bools
+) -> bool:
+    """Whether some balance rows can take more demand, all at once, while the others keep what they have.
+
+    Parameters
+    ----------
+    solver, program, values, upper, rows
+        As above.
+    asked : ndarray of bool
+        The rows that are asked for more, dims (balance row,).
+    """
+    if not asked.any():
+        return True
+    nodal = program.balance.stop
+    step = np.zeros(program.rows)
+    step[program.balance] = asked
+    tangent = Tangent(solver, program, values, upper, rows)
+    move = tangent.move(step, _only_shortfall(program), (np.zeros(nodal), np.full(nodal, np.inf)))
+    return move is not None and bool(move.values[program.v].sum() < _POSITIVE)
+
+
 def proves_unservable(program: Program, ray: Floats, values: Floats, upper: Floats, rows: Floats) -> bool:
     """Check that a ray of duals shows that its balance rows can take no more demand at a solution.
 
