@@ -13,6 +13,9 @@ from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
 from tests.oracle.price_face import PriceFace
+from tokenflow_sim.market.lazy import LazySolver
+from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.tangent import Tangent
 
 
 def interval(market: tf.Market, node: str, workload: str = "chat") -> tuple[float, float]:
@@ -120,3 +123,26 @@ def test_asking_for_intervals_leaves_the_clearing_as_it_was() -> None:
     clearing.price_bounds()
     np.testing.assert_array_equal(clearing.values.price, before)
     np.testing.assert_array_equal(clearer.clear(market).values.price, before)
+
+
+def test_the_program_of_small_moves_by_hand() -> None:
+    """At the optimum the cheap offer is full: less is saved there, more comes from the dear one."""
+    market = small(nodes=("here",), assets=[("here", 1.0, 2.0), ("here", 3.0, 3.0)], demand=[2.0])
+    program, arrays = Program(market), market.arrays
+    costs = program.fill_costs(arrays, 0.0, np.empty(program.columns))
+    upper = program.fill_limits(arrays, np.empty(program.columns))
+    rows = program.fill_rows(arrays, np.empty(program.rows))
+    tangent = Tangent(LazySolver(program), program, np.array([2.0, 0.0, 0.0, 0.0]), upper, rows)
+    more, less = tangent.move(np.array([1.0]), costs), tangent.move(np.array([-1.0]), costs)
+    assert more is not None
+    assert less is not None
+    assert more.values.tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert more.duals.tolist() == [3.0]
+    assert less.values.tolist() == [-1.0, 0.0, 0.0, 0.0]
+    assert less.duals.tolist() == [1.0]
+    assert tangent.cheapest(np.array([2.0]), costs) == 6.0
+    assert tangent.cheapest(np.array([-2.0]), costs) == -2.0
+    full = Tangent(LazySolver(program), program, np.array([2.0, 3.0, 0.0, 0.0]), upper, np.array([5.0]))
+    assert full.move(np.array([1.0]), costs) is None
+    assert full.cheapest(np.array([1.0]), costs) is None
+    assert full.cheapest(np.array([-1.0]), costs) == -3.0

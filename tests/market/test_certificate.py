@@ -93,6 +93,89 @@ def test_a_corrupted_number_shows(
     assert found.worst > CERTIFIED
 
 
+# Changes that keep every balance, so that only the condition named can tell.
+CAPACITY_EXCEEDED = [("dispatch", (1, 0, 0), 0.1), ("dispatch", (2, 0, 0), -0.1)]
+NEGATIVE_DISPATCH = [("dispatch", (1, 1, 0), -0.1), ("dispatch", (2, 1, 0), 0.1)]
+NEGATIVE_FLOW = [("flow", (0, 1), -0.1), ("flow", (1, 1), -0.1)]
+NEGATIVE_UNSERVED = [("unserved", (0, 0, 0), -0.1), ("dispatch", (2, 0, 0), 0.1)]
+MORE_SHED_THAN_ASKED_FOR = [("unserved", (1, 0, 1), 0.1), ("dispatch", (3, 0, 0), -0.1)]
+SHED_WHAT_MUST_BE_SERVED = [("unserved", (0, 0, 0), 0.1), ("dispatch", (2, 0, 0), -0.1)]
+LINK_EXCEEDED = [("flow", (0, 0), 0.1), ("dispatch", (2, 0, 0), 0.1), ("dispatch", (3, 0, 0), -0.1)]
+POWER_EXCEEDED = [("dispatch", (0, 0, 0), 0.1), ("dispatch", (2, 0, 0), -0.1)]
+NEGATIVE_SCARCITY = [("scarcity_rent", (3, 1, 0), -0.1)]
+NEGATIVE_POWER_RENT = [("power_rent", (1,), -0.1), ("scarcity_rent", (1, 0, 0), 0.1)]
+NEGATIVE_CONGESTION_RENT = [("congestion_rent", (1,), -0.1)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "residual"),
+    [
+        (CAPACITY_EXCEEDED, "primal"),
+        (NEGATIVE_DISPATCH, "primal"),
+        (NEGATIVE_FLOW, "primal"),
+        (NEGATIVE_UNSERVED, "primal"),
+        (MORE_SHED_THAN_ASKED_FOR, "primal"),
+        (SHED_WHAT_MUST_BE_SERVED, "primal"),
+        (LINK_EXCEEDED, "primal"),
+        (POWER_EXCEEDED, "primal"),
+        (NEGATIVE_SCARCITY, "dual"),
+        (NEGATIVE_POWER_RENT, "dual"),
+        (NEGATIVE_CONGESTION_RENT, "dual"),
+    ],
+    ids=[
+        "capacity", "negative dispatch", "negative flow", "negative unserved", "more shed than asked for",
+        "must serve", "link", "power", "scarcity rent", "power rent", "congestion rent",
+    ],
+)  # fmt: skip
+def test_each_condition_is_looked_at_by_itself(
+    values: Values, changes: list[tuple[str, tuple[int, ...], float]], residual: str
+) -> None:
+    for name, spot, change in changes:
+        values = changed(values, name, spot, change)
+    assert getattr(certificate(values), residual) > 1e-3
+
+
+def test_a_class_on_an_arc_that_it_may_not_use_shows() -> None:
+    """Half a unit goes round in a circle, over one arc that is forbidden."""
+    market = small(
+        assets=[("west", 1.0, 9.0), ("east", 1.0, 9.0)], demand=[2.0, 2.0],
+        arcs=[("east", "west", 9.0), ("west", "east", 9.0)], allowed=[[True], [False]],
+    )  # fmt: skip
+    values = cleared(market).values
+    round_trip = replace(values, flow=values.flow + 0.5)
+    assert certify(market.layout, market.arrays, round_trip).primal > 0.1
+
+
+def test_a_rent_on_a_link_without_a_limit_shows() -> None:
+    market = small(
+        assets=[("west", 1.0, 9.0), ("east", 1.0, 9.0)], demand=[2.0, 2.0], arcs=[("east", "west", np.inf)]
+    )
+    values = cleared(market).values
+    charged = replace(values, congestion_rent=np.array([0.5]))
+    assert certify(market.layout, market.arrays, charged).dual == pytest.approx(0.5)
+
+
+def test_shedding_what_is_worth_its_cost_shows() -> None:
+    market = small(nodes=("here",), assets=[("here", 1.0, 9.0)], demand=[4.0], value=9.0)
+    values = cleared(market).values
+    shed = replace(values, dispatch=np.full((1, 1, 1), 3.0), unserved=np.ones((1, 1, 1)), cost=3.0 + 9.0)
+    found = certify(market.layout, market.arrays, shed)
+    assert found.primal == found.dual == 0.0
+    assert found.complementarity > 0.1
+    assert found.gap > 0.1
+
+
+def test_a_price_above_the_value_of_what_is_served_shows() -> None:
+    """Rents that fit the price make it dual feasible, but it is not complementary."""
+    market = small(nodes=("here",), assets=[("here", 1.0, 2.0)], demand=[4.0], value=9.0)
+    values = cleared(market).values
+    assert values.price.item() == 9.0
+    dear = replace(values, price=np.array([[12.0]]), scarcity_rent=np.full((1, 1, 1), 11.0))
+    found = certify(market.layout, market.arrays, dear)
+    assert found.dual == 0.0
+    assert found.complementarity > 0.1
+
+
 def test_a_wrong_cost_shows_as_a_gap(values: Values) -> None:
     gaps = [certificate(replace(values, cost=values.cost * (1 + error))).gap for error in (0.001, 0.002)]
     assert 1e-4 < gaps[0] <= 1e-3

@@ -96,6 +96,18 @@ def test_congestion_adds_up_along_the_path_too() -> None:
     assert at(parts, "d") == [1.0, 0.0, 0.875, 20.0 - 1.875]
 
 
+def test_rents_of_several_full_links_add_up() -> None:
+    """One unit for c, at 20, crosses two full links; b sheds some of its own at 10."""
+    market = small(
+        nodes=("a", "b", "c"), assets=[("a", 1.0, 9.0)], demand=[0.0, 2.0, 2.0], value=[[9.0], [10.0], [20.0]],
+        arcs=[("b", "a", 2.5), ("c", "b", 1.0)], route_cost=[[0.5], [0.25]],
+    )  # fmt: skip
+    clearing, parts = split(market)
+    assert clearing.congestion_rent.to_numpy().tolist() == [8.5, 9.75]
+    assert at(parts, "b") == [1.0, 0.0, 0.5, 8.5]
+    assert at(parts, "c") == [1.0, 0.0, 0.75, 18.25]
+
+
 def test_scarcity_at_the_serving_node_travels_with_the_path() -> None:
     market = small(**CHAIN | {"assets": [("a", 1.0, 2.0), ("a", 4.0, 9.0)], "demand": [2.0, 0.0, 1.0, 0.0]})
     _, parts = split(market)

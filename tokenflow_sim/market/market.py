@@ -48,25 +48,27 @@ class Market:
         classes share, dims (asset,), in MW. Both or neither.
     hours : float
         Length of the period in hours.
-    asset_node, provider : DataArray, sequence or mapping, optional
-        Node and provider of each asset, where no array brings them as coordinates along `asset`. A market of
-        one node needs no `asset_node`; `provider` defaults to the asset's own name.
-    origin, destination, owner : DataArray, sequence or mapping, optional
-        Ends and owner of each arc, where no array brings them as coordinates along `arc`. `owner` defaults to
-        ``"network"``.
+    asset_node, provider : DataArray, Series, mapping, sequence or str, optional
+        Node and provider of each asset, where no array brings them as coordinates along `asset`, or to be used
+        in place of those; a single name stands for all. A market of one node needs no `asset_node`; `provider`
+        defaults to the asset's own name.
+    origin, destination, owner : DataArray, Series, mapping, sequence or str, optional
+        Ends and owner of each arc, likewise along `arc`. `owner` defaults to ``"network"``.
     link_unit : {'GB/s', 'Mtok/s'}, optional
         Unit of link_capacity; read from its ``units`` attribute if left out, else GB/s.
 
     Raises
     ------
     MarketError
-        If any array has a wrong dim, unknown or repeated labels, negative or non-finite numbers, or an asset
-        or arc ends at a node that demand does not know. All faults are listed.
+        If any array is of a wrong type, has a wrong dim, unknown or repeated labels, negative or non-finite numbers,
+        or an asset or arc ends at a node that demand does not know. All faults are listed, each once.
 
     Notes
     -----
-    Arrays are aligned by label, never by position. A missing dim is broadcast for everything but the offers'
-    quantity and demand.
+    Arrays are aligned by label, never by position. A missing dim is broadcast for everything but quantities and
+    limits: `capacity`, `demand`, `link_capacity`, `power_limit`. A pandas DataFrame stands for an array with two
+    dims (its rows are assets, nodes or arcs, unless its axes are named otherwise), a Series for one with one, or with
+    the dim that names its index. The numbers are copied.
     """
 
     __slots__ = ("__dict__", "arrays", "hours", "layout")
