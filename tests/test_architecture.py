@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 # Arrows point one way: a room may import itself and rooms of a lower floor. The package's own `__init__`
 # gathers the public names, so that only what stands above it may use it.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "variables"}),
+    frozenset({"errors", "numerals", "variables"}),
     frozenset({"market"}),
     frozenset({"scenario"}),
     frozenset({"strategies"}),
@@ -23,8 +23,10 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"model"}),
     frozenset({"study", "testing"}),
     frozenset({"plot"}),
+    frozenset({"report"}),
     frozenset({""}),
-    frozenset({"cli", "app"}),
+    frozenset({"app"}),
+    frozenset({"cli"}),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MESA = {"mesa", "mesa_geo", "mesa_llm"}
