@@ -159,6 +159,7 @@ class TokenMarket(mesa.Model):
             list(self.regions.values()),
             history,
             clearer,
+            compiled.scenario.rules.publish_offers,
         )
 
     @property

@@ -43,6 +43,8 @@ class ClearingHouse(mesa.Agent):
         How many periods of history it publishes.
     clearer : Clearer, optional
         One to clear with; made for the first market if left out.
+    publish_offers : bool
+        Whether it publishes each market as submitted once it is cleared.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class ClearingHouse(mesa.Agent):
         regions: list[DemandRegion],
         length: int = WEEK,
         clearer: Clearer | None = None,
+        publish_offers: bool = True,
     ) -> None:
         super().__init__(model)
         self.layout, self.hours = horizon.layout, horizon.hours
@@ -61,6 +64,8 @@ class ClearingHouse(mesa.Agent):
         self.clearing: Clearing | None = None
         self.outcome: Outcome | None = None
         self.clearer = clearer
+        self._publishes = publish_offers
+        self._market: Market | None = None
         self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
         self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
         self._holdings = holdings_of(
@@ -74,6 +79,11 @@ class ClearingHouse(mesa.Agent):
         """What it has published."""
         return self._archive.history
 
+    @property
+    def last_market(self) -> Market | None:
+        """The last market as submitted, where it is published; None before the first clearing."""
+        return self._market if self._publishes else None
+
     def collect(self, period: int, state: State) -> Book:
         """Ask everybody for a submission; the order does not matter.
 
@@ -83,12 +93,13 @@ class ClearingHouse(mesa.Agent):
             If one is not what the market can take.
         """
         last, history, book = self.outcome, self.history, Book(self.layout, state)
+        market = self.last_market
         for provider in self.providers:
-            book.add_offer(provider, provider.submit(period, state, last, history), period)
+            book.add_offer(provider, provider.submit(period, state, last, history, market), period)
         for owner in self.owners:
-            book.add_tender(owner, owner.submit(period, state, last, history), period)
+            book.add_tender(owner, owner.submit(period, state, last, history, market), period)
         for region in self.regions:
-            book.add_bid(region, region.submit(period, state, last, history), period)
+            book.add_bid(region, region.submit(period, state, last, history, market), period)
         book.check(self._by_kind, period)
         return book
 
@@ -109,7 +120,7 @@ class ClearingHouse(mesa.Agent):
         self.clearing = self.clearer.clear(market)
         outcome = settle_period(period, state, book, self.clearing, self._holdings)
         self._archive.append(outcome.values.price, outcome.bid, outcome.unserved)
-        self.outcome = outcome
+        self.outcome, self._market = outcome, market
         return outcome
 
     def send_receipts(self, outcome: Outcome) -> None:
@@ -126,6 +137,9 @@ class ClearingHouse(mesa.Agent):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
         self.outcome = copy.deepcopy(state["outcome"])
+        self._market = None
         if self.outcome is not None:
             self.outcome.freeze()
+            # The outcome holds the market's numbers, and the layout its labels.
+            self._market = Market.from_arrays(self.layout, self.outcome.arrays, self.hours, check=False)
         self._archive.set_state(state["archive"])

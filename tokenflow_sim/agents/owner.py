@@ -14,6 +14,7 @@ from tokenflow_sim.strategies.network import NetworkReceipt, NetworkStrategy, Ne
 
 if TYPE_CHECKING:
     from tokenflow_sim.agents.outcome import Outcome
+    from tokenflow_sim.market import Market
     from tokenflow_sim.scenario.compiled import State
 
 
@@ -52,7 +53,14 @@ class NetworkOwner(Participant[NetworkStrategy]):
         outcome = self.model.clearing_house.outcome
         return 0.0 if outcome is None else float(self.own(outcome.link_income).sum())
 
-    def submit(self, period: int, state: State, last: Outcome | None, history: History) -> Tender:
+    def submit(
+        self,
+        period: int,
+        state: State,
+        last: Outcome | None,
+        history: History,
+        last_market: Market | None = None,
+    ) -> Tender:
         """Make the tender of one period.
 
         Parameters
@@ -65,6 +73,8 @@ class NetworkOwner(Participant[NetworkStrategy]):
             The last period's outcome; the strategy sees its own rows only. None in the first.
         history : History
             What the market has published.
+        last_market : Market or None
+            The last period's market, where the market publishes it.
 
         Raises
         ------
@@ -90,6 +100,7 @@ class NetworkOwner(Participant[NetworkStrategy]):
             None if last is None else own(last.link_income),
             history,
             self._stream,
+            last_market,
         )
         try:
             tender = self.strategy.tender(view)

@@ -13,6 +13,7 @@ from tokenflow_sim.strategies.base import History, Ints, Offer, Receipt, Strateg
 
 if TYPE_CHECKING:
     from tokenflow_sim.agents.outcome import Outcome
+    from tokenflow_sim.market import Market
     from tokenflow_sim.scenario.compiled import State
 
 
@@ -50,7 +51,14 @@ class ComputeProvider(Participant[Strategy]):
         outcome = self.model.clearing_house.outcome
         return 0.0 if outcome is None else float(self.own(outcome.profit).sum())
 
-    def submit(self, period: int, state: State, last: Outcome | None, history: History) -> Offer:
+    def submit(
+        self,
+        period: int,
+        state: State,
+        last: Outcome | None,
+        history: History,
+        last_market: Market | None = None,
+    ) -> Offer:
         """Make the offer of one period.
 
         Parameters
@@ -63,6 +71,8 @@ class ComputeProvider(Participant[Strategy]):
             The last period's outcome; the strategy sees its own rows only. None in the first.
         history : History
             What the market has published.
+        last_market : Market or None
+            The last period's market, where the market publishes it.
 
         Raises
         ------
@@ -88,6 +98,7 @@ class ComputeProvider(Participant[Strategy]):
             None if last is None else own(last.profit),
             history,
             self._stream,
+            last_market,
         )
         try:
             offer = self.strategy.offer(view)

@@ -14,6 +14,7 @@ from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, 
 
 if TYPE_CHECKING:
     from tokenflow_sim.agents.outcome import Outcome
+    from tokenflow_sim.market import Market
     from tokenflow_sim.scenario.compiled import State
 
 
@@ -49,7 +50,14 @@ class DemandRegion(Participant[DemandStrategy]):
         outcome = self.model.clearing_house.outcome
         return 0.0 if outcome is None else float(self.own(outcome.payment).sum())
 
-    def submit(self, period: int, state: State, last: Outcome | None, history: History) -> Bid:
+    def submit(
+        self,
+        period: int,
+        state: State,
+        last: Outcome | None,
+        history: History,
+        last_market: Market | None = None,
+    ) -> Bid:
         """Make the bid of one period.
 
         Parameters
@@ -62,6 +70,8 @@ class DemandRegion(Participant[DemandStrategy]):
             The last period's outcome; the strategy sees its own rows only. None in the first.
         history : History
             What the market has published.
+        last_market : Market or None
+            The last period's market, where the market publishes it.
 
         Raises
         ------
@@ -85,6 +95,7 @@ class DemandRegion(Participant[DemandStrategy]):
             None if last is None else own(last.payment),
             history,
             self._stream,
+            last_market,
         )
         try:
             bid = self.strategy.bid(view)

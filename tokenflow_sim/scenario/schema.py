@@ -67,6 +67,11 @@ class MarketRules(Part):
         " it, as in"
         " the paper.",
     )
+    publish_offers: bool = Field(
+        default=True,
+        description="Whether the market publishes all offers, bids and tariffs after each clearing; agents see those"
+        " of the last period.",
+    )
     opex_adder: NonNegative = Field(
         default=0.0,
         description="Uniform operating cost beside electricity, in $ per MW of nominal power and hour of"

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tokenflow_sim.errors import StrategyError
+from tokenflow_sim.market import Market
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -91,6 +92,10 @@ class View:
         What the market has published.
     rng : numpy.random.Generator
         This provider's own stream of random numbers. Draw from no other source.
+    last_market : Market or None
+        The last period's market as it was submitted: everybody's offers, bids and tenders, as markets such as
+        Australia's publish them after the clearing. One's own rows are those of `assets` in `last_market.layout`.
+        None in the first period, and where the scenario says ``market.publish_offers: false``.
     """
 
     name: str
@@ -110,6 +115,7 @@ class View:
     last_profit: Floats | None
     history: History
     rng: np.random.Generator
+    last_market: Market | None = None
 
 
 class Offer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, as_floats
 
 
@@ -42,6 +43,10 @@ class DemandView:
         What the market has published.
     rng : numpy.random.Generator
         This region's own stream of random numbers. Draw from no other source.
+    last_market : Market or None
+        The last period's market as it was submitted: everybody's offers, bids and tenders, as markets such as
+        Australia's publish them after the clearing. One's own rows are those of `nodes` in `last_market.layout`.
+        None in the first period, and where the scenario says ``market.publish_offers: false``.
     """
 
     name: str
@@ -59,6 +64,7 @@ class DemandView:
     last_payment: Floats | None
     history: History
     rng: np.random.Generator
+    last_market: Market | None = None
 
 
 class Bid:
