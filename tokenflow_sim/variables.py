@@ -109,6 +109,7 @@ RESULTS: dict[str, Variable] = _table(
     ("demand", _PNK, "Mtok/s", "demand"),
     ("unserved", _PNK, "Mtok/s", "unserved demand"),
     ("payment", _PNK, "$/period", "payment by demand"),
+    ("service_value", _PNK, "$/period", "value of the service to those served"),
     ("dispatch", _PAK, "Mtok/s", "dispatch"),
     ("offer_price", _PAK, "$/Mtok", "offer price"),
     ("offer_quantity", _PAK, "Mtok/s", "offered quantity"),
@@ -127,6 +128,21 @@ RESULTS: dict[str, Variable] = _table(
     ("certificate", ("period",), "1", "largest optimality residual"),
 )
 """What a run records."""
+
+MEASURES: dict[str, Variable] = _table(
+    ("profit_rate", ("provider",), "$/h", "profit of the provider"),
+    ("markup", ("provider",), "1", "mark-up of price over true cost"),
+    ("offer_markup", ("provider",), "1", "mark-up of offer over true cost"),
+    ("lerner", ("provider",), "1", "Lerner index"),
+    ("sold", ("provider",), "Mtok/s", "service sold"),
+    ("mean_price", ("workload",), "$/Mtok", "mean price, weighted by demand"),
+    ("unserved_share", ("workload",), "1", "share of demand not served"),
+    ("consumer_surplus_rate", (), "$/h", "consumer surplus"),
+    ("producer_surplus_rate", (), "$/h", "producer surplus"),
+    ("network_surplus_rate", (), "$/h", "network surplus"),
+    ("welfare_rate", (), "$/h", "welfare"),
+)
+"""What studies keep of each run: means over its periods."""
 
 COORDINATES: dict[str, str] = {
     "asset_node": "node of the asset",

@@ -116,6 +116,7 @@ def fake_results(
         "demand": demand,
         "unserved": unserved,
         "payment": payment,
+        "service_value": payment * 4,
         "dispatch": dispatch,
         "offer_price": cost_per * np.ones((periods, 1, 1)),
         "offer_quantity": quantity,

@@ -61,6 +61,8 @@ class Outcome:
         Demand over all steps in Mtok/s: all that was bid, and its two parts; dims (node, workload).
     payment : ndarray
         What demand pays, dims (node, workload).
+    service_value : ndarray
+        What the service is worth to those who were served, dims (node, workload); see `service_value_of`.
     revenue, cost, profit : ndarray
         What assets are paid, their true cost, and the difference, dims (asset, workload).
     link_income, transport_cost : ndarray
@@ -85,6 +87,7 @@ class Outcome:
     served: Floats
     unserved: Floats
     payment: Floats
+    service_value: Floats
     revenue: Floats
     cost: Floats
     profit: Floats
@@ -112,6 +115,7 @@ class Outcome:
             "demand": arrays.demand,
             "unserved": values.unserved,
             "payment": self.payment,
+            "service_value": self.service_value,
             "dispatch": values.dispatch,
             "offer_price": arrays.offer_price,
             "offer_quantity": arrays.capacity,
@@ -175,8 +179,11 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     bid = _total(arrays.demand)
     served = bid - unserved
     load = (arrays.link_use * values.flow).sum(axis=1)
+    service_value = service_value_of(book.worth, arrays, values)
+    welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
+    service_value *= seconds
     for array in (
-        asset_price, dispatch, served, unserved, payment, revenue, cost, profit, link_income, transport_cost,
+        asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income, transport_cost,
     ):  # fmt: skip
         array.flags.writeable = False
     return Outcome(
@@ -190,6 +197,7 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
         served=served,
         unserved=unserved,
         payment=payment,
+        service_value=service_value,
         revenue=revenue,
         cost=cost,
         profit=profit,
@@ -199,14 +207,27 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
         owner_income=np.bincount(holdings.owner_of, link_income.sum(axis=1), holdings.owners),
         link_use_share=_share(load, arrays.link_capacity),
         total_cost=values.cost * seconds,
-        welfare=welfare_of(book.worth, arrays, values, load, cost, transport_cost, seconds),
+        welfare=welfare,
     )
 
 
+def service_value_of(worth: Floats, arrays: Arrays, values: Values) -> Floats:
+    """Return what the service is worth to those who were served, in $/s, dims (node, workload).
+
+    Notes
+    -----
+    Demand that must be served has no finite value and counts as zero.
+    """
+    finite = np.isfinite(worth)
+    if not finite.any():
+        return np.zeros(values.price.shape)
+    value: Floats = (np.where(finite, worth, 0.0) * (arrays.demand - values.unserved)).sum(axis=2)
+    return value
+
+
 def welfare_of(
-    worth: Floats,
+    service_value: Floats,
     arrays: Arrays,
-    values: Values,
     load: Floats,
     cost: Floats,
     transport_cost: Floats,
@@ -221,10 +242,7 @@ def welfare_of(
     itself. The scenario's route cost is the true cost of transport, whatever the owner asks for; with
     curvature, the congestion charge sum_a kappa_a / 2 load_a^2 is a true cost too, as in the objective.
     """
-    finite = np.isfinite(worth)
-    value = 0.0
-    if finite.any():
-        value = float((np.where(finite, worth, 0.0) * (arrays.demand - values.unserved)).sum())
+    value = float(service_value.sum())
     if arrays.link_curvature.any():
         value -= 0.5 * float((arrays.link_curvature * load * load).sum())
     return value * seconds - float(cost.sum()) - float(transport_cost.sum())
