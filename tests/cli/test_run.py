@@ -83,6 +83,10 @@ def test_a_failed_run_leaves_no_file_and_keeps_what_was_there(tokenflow: Invoke)
         (["us5", "--set", "demand.scal=3"], "did you mean 'scale'"),
         (["us5", "--set", "demand.scale=many"], "demand.scale"),
         (["us5", "--set", "demand.scale=-1"], "demand.scale"),
+        (
+            ["us5", "--set", "providers.dallas_dc.strategy={name: fixed_markup, markup: x}"],
+            "must be a number; found 'x'",
+        ),
         (["us5", "--set", "providers.atlas.strategy.name=x"], "known providers: ashburn_dc, dallas_dc"),
         (["us5", "--set", "providers.dallas_dc.strategy.name=fixed_markupp"], "known provider strategies: "),
         (["us5", "--set", "providers.dallas_dc.strategy={name: fixed_markup, markdown: 1}"], "markdown"),
@@ -112,10 +116,19 @@ def test_several_wrong_overrides_are_told_at_once(tokenflow: Invoke) -> None:
         assert place in told
 
 
-@pytest.mark.parametrize("words", [["--periods", "0"], ["--periods", "x"], ["--seed", "-1"], ["--outt", "x"]])
-def test_bad_options_are_usage_errors(tokenflow: Invoke, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--periods", "0"], "must be at least 1; found '0'"),
+        (["--periods", "x"], "must be a whole number; found 'x'"),
+        (["--seed", "-1"], "must be at least 0; found '-1'"),
+        (["--outt", "x"], "--out"),
+    ],
+)
+def test_bad_options_are_usage_errors(tokenflow: Invoke, words: list[str], said: str) -> None:
     told = assert_clean_error(tokenflow("run", "us5", *words))
     assert words[0] in told
+    assert said in told
 
 
 STRATEGY = """

@@ -52,6 +52,33 @@ def test_all_faults_of_all_files_are_told_at_once(edited: Edited) -> None:
     assert "did you mean 'hop_latency'?" in found["network.hop_latencyy"].message
 
 
+def test_a_fault_of_an_entry_hides_no_other_of_the_same_entry(edited: Edited) -> None:
+    folder = edited(
+        scenario=[
+            ("node: dallas, hardware: fleet, share: 1", "node: asia, hardware: fleet, share: 1.5"),
+            ("node: chicago, hardware: fleet", "node: 7.5, hardware: tpu"),
+        ]
+    )
+    told = {fault.place: fault.message for fault in faults_in(folder)}
+    assert set(told) == {
+        "providers.dallas_dc.assets[0].share",
+        "providers.dallas_dc.assets[0].node",
+        "providers.chicago_dc.assets[0].node",
+        "providers.chicago_dc.assets[0].hardware",
+    }
+    assert told["providers.dallas_dc.assets[0].node"].startswith("unknown node 'asia'")
+
+
+def test_a_row_with_a_cell_too_many_hides_no_unknown_name(edited: Edited) -> None:
+    folder = edited(
+        scenario=[("node: chicago, hardware", "node: asia, hardware")], nodes=[("1.2,true", "1.2,true,9")]
+    )
+    told = {fault.place: fault.message for fault in faults_in(folder)}
+    assert set(told) == {"nodes", "providers.chicago_dc.assets[0].node"}
+    assert "has 10 cells where the header has 9" in told["nodes"]
+    assert "dallas" in told["providers.chicago_dc.assets[0].node"]  # it stands in the torn row, and is known
+
+
 # what stands in scenario.yaml, what to put there, the place of the fault, words of its message
 YAML_FAULTS = {
     "unknown hardware": (

@@ -263,3 +263,9 @@ def test_what_is_put_in_comes_out_again(us5: Scenario, changes: dict[str, Any]) 
     as_text = {path: {"None": "null"}.get(text, text) for path, text in as_text.items()}
     assert us5.override(as_text) == changed
     changed.market()  # any such values make a market
+
+
+def test_a_key_given_twice_in_a_value_is_told(us5: Scenario) -> None:
+    fault = only_fault(us5, {"demand": "{scale: 1, scale: 2}"})
+    assert fault.place == "demand"
+    assert "scale: is given twice" in fault.message

@@ -21,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Simulate the locational market of generative-AI services.",
-    epilog="Exit status: 0 done, 1 a check failed, 2 bad input.",
+    epilog="Exit status: 0 done, 1 a check failed, 2 bad input, 70 an error of tokenflow itself.",
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 _COMMANDS: dict[str, Callable[..., None]] = {

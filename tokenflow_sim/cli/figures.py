@@ -33,7 +33,7 @@ def plot(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The result file of a run.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder of the figures. [default: RUN_figures]"),
+        typer.Option("--out", "-o", metavar="DIR", help="Folder of the figures; RUN_figures if left out."),
     ] = None,
     format: Annotated[Format, typer.Option("--format", help="File format.")] = Format.PNG,
     force: Force = False,

@@ -25,6 +25,25 @@ _ENVIRONMENT = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota 
 class Command(TyperCommand):
     """A command whose errors end in one message on stderr and an exit status."""
 
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the arguments; say of one that does not fit what must be and what was found.
+
+        Raises
+        ------
+        BadParameter
+            If an argument does not fit.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            if isinstance(error.__cause__, ValidationError):
+                from tokenflow_sim.scenario.places import say
+
+                error.message = "; ".join(say(one) for one in error.__cause__.errors(include_url=False))
+            raise
+
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command; report what it raises.
 

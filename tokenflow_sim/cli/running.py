@@ -37,7 +37,7 @@ def run(
     assignments: Overrides = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Result file (NetCDF). [default: SCENARIO.nc]"),
+        typer.Option("--out", "-o", metavar="FILE", help="Result file (NetCDF); SCENARIO.nc if left out."),
     ] = None,
     force: Force = False,
     allow_code: AllowCode = False,

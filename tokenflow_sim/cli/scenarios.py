@@ -55,9 +55,9 @@ def new(
     ] = None,
     arcs: Annotated[
         int | None,
-        typer.Option("--arcs", help="Its number of directed arcs. [default: 10 a hub, where that fits]"),
+        typer.Option("--arcs", help="Its number of directed arcs; 10 a hub, where that fits, if left out."),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Its seed. [default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Its seed; 0 if left out.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that has files.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -86,7 +86,7 @@ def validate(
         typer.Option(
             "--periods",
             min=1,
-            help="Clear so many periods. [default: all where demand must be served, else a day's worth]",
+            help="Clear so many periods; if left out, all where demand must be served, else a day's worth.",
         ),
     ] = None,
     allow_code: AllowCode = False,

@@ -73,11 +73,16 @@ def build(intake: Intake) -> Scenario:
         told = {loc for loc, _ in refused}
         intake.tell([(loc, text) for loc, text in refused if loc not in intake.dropped])
         scenario, aside = _set_aside(intake.data, error)
+    for section, names in intake.named.items():
+        for name in names:
+            aside.mark(section, name)
     unread = {path_of(loc) for loc in intake.dropped | intake.torn} | aside.lost
     if any(path.startswith("providers") for path in unread):
         aside.mark("power")
     if scenario is not None:
         found = [(aside.original(loc), text) for loc, text in check(scenario, aside.names, unread)]
+        # Nor is anything said about an entry of a list that a fault told already left without what it needs.
+        told |= {loc[: n + 1] for loc in told for n, part in enumerate(loc) if isinstance(part, int)}
         intake.tell([(loc, text) for loc, text in found if loc not in told and PLACEHOLDER not in loc])
     if intake.faults or scenario is None:
         raise intake.fail()
@@ -120,7 +125,8 @@ def _cut(rest: Any, loc: Loc, aside: Aside, cut: dict[Loc, set[int]]) -> None:
         aside.mark("arcs", str(loc[2]) if len(loc) > 2 else "")
     for depth, part in enumerate(loc):
         if isinstance(part, int) and loc[depth - 1] in ("assets", "outages"):
-            cut.setdefault(loc[:depth], set()).add(part)
+            if not _patch(value_at(rest, loc[: depth + 1]), loc[depth + 1 :]):
+                cut.setdefault(loc[:depth], set()).add(part)
             return
     depth = len(loc)
     while depth and isinstance(loc[depth - 1], int):
@@ -131,3 +137,14 @@ def _cut(rest: Any, loc: Loc, aside: Aside, cut: dict[Loc, set[int]]) -> None:
             del parent[loc[depth - 1]]
             return
         depth -= 1  # what is missing cannot be taken out; its holder can
+
+
+def _patch(entry: Any, loc: Loc) -> bool:
+    """Take a faulty value out of an entry of a list, so that the rest of it is still checked, if that can be done."""
+    if not isinstance(entry, dict) or not loc:
+        return False
+    field = loc[0]
+    if field in ("node", "hardware") and entry.get(field) != PLACEHOLDER:
+        entry[field] = PLACEHOLDER
+        return True
+    return field in entry and entry.pop(field) is not PLACEHOLDER

@@ -171,6 +171,8 @@ class _Checks:
         whole = "power" not in self.also and self.sound("nodes")
         for loc, provider, asset in assets_of(self.scenario):
             label = asset_label(provider, asset)
+            if PLACEHOLDER in (asset.node, asset.hardware):
+                continue  # what was there is unknown, and so are its label and its site
             labels[label] += 1
             if labels[label] == 2:
                 self.note(loc, f"repeats asset {label!r}; join the two, or give each a `name`")

@@ -246,11 +246,17 @@ class Compiled:
         ScenarioError
             If the period is negative, or beyond what a table by period covers.
         """
-        period = index(period)
-        if period < 0 or (self.covered is not None and period >= self.covered):
-            last = "without end" if self.covered is None else f"to {self.covered - 1}"
-            fault = Fault(f"there is no period {period}; this scenario covers periods 0 {last}", "period")
-            raise ScenarioError([fault], f"scenario {self.scenario.name!r}")
+        try:
+            number = index(period)
+        except TypeError:
+            number = -1
+        if number < 0 or (self.covered is not None and number >= self.covered):
+            last = "on" if self.covered is None else f"to {self.covered - 1}"
+            message = (
+                f"there is no period {period!r}; this scenario has whole numbers of periods from 0 {last}"
+            )
+            raise ScenarioError([Fault(message, "period")], f"scenario {self.scenario.name!r}")
+        period = number
         segment = self._availability.segment(period)
         if segment != self._segment:
             self._segment, self._segment_arrays = segment, self._in_segment(segment)

@@ -42,7 +42,8 @@ class Intake:
     """Plain data, the faults found so far, and the file and line of every entry.
 
     Tables that were given but could not be read are in `dropped`, so that nobody calls them missing; those that
-    lack some rows for a fault are in `torn`, so that nobody calls names in those rows unknown.
+    lack some rows for a fault are in `torn`, so that nobody calls names in those rows unknown. Where the names in
+    such rows can be read all the same, they are in `named`, by section.
     """
 
     source: Source
@@ -51,6 +52,7 @@ class Intake:
     origins: dict[Loc, str] = field(default_factory=dict)
     dropped: set[Loc] = field(default_factory=set)
     torn: set[Loc] = field(default_factory=set)
+    named: dict[str, set[str]] = field(default_factory=dict)
 
     def at(self, loc: Loc) -> str:
         """Return ``file:line`` of the entry at a place, or of the closest that holds it."""
@@ -250,6 +252,11 @@ class _TableAt:
         found: dict[str, Any] = {}
         first: dict[str, int | None] = {}
         spot = table.header.index(key)
+        names = {cells[spot] for cells in table.torn if spot < len(cells)} - {""}
+        if names:
+            self.intake.named.setdefault(str(self.loc[0]), set()).update(names)
+            if all(spot < len(cells) and cells[spot] for cells in table.torn):
+                self.intake.torn.discard(self.loc)
         for row, cells in enumerate(table.rows):
             name, line = str(cells[spot]), table.line(row)
             if not name:

@@ -97,9 +97,13 @@ class _Change:
         if not isinstance(value, str) or type_at(self.schema, loc) is str or "\n" in value:
             return value
         try:
-            return yaml_text.read(value).data
+            document = yaml_text.read(value)
         except yaml_text.YamlFault as error:
             raise _BadPath(f"the value {value!r:.80} {error.message}") from None
+        if document.faults:
+            said = "; ".join(f"{path_of(place)}: {message}" for place, message, _ in document.faults)
+            raise _BadPath(f"the value {value!r:.80} has faults: {said}")
+        return document.data
 
     def options(self, here: Any, done: Loc) -> list[str]:
         """Return the names known at a place."""

@@ -108,7 +108,7 @@ def faults_of(error: ValidationError, root: Any) -> list[Found]:
     """Tell pydantic's errors in plain words, one per place."""
     found: dict[Loc, str] = {}
     for loc, details in errors_of(error):
-        found.setdefault(loc, _say(details, root, loc))
+        found.setdefault(loc, say(details, root, loc))
     return list(found.items())
 
 
@@ -128,7 +128,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _say(details: ErrorDetails, root: Any, loc: Loc) -> str:
+def say(details: ErrorDetails, root: Any = None, loc: Loc = ()) -> str:
+    """Tell one of pydantic's errors in plain words: what must be, and what was found."""
     kind, context = details["type"], details.get("ctx", {})
     found = f"found {_shown(details['input'])}"
     if kind == "missing":
@@ -136,8 +137,9 @@ def _say(details: ErrorDetails, root: Any, loc: Loc) -> str:
     if kind == "extra_forbidden":
         return known("field", loc[-1], fields_at(root, loc[:-1]), limit=30)
     if kind == "value_error":
-        message = str(context["error"])
-        return message if "found" in message else f"{message}; {found}"
+        message = str(context["error"]).removesuffix(".")
+        says_so = "found" in message or _shown(details["input"]) in message
+        return message if says_so else f"{message}; {found}"
     if kind == "literal_error":
         return f"must be {context['expected']}; {found}"
     if kind in _WORDS:

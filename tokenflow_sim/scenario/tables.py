@@ -35,11 +35,14 @@ class Table:
         Its cells.
     lines : list of int
         The line of each row; empty where the rows come from no text.
+    torn : list of list of str
+        The cells of rows that have too many or too few, which are not among the rows.
     """
 
     header: list[str]
     rows: list[list[Any]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    torn: list[list[str]] = field(default_factory=list)
 
     def line(self, row: int) -> int | None:
         """Return the line of a row, if it has one."""
@@ -72,7 +75,6 @@ def read_csv(text: str, note: Note) -> Table | None:
         io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True, skipinitialspace=True
     )
     table: Table | None = None
-    torn = False
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
@@ -86,7 +88,7 @@ def read_csv(text: str, note: Note) -> Table | None:
             elif len(cells) != len(table.header):
                 hint = " (a number with a decimal comma?)" if len(cells) > len(table.header) else ""
                 note("", f"has {len(cells)} cells where the header has {len(table.header)}{hint}", line)
-                torn = True
+                table.torn.append(cells)
             else:
                 table.rows.append(cells)
                 table.lines.append(line)
@@ -95,7 +97,7 @@ def read_csv(text: str, note: Note) -> Table | None:
         return None
     if table is None:
         note("", "is empty; a table needs a header and rows", None)
-    elif not table.rows and not torn:
+    elif not table.rows and not table.torn:
         note("", "has a header but no rows", None)
     return table
 

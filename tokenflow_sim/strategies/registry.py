@@ -20,6 +20,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from tokenflow_sim import strategies
 from tokenflow_sim.errors import Fault, StrategyError, known
+from tokenflow_sim.scenario.places import say
 from tokenflow_sim.strategies.base import BaseStrategy, Kind, Strategy, parameters
 from tokenflow_sim.strategies.demand import DemandStrategy
 from tokenflow_sim.strategies.network import NetworkStrategy
@@ -248,8 +249,8 @@ def _read(cls: type[BaseStrategy], name: str, given: Mapping[str, Any]) -> tuple
                 raise ValueError("must be a number")
             values[key] = _adapter(hint).validate_python(value)
         except ValidationError as error:
-            said = "; ".join(one["msg"] for one in error.errors())
-            faults.append(Fault(f"strategy {name!r}: {said}; found {value!r}", key))
+            said = "; ".join(dict.fromkeys(say(one) for one in error.errors(include_url=False)))
+            faults.append(Fault(f"strategy {name!r}: {said}", key))
         except ValueError as error:
             faults.append(Fault(f"strategy {name!r}: {error}; found {value!r}", key))
     return values, faults
