@@ -1,0 +1,210 @@
+"""Demand that depends on the price of the same period: a demand curve, bid as steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
+from tokenflow_sim.strategies.response import ByClass, ReferencePrice, by_class, check_numbers
+
+
+class PriceElastic(DemandStrategy):
+    """Bid a demand curve of given elasticity through the scenario's demand at a reference price.
+
+    With reference price p0, demand d of the scenario and elasticity e, users want
+
+    - ``q(p) = d (p / p0)^e`` where the form is ``constant``,
+    - ``q(p) = d (1 + e (p / p0 - 1))`` where it is ``linear``.
+
+    The part that no price up to the ceiling deters is bid at the value of lost service (and must be served where
+    that is infinite); the rest, up to `most` times d, enters as steps of equal quantity, each at the mean
+    willingness to pay over its piece of the curve. So the steps have the area of the curve, and the bid is
+    truthful. What is too dear for its step counts as unserved in the results.
+
+    Parameters
+    ----------
+    elasticity : float or dict
+        Elasticity of demand at the reference price, not positive; by class, or one for all. A class left out, or
+        at zero, does not respond.
+    reference_price : float, dict or None
+        Price in $/Mtok at which users want what the scenario says; by class, or one for all. None takes the mean
+        price at each node over the first day, in which demand does not respond.
+    form : {'constant', 'linear'}
+        Shape of the curve.
+    most : float
+        Most that is wanted however low the price, as a multiple of the scenario's demand; at least 1.
+    ceiling : float
+        Dearest price that deters anyone, as a multiple of the reference price (the value of lost service bounds
+        it too); above 1.
+    steps : int
+        Number of steps, at least 2.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    References
+    ----------
+    D. S. Kirschen, G. Strbac, P. Cumperayot and D. de Paiva Mendes, "Factoring the elasticity of demand in
+    electricity prices", IEEE Transactions on Power Systems 15 (2000) 612-617: elastic demand in a cleared
+    market. S. Borenstein, "The long-run efficiency of real-time electricity pricing", The Energy Journal 26(3)
+    (2005) 93-116: constant elasticity through a reference point.
+    """
+
+    def __init__(
+        self,
+        elasticity: ByClass = -0.5,
+        reference_price: ByClass | None = None,
+        form: Literal["constant", "linear"] = "constant",
+        most: float = 1.5,
+        ceiling: float = 10.0,
+        steps: int = 8,
+    ) -> None:
+        check_numbers("elasticity", elasticity, -math.inf, 0.0)
+        check_numbers("reference_price", reference_price, 0.0)
+        check_numbers("most", most, 1.0)
+        check_numbers("ceiling", ceiling, 1.0)
+        if form not in ("constant", "linear"):
+            raise ValueError(f"form must be constant or linear; found {form!r}")
+        if steps < 2:
+            raise ValueError(f"steps must be at least 2; found {steps!r}")
+        self.elasticity = elasticity
+        self.reference_price = reference_price
+        self.form: Literal["constant", "linear"] = form
+        self.most = most
+        self.ceiling = ceiling
+        self.steps = steps
+        self._reference = ReferencePrice(reference_price)
+
+    def bid(self, view: DemandView) -> Bid:
+        """Bid the curve; all at its value while there is no reference price."""
+        elasticity = by_class("elasticity", self.elasticity, view.workloads, 0.0)
+        reference = self._reference.at(view)
+        responds = np.isfinite(reference) & (elasticity < 0)
+        if not responds.any():
+            return Bid(view.demand, view.value)
+        quantity = np.zeros((*view.demand.shape, self.steps))
+        value = np.zeros_like(quantity)
+        quantity[:, :, 0], value[:, :, 0] = view.demand, view.value
+        if self.steps > 1:
+            e = np.broadcast_to(elasticity, responds.shape)[responds][:, None]
+            price, most = reference[responds][:, None], view.value[responds][:, None]
+            shares, worth = curve(e, np.minimum(most / price, self.ceiling), self.most, self.steps, self.form)
+            quantity[responds] = shares * view.demand[responds][:, None]
+            value[responds, 1:] = np.minimum(worth * price, most)
+        return Bid(quantity, value)
+
+
+def curve(
+    elasticity: Floats, top: Floats, most: float, steps: int, form: Literal["constant", "linear"]
+) -> tuple[Floats, Floats]:
+    """Return a demand curve as steps, in units of the reference point.
+
+    Parameters
+    ----------
+    elasticity : ndarray
+        Elasticity at the reference point, negative, dims (curve, 1).
+    top : ndarray
+        Dearest price that deters anyone, over the reference price, dims (curve, 1).
+    most : float
+        Most that is wanted, over the reference quantity.
+    steps : int
+        Number of steps.
+    form : {'constant', 'linear'}
+        Shape of the curve.
+
+    Returns
+    -------
+    quantity : ndarray
+        Quantity of each step over the reference quantity, dims (curve, step); the first is what is wanted at `top`.
+    worth : ndarray
+        Mean willingness to pay of each step but the first over the reference price, dims (curve, step - 1).
+    """
+    if form == "linear":
+        core = np.clip(1 + elasticity * (top - 1), 0.0, most)
+        full = np.clip(1 - elasticity, core, most)  # at a price of zero
+    else:
+        core = np.minimum(top**elasticity, most)
+        full = np.full_like(core, most)
+    edges = core + (full - core) * np.linspace(0.0, 1.0, steps)
+    low, high = edges[:, :-1], edges[:, 1:]
+    width = high - low
+    if form == "linear":
+        mean = 1 + (0.5 * (low + high) - 1) / elasticity
+    else:
+        # The mean of q^(1/e) from low to high, written so that it holds at e = -1, where it is a logarithm.
+        power = 1 / elasticity + 1
+        log = np.log(high / low)
+        area = np.where(power == 0, log, low**power * np.expm1(power * log) / np.where(power == 0, 1, power))
+        mean = np.divide(area, width, out=np.zeros_like(area), where=width > 0)
+    return np.concatenate([core, width], axis=1), np.clip(mean, 0.0, top)
+
+
+class SteppedDemand(DemandStrategy):
+    """Bid shares of demand at given prices: stepped willingness to pay.
+
+    Parameters
+    ----------
+    schedule : list of pairs, or dict of such lists
+        Pairs of a share of the scenario's demand and the most that this share would pay in $/Mtok, in any order;
+        None in place of the price stands for the value of lost service. One list for all classes, or by class; a
+        class left out bids all at its value. Shares may add up to less or more than one.
+
+    Raises
+    ------
+    ValueError
+        If a share or price is negative or not finite, or a list is empty.
+
+    Examples
+    --------
+    >>> half = SteppedDemand({"batch": [(0.5, None), (0.3, 1.2), (0.2, 0.6)]})
+    >>> half.steps
+    3
+
+    References
+    ----------
+    F. C. Schweppe, M. C. Caramanis, R. D. Tabors and R. E. Bohn, Spot Pricing of Electricity (Kluwer, 1988).
+    """
+
+    def __init__(
+        self,
+        schedule: list[tuple[float, float | None]]
+        | dict[str, list[tuple[float, float | None]]]
+        | None = None,
+    ) -> None:
+        lists = schedule if isinstance(schedule, dict) else {} if schedule is None else {"": schedule}
+        for name, pairs in lists.items():
+            place = f"schedule[{name!r}]" if name else "schedule"
+            if not pairs:
+                raise ValueError(f"{place} has no steps")
+            for share, price in pairs:
+                for what, number in (("share", share), ("price", price)):
+                    if number is not None and not (math.isfinite(number) and number >= 0):
+                        raise ValueError(
+                            f"{place}: a {what} must be finite and not negative; found {number!r}"
+                        )
+        self.schedule = schedule
+        self.steps = max((len(pairs) for pairs in lists.values()), default=1)
+
+    def bid(self, view: DemandView) -> Bid:
+        """Bid the steps."""
+        if self.schedule is None:
+            return Bid(view.demand, view.value)
+        everywhere = [] if isinstance(self.schedule, dict) else self.schedule
+        named = self.schedule if isinstance(self.schedule, dict) else {}
+        by_class(
+            "schedule", dict.fromkeys(named, 0.0), view.workloads, 0.0
+        )  # tells classes that there are not
+        quantity = np.zeros((*view.demand.shape, self.steps))
+        value = np.zeros_like(quantity)
+        for column, label in enumerate(view.workloads):
+            pairs = named.get(label, everywhere) or [(1.0, None)]
+            for step, (share, price) in enumerate(pairs):
+                quantity[:, column, step] = share * view.demand[:, column]
+                value[:, column, step] = view.value[:, column] if price is None else price
+        return Bid(quantity, value)

@@ -1,0 +1,123 @@
+"""What the strategies of demand regions share: parameters by class, and the price that demand is measured at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tokenflow_sim.errors import StrategyError, known
+from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.strategies.demand import DemandView
+
+ByClass = float | dict[str, float]
+"""A parameter: one number for all classes, or a number by class."""
+DAY = 24.0
+"""Hours that a reference price is the mean of, where none is given."""
+
+
+def check_numbers(name: str, given: ByClass | None, least: float, most: float = math.inf) -> None:
+    """Check a parameter that may be given by class.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    given : float, dict or None
+        Its value; None passes.
+    least, most : float
+        What each number must lie between, these included.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or outside.
+    """
+    values = given if isinstance(given, Mapping) else {} if given is None else {"": given}
+    for key, value in values.items():
+        if not (math.isfinite(value) and least <= value <= most):
+            place = f"{name}[{key!r}]" if key else name
+            span = f"of at least {least:g}" if math.isinf(most) else f"between {least:g} and {most:g}"
+            if math.isinf(least):
+                span = f"of at most {most:g}"
+            raise ValueError(f"{place} must be a finite number {span}; found {value!r}")
+
+
+def by_class(name: str, given: ByClass, workloads: Sequence[str], default: float) -> Floats:
+    """Return a parameter as an array with an entry a class.
+
+    Parameters
+    ----------
+    name : str
+        The parameter, for messages.
+    given : float or dict
+        Its value.
+    workloads : sequence of str
+        The classes.
+    default : float
+        The value of a class that a dict leaves out.
+
+    Returns
+    -------
+    ndarray
+        Dims (workload,).
+
+    Raises
+    ------
+    StrategyError
+        If a dict names a class that the scenario does not have.
+    """
+    if not isinstance(given, Mapping):
+        return np.full(len(workloads), float(given))
+    strange = [key for key in given if key not in workloads]
+    if strange:
+        raise StrategyError("; ".join(f"{name}: {known('class', key, workloads)}" for key in strange))
+    return np.array([float(given.get(label, default)) for label in workloads])
+
+
+class ReferencePrice:
+    """The price at which demand is what the scenario says: given, or the mean price of the first day.
+
+    Parameters
+    ----------
+    given : float, dict or None
+        Reference price in $/Mtok for all classes or by class (a class left out has none); None takes the mean at
+        each node over the first day, or over the first period where that is longer.
+
+    Notes
+    -----
+    A mean over a day, since prices have a daily cycle: a reference taken at one hour would make every day look
+    dear or cheap.
+    """
+
+    def __init__(self, given: ByClass | None) -> None:
+        self.given = given
+        self._sum: Floats | None = None
+        self._periods = 0
+
+    def at(self, view: DemandView) -> Floats:
+        """Return the reference price of a period, of which this is called once.
+
+        Parameters
+        ----------
+        view : DemandView
+            What the region sees; its last price counts towards the first day.
+
+        Returns
+        -------
+        ndarray
+            In $/Mtok, dims (node, workload); NaN where there is none (yet), and where it is not positive.
+        """
+        if self.given is not None:
+            one = by_class("reference_price", self.given, view.workloads, math.nan)
+            price = np.tile(one, (len(view.nodes), 1))
+        else:
+            needed = max(1, math.ceil(DAY / view.hours))
+            if view.last_price is not None and self._periods < needed:
+                self._sum = view.last_price + (0.0 if self._sum is None else self._sum)
+                self._periods += 1
+            if self._sum is None or self._periods < needed:
+                return np.full(view.demand.shape, math.nan)
+            price = self._sum / self._periods
+        return np.where(price > 0, price, math.nan)
