@@ -1,0 +1,85 @@
+"""The adversarial bandit EXP3 over mark-ups."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw
+from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
+
+
+class EXP3(ArmLearner):
+    """Draw the mark-up by exponential weights, which holds up against rivals that react in any way.
+
+    Parameters
+    ----------
+    markups : sequence of float
+        Mark-ups to choose among, as shares of cost, not negative.
+    shares : sequence of float
+        Shares of capacity to choose among; every mark-up is joined with every share.
+    gamma : float or None
+        Share of the probability that is spread evenly, above 0 and at most 1; None takes the one that bounds the
+        regret best over the run's periods.
+    by : {'provider', 'asset', 'class', 'offer'}
+        What is decided for by itself.
+    price_cap : float or None
+        Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    With weights w_j, all 1 at first, arm j of K is drawn with probability
+
+        p_j = (1 - gamma) w_j / sum_i w_i + gamma / K,
+
+    and when arm j was played and brought the reward r, w_j is multiplied by exp(gamma r / (p_j K)). The reward is
+    the profit over the highest profit so far, a loss counting as 0. For T periods,
+    gamma = min(1, sqrt(K ln K / ((e - 1) T))), and the regret is at most 2.63 sqrt(T K ln K).
+
+    References
+    ----------
+    P. Auer, N. Cesa-Bianchi, Y. Freund and R. E. Schapire, "The Nonstochastic Multiarmed Bandit Problem", SIAM
+    Journal on Computing 32 (2002) 48-77: figure 1, corollary 3.2.
+    """
+
+    def __init__(
+        self,
+        markups: Sequence[float] = MARKUPS,
+        shares: Sequence[float] = (1.0,),
+        gamma: float | None = None,
+        by: By = "provider",
+        price_cap: float | None = None,
+    ) -> None:
+        super().__init__(markups, shares, by, price_cap)
+        if gamma is not None and not 0.0 < gamma <= 1.0:
+            raise ValueError(f"gamma must be above 0 and at most 1, or None; found {gamma!r}")
+        self.gamma = gamma
+
+    def begin(self, groups: int, view: View) -> None:
+        """Start with even weights; they are kept as logarithms, dims (group, arm), lest they overflow."""
+        count = self.arms
+        tuned = math.sqrt(count * math.log(count) / ((math.e - 1.0) * view.periods))
+        self.rate = min(1.0, tuned) if self.gamma is None else self.gamma
+        self.log_weight: Floats = np.zeros((groups, count))
+
+    def probability(self) -> Floats:
+        """Return the probability of each arm, dims (group, arm)."""
+        weight = np.exp(self.log_weight - self.log_weight.max(axis=1, keepdims=True))
+        weight /= weight.sum(axis=1, keepdims=True)
+        return (1.0 - self.rate) * weight + self.rate / self.arms
+
+    def choose(self, view: View) -> Ints:
+        """Draw by the probabilities."""
+        return draw(self.probability(), view.rng)
+
+    def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
+        """Raise the weight by the reward over the probability it was drawn with."""
+        estimate = self.unit_reward(group, reward) / self.probability()[group, arm]
+        self.log_weight[group, arm] += self.rate / self.arms * estimate

@@ -1,0 +1,110 @@
+"""Reinforcement learning after Roth and Erev, in the variant made for electricity markets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, within
+from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
+
+
+class RothErev(ArmLearner):
+    """Draw mark-ups by propensities, which grow with what a mark-up brought and fade with time.
+
+    Parameters
+    ----------
+    markups : sequence of float
+        Mark-ups to choose among, as shares of cost, not negative.
+    shares : sequence of float
+        Shares of capacity to choose among; every mark-up is joined with every share.
+    experimentation : float
+        Share of a reward that goes to the arms not played, e, from 0 to 1.
+    recency : float
+        Share of the propensities that is forgotten each period, r, from 0 to 1.
+    propensity : float
+        Propensity of every arm before the first period, above 0; 1 is a period's highest profit.
+    cooling : float or None
+        How evenly arms are drawn, C, above 0; None draws in proportion to the propensities.
+    by : {'provider', 'asset', 'class', 'offer'}
+        What is decided for by itself.
+    price_cap : float or None
+        Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Notes
+    -----
+    When arm j of K was played and brought the reward R, the propensities become
+
+        q_i <- (1 - r) q_i + (1 - e) R            for i = j,
+        q_i <- (1 - r) q_i + e q_i / (K - 1)      for the others,
+
+    and the next arm is drawn with probability q_j / sum_i q_i, or exp(q_j / C) / sum_i exp(q_i / C) where C is
+    given, as AMES does. The reward is the profit over the highest profit so far, so that one set of parameters
+    does for providers of any size; a loss is a negative reward, and a propensity never falls below 0.
+
+    The variant's point is the second line: in the original, arms not played share e R / (K - 1), and nothing is
+    learnt where rewards are zero.
+
+    References
+    ----------
+    J. Nicolaisen, V. Petrov and L. Tesfatsion, "Market Power and Efficiency in a Computational Electricity Market
+    with Discriminatory Double-Auction Pricing", IEEE Transactions on Evolutionary Computation 5 (2001) 504-523:
+    the variant, equations 3 to 6. A. E. Roth and I. Erev, "Learning in Extensive-Form Games", Games and Economic
+    Behavior 8 (1995) 164-212: the original. J. Sun and L. Tesfatsion, "Dynamic Testing of Wholesale Power Market
+    Designs: An Open-Source Agent-Based Framework", Computational Economics 30 (2007) 291-327: AMES and its cooling.
+    """
+
+    def __init__(
+        self,
+        markups: Sequence[float] = MARKUPS,
+        shares: Sequence[float] = (1.0,),
+        experimentation: float = 0.2,
+        recency: float = 0.1,
+        propensity: float = 1.0,
+        cooling: float | None = None,
+        by: By = "provider",
+        price_cap: float | None = None,
+    ) -> None:
+        super().__init__(markups, shares, by, price_cap)
+        self.experimentation = within("experimentation", experimentation, 0.0, 1.0)
+        self.recency = within("recency", recency, 0.0, 1.0)
+        for name, value in (("propensity", propensity), ("cooling", cooling)):
+            if value is not None and not 0.0 < value < float("inf"):
+                raise ValueError(f"{name} must be a finite number above 0; found {value!r}")
+        self.propensity = propensity
+        self.cooling = cooling
+
+    def begin(self, groups: int, view: View) -> None:
+        """Start with even propensities, dims (group, arm)."""
+        self.q: Floats = np.full((groups, self.arms), self.propensity)
+
+    def probability(self) -> Floats:
+        """Return the probability of each arm, dims (group, arm)."""
+        if self.cooling is None:
+            weight = self.q
+        else:
+            weight = np.exp((self.q - self.q.max(axis=1, keepdims=True)) / self.cooling)
+        total = weight.sum(axis=1, keepdims=True)
+        even = np.full_like(weight, 1.0 / self.arms)
+        return np.divide(weight, total, out=even, where=total > 0)
+
+    def choose(self, view: View) -> Ints:
+        """Draw by the probabilities."""
+        return draw(self.probability(), view.rng)
+
+    def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
+        """Forget a little, and reward the arm played."""
+        best = self.best[group]
+        unit = np.divide(reward, best, out=np.zeros_like(reward), where=best > 0)
+        old = self.q[group]
+        spread = self.experimentation / max(1, self.arms - 1)
+        new = (1.0 - self.recency + spread) * old
+        rows = np.arange(len(group))
+        new[rows, arm] = (1.0 - self.recency) * old[rows, arm] + (1.0 - self.experimentation) * unit
+        self.q[group] = np.maximum(new, 0.0)
