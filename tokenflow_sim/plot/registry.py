@@ -34,11 +34,14 @@ class Entry:
         The public function: takes results, returns a Figure.
     needs : tuple of str
         Variables and coordinates that it cannot do without.
+    also : callable, optional
+        Whether results that have them allow the figure; they always do if None.
     """
 
     name: str
     draw: Callable[..., Figure]
     needs: tuple[str, ...]
+    also: Callable[[xr.Dataset], bool] | None = None
 
     @property
     def summary(self) -> str:
@@ -52,10 +55,12 @@ class Entry:
 
     def fits(self, ds: xr.Dataset) -> bool:
         """Return whether these results have all that the figure needs."""
-        return not missing(ds, self.needs)
+        return not missing(ds, self.needs) and (self.also is None or self.also(ds))
 
 
-def figure(*needs: str) -> Callable[[Callable[Concatenate[Results, P], Figure]], Draw[P]]:
+def figure(
+    *needs: str, fits: Callable[[xr.Dataset], bool] | None = None
+) -> Callable[[Callable[Concatenate[Results, P], Figure]], Draw[P]]:
     """Make a function that draws `Results` into a public figure, and register it.
 
     The public function takes a Dataset, checks it, and draws in the house style without touching the user's
@@ -65,6 +70,8 @@ def figure(*needs: str) -> Callable[[Callable[Concatenate[Results, P], Figure]],
     ----------
     *needs : str
         Variables and coordinates without which the figure cannot be drawn.
+    fits : callable, optional
+        Whether results that have these allow the figure without further arguments; `figures` asks it.
     """
 
     def register(function: Callable[Concatenate[Results, P], Figure]) -> Draw[P]:
@@ -78,7 +85,7 @@ def figure(*needs: str) -> Callable[[Callable[Concatenate[Results, P], Figure]],
         parameters = list(inspect.signature(function).parameters.values())
         parameters[0] = parameters[0].replace(name="ds", annotation="xr.Dataset")
         draw.__signature__ = inspect.signature(function).replace(parameters=parameters)  # type: ignore[attr-defined]
-        _ENTRIES[name] = Entry(name, draw, needs)
+        _ENTRIES[name] = Entry(name, draw, needs, fits)
         return cast(Draw[P], draw)
 
     return register
