@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import tokenflow_sim as tf
-from benchmarks.conftest import Table
+from benchmarks.page import Table
 from benchmarks.contenders import Labelled, Pypsa, RawHighs, Rebuilt
 from benchmarks.networks import NETWORKS, moving
 from tokenflow_sim.market import Market
