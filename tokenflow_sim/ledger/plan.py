@@ -16,7 +16,7 @@ import xarray as xr
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.market import Layout
-from tokenflow_sim.variables import RESULT_COORDINATES, RESULTS, Variable
+from tokenflow_sim.variables import BACKLOG, RESULT_COORDINATES, RESULTS, Variable
 
 STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
 """Packages whose versions results name."""
@@ -26,6 +26,8 @@ _CHUNK_PERIODS = 168
 _BLOCKED = {"dispatch", "offer_price", "offer_quantity", "scarcity_rent"}
 _STEPPED = {"demand", "unserved"}
 """Results with a last dim `block` or `step` where the market has one."""
+_TABLE = RESULTS | BACKLOG
+"""Whatever a run may record."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,10 @@ class Plan:
     attrs : dict
         Attributes of the Dataset.
     record : iterable of str or None
-        Names of the variables to record; all of `variables.RESULTS` if None.
+        Names of the variables to record, of `variables.RESULTS` and `variables.BACKLOG`; all of the first if None, and
+        of the second too where work waits.
+    has_backlog : bool
+        Whether some region's strategy lets work wait.
 
     Raises
     ------
@@ -54,13 +59,14 @@ class Plan:
     owners: tuple[str, ...]
     attrs: dict[str, Any]
     record: tuple[str, ...] | None = None
+    has_backlog: bool = False
 
     def __post_init__(self) -> None:
         """Check the names to record."""
         faults = [
-            Fault(known("variable", name, list(RESULTS)), "record")
+            Fault(known("variable", name, list(_TABLE)), "record")
             for name in self.record or ()
-            if name not in RESULTS
+            if name not in _TABLE
         ]
         if faults:
             raise InputError(faults, "list of variables to record")
@@ -68,8 +74,14 @@ class Plan:
     @cached_property
     def variables(self) -> dict[str, Variable]:
         """The variables to record, in the order of the table."""
-        wanted = RESULTS if self.record is None else set(self.record)
-        return {name: variable for name, variable in RESULTS.items() if name in wanted}
+        everything = _TABLE if self.has_backlog else RESULTS
+        wanted = everything if self.record is None else set(self.record)
+        return {name: variable for name, variable in _TABLE.items() if name in wanted}
+
+    @cached_property
+    def backlog(self) -> tuple[str, ...]:
+        """Which of `variables.BACKLOG` are to be recorded."""
+        return tuple(name for name in BACKLOG if name in self.variables)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -78,7 +90,7 @@ class Plan:
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the dims of a variable here, `period` first, with `block` or `step` where the market has them."""
-        dims, layout = RESULTS[name].dims, self.layout
+        dims, layout = _TABLE[name].dims, self.layout
         if name in _BLOCKED and layout.blocks is not None:
             return (*dims, "block")
         if name in _STEPPED and layout.steps is not None:
@@ -92,12 +104,12 @@ class Plan:
     def full_shape(self, name: str) -> tuple[int, ...]:
         """Return that shape with block or step also where the market has none, of length one."""
         extra = ("block",) if name in _BLOCKED else ("step",) if name in _STEPPED else ()
-        return tuple(self.sizes[dim] for dim in (*RESULTS[name].dims[1:], *extra))
+        return tuple(self.sizes[dim] for dim in (*_TABLE[name].dims[1:], *extra))
 
     def attributes(self, name: str) -> dict[str, str]:
         """Return the attributes of a variable or coordinate."""
-        if name in RESULTS:
-            return RESULTS[name].attrs(self.layout.link_unit)
+        if name in _TABLE:
+            return _TABLE[name].attrs(self.layout.link_unit)
         return {"long_name": RESULT_COORDINATES[name]}
 
     @cached_property
@@ -172,6 +184,11 @@ def attributes(scenario: str, name: str, seed: int, hours: float, link_unit: str
 def _versions() -> str:
     found = {"python": platform.python_version(), **{package: version(package) for package in STACK}}
     return json.dumps(found)
+
+
+def running_versions() -> str:
+    """Return the versions of this package and of what it stands on, as one line."""
+    return f"tokenflow_sim {version('tokenflow-sim')}, {_versions()}"
 
 
 def _text(labels: Iterable[Any]) -> np.ndarray[Any, Any]:

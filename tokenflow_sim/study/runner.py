@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tokenflow_sim.errors import InputError, TokenflowError
-from tokenflow_sim.market import Clearer
+from tokenflow_sim.errors import Fault, InputError, ResultError
+from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.study.play import Answer, Job, Shared, pack, play
 from tokenflow_sim.study.task import Task
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from tokenflow_sim.study.store import Store
+
+SHOWN = 12
+"""Failures that a message lists in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +33,23 @@ class Failure:
     task : Task
         The run; its scenario, strategies and seed repeat the failure.
     kind : str
-        Name of the exception.
+        Name of the exception; ``LostWorker`` where the process that played it died every time.
     message : str
         What it said.
+    trace : str
+        Its traceback, where it was raised.
     """
 
     position: int
     task: Task
     kind: str
     message: str
+    trace: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        """Say which run failed, why, and what repeats it."""
+        reason = self.message.partition("\n")[0] or self.kind
+        return f"{self.task}: {self.kind}: {reason}\n    again: {self.task.repeat()}"
 
 
 @dataclass(slots=True)
@@ -43,10 +62,22 @@ class Batch[T]:
         What each run that was finished brought, by its position among the tasks, in order.
     failures : list of Failure
         The others, in order.
+    seconds : dict
+        How long each run that was played now took where it was played, by position.
     """
 
     results: Mapping[int, T]
     failures: list[Failure] = field(default_factory=list)
+    seconds: dict[int, float] = field(default_factory=dict)
+
+    def tell(self) -> str:
+        """Return what failed as text, with the command that repeats each run; empty if nothing did."""
+        if not self.failures:
+            return ""
+        count, runs = len(self.failures), len(self.failures) + len(self.results)
+        lines = [f"{count} of {runs} runs failed; the others are kept:"]
+        lines += [f"  - {failure}" for failure in self.failures[:SHOWN]]
+        return "\n".join(lines + ([f"  ... and {count - SHOWN} more"] if count > SHOWN else []))
 
 
 def run_tasks[T](
@@ -55,36 +86,118 @@ def run_tasks[T](
     *,
     record: Sequence[str] | None = None,
     progress: Callable[[int, int], object] | None = None,
+    workers: int | None = 1,
+    client: Client | None = None,
+    store: Store[T] | str | Path | None = None,
 ) -> Batch[T]:
     """Play every task and keep what `reduce` makes of it.
+
+    The results are the same to the bit in this process, on local processes and on a cluster.
 
     Parameters
     ----------
     tasks : sequence of Task
         What to play.
     reduce : callable
-        Makes of a model that was run what is to be kept. It must be a function of the model alone.
+        Makes of a model that was run what is to be kept. It must be a function of the model alone, and picklable
+        (a function of a module) where the runs are played elsewhere.
     record : sequence of str, optional
         The variables that the runs record, of those in `variables.RESULTS`; all if left out.
     progress : callable, optional
         Called after each run with the number of runs done and of all.
+    workers : int or None
+        Processes on this machine: 1 plays in this one, None uses as many as there are cores.
+    client : distributed.Client, optional
+        A Dask cluster to play on, in place of local processes.
+    store : Store, str or Path, optional
+        Where each finished run is kept at once; runs that it holds already are not played again. A path makes a
+        folder of pickled results.
 
     Returns
     -------
     Batch
         What each run brought, and which failed.
+
+    Raises
+    ------
+    InputError
+        If `workers` is no positive number.
+    ResultError
+        If the store belongs to other tasks, is in use or cannot be written, or the cluster is lost. What was
+        finished stays in the store.
     """
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        fault = Fault(f"is a whole number from 1 on, or None for all cores; found {workers!r}", "workers")
+        raise InputError([fault], "runner")
+    if store is None:
+        return _run(tasks, reduce, record, progress, workers, client, None)
+    from tokenflow_sim.study.store import FolderStore
+
+    kept: Store[T] = FolderStore(store) if isinstance(store, (str, Path)) else store
+    with kept:
+        kept.open(tasks)
+        return _run(tasks, reduce, record, progress, workers, client, kept)
+
+
+def _run[T](
+    tasks: Sequence[Task],
+    reduce: Callable[[TokenMarket], T],
+    record: Sequence[str] | None,
+    progress: Callable[[int, int], object] | None,
+    workers: int | None,
+    client: Client | None,
+    store: Store[T] | None,
+) -> Batch[T]:
     results: dict[int, T] = {}
-    failures: list[Failure] = []
-    clearer: Clearer | None = None
-    for position, task in enumerate(tasks):
-        try:
-            model = task.model(clearer, record=record)
-            model.run()
-            results[position] = reduce(model)
-            clearer = model.clearing_house.clearer
-        except (TokenflowError, InputError) as error:
-            failures.append(Failure(position, task, type(error).__name__, str(error)))
+    failures = {} if store is None else {failure.position: failure for failure in store.failures}
+    finished = set() if store is None else {*store.results, *failures}
+    seconds: dict[int, float] = {}
+    todo = [position for position in range(len(tasks)) if position not in finished]
+    done = len(tasks) - len(todo)
+    if progress is not None and done:
+        progress(done, len(tasks))
+    shared, jobs = pack(tasks, todo, reduce, record)
+    for answer in _answers(shared, jobs, workers, client):
+        position, task = answer.position, tasks[answer.position]
+        _check_versions(answer)
+        seconds[position] = answer.seconds
+        if answer.kind:
+            failures[position] = Failure(position, task, answer.kind, answer.message, answer.trace)
+            if store is not None:
+                store.fail(failures[position])
+        elif store is not None:
+            store.keep(position, task, answer.value)
+        else:
+            results[position] = answer.value
+        done += 1
         if progress is not None:
-            progress(position + 1, len(tasks))
-    return Batch(results, failures)
+            progress(done, len(tasks))
+    everything = dict(sorted(results.items())) if store is None else store.results
+    return Batch(everything, [failures[position] for position in sorted(failures)], seconds)
+
+
+def _answers(
+    shared: Shared, jobs: Sequence[Job], workers: int | None, client: Client | None
+) -> Iterator[Answer]:
+    """Play jobs wherever they are to be played; answers come as they are ready."""
+    if not jobs:
+        return iter(())
+    if client is not None:
+        from tokenflow_sim.study.cluster import play_on_cluster
+
+        return play_on_cluster(client, shared, jobs)
+    from tokenflow_sim.study.local import cores, play_locally
+
+    count = min(cores() if workers is None else workers, len(jobs))
+    if count > 1:
+        return play_locally(shared, jobs, count)
+    return (play(shared, job) for job in jobs)
+
+
+def _check_versions(answer: Answer) -> None:
+    """Refuse answers of another stack: its results would not be those of this one."""
+    if answer.versions != running_versions():
+        raise ResultError(
+            "a worker runs other versions of the program than this process, so that its results need not be the"
+            f" same; install the same everywhere.\n  here:   {running_versions()}\n  worker: {answer.versions}"
+        )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shlex
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.strategies.assignment import Choice
+from tokenflow_sim.strategies.assignment import Choice, written_down
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,47 @@ class Task:
             **options,
         )
 
+    def repeat(self) -> str:
+        """Return the command that repeats the run, or the Python where strategies were exchanged.
+
+        The scenario goes by its name; one that is not bundled is given by its folder or file instead.
+        """
+        if self.strategies:
+            given = [repr(self.scenario.name), f"rng={self.seed}"]
+            given += [f"overrides={dict(self.overrides)!r}"] if self.overrides else []
+            written = json.loads(written_down(self.strategies))
+            given.append(f"strategies={dict(self.strategies) if written is None else written!r}")
+            given += ["allow_code=True"] if self.allow_code else []
+            return f"tokenflow_sim.TokenMarket({', '.join(given)}).run()"
+        words = ["tokenflow", "run", self.scenario.name, "--seed", str(self.seed)]
+        for path, value in self.overrides.items():
+            words += [
+                "--set",
+                f"{path}={value if isinstance(value, str) else json.dumps(value, default=str)}",
+            ]
+        return shlex.join([*words, *(["--allow-code"] if self.allow_code else [])])
+
+    def fingerprint(self, scenario_text: str) -> str:
+        """Return a digest of all that the run's results depend on, but the versions of the program.
+
+        Parameters
+        ----------
+        scenario_text : str
+            The scenario's YAML, written once for all tasks that share it.
+        """
+        written = written_down(self.strategies)
+        if written == "null":  # objects that do not tell their parameters: their class and state must do
+            written = repr({name: _told(choice) for name, choice in (self.strategies or {}).items()})
+        parts = (scenario_text, str(self.seed), repr(sorted(self.overrides.items(), key=str)), written)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
     def __str__(self) -> str:
         """Name the run by its labels and seed."""
         labels = [f"{dim}={value}" for dim, value in self.label.items() if dim != "seed"]
         return ", ".join([*labels, f"seed={self.seed}"])
+
+
+def _told(choice: object) -> str:
+    kind = choice if isinstance(choice, type) else type(choice)
+    state = getattr(choice, "__dict__", {})
+    return f"{kind.__module__}:{kind.__qualname__}({sorted(state.items(), key=str)!r})"

@@ -1,0 +1,141 @@
+"""One writer at a time: a lock beside an output, which a dead process does not hold."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from tokenflow_sim.errors import ResultError
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: the file's own existence, and whether its process is alive, must do
+    fcntl = None  # type: ignore[assignment]
+
+
+class Lock:
+    """Holds an output for this process.
+
+    Parameters
+    ----------
+    target : Path
+        The output, a file or a folder; the lock is a hidden file beside it.
+
+    Raises
+    ------
+    ResultError
+        If another process holds it.
+
+    Notes
+    -----
+    The operating system lets go of the lock when its process ends, however that ends, so that nobody has to clean
+    up after ``kill -9``. On file systems that know no locks, and where the holder is another machine, what the
+    file says (process and machine) decides.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.name}.lock")
+        self._file = self._take()
+
+    def _take(self) -> int:
+        while True:
+            try:
+                file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            except OSError as error:
+                raise ResultError(
+                    f"{self.target}: cannot be locked ({error.strerror}); can this folder be written to?"
+                ) from error
+            try:
+                self._hold(file)
+                # Whoever held it before removes the file on leaving; then this one is a file without a name.
+                if self._is_named(file):
+                    self._refuse_foreign(file)
+                    break
+            except BaseException:
+                os.close(file)
+                raise
+            os.close(file)
+        os.ftruncate(file, 0)
+        os.pwrite(file, json.dumps(_self()).encode(), 0)
+        return file
+
+    def _hold(self, file: int) -> None:
+        if fcntl is None:  # pragma: no cover - not POSIX
+            holder = _read(file)
+            if holder and holder.get("host") == socket.gethostname() and is_alive(int(holder["pid"])):
+                raise self._busy(holder)
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise self._busy(_read(file)) from None
+        except OSError:  # a file system without locks
+            holder = _read(file)
+            if holder and holder.get("host") == socket.gethostname() and is_alive(int(holder["pid"])):
+                raise self._busy(holder) from None
+
+    def _is_named(self, file: int) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(file), os.stat(self.path))
+        return False
+
+    def _refuse_foreign(self, file: int) -> None:
+        """Refuse where another machine holds it: whether its process is alive cannot be seen from here."""
+        holder = _read(file)
+        if holder and holder.get("host") != socket.gethostname():
+            raise self._busy(holder)
+
+    def _busy(self, holder: dict[str, Any]) -> ResultError:
+        if not holder:
+            return ResultError(f"{self.target}: another process is writing it; choose another name")
+        who = f"process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')}"
+        text = f"{self.target}: is being written by {who}; wait for it, or choose another name"
+        if holder.get("host") != socket.gethostname():
+            text += f" (if that process is gone, remove {self.path})"
+        return ResultError(text)
+
+    def release(self) -> None:
+        """Let go."""
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        """Return the lock."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let go."""
+        self.release()
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of this machine is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is there, and somebody else's
+        return True
+    return True
+
+
+def _self() -> dict[str, Any]:
+    since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+
+
+def _read(file: int) -> dict[str, Any]:
+    try:
+        found = json.loads(os.pread(file, 4096, 0) or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

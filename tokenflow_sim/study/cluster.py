@@ -1,0 +1,111 @@
+"""Playing jobs on a Dask cluster."""
+
+from __future__ import annotations
+
+import pickle
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.study.local import ATTEMPTS, dumps
+from tokenflow_sim.study.play import Answer, Job, Shared, dump_answer, play
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+AHEAD = 3
+"""Jobs per thread of the cluster that the scheduler holds at once; more would only wait in its memory."""
+
+
+def connect(address: str, timeout: float = 10.0) -> Client:
+    """Connect to the scheduler of a Dask cluster.
+
+    Parameters
+    ----------
+    address : str
+        Its address, e.g. ``tcp://10.0.0.5:8786``.
+    timeout : float
+        Seconds to wait.
+
+    Raises
+    ------
+    ResultError
+        If Dask is not installed, or there is no scheduler.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ResultError(
+            f'a cluster needs Dask ({error}); install it: pip install "tokenflow-sim[study]"'
+        ) from error
+    try:
+        return Client(address, timeout=timeout, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ResultError(
+            f"{address}: no scheduler answers there ({error}); start one with `dask scheduler`, and workers with"
+            f" `dask worker {address} --nthreads 1`"
+        ) from error
+
+
+def play_on_cluster(client: Client, shared: Shared, jobs: Sequence[Job]) -> Iterator[Answer]:
+    """Play jobs on a Dask cluster; answers come as they are ready.
+
+    Notes
+    -----
+    What all jobs share is the result of a task of its own: workers fetch it once each, also those that come
+    later, and where the only one that has it dies, the scheduler makes it again. A job whose worker dies is given
+    to another one; Dask gives up after ``distributed.scheduler.allowed-failures`` workers (3 by default).
+
+    Raises
+    ------
+    ResultError
+        If the scheduler is lost.
+    """
+    from distributed import as_completed
+
+    batch = uuid.uuid4().hex[:8]
+    common = client.submit(pickle.loads, dumps(shared), key=f"tokenflow-shared-{batch}")
+    waiting = iter(jobs)
+    running: dict[Any, Job] = {}
+
+    def submit(job: Job) -> Future:
+        future = client.submit(
+            _play, common, dumps(job), key=f"tokenflow-run-{batch}-{job.position}", pure=False
+        )
+        running[future.key] = job
+        return future
+
+    threads = max(1, sum(client.nthreads().values()))
+    futures = as_completed([submit(job) for job, _ in zip(waiting, range(AHEAD * threads), strict=False)])
+    for future in futures:
+        job = running.pop(future.key)
+        answer = _answer(future, job)
+        future.release()
+        following = next(waiting, None)
+        if following is not None:
+            futures.add(submit(following))
+        yield answer
+
+
+def _play(shared: Shared, packed: bytes) -> bytes:
+    """Play one job on a worker; the answer is packed there, so that the scheduler need not know its classes."""
+    return dump_answer(play(shared, pickle.loads(packed)))
+
+
+def _answer(future: Future, job: Job) -> Answer:
+    from distributed import KilledWorker
+
+    if future.status == "cancelled":
+        raise ResultError(
+            "the scheduler of the cluster is gone, or forgot the study; what was finished is kept where it has an"
+            " output: start the cluster again and resume (--resume)"
+        )
+    if future.status == "error":
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            message = f"the workers that played it died {ATTEMPTS} times or more ({error})".partition("\n")[0]
+            return Answer(job.position, None, "LostWorker", message)
+        return Answer(job.position, None, type(error).__name__, f"on a worker of the cluster: {error}")
+    answer: Answer = pickle.loads(future.result())
+    return answer

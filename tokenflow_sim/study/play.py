@@ -1,0 +1,149 @@
+"""What plays one task, the same in this process, in a local worker and on a cluster."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.market import Clearer
+from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.strategies.assignment import Choice
+from tokenflow_sim.study.task import Task
+
+KEPT_CLEARERS = 4
+"""Clearers that a worker keeps, one a market structure; a solver's model of a large market takes memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all jobs of a batch have in common; a worker is sent it once.
+
+    Parameters
+    ----------
+    scenarios : tuple of Scenario
+        Every scenario that is played.
+    reduce : callable
+        Makes of a model that was run what is to be kept.
+    record : tuple of str or None
+        The variables to record.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    reduce: Callable[[TokenMarket], Any]
+    record: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task as it is sent: the scenario by its number in `Shared`."""
+
+    position: int
+    scenario: int
+    seed: int
+    strategies: Mapping[str, Choice] | None
+    overrides: Mapping[str, Any]
+    allow_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a job.
+
+    Parameters
+    ----------
+    position : int
+        The job's position.
+    value : object
+        What `reduce` returned; None where the run failed.
+    kind, message, trace : str
+        Name, text and traceback of the exception; empty where there was none.
+    seconds : float
+        How long it took.
+    versions : str
+        The versions that played it, as in the attributes of results.
+    """
+
+    position: int
+    value: Any = None
+    kind: str = ""
+    message: str = ""
+    trace: str = ""
+    seconds: float = 0.0
+    versions: str = field(default_factory=running_versions)
+
+
+def pack(
+    tasks: Sequence[Task],
+    positions: Sequence[int],
+    reduce: Callable[[TokenMarket], Any],
+    record: Sequence[str] | None,
+) -> tuple[Shared, list[Job]]:
+    """Split tasks into what they share and what each has of its own."""
+    numbers: dict[int, int] = {}
+    scenarios: list[Scenario] = []
+    jobs = []
+    for position in positions:
+        task = tasks[position]
+        number = numbers.setdefault(id(task.scenario), len(scenarios))
+        if number == len(scenarios):
+            scenarios.append(task.scenario)
+        jobs.append(Job(position, number, task.seed, task.strategies, task.overrides, task.allow_code))
+    return Shared(tuple(scenarios), reduce, None if record is None else tuple(record)), jobs
+
+
+class _Kept(threading.local):
+    """The clearers of a thread: one must not be in use in two."""
+
+    def __init__(self) -> None:
+        self.clearers: OrderedDict[Hashable, Clearer] = OrderedDict()
+
+
+_kept = _Kept()
+# Results do not depend on it; but the libraries that build a solver's model are not made for several threads.
+_one_at_a_time = threading.Lock()
+
+
+def play(shared: Shared, job: Job) -> Answer:
+    """Play one job; whatever goes wrong becomes part of the answer, so that the other runs go on."""
+    began = time.perf_counter()
+    task = Task(shared.scenarios[job.scenario], job.seed, {}, job.strategies, job.overrides, job.allow_code)
+    with _one_at_a_time:
+        try:
+            value = _run(task, shared)
+        except Exception as error:
+            # The border of a run: also an error in a user's strategy must not end a thousand other runs. It is
+            # told at the end, with the seed that repeats it.
+            trace = "".join(traceback.format_exception(error))
+            kind, message = type(error).__name__, str(error)
+            return Answer(job.position, None, kind, message, trace, time.perf_counter() - began)
+    return Answer(job.position, value, seconds=time.perf_counter() - began)
+
+
+def _run(task: Task, shared: Shared) -> Any:
+    model = task.model(record=shared.record)
+    house, clearers = model.clearing_house, _kept.clearers
+    house.clearer = clearers.get(house.layout)
+    model.run()
+    if house.clearer is not None:
+        clearers[house.layout] = house.clearer
+        clearers.move_to_end(house.layout)
+        if len(clearers) > KEPT_CLEARERS:
+            clearers.popitem(last=False)
+    return shared.reduce(model)
+
+
+def dump_answer(answer: Answer) -> bytes:
+    """Pickle an answer; where its value cannot be, that is the answer."""
+    try:
+        return pickle.dumps(answer)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        message = f"what `reduce` returned cannot be sent to another process: {error}"
+        return pickle.dumps(Answer(answer.position, None, type(error).__name__, message, "", answer.seconds))

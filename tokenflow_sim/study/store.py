@@ -1,0 +1,177 @@
+"""Where a study keeps what its runs brought, run by run, so that nothing finished is lost."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.durable import write_whole
+from tokenflow_sim.ledger.lock import Lock
+from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.study.runner import Failure
+from tokenflow_sim.study.task import Task
+
+CERTAIN = frozenset({"InfeasibleError", "CertificateError", "StrategyError", "ScenarioError", "MarketError"})
+"""Failures that come again however often a run is played; others (a lost worker, a full disk) are tried anew."""
+
+
+class Store[T](Protocol):
+    """Keeps what runs brought; entering it holds it for this process."""
+
+    results: Mapping[int, T]
+    failures: Sequence[Failure]
+
+    def __enter__(self) -> Self:
+        """Hold it."""
+        ...
+
+    def __exit__(self, *error: object) -> None:
+        """Let go."""
+        ...
+
+    def open(self, tasks: Sequence[Task]) -> None:
+        """Begin, or go on with what was kept of the same tasks."""
+        ...
+
+    def keep(self, position: int, task: Task, value: T) -> None:
+        """Keep what a run brought, for good."""
+        ...
+
+    def fail(self, failure: Failure) -> None:
+        """Keep that a run failed."""
+        ...
+
+
+def fingerprints(tasks: Sequence[Task]) -> list[str]:
+    """Return a digest of every task, writing each scenario down once."""
+    texts: dict[int, str] = {}
+    for task in tasks:
+        if id(task.scenario) not in texts:
+            texts[id(task.scenario)] = task.scenario.to_yaml()
+    return [task.fingerprint(texts[id(task.scenario)]) for task in tasks]
+
+
+class FolderStore[T]:
+    """A folder with one pickle a run.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; made if it is not there. One that holds the same tasks is gone on with.
+
+    Notes
+    -----
+    Every file appears whole or not at all. Open only folders that you trust: a pickle may run code.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.results: Mapping[int, T] = {}
+        self.failures: list[Failure] = []
+        self._lock: Lock | None = None
+
+    def __enter__(self) -> Self:
+        """Hold the folder for this process."""
+        self._lock = Lock(self.path)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of the folder."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def open(self, tasks: Sequence[Task]) -> None:
+        """Begin, or go on with what was kept of the same tasks.
+
+        Raises
+        ------
+        ResultError
+            If the folder holds something else, or cannot be read or written.
+        """
+        head = {
+            "format": "tokenflow_sim runs 1",
+            "versions": running_versions(),
+            "tasks": fingerprints(tasks),
+        }
+        file = self.path / "study.json"
+        if file.exists():
+            self._compare(file, head)
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ResultError(f"{self.path}: exists already and holds no runs; choose another name")
+        else:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ResultError(f"{self.path}: cannot be made ({error.strerror})") from error
+            write_whole(file, json.dumps(head).encode())
+        self.results = _Runs(self.path, {int(name.stem) for name in self.path.glob("[0-9]*.pickle")})
+        self.failures = []
+        for name in sorted(self.path.glob("[0-9]*.failed")):
+            kind, message, trace = json.loads(name.read_text(encoding="utf-8"))
+            if kind in CERTAIN:
+                position = int(name.stem)
+                self.failures.append(Failure(position, tasks[position], kind, message, trace))
+
+    def _compare(self, file: Path, head: Mapping[str, Any]) -> None:
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ResultError(
+                f"{file}: cannot be read ({error}); remove {self.path}, or choose another name"
+            ) from None
+        if found.get("versions") != head["versions"]:
+            raise ResultError(
+                f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
+                f" or choose another name.\n  then: {found.get('versions')}\n  now:  {head['versions']}"
+            )
+        if found != head:
+            raise ResultError(
+                f"{self.path}: holds the runs of another study (other scenario, values, strategies or seeds);"
+                " choose another name, or remove it"
+            )
+
+    def keep(self, position: int, task: Task, value: T) -> None:
+        """Keep what a run brought.
+
+        Raises
+        ------
+        ResultError
+            If it cannot be written.
+        """
+        write_whole(self.path / f"{position:06}.pickle", pickle.dumps(value))
+        assert isinstance(self.results, _Runs)
+        self.results.positions.add(position)
+
+    def fail(self, failure: Failure) -> None:
+        """Keep that a run failed."""
+        told = json.dumps([failure.kind, failure.message, failure.trace])
+        write_whole(self.path / f"{failure.position:06}.failed", told.encode())
+
+
+class _Runs[T](Mapping[int, T]):
+    """What runs brought, read when it is used."""
+
+    def __init__(self, folder: Path, positions: set[int]) -> None:
+        self.folder, self.positions = folder, positions
+
+    def __getitem__(self, position: int) -> T:
+        if position not in self.positions:
+            raise KeyError(position)
+        file = self.folder / f"{position:06}.pickle"
+        try:
+            value: T = pickle.loads(file.read_bytes())
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise ResultError(
+                f"{file}: cannot be read ({error}); remove it and resume: it is played again"
+            ) from error
+        return value
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self.positions))
+
+    def __len__(self) -> int:
+        return len(self.positions)
