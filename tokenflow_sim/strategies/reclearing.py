@@ -1,0 +1,208 @@
+"""Clearing published markets again at other offers of one's own: what model-based strategies share.
+
+A market that publishes its offers lets everybody compute what another offer would have earned, as long as nobody
+else had changed theirs. `Rehearsal` does that; `groups` says which assets and classes move together.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tokenflow_sim.errors import CertificateError, InfeasibleError, StrategyError
+from tokenflow_sim.market import Clearer, Clearing, Layout, Market
+from tokenflow_sim.strategies.base import Floats, Ints, View
+
+SECONDS_PER_HOUR = 3600.0
+_KEPT = 8
+
+By = Literal["workload", "node", "asset"]
+"""What moves together: a class at all of a provider's assets, at those of one node, or at one asset."""
+
+
+class _Workshop(threading.local):
+    """The Clearers of one thread, those used last.
+
+    What they answer is a function of the market alone, so that sharing them changes no result; kept by a strategy
+    instead, each would have to be built anew in every model and after every restored state.
+    """
+
+    def __init__(self) -> None:
+        self.clearers: OrderedDict[Layout, Clearer] = OrderedDict()
+
+
+_workshop = _Workshop()
+
+
+def clear_again(market: Market) -> Clearing | None:
+    """Clear a market with this thread's Clearer for its layout; None where it cannot be cleared.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+
+    Returns
+    -------
+    Clearing or None
+        None if demand that must be served cannot be, or no optimum can be certified.
+    """
+    clearers, layout = _workshop.clearers, market.layout
+    clearer = clearers.get(layout)
+    if clearer is None:
+        clearer = clearers[layout] = Clearer(market)
+        if len(clearers) > _KEPT:
+            clearers.popitem(last=False)
+    clearers.move_to_end(layout)
+    try:
+        return clearer.clear(market)
+    except (InfeasibleError, CertificateError):
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What an offer would have brought, in one market or on average over several.
+
+    Parameters
+    ----------
+    profit : float
+        Revenue less true cost in $ a period; minus infinity where a market could not have been cleared.
+    clearings : tuple of Clearing
+        The clearings, empty where one failed.
+    """
+
+    profit: float
+    clearings: tuple[Clearing, ...]
+
+
+class Rehearsal:
+    """Published markets with one's own rows left open.
+
+    Parameters
+    ----------
+    view : View
+        What the provider sees now: this period's true cost and shared power count, and its own assets' names.
+    markets : sequence of Market
+        The markets that may come again, each as likely as the others.
+
+    Attributes
+    ----------
+    rows : ndarray of int
+        Positions of the provider's own assets in the markets, dims (asset,).
+    clears : int
+        How many markets were cleared so far.
+
+    Raises
+    ------
+    StrategyError
+        If the markets lack one of the provider's assets.
+    """
+
+    def __init__(self, view: View, markets: Sequence[Market]) -> None:
+        layout = markets[-1].layout
+        self.rows: Ints = layout.assets.get_indexer(pd.Index(view.assets)).astype(np.int64)
+        if (self.rows < 0).any():
+            lost = ", ".join(
+                name for name, row in zip(view.assets, self.rows.tolist(), strict=True) if row < 0
+            )
+            raise StrategyError(f"the published market lacks one's own assets {lost}")
+        self.view, self.markets, self.clears = view, tuple(markets), 0
+
+    def market(self, number: int, price: Floats, quantity: Floats) -> Market:
+        """Return one of the markets with another offer of one's own in it.
+
+        Parameters
+        ----------
+        number : int
+            Which market.
+        price, quantity : ndarray
+            The offer in $/Mtok and Mtok/s, dims (asset, workload) or (asset, workload, block).
+        """
+        market, rows = self.markets[number], self.rows
+        arrays = market.arrays
+        offer_price, capacity = arrays.offer_price.copy(), arrays.capacity.copy()
+        offer_price[rows] = price[:, :, None] if price.ndim == 2 else price[:, :, -1:]
+        capacity[rows] = 0.0
+        if price.ndim == 2:
+            capacity[rows, :, 0] = quantity
+        else:
+            offer_price[rows, :, : price.shape[2]] = price
+            capacity[rows, :, : price.shape[2]] = quantity
+        changed = arrays.with_(offer_price=offer_price, capacity=capacity)
+        if arrays.power_limit is not None and self.view.power_limit is not None:
+            # An outage of one's own is known at once, and the shared power goes with it.
+            power_limit = arrays.power_limit.copy()
+            power_limit[rows] = self.view.power_limit
+            changed = changed.with_(power_limit=power_limit)
+        return Market.from_arrays(market.layout, changed, market.hours, check=False)
+
+    def trial(self, price: Floats, quantity: Floats) -> Trial:
+        """Clear the markets at an offer of one's own.
+
+        Parameters
+        ----------
+        price, quantity : ndarray
+            As of `market`.
+        """
+        total, clearings = 0.0, []
+        for number in range(len(self.markets)):
+            self.clears += 1
+            clearing = clear_again(self.market(number, price, quantity))
+            if clearing is None:
+                return Trial(-np.inf, ())
+            clearings.append(clearing)
+            total += self._profit(clearing)
+        return Trial(total / len(self.markets), tuple(clearings))
+
+    def _profit(self, clearing: Clearing) -> float:
+        values, node = clearing.values, self.view.asset_node
+        dispatch = values.dispatch[self.rows].sum(axis=2)
+        rate = float(((values.price[node] - self.view.cost) * dispatch).sum())
+        return rate * SECONDS_PER_HOUR * clearing.market.hours
+
+    def last_offer(self) -> tuple[Floats, Floats]:
+        """Return one's own offer in the latest market.
+
+        Returns
+        -------
+        price, quantity : ndarray
+            The dearest price of those blocks that offer anything, and the sum of quantities; dims (asset,
+            workload). Where nothing was offered, the price is the first block's.
+        """
+        arrays = self.markets[-1].arrays
+        price, quantity = arrays.offer_price[self.rows], arrays.capacity[self.rows]
+        dearest = np.where(quantity > 0, price, -np.inf).max(axis=2)
+        return np.where(np.isfinite(dearest), dearest, price[:, :, 0]), quantity.sum(axis=2)
+
+
+def groups(view: View, by: By) -> list[tuple[Ints, int]]:
+    """Return what moves together: the rows of assets and the column of a class, where there is capacity.
+
+    Parameters
+    ----------
+    view : View
+        The provider's view.
+    by : {'workload', 'node', 'asset'}
+        One group for each class; for each class and node; for each class and asset.
+    """
+    rows = np.arange(len(view.assets), dtype=np.int64)
+    if by == "workload":
+        members = [rows]
+    elif by == "node":
+        members = [rows[view.asset_node == node] for node in np.unique(view.asset_node)]
+    else:
+        members = [rows[[row]] for row in rows]
+    found = []
+    for workload in range(len(view.workloads)):
+        for own in members:
+            able = own[view.capacity[own, workload] > 0]
+            if able.size:
+                found.append((able, workload))
+    return found

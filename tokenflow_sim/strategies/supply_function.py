@@ -1,0 +1,115 @@
+"""Offers along a line: a stepped linear supply function, whose intercept and slope are learned."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
+from tokenflow_sim.strategies.reclearing import Rehearsal, groups
+
+_SAME = 1e-9
+
+
+class SupplyFunction(Strategy):
+    """Offer each asset's capacity in blocks of rising price, along a line that is learned for each class.
+
+    The price of block b of B is cost x (intercept + slope x (b + 1/2) / B), b from 0, so that the line runs from
+    the intercept for the first unit to intercept + slope for the last. After each period the last market is cleared
+    again with the intercept and the slope of a class a step higher and lower, and the best of the five is kept.
+
+    Parameters
+    ----------
+    blocks : int
+        Steps of the line, at least 1.
+    step : float
+        Size of a step, as a share of the intercept.
+    intercept : float
+        Intercept to begin with, as a multiple of true cost, at least 1.
+    slope : float
+        Slope to begin with, likewise, not negative.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range.
+
+    Attributes
+    ----------
+    line : ndarray or None
+        Intercept and slope of each class as multiples of true cost, dims (2, workload); None before the first
+        period.
+
+    Notes
+    -----
+    Prices never lie under true cost. Since the line is kept from market to market and moves by small steps, it ends
+    as a reply to the demands and rivals of many periods, which is what makes a supply function more than a price.
+    Where the market does not publish offers, the line stays as it began.
+
+    References
+    ----------
+    P. D. Klemperer and M. A. Meyer, "Supply Function Equilibria in Oligopoly under Uncertainty", Econometrica 57
+    (1989) 1243-1277. B. F. Hobbs, C. B. Metzler and J.-S. Pang, "Strategic Gaming Analysis for Electric Power
+    Systems: An MPEC Approach", IEEE Transactions on Power Systems 15 (2000) 638-645: linear supply functions in
+    a network, each replying to the others. R. Hooke and T. A. Jeeves, "Direct Search Solution of Numerical and
+    Statistical Problems", Journal of the ACM 8 (1961) 212-229: the steps.
+    """
+
+    def __init__(
+        self, blocks: int = 4, step: float = 0.05, intercept: float = 1.0, slope: float = 0.0
+    ) -> None:
+        if blocks < 1:
+            raise ValueError(f"blocks must be at least 1; found {blocks!r}")
+        if not 0 < step < 1:
+            raise ValueError(f"step must lie between 0 and 1; found {step!r}")
+        if not (math.isfinite(intercept) and intercept >= 1):
+            raise ValueError(f"intercept must be finite and at least 1; found {intercept!r}")
+        if not (math.isfinite(slope) and slope >= 0):
+            raise ValueError(f"slope must be finite and not negative; found {slope!r}")
+        self.blocks = blocks
+        self.step = step
+        self.intercept = intercept
+        self.slope = slope
+        self.line: Floats | None = None
+
+    def offer(self, view: View) -> Offer:
+        """Offer blocks along the line of each class."""
+        if self.line is None:
+            self.line = np.tile([[self.intercept], [self.slope]], len(view.workloads))
+        if view.last_market is not None:
+            self.line = self._improved(Rehearsal(view, [view.last_market]), self.line)
+        return Offer(*self._along(view, self.line))
+
+    def _along(self, view: View, line: Floats) -> tuple[Floats, Floats]:
+        """Return prices and quantities along a line, dims as of an offer."""
+        place = (np.arange(self.blocks) + 0.5) / self.blocks
+        factor = line[0][:, None] + line[1][:, None] * place
+        price = view.cost[:, :, None] * factor
+        quantity = np.repeat(view.capacity[:, :, None] / self.blocks, self.blocks, axis=2)
+        return (price[:, :, 0], quantity[:, :, 0]) if self.blocks == 1 else (price, quantity)
+
+    def _improved(self, rehearsal: Rehearsal, line: Floats) -> Floats:
+        """Return the line with each class's best move of five; without a gain it stays."""
+        profit = rehearsal.trial(*self._along(rehearsal.view, line)).profit
+        for _, workload in groups(rehearsal.view, "workload"):
+            best = line
+            for move in self._moves(line[:, workload]):
+                tried = line.copy()
+                tried[:, workload] = move
+                trial = rehearsal.trial(*self._along(rehearsal.view, tried)).profit
+                if not math.isfinite(profit) or trial > profit + _SAME * (1 + abs(profit)):
+                    best, profit = tried, trial
+            line = best
+        return line
+
+    def _moves(self, now: Floats) -> list[tuple[float, float]]:
+        intercept, slope = map(float, now)
+        by = self.step * intercept
+        moves = [
+            (max(1.0, intercept - by), slope),
+            (intercept, max(0.0, slope - by)),
+            (intercept + by, slope),
+            (intercept, slope + by),
+        ]
+        return [move for move in moves if move != (intercept, slope)]
