@@ -129,7 +129,8 @@ class TokenMarket(mesa.Model):
         attrs = attributes(self.settings.to_yaml(), self.settings.name, seed, self.hours, layout.link_unit)
         attrs["strategies"] = written_down(strategies)
         wanted = None if record is None else tuple(record)
-        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted)
+        waits = any(strategy.keeps_backlog for strategy in made["region"].values())
+        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits)
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}
@@ -213,7 +214,10 @@ class TokenMarket(mesa.Model):
         book = house.collect(period, state)
         outcome = house.clear(period, state, book)
         house.send_receipts(outcome)
-        self.ledger.append(outcome.record(), outcome.arrays, outcome.values)
+        record = outcome.record()
+        if names := self.ledger.plan.backlog:
+            record |= house.waiting(names)
+        self.ledger.append(record, outcome.arrays, outcome.values)
         self._scalars = outcome.scalars(house.layout)
         self.period = period + 1
         self.datacollector.collect(self)

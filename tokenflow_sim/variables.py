@@ -127,7 +127,13 @@ RESULTS: dict[str, Variable] = _table(
     ("welfare", ("period",), "$/period", "value of service less true cost"),
     ("certificate", ("period",), "1", "largest optimality residual"),
 )
-"""What a run records."""
+"""What every run records."""
+
+BACKLOG: dict[str, Variable] = _table(
+    ("backlog", _PNK, "Mtok", "work that waits at the end of the period"),
+    ("shed", _PNK, "Mtok", "waiting work lost at its deadline"),
+)
+"""What a run records beside, where a region's strategy lets work wait."""
 
 MEASURES: dict[str, Variable] = _table(
     ("profit_rate", ("provider",), "$/h", "profit of the provider"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import mesa
+import numpy as np
 
 from tokenflow_sim.agents.archive import Archive
 from tokenflow_sim.agents.book import Book
@@ -16,7 +17,7 @@ from tokenflow_sim.agents.participant import Horizon
 from tokenflow_sim.agents.provider import ComputeProvider
 from tokenflow_sim.agents.region import DemandRegion
 from tokenflow_sim.market import Clearer, Clearing, Market
-from tokenflow_sim.strategies.base import History
+from tokenflow_sim.strategies.base import Floats, History
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.compiled import State
@@ -129,6 +130,28 @@ class ClearingHouse(mesa.Agent):
             history = self.history
             for agent in self._learners:
                 agent.learn(outcome, history)
+
+    def waiting(self, names: Sequence[str]) -> dict[str, Floats]:
+        """Return what waits and what was lost waiting in all regions, once the receipts are sent.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Which of `variables.BACKLOG`.
+
+        Returns
+        -------
+        dict of ndarray
+            By name, in Mtok, dims (node, workload); zero where no strategy lets work wait.
+        """
+        sizes = self.layout.sizes
+        found = {name: np.zeros((sizes["node"], sizes["workload"])) for name in names}
+        for region in self.regions:
+            for name, array in found.items():
+                own = getattr(region.strategy, name)
+                if own is not None:
+                    array[region.rows] = own
+        return found
 
     def get_state(self) -> dict[str, Any]:
         """Return what it remembers: the last outcome and what it has published (clearing needs no memory)."""

@@ -139,10 +139,24 @@ class DemandStrategy(BaseStrategy):
     steps : int
         How many steps its bids may have; set it on the class or in ``__init__``. With one step, bids have the
         dims (node, workload).
+    keeps_backlog : bool
+        Whether it lets work wait from one period to another, which `backlog` and `shed` then tell; results have
+        both where any region's strategy does.
     """
 
     kind = "region"
     steps: int = 1
+    keeps_backlog: bool = False
+
+    @property
+    def backlog(self) -> Floats | None:
+        """Work that waits at the end of the period in Mtok, dims (node, workload); None if nothing ever did."""
+        return None
+
+    @property
+    def shed(self) -> Floats | None:
+        """Waiting work lost in the period in Mtok, dims (node, workload); None if nothing ever waited."""
+        return None
 
     @abstractmethod
     def bid(self, view: DemandView) -> Bid:
