@@ -58,8 +58,9 @@ class Command(TyperCommand):
                 return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
-        except KeyboardInterrupt:
-            _tell(INTERRUPTED)
+        except KeyboardInterrupt as error:
+            kept = getattr(error, "__notes__", ())
+            _tell(f"interrupted: {'; '.join(kept)}" if kept else INTERRUPTED)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             raise  # the reader of a pipe has gone (`tokenflow list | head`): typer leaves quietly

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +29,9 @@ from tokenflow_sim.errors import Fault, InfeasibleError, InputError
 if TYPE_CHECKING:
     from tokenflow_sim.model import TokenMarket
 
+EVERY = 168
+"""Periods between two checkpoints: a week of hours."""
+
 
 def run(
     scenario: Source,
@@ -40,10 +45,22 @@ def run(
         typer.Option("--out", "-o", metavar="FILE", help="Result file (NetCDF); SCENARIO.nc if left out."),
     ] = None,
     force: Force = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run of this output that was interrupted.")
+    ] = False,
+    checkpoint: Annotated[
+        int,
+        typer.Option(
+            "--checkpoint", min=0, metavar="N", help="Periods between two checkpoints of a run; 0 keeps none."
+        ),
+    ] = EVERY,
     allow_code: AllowCode = False,
     debug: Debug = False,
 ) -> None:
     """Simulate a scenario and write what happened to a NetCDF file."""
+    if resume and force:
+        fault = Fault("go on with a run, or replace it: give one of them", "--resume and --force")
+        raise InputError([fault], "the command line")
     overrides = parse_overrides(assignments)
     if periods is not None:
         if "periods" in overrides:
@@ -52,26 +69,38 @@ def run(
             )
         overrides["periods"] = periods
     if out is not None:
-        refuse_existing([check_suffix(out, ".nc", "results")], force)
+        refuse_existing([check_suffix(out, ".nc", "results")], force or resume)
 
     from tokenflow_sim.scenario import load_scenario
 
     loaded = load_scenario(scenario, overrides)
     if out is None:
         out = Path(re.sub(r"[^\w.-]+", "_", loaded.name) + ".nc")
-        refuse_existing([out], force)
+        refuse_existing([out], force or resume)
     make_folder(out.parent)
 
+    from tokenflow_sim.ledger.checkpoint import left_unfinished
+    from tokenflow_sim.ledger.lock import Lock
     from tokenflow_sim.model import TokenMarket
 
-    model = TokenMarket(loaded, rng=seed, out=out, force=force, allow_code=allow_code)
     began = time.perf_counter()
-    play(model)
+    if resume or left_unfinished(out) or 0 < checkpoint < loaded.periods:
+        from tokenflow_sim.study.checkpoint import run_resumable
+
+        model = TokenMarket(loaded, rng=seed, allow_code=allow_code)
+        every = checkpoint or max(1, loaded.periods)
+        with run_noting(model) as progress:
+            results = run_resumable(model, out, every=every, resume=resume, force=force, progress=progress)
+    else:
+        with Lock(out):
+            model = TokenMarket(loaded, rng=seed, out=out, force=force, allow_code=allow_code)
+            play(model)
+        results = model.results()
     took = time.perf_counter() - began
 
     from tokenflow_sim.cli.report import show_summary
 
-    with model.results() as results:
+    with results:
         show_summary(results, loaded.name, took)
     say(f"results: {out} ({size(out)})")
     say(f"figures: tokenflow plot {quoted(out)} --out {quoted(out.with_name(f'{out.stem}_figures'))}")
@@ -85,9 +114,29 @@ def play(model: TokenMarket) -> None:
     InfeasibleError
         If demand that must be served cannot be; a note says in which period.
     """
+    with run_noting(model) as progress:
+        model.run(progress=progress)
+
+
+@contextmanager
+def run_noting(model: TokenMarket) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar while a model is played, and note the period where it cannot go on.
+
+    Raises
+    ------
+    InfeasibleError
+        If demand that must be served cannot be; a note says in which period.
+    """
     with progress("running", model.periods, "periods") as advance:
+        shown = 0
+
+        def show(played: int, _: int) -> None:
+            nonlocal shown
+            advance(played - shown)
+            shown = played
+
         try:
-            model.run(progress=lambda *_: advance())
+            yield show
         except InfeasibleError as error:
             error.add_note(
                 f"  This happened in period {model.period} (the first is 0) of {model.periods}; no file was written."

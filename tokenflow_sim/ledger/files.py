@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +16,12 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.lock import is_alive
 
 FORMAT = "tokenflow_sim results"
 FORMAT_VERSION = 1
+
+_OWNER = re.compile(r"(?P<host>.+)-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
 
 COMPRESSION: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True}
 """Level 1 costs a third of level 4's time and saves nearly as much; every NetCDF reader knows zlib."""
@@ -134,6 +140,7 @@ def whole_file(path: Path, force: bool) -> Iterator[Path]:
         If the file exists and `force` is false, or its folder does not exist.
     """
     refuse_existing(path, force)
+    remove_stale(path)
     temporary = temporary_name(path)
     try:
         yield temporary
@@ -143,8 +150,19 @@ def whole_file(path: Path, force: bool) -> Iterator[Path]:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return an unused name beside a file, on the same file system, so that renaming is one step."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    """Return an unused name beside a file, on the same file system, so that renaming is one step.
+
+    It says whose it is, so that what a killed process leaves behind can be told from what a live one is writing.
+    """
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+
+
+def remove_stale(path: Path) -> None:
+    """Remove half-written files that processes of this machine left beside a file when they were killed."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        owner = _OWNER.fullmatch(part.name.removeprefix(f".{path.name}."))
+        if owner and owner["host"] == socket.gethostname() and not is_alive(int(owner["pid"])):
+            remove(part)
 
 
 def publish(temporary: Path, path: Path, force: bool) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.checkpoint import Checkpoint
 from tokenflow_sim.ledger.files import load_results
 from tokenflow_sim.ledger.parts import price_parts
 from tokenflow_sim.ledger.plan import Plan
@@ -32,6 +33,8 @@ class Ledger:
         ledger is closed, whole.
     force : bool
         Whether to replace a file that is there already.
+    stream : Checkpoint, optional
+        What to stream to, in place of a path.
 
     Raises
     ------
@@ -44,9 +47,17 @@ class Ledger:
     chunk at once, and labels are put on at the end.
     """
 
-    def __init__(self, plan: Plan, path: str | Path | None = None, force: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        path: str | Path | None = None,
+        force: bool = False,
+        stream: Checkpoint | None = None,
+    ) -> None:
         self.plan = plan
-        self._stream = None if path is None else Stream(path, plan, force)
+        self._stream: Stream | Checkpoint | None = stream
+        if path is not None:
+            self._stream = Stream(path, plan, force)
         self._full: list[dict[str, np.ndarray[Any, Any]]] = []
         self._written = 0
         self._first = 0
@@ -76,6 +87,15 @@ class Ledger:
         if len(self):
             raise ResultError("a run can go on from a saved state only before its first period")
         self._first = period
+
+    def go_on(self, periods: int) -> None:
+        """Say that the periods from 0 up to this one are in the stream already."""
+        self._first, self._written = 0, periods
+
+    def flush(self) -> None:
+        """Give what was recorded so far to the file that is streamed to."""
+        if self._rows and self._stream is not None:
+            self._flush()
 
     def append(self, record: Mapping[str, Any], arrays: Arrays, values: Values) -> None:
         """Record the next period.

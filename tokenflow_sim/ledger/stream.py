@@ -13,7 +13,15 @@ import netCDF4
 import numpy as np
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import COMPRESSION, publish, refuse_existing, remove, temporary_name, told
+from tokenflow_sim.ledger.files import (
+    COMPRESSION,
+    publish,
+    refuse_existing,
+    remove,
+    remove_stale,
+    temporary_name,
+    told,
+)
 from tokenflow_sim.ledger.plan import Plan
 
 
@@ -41,6 +49,7 @@ class Stream:
         refuse_existing(self.path, force)
         temporary = temporary_name(self.path)
         with told(self.path):
+            remove_stale(self.path)
             # What an interrupted run leaves behind is removed when the process ends, unless it is killed.
             self._clean_up = weakref.finalize(self, remove, temporary)
             self._file = netCDF4.Dataset(temporary, "w", format="NETCDF4")
