@@ -56,6 +56,11 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         "What `model.results()` and the file of a run hold.",
         variables.RESULTS,
     ),
+    (
+        "The measures of a run",
+        "What `tf.compare` and `tf.tournament` keep of each run; formulas are on [their page](measures.md).",
+        variables.MEASURES,
+    ),
 )
 
 

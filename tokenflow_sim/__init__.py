@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.strategies import Strategy as Strategy
     from tokenflow_sim.strategies import Tender as Tender
     from tokenflow_sim.strategies import View as View
+    from tokenflow_sim.study.compare import compare as compare
 
     __version__: str
 
@@ -62,6 +63,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Bid", "DemandReceipt", "DemandStrategy", "DemandView", "NetworkReceipt", "NetworkStrategy", "NetworkView",
         "Offer", "Receipt", "Strategy", "Tender", "View",
     ),
+    "study.compare": ("compare",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -1,0 +1,135 @@
+"""The strategies that a study lets play against each other: checked all at once, and given labels."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokenflow_sim.errors import Fault, InputError, StrategyError, known
+from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.strategies.assignment import Choice
+from tokenflow_sim.strategies.base import BaseStrategy, Strategy, parameters
+from tokenflow_sim.strategies.registry import attempt, spec_of
+
+
+def label_of(choice: Choice) -> str:
+    """Return a strategy's name, with the parameters that were given: ``fixed_markup(markup=0.2)``.
+
+    Parameters
+    ----------
+    choice : str, mapping, BaseStrategy or class
+        The strategy.
+    """
+    if isinstance(choice, str):
+        return choice
+    if inspect.isclass(choice):
+        return str(_named(choice())["name"])
+    if isinstance(choice, BaseStrategy):
+        spec, defaults = _named(choice), parameters(type(choice))
+        given = {
+            key: value for key, value in spec.items() if key != "name" and value != defaults[key].default
+        }
+    else:
+        spec = dict(choice)
+        given = {key: value for key, value in spec.items() if key != "name"}
+    shown = ", ".join(f"{key}={value}" for key, value in given.items())
+    return f"{spec.get('name')}({shown})" if shown else str(spec.get("name"))
+
+
+def _named(strategy: BaseStrategy) -> dict[str, Any]:
+    try:
+        return spec_of(strategy)
+    except StrategyError:  # one that hides its parameters still has a name
+        return {"name": type(strategy).__name__}
+
+
+def labelled(
+    strategies: Sequence[Choice], allow_code: bool, faults: list[Fault], least: int = 2
+) -> dict[str, Choice]:
+    """Check the strategies of a study, and return them by label.
+
+    Parameters
+    ----------
+    strategies : sequence
+        Names, names with parameters, classes or objects.
+    allow_code : bool
+        Whether ``module:Class`` may be imported.
+    faults : list of Fault
+        What is wrong is added here.
+    least : int
+        How many there must be.
+    """
+    if isinstance(strategies, (str, Mapping)) or not isinstance(strategies, Sequence):
+        faults.append(Fault(f"must be a list of strategies; found {strategies!r:.80}", "strategies"))
+        return {}
+    found: dict[str, Choice] = {}
+    for place, choice in enumerate(strategies):
+        where = f"strategies[{place}]"
+        own = _check(choice, allow_code, where)
+        faults += own
+        if own:
+            continue
+        label = label_of(choice)
+        if label in found:
+            faults.append(Fault(f"{label!r} is there twice; give one of them other parameters", where))
+        found[label] = choice
+    if len(strategies) < least:
+        text = f"needs at least {least} strategies to compare; found {len(strategies)}"
+        faults.append(Fault(text, "strategies"))
+    return found
+
+
+def _check(choice: object, allow_code: bool, where: str) -> list[Fault]:
+    if isinstance(choice, (str, Mapping)):
+        return attempt("provider", choice, allow_code=allow_code, place=where)[1]
+    cls = choice if inspect.isclass(choice) else type(choice)
+    if not issubclass(cls, Strategy):
+        return [
+            Fault(f"must be a strategy of a provider: its name, class or object; found {choice!r:.80}", where)
+        ]
+    if inspect.isclass(choice):
+        needed = [key for key, one in parameters(cls).items() if one.default is one.empty]
+        if needed:
+            return [
+                Fault(f"class {cls.__name__} has no default for {', '.join(needed)}; give an object", where)
+            ]
+    return []
+
+
+def check_provider(scenario: Scenario, provider: str | None, faults: list[Fault]) -> None:
+    """Add a fault if there is no such provider; None stands for all of them."""
+    if provider is not None and provider not in scenario.providers:
+        faults.append(Fault(known("provider", provider, list(scenario.providers)), "provider"))
+
+
+def seeds_of(seeds: int | Sequence[int], faults: list[Fault]) -> list[int]:
+    """Return the seeds of a study: so many from 0 on, or those given."""
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        if seeds < 1:
+            faults.append(
+                Fault(f"must be a number of seeds from 1 on, or a list of seeds; found {seeds}", "seeds")
+            )
+        return list(range(seeds))
+    if isinstance(seeds, (str, bool)) or not isinstance(seeds, Sequence):
+        faults.append(Fault(f"must be a number of seeds, or a list of seeds; found {seeds!r}", "seeds"))
+        return []
+    listed = list(seeds)
+    wrong = [seed for seed in listed if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
+    if wrong:
+        faults.append(Fault(f"seeds are whole numbers from 0 on; found {wrong[0]!r}", "seeds"))
+    if len(set(listed)) < len(listed) or not listed:
+        faults.append(Fault(f"must be different from each other, and at least one; found {listed}", "seeds"))
+    return listed
+
+
+def refuse(faults: list[Fault], subject: str) -> None:
+    """Raise all faults together, if there are any.
+
+    Raises
+    ------
+    InputError
+        With all of them.
+    """
+    if faults:
+        raise InputError(faults, subject)

@@ -1,0 +1,285 @@
+"""``compare``: one or all providers play one strategy after another under common random numbers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tokenflow_sim.errors import Fault, ResultError, known
+from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.scenario import Scenario, load_scenario
+from tokenflow_sim.strategies.assignment import Choice
+from tokenflow_sim.study.choices import check_provider, labelled, refuse, seeds_of
+from tokenflow_sim.study.measures.summary import RECORD, summarise
+from tokenflow_sim.study.runner import Batch, Failure, run_tasks
+from tokenflow_sim.study.statistics import METHODS, Method, paired
+from tokenflow_sim.study.task import Task
+from tokenflow_sim.variables import MEASURES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EVERYONE = "every provider"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What each strategy brought, and how much it differs from the baseline.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The measures of every run (`variables.MEASURES`), dims (strategy, seed) and provider or workload; NaN where a
+        run failed. Attributes: `provider`, `baseline`, `confidence`, `method`, `scenario` (its text), `scenario_name`.
+    failures : list of Failure
+        The runs that could not be finished.
+
+    Attributes
+    ----------
+    differences : dict
+        By measure, a Dataset of `mean`, `lower`, `upper`, `p_value` and `pairs`: differences from the baseline run by
+        run, the interval being that of their mean.
+    table : DataFrame
+        One row a measure, whose it is, and strategy: mean over seeds, and the difference with its interval.
+    """
+
+    dataset: xr.Dataset
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def baseline(self) -> str:
+        """The strategy that the others are compared with."""
+        return str(self.dataset.attrs["baseline"])
+
+    @property
+    def provider(self) -> str | None:
+        """The provider that plays the strategies; None where all do."""
+        name = str(self.dataset.attrs["provider"])
+        return None if name == EVERYONE else name
+
+    @cached_property
+    def differences(self) -> dict[str, xr.Dataset]:
+        """Paired differences from the baseline, by measure."""
+        return differences(self.dataset)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Means, and differences from the baseline with their intervals."""
+        rows: list[dict[str, Any]] = []
+        for name, difference in self.differences.items():
+            mean = self.dataset[name].mean("seed")
+            (extra,) = [dim for dim in mean.dims if dim != "strategy"] or (None,)
+            for label in [None] if extra is None else mean[extra].values:
+                chosen = {} if extra is None else {extra: label}
+                for strategy in mean["strategy"].values:
+                    here = difference.sel(strategy=strategy, **chosen)
+                    rows.append(
+                        {
+                            "measure": name,
+                            "unit": MEASURES[name].unit,
+                            "of": "market" if label is None else str(label),
+                            "strategy": str(strategy),
+                            "mean": float(mean.sel(strategy=strategy, **chosen)),
+                            "difference": float(here["mean"]),
+                            "lower": float(here["lower"]),
+                            "upper": float(here["upper"]),
+                            "p_value": float(here["p_value"]),
+                            "pairs": int(here["pairs"]),
+                        }
+                    )
+        return pd.DataFrame(rows)
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the differences with their intervals.
+
+        Parameters
+        ----------
+        **options
+            As `tokenflow_sim.plot.comparison` takes them.
+        """
+        # A study stands below the figures, and must load without them.
+        plot = importlib.import_module("tokenflow_sim.plot")
+        return cast("Figure", plot.comparison(self.dataset, **options))
+
+    def __repr__(self) -> str:
+        """Summarise the comparison in one line."""
+        names = ", ".join(map(str, self.dataset["strategy"].values))
+        failed = f"; {len(self.failures)} runs failed" if self.failures else ""
+        who = self.dataset.attrs["provider"]
+        return f"<Comparison: {who} plays {names}; {self.dataset.sizes['seed']} seeds{failed}>"
+
+
+def differences(dataset: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Return paired differences from the baseline, by measure, of a comparison's Dataset (also one from a file).
+
+    Raises
+    ------
+    ResultError
+        If it is not the Dataset of a comparison.
+    """
+    missing = [name for name in ("baseline", "confidence", "method") if name not in dataset.attrs]
+    if missing or not {"strategy", "seed"} <= set(dataset.dims):
+        raise ResultError("this is not the dataset of a comparison: tf.compare(...).dataset, or a file of it")
+    return {
+        name: paired(
+            dataset[name],
+            "strategy",
+            dataset.attrs["baseline"],
+            confidence=float(dataset.attrs["confidence"]),
+            method=dataset.attrs["method"],
+        )
+        for name in MEASURES
+        if name in dataset
+    }
+
+
+def compare(
+    scenario: str | Path | Scenario,
+    strategies: Sequence[Choice],
+    provider: str | None = None,
+    seeds: int | Sequence[int] = 20,
+    periods: int | None = None,
+    *,
+    baseline: str | None = None,
+    rivals: Mapping[str, Choice] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    confidence: float = 0.95,
+    method: Method = "student",
+    allow_code: bool = False,
+    **runner: Any,
+) -> Comparison:
+    """Let a provider, or all of them, play one strategy after another against the same random numbers.
+
+    Parameters
+    ----------
+    scenario : str, Path or Scenario
+        What is played.
+    strategies : sequence
+        At least two: names, ``{"name": ..., parameter: value}``, ``"module:Class"``, classes or objects.
+    provider : str, optional
+        Who plays them, the others keeping theirs; everyone if left out.
+    seeds : int or sequence of int
+        How many seeds from 0 on, or which.
+    periods : int, optional
+        Number of periods, in place of the scenario's.
+    baseline : str, optional
+        Label of the strategy to compare with; the first if left out.
+    rivals : mapping, optional
+        Strategies of other agents than the scenario's, as `TokenMarket` takes them.
+    overrides : mapping, optional
+        Other values for the scenario, by dotted path.
+    confidence, method
+        As `statistics.interval` takes them.
+    allow_code : bool
+        Whether ``module:Class`` may be imported.
+    **runner
+        Arguments of `run_tasks`: ``workers``, ``client``, ``store``, ``progress``.
+
+    Returns
+    -------
+    Comparison
+        With `.dataset`, `.table` and `.plot()`.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong: unknown providers, strategies, parameters.
+    ResultError
+        If all runs failed; the first reason is told.
+
+    Notes
+    -----
+    Under one seed every strategy meets the same demand: each agent draws from a stream of its own, keyed by seed and
+    name, so that a strategy that draws more shifts nobody's numbers. Differences are taken seed by seed, and the
+    interval is that of their mean, which is narrower than that of two independent means by all that seeds have in
+    common.
+
+    Examples
+    --------
+    >>> import tokenflow_sim as tf
+    >>> found = tf.compare("us5", ["marginal_cost", "fixed_markup"], seeds=2, periods=3)
+    >>> found.dataset.welfare_rate.dims
+    ('strategy', 'seed')
+    """
+    changes = dict(overrides or {}) | ({} if periods is None else {"periods": periods})
+    loaded = load_scenario(scenario, changes)
+    faults: list[Fault] = []
+    choices = labelled(strategies, allow_code, faults)
+    check_provider(loaded, provider, faults)
+    numbers = seeds_of(seeds, faults)
+    if not 0 < confidence < 1:
+        faults.append(Fault(f"must lie between 0 and 1; found {confidence!r}", "confidence"))
+    if method not in METHODS:
+        faults.append(Fault(known("method", method, METHODS), "method"))
+    if baseline is not None and choices and baseline not in choices:
+        faults.append(Fault(known("strategy", baseline, list(choices)), "baseline"))
+    refuse(faults, "comparison")
+    played = "providers" if provider is None else f"providers.{provider}"
+    tasks = [
+        Task(
+            loaded,
+            seed,
+            label={"strategy": label, "seed": seed},
+            strategies={**(rivals or {}), played: choice},
+            allow_code=allow_code,
+        )
+        for label, choice in choices.items()
+        for seed in numbers
+    ]
+    tasks[0].model(record=["price"])  # tells what is wrong with `rivals` before any run
+    batch = run_tasks(tasks, measure, record=RECORD, **runner)
+    attrs = {
+        "title": f"{loaded.name}: {', '.join(choices)}",
+        "study": "comparison",
+        "provider": EVERYONE if provider is None else provider,
+        "baseline": baseline or next(iter(choices)),
+        "confidence": float(confidence),
+        "method": method,
+        "scenario_name": loaded.name,
+        "scenario": loaded.to_yaml(),
+    }
+    shape = {"strategy": list(choices), "seed": numbers}
+    return Comparison(gather(batch, shape).assign_attrs(attrs), batch.failures)
+
+
+def measure(model: TokenMarket) -> xr.Dataset:
+    """Make of a run its measures: what each process of a study sends back."""
+    return summarise(model.results(), model.settings)
+
+
+def gather(batch: Batch[xr.Dataset], shape: Mapping[str, Sequence[Any]]) -> xr.Dataset:
+    """Put the measures of all runs into one Dataset; NaN where a run failed.
+
+    Parameters
+    ----------
+    batch : Batch
+        What the runs brought, in the order of the product of `shape`.
+    shape : mapping
+        Labels by dim.
+
+    Raises
+    ------
+    ResultError
+        If no run was finished.
+    """
+    results = dict(batch.results.items())
+    if not results:
+        raise ResultError(f"every run failed; the first: {batch.failures[0]}")
+    first = next(iter(results.values()))
+    sizes = [len(labels) for labels in shape.values()]
+    blank = first.map(lambda array: array * np.nan, keep_attrs=True)
+    stacked = {}
+    for name in first.data_vars:
+        rows = [results.get(place, blank)[name].values for place in range(int(np.prod(sizes)))]
+        values = np.array(rows).reshape(*sizes, *first[name].shape)
+        stacked[name] = ((*shape, *first[name].dims), values, first[name].attrs)
+    coords: dict[str, Any] = {dim: np.array(labels) for dim, labels in shape.items()}
+    return xr.Dataset(stacked, coords | {str(dim): first[dim].values for dim in first.dims})

@@ -1,0 +1,32 @@
+"""Measures of a run's results that market economists use: functions of a Dataset that return labelled arrays.
+
+``docs/reference/measures.md`` has the formula and the source of each.
+"""
+
+from tokenflow_sim.study.measures.concentration import gini, hhi, profit_concentration, relevant_markets
+from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup, price_markup
+from tokenflow_sim.study.measures.money import revenue_adequacy, volatility
+from tokenflow_sim.study.measures.pivotal import pivotal, residual_supply_index, shortfall_without
+from tokenflow_sim.study.measures.summary import summarise
+from tokenflow_sim.study.measures.welfare import deadweight_loss, price_of_anarchy, truthful, welfare_split
+
+__all__ = [
+    "deadweight_loss",
+    "gini",
+    "hhi",
+    "lerner",
+    "markup",
+    "offer_markup",
+    "pivotal",
+    "price_markup",
+    "price_of_anarchy",
+    "profit_concentration",
+    "relevant_markets",
+    "residual_supply_index",
+    "revenue_adequacy",
+    "shortfall_without",
+    "summarise",
+    "truthful",
+    "volatility",
+    "welfare_split",
+]

@@ -1,0 +1,190 @@
+"""Welfare: who has how much of it, and how much a perfectly competitive market would have had."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import xarray as xr
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.strategies.base import Kind
+from tokenflow_sim.study.measures.reading import Background, need
+
+_TRUTHFUL = {"providers": "marginal_cost", "owners": "fixed_tariff"}
+_MONEY = {"units": "$/period"}
+
+
+def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
+    """Split welfare among consumers, producers and networks.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run.
+    scenario : Scenario, optional
+        The scenario that made them, where it is at hand; read from their attributes otherwise.
+
+    Returns
+    -------
+    Dataset
+        In $/period, dims (period,): `consumer_surplus`, the value of service less payments; `producer_surplus`,
+        revenues less true cost of service; `network_surplus`, incomes of links less true cost of transport; and
+        `welfare`, which the three add up to because money in is money out.
+
+    Raises
+    ------
+    ResultError
+        If the results lack something.
+
+    Notes
+    -----
+    Demand that must be served has no finite value and counts as zero in consumer surplus and welfare alike, so
+    that only differences between runs mean something there.
+    """
+    ds = need(ds, ("service_value", "payment", "revenue", "cost", "link_income", "flow"), "welfare_split")
+    transport = Background.of(ds, "welfare_split", scenario).transport_cost
+    split = {
+        "consumer_surplus": (ds["service_value"] - ds["payment"]).sum(["node", "workload"]),
+        "producer_surplus": (ds["revenue"] - ds["cost"]).sum(["asset", "workload"]),
+        "network_surplus": ds["link_income"].sum(["arc", "workload"]) - transport,
+    }
+    split["welfare"] = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
+    names = {
+        "consumer_surplus": "value of service less payments",
+        "producer_surplus": "revenue less true cost of service",
+        "network_surplus": "income of links less true cost of transport",
+        "welfare": "value of service less true cost",
+    }
+    return xr.Dataset(
+        {name: array.assign_attrs(_MONEY, long_name=names[name]) for name, array in split.items()},
+        attrs=ds.attrs,
+    )
+
+
+def truthful(ds: xr.Dataset, **changes: Any) -> xr.Dataset:
+    """Play a run again with everyone truthful: the welfare optimum, and the competitive prices.
+
+    Providers offer all they have at true cost (`marginal_cost`), owners their links at the scenario's route cost
+    (`fixed_tariff`). Regions keep their strategies: under prices of their own they may ask for something else.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run, with the attributes that tell how they were made.
+    **changes
+        Other arguments of the model, e.g. ``allow_code`` where a region's strategy is a class of the user's own.
+
+    Returns
+    -------
+    Dataset
+        Results of the truthful run, for the periods of `ds`.
+
+    Raises
+    ------
+    ResultError
+        If the results do not tell how they were made.
+    """
+    ds = need(ds, (), "truthful")
+    model = TokenMarket.from_results(ds, **({"strategies": _truthful_strategies(ds)} | changes))
+    last = int(ds["period"].max())
+    while model.running and model.period <= last:
+        model.step()
+    return model.results().sel(period=ds["period"].values)
+
+
+def _truthful_strategies(ds: xr.Dataset) -> dict[str, Any]:
+    """Return the strategies of a run with those of providers and owners exchanged."""
+    try:
+        given = json.loads(ds.attrs["strategies"])
+    except KeyError:
+        raise ResultError("truthful needs the attribute 'strategies', which results of a run have") from None
+    if given is None:
+        raise ResultError("these results were made by strategies that could not be written down")
+    scenario = Scenario.from_yaml(ds.attrs["scenario"])
+    compiled = scenario.compiled
+    others: dict[Kind, tuple[str, ...]] = {"provider": compiled.providers, "owner": compiled.owners}
+    exchanged = {f"{kind}s" for kind in others}
+    exchanged |= {f"{kind}s.{name}" for kind, names in others.items() for name in names}
+    bare = {name for names in others.values() for name in names if name not in compiled.regions}
+    return {key: spec for key, spec in given.items() if key not in exchanged | bare} | _TRUTHFUL
+
+
+def deadweight_loss(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> xr.DataArray:
+    """Return the welfare that a truthful market would have had beyond this one's.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run.
+    benchmark : Dataset, optional
+        What `truthful` made of them; played anew if left out.
+
+    Returns
+    -------
+    DataArray
+        In $/period, dims (period,).
+
+    Raises
+    ------
+    ResultError
+        If the results lack something, or the benchmark has other periods.
+
+    Notes
+    -----
+    It is never negative, up to rounding, where demand does not depend on past prices: the truthful clearing is
+    the optimum of each period (section 2 of the paper). Where regions carry a backlog or react over weeks, one
+    period's demand depends on the periods before, and only the sum over the run is meaningful.
+    """
+    ds = need(ds, ("welfare",), "deadweight_loss")
+    best = _matching(ds, benchmark, "deadweight_loss")
+    loss = best["welfare"] - ds["welfare"]
+    return loss.rename("deadweight_loss").assign_attrs(_MONEY, long_name="deadweight loss")
+
+
+def price_of_anarchy(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> float:
+    """Return welfare of the truthful market over welfare of this one, summed over the run; 1 is no loss.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run.
+    benchmark : Dataset, optional
+        What `truthful` made of them; played anew if left out.
+
+    Returns
+    -------
+    float
+        At least 1 up to rounding. Where all demand must be served, welfare is minus the true cost, and the ratio
+        is that of costs: this one's over the truthful market's. Infinite where this market has no welfare, and
+        NaN where one of the two is negative and the other is not.
+
+    Raises
+    ------
+    ResultError
+        As `deadweight_loss` does.
+
+    References
+    ----------
+    E. Koutsoupias and C. Papadimitriou, "Worst-case Equilibria", STACS 1999. They take the worst equilibrium; this
+    is the ratio of one run, which bounds theirs from below if the run is an equilibrium.
+    """
+    ds = need(ds, ("welfare",), "price_of_anarchy")
+    best = float(_matching(ds, benchmark, "price_of_anarchy")["welfare"].sum())
+    found = float(ds["welfare"].sum())
+    if best < 0 and found < 0:
+        return found / best
+    if best >= 0 and found >= 0:
+        return best / found if found > 0 else (1.0 if best == 0 else float("inf"))
+    return float("nan")
+
+
+def _matching(ds: xr.Dataset, benchmark: xr.Dataset | None, measure: str) -> xr.Dataset:
+    if benchmark is None:
+        return truthful(ds)
+    benchmark = need(benchmark, ("welfare",), measure)
+    if not ds["period"].equals(benchmark["period"]):
+        raise ResultError(f"{measure}: the benchmark has other periods than the results")
+    return benchmark
