@@ -9,12 +9,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import yaml
 from typer.models import ArgumentInfo, OptionInfo
 
 from tokenflow_sim import variables
 from tokenflow_sim.cli import app
 from tokenflow_sim.plot.reference import reference as figures_page
 from tokenflow_sim.scenario.reference import page as scenarios_page
+from tokenflow_sim.strategies.reference import pages as strategy_pages
 from tokenflow_sim.variables import Variable
 
 FOLDER = Path(__file__).resolve().parent / "reference"
@@ -55,6 +57,11 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         "The results of a run",
         "What `model.results()` and the file of a run hold.",
         variables.RESULTS,
+    ),
+    (
+        "Work that waits",
+        "What they hold beside, where a region's strategy lets work wait (`keeps_backlog`).",
+        variables.BACKLOG,
     ),
     (
         "The measures of a run",
@@ -173,11 +180,19 @@ def commands_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def has_figure(name: str) -> bool:
+    """Say whether a figure of a strategy at work was drawn."""
+    return (FOLDER.parent / "images" / "strategies" / f"{name}.png").exists()
+
+
+AT_WORK = yaml.safe_load((FOLDER.parent / "figures" / "strategies.yaml").read_text(encoding="utf-8"))["scenes"]
+
 PAGES = {
     "cli.md": commands_page,
     "figures.md": figures_page,
     "scenarios.md": scenarios_page,
     "variables.md": variables_page,
+    **{f"strategies/{name}": page for name, page in strategy_pages(AT_WORK, has_figure).items()},
 }
 
 
