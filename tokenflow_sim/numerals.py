@@ -32,6 +32,14 @@ def money(values: Iterable[float]) -> list[str]:
     return [fixed(value, 0 if largest >= 10_000 else 2) for value in sums]
 
 
+def compact(value: float, unit: str) -> str:
+    """Write an amount with four digits and a prefix to its unit, e.g. ``229.4 M$``, ``385.7 Ttok``."""
+    for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 0.99995 * size:
+            return f"{significant(value / size)} {prefix}{unit}"
+    return f"{significant(value)} {unit}"
+
+
 def share(part: float, whole: float) -> str:
     """Write a part of a whole in per cent, e.g. ``3.2 %``; a dash where there is no whole."""
     if not whole:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from tokenflow_sim.cli import figures, reproduction, running, scenarios, signals
+from tokenflow_sim.cli import figures, reporting, reproduction, running, scenarios, signals
 from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "validate": scenarios.validate,
     "run": running.run,
     "plot": figures.plot,
+    "report": reporting.report,
     "reproduce": reproduction.reproduce,
 }
 for name, command in _COMMANDS.items():
