@@ -109,6 +109,10 @@ def load_results(path: str | Path) -> xr.Dataset:
             f"{source}: has format version {number}, this tokenflow_sim reads up to {FORMAT_VERSION}; it was"
             f" written by tokenflow_sim {dataset.attrs.get('tokenflow_sim_version', '(unknown)')}: update to that"
         )
+    lost = [str(dim) for dim in dataset.dims if dim not in dataset.coords]
+    if lost:
+        dataset.close()
+        raise ResultError(f"{source}: is damaged: it has no labels along {', '.join(lost)}")
     return dataset
 
 

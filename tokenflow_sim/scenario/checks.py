@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 
 from tokenflow_sim.errors import known
-from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
+from tokenflow_sim.scenario.links import count_links, find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.places import Found, Loc
 from tokenflow_sim.scenario.schema import Scenario
 from tokenflow_sim.scenario.supply import Asset
@@ -15,7 +15,10 @@ TOLERANCE = 1e-6
 PLACEHOLDER = "nothing"
 """Name of what stands in for a lost section; nothing is said about it."""
 MAX_PAIRS = 400_000_000
-MAX_ENTRIES = 100_000_000
+MAX_ENTRIES = 20_000_000
+"""Most flows (arcs times classes) that a market may have."""
+BYTES_AN_ENTRY = 1000
+"""Memory of a flow, roughly: data, linopy's labels, and two of the solver's copies."""
 
 
 def assets_of(scenario: Scenario) -> Iterator[tuple[Loc, str, Asset]]:
@@ -80,17 +83,22 @@ class _Checks:
             message = f"would compare {count**2:.3g} pairs of nodes; give a table of arcs instead"
             self.note(("network",), message)
             return False
+        classes = len(scenario.workloads)
+        most = MAX_ENTRIES // classes
+        links = count_links(scenario, most)
+        if links > most:
+            gigabytes = links * classes * BYTES_AN_ENTRY / 2**30
+            message = (
+                f"makes {links} arcs or more for {classes} classes, which would take {gigabytes:.0f} GiB to clear;"
+                f" at most {most} arcs are taken"
+            )
+            self.note(("network",), message)
+            return False
         return True
 
     def links(self) -> None:
         """Check that arcs have an owner and, where it matters, a latency; and that outages hit arcs that exist."""
         links = make_links(self.scenario)
-        entries = len(links.labels) * len(self.scenario.workloads)
-        if entries > MAX_ENTRIES:
-            gigabytes = entries * 8 * 6 / 2**30  # six arrays by arc and class in a market
-            message = f"makes {len(links.labels)} arcs, which would take {gigabytes:.0f} GiB; make it smaller"
-            self.note(("network",), message)
-            return
         self.found += find_link_faults(self.scenario, links)
         for number, outage in enumerate(self.scenario.outages):
             if outage.arc is not None and outage.arc not in links.labels:

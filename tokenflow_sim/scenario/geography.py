@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,18 +70,38 @@ def join(latitude: Floats, longitude: Floats, max_distance: float | None, tier1:
     tier1 : ndarray of bool
         Nodes that are joined to each other whatever the distance, dims (node,).
     """
-    limit = -1.0 if max_distance is None else max_distance
-    size = len(latitude)
     parts = []
-    for start in range(0, size, _CHUNK):  # rows in chunks, so that memory grows with arcs, not with pairs
-        rows = slice(start, min(start + _CHUNK, size))
-        distance = haversine(latitude[rows, None], longitude[rows, None], latitude, longitude)
-        wanted = (distance <= limit) | (tier1[rows, None] & tier1)
-        wanted[np.arange(rows.stop - start), np.arange(start, rows.stop)] = False
+    for start, wanted, distance in _wanted(latitude, longitude, max_distance, tier1):
         near, far = np.nonzero(wanted)
         parts.append((near + start, far, distance[near, far]))
     origin, destination, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Pairs(origin, destination, distance, tier1[origin] & tier1[destination])
+
+
+def count(
+    latitude: Floats, longitude: Floats, max_distance: float | None, tier1: NDArray[np.bool_], most: int
+) -> int:
+    """Count the pairs that `join` would make, without making them; stop once there are more than `most`."""
+    total = 0
+    for _, wanted, _ in _wanted(latitude, longitude, max_distance, tier1):
+        total += int(np.count_nonzero(wanted))
+        if total > most:
+            break
+    return total
+
+
+def _wanted(
+    latitude: Floats, longitude: Floats, max_distance: float | None, tier1: NDArray[np.bool_]
+) -> Iterator[tuple[int, NDArray[np.bool_], Floats]]:
+    """Yield, for rows in chunks (memory then grows with arcs, not with pairs): first row, who is joined, distances."""
+    limit = -1.0 if max_distance is None else max_distance
+    size = len(latitude)
+    for start in range(0, size, _CHUNK):
+        rows = slice(start, min(start + _CHUNK, size))
+        distance = haversine(latitude[rows, None], longitude[rows, None], latitude, longitude)
+        wanted = (distance <= limit) | (tier1[rows, None] & tier1)
+        wanted[np.arange(rows.stop - start), np.arange(start, rows.stop)] = False
+        yield start, wanted, distance
 
 
 def ring(size: int) -> tuple[Ints, Ints]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tokenflow_sim.scenario.geography import Floats, Ints, haversine, join, latency
+from tokenflow_sim.scenario.geography import Floats, Ints, count, haversine, join, latency
 from tokenflow_sim.scenario.network import Arc
 from tokenflow_sim.scenario.places import Found, Loc
 from tokenflow_sim.scenario.schema import Scenario
@@ -53,15 +54,27 @@ def table_places(scenario: Scenario) -> Iterator[tuple[Loc, str, Arc]]:
         yield ("network", "arcs", label), label, arc
 
 
+def _sites(scenario: Scenario) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Return latitude and longitude of the nodes (NaN where unknown), and which are on the backbone."""
+    nodes = list(scenario.nodes.values())
+    latitude = np.array([np.nan if node.latitude is None else node.latitude for node in nodes])
+    longitude = np.array([np.nan if node.longitude is None else node.longitude for node in nodes])
+    has_backbone = scenario.network.tier1 is not None
+    return latitude, longitude, np.array([node.tier1 and has_backbone for node in nodes])
+
+
+def count_links(scenario: Scenario, most: int) -> int:
+    """Count the arcs of a scenario without making them; past `most` of them the count is a lower bound."""
+    latitude, longitude, on_backbone = _sites(scenario)
+    by_rule = count(latitude, longitude, scenario.network.max_distance, on_backbone, most)
+    return max(by_rule, len(scenario.network.arcs))
+
+
 def make_links(scenario: Scenario) -> Links:
     """Make the arcs of a scenario whose names were checked."""
     network, names = scenario.network, list(scenario.nodes)
     position = {name: number for number, name in enumerate(names)}
-    nodes = list(scenario.nodes.values())
-    latitude = np.array([np.nan if node.latitude is None else node.latitude for node in nodes])
-    longitude = np.array([np.nan if node.longitude is None else node.longitude for node in nodes])
-    on_backbone = np.array([node.tier1 and network.tier1 is not None for node in nodes])
-
+    latitude, longitude, on_backbone = _sites(scenario)
     pairs = join(latitude, longitude, network.max_distance, on_backbone)
     labels = [label_of(names[o], names[d]) for o, d in zip(pairs.origin, pairs.destination, strict=True)]
     origin, destination = pairs.origin.tolist(), pairs.destination.tolist()
