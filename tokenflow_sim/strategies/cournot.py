@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
-from tokenflow_sim.market import Clearing
+from tokenflow_sim.market import Clearing, Market
 from tokenflow_sim.strategies.base import Floats, Ints, Offer, Strategy, View
-from tokenflow_sim.strategies.reclearing import By, Rehearsal, groups
+from tokenflow_sim.strategies.reclearing import By, Rehearsal, clear_again, groups
+
+Conjecture = Literal["quantities", "offers"]
 
 _SAME = 1e-9
 _INSIDE = 1e-9
@@ -17,11 +21,17 @@ class Cournot(Strategy):
     """Choose quantities, not prices: offer at true cost no more than what would have earned most in the last market.
 
     For each group of assets and class the last market is cleared again with shares of the capacity, on a grid that is
-    refined around the best. Quantities are carried on to where the price would fall, since no other can be best in
-    a demand of steps. The share then moves part of the way to the best reply.
+    refined around the best. Quantities are carried on to where the price would fall, since no other can be best where
+    demand has steps. What is offered then lies part of the way from what was sold to the best reply.
+
+    Rivals are believed to sell again what they sold, whatever the price: Cournot's conjecture. Against rivals that
+    offer all they have at cost that is too bold; ``rivals: offers`` takes their offers as they were instead, so that
+    they sell more where the price rises.
 
     Parameters
     ----------
+    rivals : {'quantities', 'offers'}
+        What is believed to stay: the quantities that rivals sold, or their offers.
     by : {'workload', 'node', 'asset'}
         What has one share of capacity on offer: a class at all assets, at those of one node, or at each asset.
     candidates : int
@@ -55,12 +65,15 @@ class Cournot(Strategy):
 
     def __init__(
         self,
+        rivals: Conjecture = "quantities",
         by: By = "workload",
         candidates: int = 4,
         refine: int = 1,
         adjustment: float = 0.5,
         start: float = 1.0,
     ) -> None:
+        if rivals not in ("quantities", "offers"):
+            raise ValueError(f"rivals must be 'quantities' or 'offers'; found {rivals!r}")
         if by not in ("workload", "node", "asset"):
             raise ValueError(f"by must be 'workload', 'node' or 'asset'; found {by!r}")
         if candidates < 2:
@@ -71,26 +84,26 @@ class Cournot(Strategy):
             raise ValueError(f"adjustment must be above 0 and at most 1; found {adjustment!r}")
         if not 0 <= start <= 1:
             raise ValueError(f"start must lie between 0 and 1; found {start!r}")
+        self.rivals: Conjecture = rivals
         self.by: By = by
         self.candidates = candidates
         self.refine = refine
         self.adjustment = adjustment
         self.start = start
-        self.share: Floats | None = None
 
     def offer(self, view: View) -> Offer:
         """Offer a share of capacity at true cost."""
-        if self.share is None:
-            self.share = np.full(view.capacity.shape, self.start)
         if view.last_market is None:
-            return Offer(view.cost, self.share * view.capacity)
-        rehearsal = Rehearsal(view, [view.last_market])
-        reply = self.share.copy()
+            return Offer(view.cost, self.start * view.capacity)
+        sold = as_sold(view.last_market)
+        believed = Rehearsal(view, [sold if self.rivals == "quantities" else view.last_market])
+        offered = shares_of(view, believed, view.last_market)
+        share = shares_of(view, believed, sold)
         for group in groups(view, self.by):
-            # Each class is settled against one's own other quantities as they are now, as against the rivals'.
-            reply[group] = self._best_share(rehearsal, self.share, group)
-        self.share = self.share + self.adjustment * (reply - self.share)
-        return Offer(view.cost, self.share * view.capacity)
+            # Each class is settled against one's own other quantities as they were, as against the rivals'.
+            reply = self._best_share(believed, offered, group)
+            share[group] += self.adjustment * (reply - share[group])
+        return Offer(view.cost, share * view.capacity)
 
     def _best_share(self, rehearsal: Rehearsal, shares: Floats, group: tuple[Ints, int]) -> float:
         """Return the share of a group's capacity that would have earned most; of equal ones the largest."""
@@ -118,6 +131,44 @@ class Cournot(Strategy):
             width = (high - low) / self.candidates
             low, high = max(0.0, best - width), min(1.0, best + width)
         return _best(tried)
+
+
+def shares_of(view: View, rehearsal: Rehearsal, market: Market) -> Floats:
+    """Return the shares of this period's capacity that one's own offers in a market come to, at most one.
+
+    Parameters
+    ----------
+    view : View
+        The provider's view.
+    rehearsal : Rehearsal
+        Where one's own rows are.
+    market : Market
+        The market.
+
+    Returns
+    -------
+    ndarray
+        Dims (asset, workload); zero where there is no capacity.
+    """
+    quantity = market.arrays.capacity[rehearsal.rows].sum(axis=2)
+    share = np.divide(quantity, view.capacity, out=np.zeros_like(quantity), where=view.capacity > 0)
+    return np.minimum(share, 1.0)
+
+
+def as_sold(market: Market) -> Market:
+    """Return the market in which everybody sells again what was sold, whatever the price.
+
+    Parameters
+    ----------
+    market : Market
+        A published market. Clearing it again tells what everybody sold; the same market where that fails.
+    """
+    clearing = clear_again(market)
+    if clearing is None:
+        return market
+    arrays = market.arrays
+    sold = arrays.with_(capacity=clearing.values.dispatch, offer_price=np.zeros_like(arrays.offer_price))
+    return Market.from_arrays(market.layout, sold, market.hours, check=False)
 
 
 def edge_share(
@@ -159,6 +210,7 @@ def edge_share(
 
 
 def _best(tried: dict[float, float]) -> float:
+    """Return the share with most profit, the largest of equal ones."""
     top = max(tried.values())
     slack = _SAME * (1 + abs(top)) if np.isfinite(top) else 0.0
     return max(share for share, profit in tried.items() if profit >= top - slack)
