@@ -1,0 +1,84 @@
+"""A file to which one line is added for each thing done; a line that was cut short never was."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tokenflow_sim.ledger.durable import kept
+
+
+class Journal:
+    """A journal of JSON lines.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Notes
+    -----
+    A line counts once it ends in a line break and can be read. What follows the last such line, left by a process
+    that was killed or a disk that was full, is cut off before anything is added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return all lines that count."""
+        return self._scan()[0]
+
+    def _scan(self) -> tuple[list[dict[str, Any]], int]:
+        """Return all lines that count, and where the last of them ends."""
+        lines: list[dict[str, Any]] = []
+        end = 0
+        if not self.path.exists():
+            return lines, end
+        with self.path.open("rb") as file:
+            for raw in file:
+                if not raw.endswith(b"\n"):
+                    break
+                try:
+                    line = json.loads(raw)
+                except ValueError:
+                    break
+                lines.append(line)
+                end += len(raw)
+        return lines, end
+
+    def mend(self) -> list[dict[str, Any]]:
+        """Cut off what does not count, and return the rest.
+
+        Raises
+        ------
+        ResultError
+            If the file cannot be written.
+        """
+        lines, end = self._scan()
+        if self.path.exists() and self.path.stat().st_size > end:
+            with kept(self.path):
+                os.truncate(self.path, end)
+        return lines
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Add a line, and see that it is on the disk.
+
+        Raises
+        ------
+        ResultError
+            If it cannot be written; then it does not count.
+        """
+        packed = json.dumps(line).encode() + b"\n"
+        with kept(self.path), self.path.open("ab") as file:
+            start = file.tell()
+            try:
+                file.write(packed)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                file.close()
+                os.truncate(self.path, start)
+                raise

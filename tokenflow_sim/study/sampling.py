@@ -1,0 +1,221 @@
+"""How the values of one path are given: a range, a list, or a distribution to draw from."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from tokenflow_sim.errors import Fault, InputError, known
+
+Floats = NDArray[np.float64]
+Method = Literal["random", "latin", "sobol"]
+METHODS: tuple[str, ...] = ("random", "latin", "sobol")
+KINDS = ("uniform", "loguniform", "integers")
+
+_CALL = re.compile(r"\s*([a-z]+)\s*\(([^()]*)\)\s*")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_RANGE = re.compile(rf"\s*({_NUMBER})\s*:\s*({_NUMBER})\s*(?::\s*({_NUMBER})\s*)?")
+_MOST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A distribution to draw the values of a path from.
+
+    Parameters
+    ----------
+    kind : {'uniform', 'loguniform', 'integers'}
+        Equally likely numbers, numbers whose logarithms are, or whole numbers.
+    low, high : float
+        The ends; of `integers` both can be drawn.
+    """
+
+    kind: str
+    low: float
+    high: float
+
+    def at(self, quantile: Floats) -> list[float] | list[int]:
+        """Return the values at some quantiles, each in [0, 1)."""
+        low, high = self.low, self.high
+        if self.kind == "integers":
+            drawn = np.floor(low + quantile * (high - low + 1)).astype(int)
+            return [int(value) for value in np.minimum(drawn, int(high))]
+        if self.kind == "loguniform":
+            logs = math.log(low) + quantile * (math.log(high) - math.log(low))
+            return [float(value) for value in np.clip(np.exp(logs), low, high)]
+        return [float(value) for value in low + quantile * (high - low)]
+
+    def __str__(self) -> str:
+        """Write it as it is given."""
+        return f"{self.kind}({self.low:g}, {self.high:g})"
+
+
+def uniform(low: float, high: float) -> Distribution:
+    """Draw equally likely numbers between two ends."""
+    return _checked("uniform", low, high)
+
+
+def loguniform(low: float, high: float) -> Distribution:
+    """Draw numbers whose logarithms are equally likely, between two positive ends."""
+    return _checked("loguniform", low, high)
+
+
+def integers(low: int, high: int) -> Distribution:
+    """Draw equally likely whole numbers, both ends among them."""
+    return _checked("integers", low, high)
+
+
+def _checked(kind: str, low: float, high: float) -> Distribution:
+    problem = ""
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        problem = "the first end must be below the second, and both finite"
+    elif kind == "loguniform" and low <= 0:
+        problem = "both ends must be positive"
+    elif kind == "integers" and not (float(low).is_integer() and float(high).is_integer()):
+        problem = "both ends must be whole numbers"
+    if problem:
+        raise InputError([Fault(f"{problem}; found {low:g} and {high:g}", kind)], "distribution")
+    return Distribution(kind, low, high)
+
+
+Values = Distribution | str | Iterable[Any]
+"""What a path may be varied over: a list, a distribution, or either as text."""
+
+
+def read_values(values: Values) -> Distribution | list[Any]:
+    """Read what a path is varied over.
+
+    Parameters
+    ----------
+    values : iterable, Distribution or str
+        A list; a distribution; or text: ``start:stop:step`` with both ends, ``a,b,c`` of YAML values, or
+        ``uniform(low, high)``, ``loguniform(low, high)``, ``integers(low, high)``.
+
+    Returns
+    -------
+    Distribution or list
+        A distribution, or a list of different values.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if isinstance(values, Distribution):
+        return values
+    if isinstance(values, str):
+        found = _read_text(values)
+        if isinstance(found, Distribution):
+            return found
+    else:
+        try:
+            found = list(values)
+        except TypeError:
+            found = [values]
+    found = [value.item() if isinstance(value, np.generic) else value for value in found]
+    if not found:
+        raise _fault("there is no value", str(values))
+    labels = [label_of(value) for value in found]
+    if len(set(labels)) < len(labels):
+        twice = next(label for label in labels if labels.count(label) > 1)
+        raise _fault(f"the value {twice!r} is given more than once", str(values))
+    return found
+
+
+def _read_text(text: str) -> Distribution | list[Any]:
+    if call := _CALL.fullmatch(text):
+        kind, inside = call.groups()
+        if kind not in KINDS:
+            raise _fault(known("distribution", kind, KINDS), text)
+        ends = [part.strip() for part in inside.split(",")]
+        if len(ends) != 2 or not all(re.fullmatch(_NUMBER, end) for end in ends):
+            raise _fault(f"give two numbers, e.g. {kind}(1, 3)", text)
+        return _checked(kind, float(ends[0]), float(ends[1]))
+    if parts := _RANGE.fullmatch(text):
+        return _range(text, *parts.groups())
+    try:
+        found = yaml.safe_load(f"[{text}]")
+    except yaml.YAMLError:
+        raise _fault("is no list of YAML values, range or distribution", text) from None
+    return list(found)
+
+
+def _range(text: str, start: str, stop: str, step: str | None) -> list[Any]:
+    """Return a range with both ends, in decimal arithmetic, so that 0:1:0.1 is what it says."""
+    try:
+        first, last, stride = Decimal(start), Decimal(stop), Decimal(step or "1")
+    except InvalidOperation:  # pragma: no cover - the pattern admits numbers only
+        raise _fault("is no range", text) from None
+    if stride == 0 or (last - first) * stride < 0:
+        raise _fault("the step does not lead from the start to the stop", text)
+    count = int((last - first) / stride) + 1
+    if count > _MOST:
+        raise _fault(f"has {count:,} values, more than {_MOST:,}", text)
+    values = [first + number * stride for number in range(count)]
+    whole = all(value == value.to_integral_value() for value in (first, stride))
+    return [int(value) if whole else float(value) for value in values]
+
+
+def label_of(value: Any) -> Any:
+    """Return the label of a value along its dim: a number, a truth value or text; YAML for all else."""
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False)
+        .strip()
+        .removesuffix("\n...")
+    )
+
+
+def draw(
+    distributions: Sequence[Distribution], count: int, method: Method, seed: int
+) -> list[list[float] | list[int]]:
+    """Draw points, one list of values a distribution.
+
+    Parameters
+    ----------
+    distributions : sequence of Distribution
+        One a path.
+    count : int
+        How many points; a power of two for Sobol's sequence, whose balance is lost otherwise.
+    method : {'random', 'latin', 'sobol'}
+        Independent points; a Latin hypercube; or a scrambled Sobol sequence.
+    seed : int
+        Seed of the draw.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown or the count does not fit it.
+
+    References
+    ----------
+    A. B. Owen, "Scrambled net variance for integrals of smooth functions", Annals of Statistics 25, 1997.
+    """
+    if method not in METHODS:
+        raise _fault(known("method", method, METHODS), "method")
+    if count < 1 or (method == "sobol" and count & (count - 1)):
+        below = 1 << max(0, count.bit_length() - 1)
+        more = f"; Sobol's sequence wants a power of two, e.g. {below} or {2 * below}" if count > 0 else ""
+        raise _fault(f"cannot draw {count} points{more}", "samples")
+    size, rng = len(distributions), np.random.default_rng(seed)
+    if method == "sobol":
+        unit = qmc.Sobol(size, scramble=True, rng=rng).random(count)
+    elif method == "latin":
+        unit = qmc.LatinHypercube(size, rng=rng).random(count)
+    else:
+        unit = rng.random((count, size))
+    return [distribution.at(unit[:, number]) for number, distribution in enumerate(distributions)]
+
+
+def _fault(message: str, place: str) -> InputError:
+    return InputError([Fault(message, place)], "values to vary")

@@ -1,0 +1,408 @@
+"""A study's results as Zarr: written run by run, gone on with after a crash, opened lazily."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.durable import kept, write_whole
+from tokenflow_sim.ledger.lock import Lock
+from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.study.frame import Frame, Kept, status_of
+from tokenflow_sim.study.journal import Journal
+from tokenflow_sim.study.memory_store import with_statuses
+from tokenflow_sim.study.runner import Failure
+from tokenflow_sim.study.store import CERTAIN, fingerprints
+from tokenflow_sim.study.task import Task
+from tokenflow_sim.variables import MEASURES
+
+FORMAT = "tokenflow_sim study"
+FORMAT_VERSION = 1
+ZARR_FORMAT = 2  # every reader knows it, and text has a settled form there
+
+_NOTES = ".tokenflow"
+_CHUNK_NUMBERS = 500_000
+
+
+def zarr_module() -> Any:
+    """Import Zarr.
+
+    Raises
+    ------
+    ResultError
+        If it is not installed.
+    """
+    try:
+        import zarr
+    except ImportError as error:
+        raise ResultError(
+            f'studies are kept as Zarr, which is not installed ({error}): pip install "tokenflow-sim[study]"'
+        ) from error
+    return zarr
+
+
+class ZarrStore:
+    """Keeps a study's results in a Zarr store, each run for good once it is finished.
+
+    Parameters
+    ----------
+    path : str or Path
+        The store, a folder whose name ends in ``.zarr``.
+    frame : Frame
+        The shape of the results.
+    attrs : mapping
+        Attributes of the Dataset.
+    resume : bool
+        Whether to go on with what is there of the same study.
+    force : bool
+        Whether to replace what is there.
+
+    Notes
+    -----
+    The values of a run are chunks of their own, a week of periods or so each; none is shared with another run, so
+    that nothing finished is ever written again. A run counts once the journal in the hidden folder says so, with its
+    measures, which are small; they become arrays of one chunk each when the store is closed, so that a figure of a
+    measure over all runs reads one file.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        frame: Frame,
+        attrs: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        force: bool = False,
+    ) -> None:
+        self.zarr = zarr_module()
+        self.path, self.frame, self.attrs = Path(path), frame, dict(attrs)
+        self.resume, self.force = resume, force
+        self.failures: list[Failure] = []
+        self._lines: dict[int, dict[str, Any]] = {}
+        self._lock: Lock | None = None
+        self._journal = Journal(self.path / _NOTES / "journal.jsonl")
+        self._arrays: dict[str, Any] = {}
+
+    @property
+    def results(self) -> Mapping[int, Any]:
+        """The runs that are finished."""
+        return {position: None for position, line in sorted(self._lines.items()) if line["status"] == "done"}
+
+    def __enter__(self) -> Self:
+        """Hold the store for this process."""
+        self._lock = Lock(self.path)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Write the measures as arrays, and let go of the store."""
+        try:
+            if self._arrays and not isinstance(error[1], ResultError):
+                self._finish()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    def open(self, tasks: Sequence[Task]) -> None:
+        """Begin, or go on with what was kept of the same study.
+
+        Raises
+        ------
+        ResultError
+            If there is something else under the name, or it cannot be read or written.
+        """
+        head = {"versions": running_versions(), "record": self.frame.variables, "tasks": fingerprints(tasks)}
+        file = self.path / _NOTES / "study.json"
+        if self.path.exists() and not self.force:
+            if not self.resume:
+                raise ResultError(
+                    f"{self.path}: exists already; go on with it (--resume), replace it (--force) or choose another"
+                    " name"
+                )
+            if file.exists():
+                self._compare(file, head)
+                self._go_on(tasks)
+                return
+            if self.path.is_file() or not _is_blank(self.path):
+                raise ResultError(f"{self.path}: is no study of tokenflow_sim; choose another name")
+        self._create(file, head)
+
+    def _compare(self, file: Path, head: Mapping[str, Any]) -> None:
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ResultError(f"{file}: cannot be read ({error}); start anew (--force)") from None
+        if found.get("versions") != head["versions"]:
+            raise ResultError(
+                f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
+                f" or start anew (--force).\n  then: {found.get('versions')}\n  now:  {head['versions']}"
+            )
+        if found != head:
+            what = (
+                "variables"
+                if found.get("tasks") == head["tasks"]
+                else "runs (scenario, values, strategies or seeds)"
+            )
+            raise ResultError(
+                f"{self.path}: holds a study of other {what}; give the same arguments to go on with it, or start anew"
+                " (--force)"
+            )
+
+    def _create(self, file: Path, head: Mapping[str, Any]) -> None:
+        with kept(self.path):
+            if self.path.is_file():
+                self.path.unlink()
+            elif self.path.exists():
+                shutil.rmtree(self.path)
+            self.path.mkdir(parents=True)
+            frame, runs = self.frame, tuple(self.frame.runs)
+            coords = frame.coordinates().assign_attrs(self.attrs | {"complete": 0})
+            coords.to_zarr(self.path, mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
+            group = self.zarr.open_group(self.path, mode="r+", zarr_format=ZARR_FORMAT)
+            for name in frame.variables:
+                shape = frame.shape(name)
+                single = (1,) * len(runs)
+                chunks = tuple(frame.runs.values()) + shape if name in MEASURES else single + _chunks(shape)
+                group.create_array(
+                    name,
+                    shape=tuple(frame.runs.values()) + shape,
+                    chunks=tuple(max(1, size) for size in chunks),
+                    dtype="float64",
+                    fill_value=np.nan,
+                    attributes={
+                        "_ARRAY_DIMENSIONS": [*runs, *frame.dims[name]],
+                        "coordinates": " ".join(_beside(coords, {*runs, *frame.dims[name]})),
+                        **frame.attrs[name],
+                    },
+                )
+            _consolidate(self.path)
+            (self.path / _NOTES).mkdir()
+        write_whole(file, json.dumps(head).encode())
+        self._arrays = _open_arrays(self.zarr, self.path, frame)
+
+    def _go_on(self, tasks: Sequence[Task]) -> None:
+        self._arrays = _open_arrays(self.zarr, self.path, self.frame)
+        for line in self._journal.mend():
+            if line["status"] == "done" or line["kind"] in CERTAIN:
+                self._lines[line["position"]] = line
+        for position, line in sorted(self._lines.items()):
+            if line["status"] != "done":
+                self.failures.append(
+                    Failure(position, tasks[position], line["kind"], line["message"], line["trace"])
+                )
+
+    def keep(self, position: int, task: Task, value: Kept) -> None:
+        """Write what a run brought, then say so in the journal.
+
+        Raises
+        ------
+        ResultError
+            If it cannot be written; the runs before are kept.
+        """
+        place = self.frame.design.index(position)
+        with kept(self.path):
+            for name, array in self._arrays.items():
+                if name in value.arrays:
+                    array[place] = self.frame.fitted(name, value)
+        measures = {
+            name: self.frame.fitted(name, value).tolist()
+            for name in self.frame.measured
+            if name in value.measures
+        }
+        line = {"position": position, "status": "done", "measures": measures}
+        self._journal.add(line)
+        self._lines[position] = line
+
+    def fail(self, failure: Failure) -> None:
+        """Say in the journal that a run failed; its values stay NaN."""
+        line = {
+            "position": failure.position,
+            "status": status_of(failure.kind),
+            "kind": failure.kind,
+            "message": failure.message,
+            "trace": failure.trace,
+        }
+        self._journal.add(line)
+        self._lines[failure.position] = line
+
+    def _finish(self) -> None:
+        """Write measures and how each run ended as arrays; the journal keeps them as well."""
+        small = journaled(xr.Dataset(coords=self.frame.design.coords), self.frame, self._lines.values())
+        complete = len(self._lines) == len(self.frame.design)
+        runs = list(self.frame.runs)
+        with kept(self.path):
+            for name in self.frame.measured:
+                self._arrays[name][...] = small[name].values
+            group = self.zarr.open_group(self.path, mode="r+", zarr_format=ZARR_FORMAT)
+            for name in ("status", "message"):
+                values = small[name].values
+                attributes = {"_ARRAY_DIMENSIONS": runs, **small[name].attrs}
+                array = group.create_array(
+                    name, shape=values.shape, chunks=values.shape, dtype=values.dtype, fill_value=None,
+                    attributes=attributes, overwrite=True,
+                )  # fmt: skip
+                array[...] = values
+            group.attrs["complete"] = int(complete)
+            _consolidate(self.path)
+
+    def dataset(self) -> xr.Dataset:
+        """Open what was kept, lazily."""
+        return open_store(self.path)
+
+
+def journaled(dataset: xr.Dataset, frame: Frame, lines: Any) -> xr.Dataset:
+    """Add the measures of all runs, and how each ended, to a Dataset."""
+    runs, shape = tuple(frame.runs), tuple(frame.runs.values())
+    values = {name: np.full((*shape, *frame.shape(name)), np.nan) for name in frame.measured}
+    done: dict[int, str] = {}
+    told: dict[int, str] = {}
+    for line in lines:
+        position = line["position"]
+        done[position] = line["status"]
+        if line["status"] == "done":
+            for name, found in line["measures"].items():
+                values[name][frame.design.index(position)] = np.array(found, dtype=float)
+        else:
+            told[position] = f"{line['kind']}: {line['message']}"
+    for name, array in values.items():
+        dataset[name] = ((*runs, *frame.dims[name]), array, frame.attrs[name])
+    return with_statuses(dataset, frame, done, told)
+
+
+def _consolidate(path: Path) -> None:
+    """Gather the metadata of all arrays in one file, in one step, by which the store is opened.
+
+    Zarr's own function warns of the folder with the journal, which is no array.
+    """
+    files = [
+        file
+        for folder in (path, *sorted(path.iterdir()))
+        for file in (folder / ".zarray", folder / ".zattrs")
+    ]
+    files = [path / ".zgroup", *(file for file in files if file.is_file())]
+    gathered = {file.relative_to(path).as_posix(): json.loads(file.read_bytes()) for file in files}
+    content = {"zarr_consolidated_format": 1, "metadata": gathered}
+    write_whole(path / ".zmetadata", json.dumps(content, indent=1).encode())
+
+
+def _is_blank(path: Path) -> bool:
+    """Say whether nothing of worth is in a folder: it is empty, or was left before a study had begun."""
+    return not any(path.iterdir()) or ((path / ".zgroup").exists() and not (path / ".zmetadata").exists())
+
+
+def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the chunks of one run of a variable: whole, or some periods of it where that would be large."""
+    if not shape:
+        return ()
+    rest = max(1, int(np.prod(shape[1:])))
+    return (max(1, min(shape[0], _CHUNK_NUMBERS // rest)), *shape[1:])
+
+
+def _beside(coords: xr.Dataset, dims: set[str]) -> list[str]:
+    """Return the coordinates that are no dims themselves, of those dims."""
+    return [
+        str(name)
+        for name, array in coords.coords.items()
+        if name not in array.dims and set(map(str, array.dims)) <= dims
+    ]
+
+
+def _open_arrays(zarr: Any, path: Path, frame: Frame) -> dict[str, Any]:
+    try:
+        group = zarr.open_group(path, mode="r+", zarr_format=ZARR_FORMAT)
+        return {name: group[name] for name in frame.variables}
+    except (OSError, KeyError, ValueError) as error:
+        raise ResultError(f"{path}: cannot be read as Zarr ({error}); start anew (--force)") from error
+
+
+def open_store(path: str | Path) -> xr.Dataset:
+    """Open the results of a study, finished or not; values are read when they are used.
+
+    Parameters
+    ----------
+    path : str or Path
+        What a study was told to write.
+
+    Returns
+    -------
+    Dataset
+        Lazy. Of an unfinished study, runs that are missing are NaN and their `status` is ``missing``.
+
+    Raises
+    ------
+    ResultError
+        If there is no such store, it is damaged, or it holds something else.
+    """
+    zarr_module()
+    source = Path(path)
+    if not source.is_dir():
+        what = "is a file" if source.exists() else "does not exist"
+        near = (
+            sorted(other.name for other in source.parent.glob("*.zarr"))[:12]
+            if source.parent.is_dir()
+            else []
+        )
+        raise ResultError(f"{source}: {what}; studies in {source.parent}: {', '.join(near) or 'none'}")
+    try:
+        dataset = xr.open_dataset(source, engine="zarr", chunks=_lazily(), consolidated=True)
+    except (OSError, KeyError, ValueError) as error:
+        raise ResultError(
+            f"{source}: cannot be read as a study ({error}); it is damaged, or no Zarr store"
+        ) from error
+    if dataset.attrs.get("format") != FORMAT:
+        raise ResultError(
+            f"{source}: is a Zarr store, but no study of tokenflow_sim (its attribute `format` is"
+            f" {dataset.attrs.get('format')!r}, not {FORMAT!r})"
+        )
+    if int(dataset.attrs.get("format_version", 0)) > FORMAT_VERSION:
+        raise ResultError(
+            f"{source}: has format version {dataset.attrs['format_version']}, this tokenflow_sim reads up to"
+            f" {FORMAT_VERSION}; it was written by {dataset.attrs.get('versions')}: update to that"
+        )
+    if not dataset.attrs.get("complete"):
+        return _overlaid(dataset, source)
+    for name in MEASURES:
+        if name in dataset:
+            dataset[name] = dataset[name].load()
+    return dataset
+
+
+def _lazily() -> dict[str, int] | None:
+    """Return the chunks to open with: as they are stored where Dask is installed, else without any."""
+    try:
+        import dask.array  # noqa: F401
+    except ImportError:
+        return None
+    return {}
+
+
+def _overlaid(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Take measures and statuses of an unfinished study from its journal: its arrays may lag behind."""
+    lines = Journal(path / _NOTES / "journal.jsonl").read()
+    runs = [str(dim) for dim in json.loads(dataset.attrs["runs"])]
+    shape = tuple(dataset.sizes[dim] for dim in runs)
+    status = np.full(shape, "missing", dtype="<U10")
+    texts: dict[Any, str] = {}
+    values = {name: np.full(dataset[name].shape, np.nan) for name in MEASURES if name in dataset}
+    for line in lines:
+        place = np.unravel_index(line["position"], shape)
+        status[place] = line["status"]
+        if line["status"] == "done":
+            for name, found in line["measures"].items():
+                values[name][place] = np.array(found, dtype=float)
+        else:
+            texts[place] = f"{line['kind']}: {line['message']}"
+    message = np.full(shape, "", dtype=f"<U{max([1, *map(len, texts.values())])}")
+    for place, text in texts.items():
+        message[place] = text
+    for name, array in values.items():
+        dataset[name] = dataset[name].copy(data=array)
+    dataset["status"] = (runs, status, {"long_name": "how the run ended"})
+    dataset["message"] = (runs, message, {"long_name": "what the run said where it failed"})
+    return dataset
