@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from tokenflow_sim.strategies import Tender as Tender
     from tokenflow_sim.strategies import View as View
     from tokenflow_sim.study.compare import compare as compare
+    from tokenflow_sim.study.equilibrium import equilibrium as equilibrium
+    from tokenflow_sim.study.tournament import tournament as tournament
 
     __version__: str
 
@@ -64,6 +66,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Offer", "Receipt", "Strategy", "Tender", "View",
     ),
     "study.compare": ("compare",),
+    "study.equilibrium": ("equilibrium",),
+    "study.tournament": ("tournament",),
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
