@@ -75,3 +75,45 @@ def scarce_node(
             },
         }
     )
+
+
+def two_nodes(
+    demand: float = 5.0,
+    link: float = 100.0,
+    *,
+    near: float = 3.0,
+    far: float = 1.0,
+    tariff: float = 0.1,
+    hourly: Sequence[float] = (1.0,),
+    must_serve: bool = False,
+) -> Scenario:
+    """Return a market of two nodes: demand at `b`, served there at `near` $/Mtok or at `a` at `far` over one link.
+
+    One Mtok moves one GB, so that $/GB and $/Mtok, GB/s and Mtok/s are the same numbers. Each fleet has 10 Mtok/s;
+    lost service is worth 10 $/Mtok.
+    """
+    return Scenario.model_validate(
+        {
+            "format": 1,
+            "name": "two_nodes",
+            "market": {"must_serve": must_serve},
+            "demand": {"hourly": {"chat": [hourly[hour % len(hourly)] for hour in range(24)]}},
+            "workloads": {"chat": {"base_demand": 1e6 * demand, "payload": 1, "value": 10}},
+            "nodes": {
+                "a": {"electricity_price": 1.0, "latitude": 0, "longitude": 0},
+                "b": {"electricity_price": 1.0, "latitude": 0, "longitude": 1, "demand_weight": 1},
+            },
+            "network": {
+                "arcs": {"b->a": {"origin": "b", "destination": "a", "capacity": link, "tariff": tariff}},
+            },
+            "hardware": {
+                name: {"throughput": {"chat": 1e6}, "energy": {"chat": cost}, "running_cost": 0}
+                for name, cost in {"far": far, "near": near}.items()
+            },
+            "providers": {
+                name: {"assets": [{"node": node, "hardware": name, "power_mw": 10}]}
+                for name, node in {"far": "a", "near": "b"}.items()
+            },
+            "owners": {"net": {"owns": "rest"}},
+        }
+    )

@@ -142,10 +142,14 @@ class ByWorkload(DemandStrategy):
         """Let each learn from its own class."""
         for name, member in self.members.items():
             told, column = _with_steps(receipt, member.steps), self._columns[name]
-            own = {
-                what: _only(getattr(told, what), column) for what in ("bid_quantity", "served", "unserved")
-            }
-            member.learn(replace(told, payment=_only(told.payment, column), **own))
+            own = replace(
+                told,
+                bid_quantity=_only(told.bid_quantity, column),
+                served=_only(told.served, column),
+                unserved=_only(told.unserved, column),
+                payment=_only(told.payment, column),
+            )
+            member.learn(own)
 
 
 def _made(spec: Spec, place: str) -> DemandStrategy:
@@ -185,7 +189,17 @@ def _with_steps(receipt: DemandReceipt, steps: int) -> DemandReceipt:
     if receipt.served.ndim == 2:
         return receipt
     if steps > 1:
-        names = ("bid_quantity", "bid_value", "served", "unserved")
-        return replace(receipt, **{name: getattr(receipt, name)[:, :, :steps] for name in names})
-    sums = {name: getattr(receipt, name).sum(axis=2) for name in ("bid_quantity", "served", "unserved")}
-    return replace(receipt, bid_value=receipt.bid_value[:, :, 0], **sums)
+        return replace(
+            receipt,
+            bid_quantity=receipt.bid_quantity[:, :, :steps],
+            bid_value=receipt.bid_value[:, :, :steps],
+            served=receipt.served[:, :, :steps],
+            unserved=receipt.unserved[:, :, :steps],
+        )
+    return replace(
+        receipt,
+        bid_quantity=receipt.bid_quantity.sum(axis=2),
+        bid_value=receipt.bid_value[:, :, 0],
+        served=receipt.served.sum(axis=2),
+        unserved=receipt.unserved.sum(axis=2),
+    )

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies.backlog import Backlog
@@ -139,7 +140,7 @@ class Deferrable(DemandStrategy):
         self._mtok = SECONDS_PER_HOUR * view.hours
         if self._queue is None:
             periods = max(1, round(self.deadline / view.hours))
-            self._queue = Backlog(periods, *view.demand.shape, keeps_overdue=self.past == "serve")
+            self._queue = Backlog(periods, len(view.nodes), len(view.workloads), self.past == "serve")
             self._groups = slack_groups(periods, self.tiers)
         queue = self._queue
         queue.arrive(view.demand * share * self._mtok)
@@ -148,17 +149,18 @@ class Deferrable(DemandStrategy):
         quantity[:, :, 0] = view.demand * (1 - share)
         value[:, :, 0] = truth[:, :, 0] = view.value
         truth[:, :, 1:] = worth[:, :, None]
-        limit, opens = self._limit(view)
+        threshold = self._threshold(view)
         span = len(queue.waiting) - 1
         for step, (first, last) in enumerate(self._groups, start=1):
             work = queue.waiting[first : last + 1].sum(axis=0) / self._mtok
             if first == 0:
                 quantity[:, :, step], value[:, :, step] = work, worth + self.penalty
-            elif limit is None:
+            elif threshold is None:
                 urgency = 1 - 0.5 * (first + last) / span
                 quantity[:, :, step] = work
                 value[:, :, step] = worth * (self.start + (1 - self.start) * urgency)
             else:
+                limit, opens = threshold
                 quantity[:, :, step] = np.where(opens, work, 0.0)
                 value[:, :, step] = np.minimum(limit, worth)
         return Bid(quantity, value, truth)
@@ -197,13 +199,13 @@ class Deferrable(DemandStrategy):
             )
         return np.where((share > 0) & np.isfinite(worth), worth, 0.0)
 
-    def _limit(self, view: DemandView) -> tuple[Floats | None, Floats | None]:
+    def _threshold(self, view: DemandView) -> tuple[Floats, NDArray[np.bool_]] | None:
         """Return the threshold and where the last price was no higher; None by the other rule."""
         if self.rule == "rising":
-            return None, None
+            return None
         if view.last_price is None or not len(view.history):
-            return np.zeros(view.demand.shape), np.zeros(view.demand.shape)
-        limit = np.quantile(view.history.price[:, view.node], self.quantile, axis=0)
+            return np.zeros(view.demand.shape), np.zeros(view.demand.shape, dtype=np.bool_)
+        limit: Floats = np.quantile(view.history.price[:, view.node], self.quantile, axis=0)
         return limit, view.last_price <= limit
 
 
