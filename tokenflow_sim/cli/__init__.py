@@ -12,7 +12,17 @@ from typing import Annotated
 
 import typer
 
-from tokenflow_sim.cli import figures, reporting, reproduction, running, scenarios, signals
+from tokenflow_sim.cli import (
+    application,
+    doctor,
+    figures,
+    reporting,
+    reproduction,
+    running,
+    scenarios,
+    schema,
+    signals,
+)
 from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
 
 app = typer.Typer(
@@ -31,7 +41,13 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "run": running.run,
     "plot": figures.plot,
     "report": reporting.report,
+    "sweep": studies.sweep,
+    "sensitivity": studies.sensitivity,
+    "study": studies.study,
+    "app": application.app,
     "reproduce": reproduction.reproduce,
+    "schema": schema.schema,
+    "doctor": doctor.doctor,
 }
 for name, command in _COMMANDS.items():
     app.command(name, cls=Command)(command)

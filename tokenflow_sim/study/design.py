@@ -138,7 +138,7 @@ def make_design(
             drawn[path] = found
         else:
             lists[path] = found
-    numbers = _seeds(seeds, faults)
+    numbers = seeds_of(seeds, faults)
     if not vary:
         faults.append(Fault("name at least one path, e.g. demand.scale over 1:45:1", "vary"))
     how = how or ("grid" if not drawn else "sobol" if samples and not samples & (samples - 1) else "random")
@@ -158,7 +158,8 @@ def make_design(
     return design
 
 
-def _seeds(seeds: int | Sequence[int], faults: list[Fault]) -> list[int]:
+def seeds_of(seeds: int | Sequence[int], faults: list[Fault]) -> list[int]:
+    """Return the seeds that are meant; what is wrong with them is added to the faults."""
     numbers = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
     if not numbers or min(numbers) < 0:
         faults.append(Fault(f"give a number from 1 on, or seeds from 0 on; found {seeds!r}", "seeds"))

@@ -72,12 +72,16 @@ class Batch[T]:
 
     def tell(self) -> str:
         """Return what failed as text, with the command that repeats each run; empty if nothing did."""
-        if not self.failures:
-            return ""
-        count, runs = len(self.failures), len(self.failures) + len(self.results)
-        lines = [f"{count} of {runs} runs failed; the others are kept:"]
-        lines += [f"  - {failure}" for failure in self.failures[:SHOWN]]
-        return "\n".join(lines + ([f"  ... and {count - SHOWN} more"] if count > SHOWN else []))
+        return tell(self.failures, len(self.failures) + len(self.results))
+
+
+def tell(failures: Sequence[Failure], runs: int) -> str:
+    """Return what failed of so many runs as text, with the command that repeats each; empty if nothing did."""
+    if not failures:
+        return ""
+    lines = [f"{len(failures)} of {runs} runs failed; the others are kept:"]
+    lines += [f"  - {failure}" for failure in failures[:SHOWN]]
+    return "\n".join(lines + ([f"  ... and {len(failures) - SHOWN} more"] if len(failures) > SHOWN else []))
 
 
 def run_tasks[T](

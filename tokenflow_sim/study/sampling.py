@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.scenario import yaml_text
 
 Floats = NDArray[np.float64]
 Method = Literal["random", "latin", "sobol"]
@@ -143,8 +144,8 @@ def _read_text(text: str) -> Distribution | list[Any]:
     if parts := _RANGE.fullmatch(text):
         return _range(text, *parts.groups())
     try:
-        found = yaml.safe_load(f"[{text}]")
-    except yaml.YAMLError:
+        found = yaml_text.read(f"[{text}]").data
+    except yaml_text.YamlFault:
         raise _fault("is no list of YAML values, range or distribution", text) from None
     return list(found)
 

@@ -103,6 +103,8 @@ class ZarrStore:
     def __exit__(self, *error: object) -> None:
         """Write the measures as arrays, and let go of the store."""
         try:
+            if isinstance(error[1], KeyboardInterrupt):
+                error[1].add_note(f"the runs that were finished are kept in {self.path}: go on with --resume")
             if self._arrays and not isinstance(error[1], ResultError):
                 self._finish()
         finally:

@@ -1,0 +1,149 @@
+"""A study as a YAML file, which can be committed beside its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.scenario import yaml_text
+from tokenflow_sim.study.sensitivity import OUTPUTS, Sensitivity, sensitivity
+from tokenflow_sim.study.sweep import RECORDED, Sweep, sweep
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class StudyFile(BaseModel):
+    """What a study file may say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    format: Literal[1] = Field(description="Version of this format.")
+    study: Literal["sweep", "sensitivity"] = Field(default="sweep", description="What kind of study it is.")
+    description: str = Field(default="", description="What it asks, in a line.")
+    scenario: str = Field(
+        description="A bundled scenario, or a folder or file, relative to the folder of the study file."
+    )
+    periods: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Number of periods, in place of the scenario's."
+    )
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, alias="set", description="Other values of the scenario, by dotted path."
+    )
+    strategies: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Other strategies: by an agent's name, or by `providers`, `owners` or `regions`.",
+    )
+    vary: dict[str, Any] = Field(
+        description="What each dotted path is varied over: a list, `start:stop:step`, or a distribution."
+    )
+    how: Literal["grid", "list", "random", "latin", "sobol"] | None = Field(
+        default=None, description="How the points of a sweep come about."
+    )
+    kind: Literal["sobol", "morris"] = Field(
+        default="sobol", description="Which indices a sensitivity study takes."
+    )
+    samples: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Points to draw; of a sensitivity study base samples or trajectories."
+    )
+    sample_seed: Annotated[int, Field(ge=0)] = Field(default=0, description="Seed of that draw.")
+    seeds: Annotated[int, Field(ge=1)] | list[Annotated[int, Field(ge=0)]] = Field(
+        default=1, description="How many seeds from 0 on, or which."
+    )
+    record: list[str] = Field(
+        default_factory=lambda: list(RECORDED), description="The variables that a sweep keeps of each period."
+    )
+    outputs: list[str] = Field(
+        default_factory=lambda: list(OUTPUTS), description="The measures that a sensitivity study explains."
+    )
+
+
+def load_study(path: str | Path) -> StudyFile:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    StudyFile
+        With the scenario's path as seen from here.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or with all its faults.
+    """
+    source = Path(path)
+    subject = f"study {str(source)!r}"
+    try:
+        document = yaml_text.read(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError([Fault(f"cannot be read ({error})")], subject) from None
+    except yaml_text.YamlFault as error:
+        raise InputError([yaml_text.as_fault(error, str(source))], subject) from None
+    if not isinstance(document.data, dict):
+        raise InputError(
+            [Fault("must be a mapping with `format`, `scenario` and `vary`", "", str(source))], subject
+        )
+    try:
+        study = StudyFile.model_validate(document.data)
+    except ValidationError as error:
+        raise InputError([_fault(detail, source) for detail in error.errors()], subject) from None
+    beside = source.parent / study.scenario
+    return study.model_copy(update={"scenario": str(beside)}) if beside.exists() else study
+
+
+def _fault(detail: Any, source: Path) -> Fault:
+    place = ".".join(map(str, detail["loc"]))
+    if detail["type"] == "extra_forbidden":
+        names = [field.alias or name for name, field in StudyFile.model_fields.items()]
+        return Fault(known("field", detail["loc"][-1], names, limit=30), place, str(source))
+    if detail["type"] == "missing":
+        return Fault("is missing", place, str(source))
+    message = str(detail["msg"])
+    return Fault(f"{message[0].lower()}{message[1:]}; found {detail['input']!r:.60}", place, str(source))
+
+
+def play_study(
+    study: StudyFile | str | Path,
+    *,
+    workers: int | None = 1,
+    client: Client | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    allow_code: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Sweep | Sensitivity:
+    """Play the runs of a study file.
+
+    Parameters
+    ----------
+    study : StudyFile, str or Path
+        The study, or its file.
+    workers, client, out, resume, force, allow_code, progress
+        As `sweep` takes them.
+
+    Raises
+    ------
+    InputError, ScenarioError, ResultError
+        As `sweep` and `sensitivity` do.
+    """
+    told = study if isinstance(study, StudyFile) else load_study(study)
+    common: dict[str, Any] = {
+        "seeds": told.seeds, "sample_seed": told.sample_seed, "periods": told.periods, "overrides": told.overrides,
+        "strategies": told.strategies or None, "workers": workers, "client": client, "out": out, "resume": resume,
+        "force": force, "allow_code": allow_code, "progress": progress,
+    }  # fmt: skip
+    if told.study == "sensitivity":
+        if told.samples is not None:
+            common["samples"] = told.samples
+        return sensitivity(told.scenario, told.vary, kind=told.kind, outputs=told.outputs, **common)
+    return sweep(told.scenario, told.vary, how=told.how, samples=told.samples, record=told.record, **common)
