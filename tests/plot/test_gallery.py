@@ -221,7 +221,7 @@ def test_full_links_that_earn_no_rent_are_not_congested(day: xr.Dataset) -> None
 def test_utilisation_without_links_or_with_idle_ones() -> None:
     alone = fake_results(periods=3, nodes=1)
     assert alone.sizes["arc"] == 0
-    assert [ax.get_title(loc="left") for ax in tf.plot.utilisation(alone).axes] == ["Assets [% of offer]"]
+    assert [ax.get_title(loc="left") for ax in tf.plot.utilisation(alone).axes] == ["Nodes [% of offer]"]
     some = fake_results(periods=12, nodes=4)
     idle = some.assign(link_use_share=some.link_use_share * 0)
     assert "no link was used" in [word.text for word in words_of(tf.plot.utilisation(idle))]
@@ -243,7 +243,7 @@ def test_the_parts_of_a_price_stack_up_to_it(
     figure = tf.plot.decomposition(ds, node)
     label = "price, mean weighted by demand" if node is None else "price at dallas"
     assert legend(figure) == [label, "energy", "scarcity", "routing", "congestion"]
-    for ax, name in zip(figure.axes, ds.workload.values, strict=True):
+    for ax, below, name in zip(figure.axes[0::2], figure.axes[1::2], ds.workload.values, strict=True):
         chosen = ds.sel(workload=name)
         price = weighted(ds, "price", name) if node is None else chosen.price.sel(node=node).values
         np.testing.assert_allclose(line(ax, label), price, rtol=1e-9)
@@ -257,6 +257,11 @@ def test_the_parts_of_a_price_stack_up_to_it(
         )
         np.testing.assert_allclose(top - bottom, energy, rtol=1e-9)
         assert ax.get_ylim()[0] == 0
+        assert below.get_ylabel() in ("", "Network\n[\\$/Mtok]")
+        alone = [area for area in below.collections if area.get_label() == "routing"]
+        largest = max((path.vertices[:, 1].max() for area in alone for path in area.get_paths()), default=0.0)
+        routing = weighted(ds, "price_routing", name) if node is None else chosen.price_routing.sel(node=node)
+        assert largest == pytest.approx(float(routing.max()), abs=1e-12)
 
 
 def test_a_negative_part_is_stacked_downwards(day: xr.Dataset) -> None:

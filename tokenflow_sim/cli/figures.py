@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 from tokenflow_sim.cli.console import progress, say
@@ -15,6 +17,7 @@ from tokenflow_sim.errors import ResultError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from xarray import Dataset
 
 
 class Format(StrEnum):
@@ -36,30 +39,68 @@ def plot(
         typer.Option("--out", "-o", metavar="DIR", help="Folder of the figures; RUN_figures if left out."),
     ] = None,
     format: Annotated[Format, typer.Option("--format", help="File format.")] = Format.PNG,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="Also write a film of the run on the map: run.gif.")
+    ] = False,
+    periods: Annotated[
+        str | None,
+        typer.Option("--periods", metavar="FIRST:LAST", help="Draw these periods only, e.g. 24:47."),
+    ] = None,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
-    """Draw prices, settlements, dispatch and the use of links over time."""
+    """Draw every figure that the results of a run allow: prices, settlements, dispatch, a map, and more."""
     from tokenflow_sim.ledger import load_results
+    from tokenflow_sim.ledger.files import told, whole_file
 
     folder = out if out is not None else run.with_name(f"{run.stem}_figures")
-    with load_results(run) as results:
+    with load_results(run) as whole:
+        results = whole if periods is None else whole.sel(period=_chosen(whole, periods))
         import matplotlib as mpl
 
         mpl.use("Agg")  # figures go to files, on machines without a screen too
+        from tokenflow_sim.plot import animate as write_film
         from tokenflow_sim.plot import figures
 
         files = {folder / f"{name}.{format}": draw for name, draw in figures(results).items()}
         if not files:
             raise ResultError(f"{run} has nothing to draw: no figure finds the variables that it needs")
-        refuse_existing(files, force)
+        films = [folder / "run.gif"] if animate else []
+        refuse_existing([*files, *films], force)
         make_folder(folder)
-        with progress("drawing", len(files), "figures") as advance:
+        with progress("drawing", len(files) + len(films), "figures") as advance:
             for path, draw in files.items():
                 save_figure(draw(results), path, format)
                 advance()
-    for path in files:
+            for path in films:
+                with whole_file(path, force=True) as draft, told(path):
+                    film = draft.with_name(f"{draft.name}.gif")  # the kind of film goes by its name
+                    try:
+                        write_film(results, film).replace(draft)
+                    finally:
+                        film.unlink(missing_ok=True)
+                advance()
+    for path in [*files, *films]:
         say(str(path))
+
+
+def _chosen(results: Dataset, periods: str) -> list[int]:
+    """Read FIRST:LAST, both included.
+
+    Raises
+    ------
+    ResultError
+        If that is no range, or no period of the results lies in it.
+    """
+    known = np.atleast_1d(results["period"].values)
+    found = re.fullmatch(r"(\d*):(\d*)", periods)
+    if found is None:
+        raise ResultError(f"--periods takes FIRST:LAST, e.g. {known[0]}:{known[-1]}; found {periods!r}")
+    first, last = int(found[1] or known[0]), int(found[2] or known[-1])
+    chosen = [int(period) for period in known if first <= period <= last]
+    if not chosen:
+        raise ResultError(f"--periods {periods}: no such periods; the run has {known[0]} to {known[-1]}")
+    return chosen
 
 
 def save_figure(figure: Figure, path: Path, format: Format) -> None:

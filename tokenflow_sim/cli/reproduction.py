@@ -22,7 +22,9 @@ _VERDICTS = {True: "matches", False: "DIFFERS", None: "open"}
 def reproduce(
     figures: Annotated[
         Path | None,
-        typer.Option("--figures", metavar="DIR", help="Write the data of the paper's figures here (NetCDF)."),
+        typer.Option(
+            "--figures", metavar="DIR", help="Draw the paper's figures here (PNG), with their data (NetCDF)."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the table here (CSV).")
@@ -37,7 +39,12 @@ def reproduce(
     from tokenflow_sim.study.paper.reproduction import FIGURES
 
     data_files = {name: figures / f"{name}.nc" for name in FIGURES} if figures else {}
-    files = [*data_files.values(), *([check_suffix(out, ".csv", "the table")] if out else [])]
+    drawings = {name: path.with_suffix(".png") for name, path in data_files.items()}
+    files = [
+        *data_files.values(),
+        *drawings.values(),
+        *([check_suffix(out, ".csv", "the table")] if out else []),
+    ]
     refuse_existing(files, force)
     for folder in {path.parent for path in files}:
         make_folder(folder)
@@ -46,6 +53,7 @@ def reproduce(
     show_rows(reproduction)
     for name, path in data_files.items():
         save_results(reproduction.figures[name], path, force)
+    _draw(reproduction, drawings)
     if out:
         with whole_file(out, force) as draft, told(out):
             reproduction.table.to_csv(draft, index=False)
@@ -53,6 +61,20 @@ def reproduce(
         say(f"wrote {path}")
     if reproduction.failures:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _draw(reproduction: Reproduction, drawings: dict[str, Path]) -> None:
+    """Draw the paper's figures into files."""
+    if not drawings:
+        return
+    import matplotlib as mpl
+
+    mpl.use("Agg")  # figures go to files, on machines without a screen too
+    from tokenflow_sim.cli.figures import Format, save_figure
+    from tokenflow_sim.plot.paper import FIGURES
+
+    for name, path in drawings.items():
+        save_figure(FIGURES[name](reproduction.figures[name]), path, Format.PNG)
 
 
 def show_rows(reproduction: Reproduction) -> None:

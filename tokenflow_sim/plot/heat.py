@@ -43,7 +43,13 @@ def over_time(ax: Axes, time: TimeAxis, values: Floats, rows: Sequence[str]) -> 
 
 
 def table(
-    ax: Axes, values: Floats, rows: Sequence[str], columns: Sequence[str], most: float = 1.0
+    ax: Axes,
+    values: Floats,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    most: float = 1.0,
+    words: NDArray[np.str_] | None = None,
+    longest: int = 22,
 ) -> QuadMesh:
     """Draw shares as a table of coloured cells, with the per cent written in each where there is room.
 
@@ -53,17 +59,21 @@ def table(
         Shares from 0 to 1, dims (row, column); NaN where there is nothing to have a share of.
     most : float
         The share that has the darkest colour.
+    words : ndarray of str, optional
+        What to write in the cells instead of per cents.
+    longest : int
+        Letters of all columns' names from which on they are turned upright.
     """
     mesh = ax.pcolormesh(
         np.arange(len(columns) + 1) - 0.5, np.arange(len(rows) + 1) - 0.5, np.ma.masked_invalid(values * 100.0),
         cmap=SEQUENTIAL, vmin=0.0, vmax=100.0 * most, edgecolors="white", linewidth=0.5,
     )  # fmt: skip
     if len(columns) <= _MOST_ANNOTATED:
-        _annotate(ax, values, np.arange(len(columns)), most)
+        _annotate(ax, values, np.arange(len(columns)), most, words)
     _name_rows(ax, rows)
     ax.set_xticks(range(len(columns)), [text.name(column, 12) for column in columns])
     ax.tick_params(axis="x", length=0)
-    if sum(len(column) for column in columns) > 22 or len(columns) > 4:
+    if sum(len(column) for column in columns) > longest or len(columns) > _MOST_ANNOTATED:
         ax.tick_params(axis="x", rotation=90)
     return mesh
 
@@ -76,10 +86,14 @@ def mark(ax: Axes, time: TimeAxis, marks: NDArray[np.bool_], colour: str) -> Non
             ax.plot(time.line, time.steps(height), color=colour, linewidth=2.0, solid_capstyle="butt")
 
 
-def _annotate(ax: Axes, values: Floats, where: NDArray[Any], most: float) -> None:
+def _annotate(
+    ax: Axes, values: Floats, where: NDArray[Any], most: float, told: NDArray[np.str_] | None = None
+) -> None:
     for row, column in np.ndindex(values.shape):
         share = float(values[row, column])
-        words = "" if np.isnan(share) else text.percent(share)
+        words = text.percent(share) if told is None else str(told[row, column])
+        if np.isnan(share):
+            words = ""
         ax.text(
             float(where[column]),
             row,

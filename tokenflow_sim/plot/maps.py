@@ -77,6 +77,8 @@ class Sheet:
         What the widest curve of each class stands for, Mtok/s, dims (workload,).
     most : int
         How many curves a class has at most.
+    size : float
+        Factor on the radius of the pies, for maps that are small on the page.
     """
 
     chart: Chart
@@ -87,11 +89,12 @@ class Sheet:
     most_processing: float
     most_flow: Floats
     most: int
+    size: float = 1.0
 
     def prepare(self, ax: Axes) -> None:
         """Draw the outlines, and set the limits."""
         west, south, east, north = self.chart.bounds
-        ax.set_aspect("equal", adjustable="box")
+        ax.set_aspect("equal", adjustable="box", anchor="N")
         ax.set_xlim(west, east)
         ax.set_ylim(south, north)
         ax.set_axis_off()
@@ -101,7 +104,12 @@ class Sheet:
     def radii(self, traffic: Traffic) -> Floats:
         """Return the radius in km of each pie: its area is proportional to what is processed."""
         west, south, east, north = self.chart.bounds
-        largest = _PIE * np.hypot(east - west, north - south) * min(1.0, np.sqrt(20.0 / len(self.nodes)))
+        largest = (
+            self.size
+            * _PIE
+            * np.hypot(east - west, north - south)
+            * min(1.0, np.sqrt(20.0 / len(self.nodes)))
+        )
         total = traffic.processing.sum(axis=1)
         return np.asarray(largest * np.sqrt(total / self.most_processing)) if self.most_processing else total
 

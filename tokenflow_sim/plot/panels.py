@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.style import WIDTHS, HouseFigure
-from tokenflow_sim.plot.time import TimeAxis
+from tokenflow_sim.plot.time import Floats, TimeAxis
 
 _BESIDE_LABEL = 0.42  # inches of a legend entry that are not its label
 _LEGEND_ROW = 0.14
@@ -36,25 +36,26 @@ class Panels:
         The figure.
     axes : list of Axes
         One a panel, row by row.
-    across : int
-        Panels a row.
+    cells : list of tuple of int
+        Row and column of each panel.
     own : bool
         Whether the figure was made here; the user's own axes keep their place and size.
     """
 
     figure: Figure
     axes: list[Axes]
-    across: int
+    cells: list[tuple[int, int]]
     own: bool
     entries: dict[str, Artist] = field(default_factory=dict)
 
     def is_left(self, place: int) -> bool:
         """Return whether a panel is the first of its row; any of the user's own counts."""
-        return not self.own or place % self.across == 0
+        return not self.own or self.cells[place][1] == 0
 
     def is_lowest(self, place: int) -> bool:
         """Return whether no panel stands below; any of the user's own counts."""
-        return not self.own or place + self.across >= len(self.axes)
+        row, column = self.cells[place]
+        return not self.own or not any(other[1] == column and other[0] > row for other in self.cells)
 
     def dress_time(self, time: TimeAxis) -> None:
         """Set the abscissae of all panels to time, with words under the lowest only."""
@@ -90,6 +91,7 @@ def panels(
     figure: str,
     height: float | Sequence[float],
     across: int | None = None,
+    cells: Sequence[tuple[int, int]] | None = None,
     widths: Sequence[float] | None = None,
     more: float = 0.0,
 ) -> Panels:
@@ -109,6 +111,8 @@ def panels(
         Height of a row, or of each row, in inches.
     across : int, optional
         Panels a row; by default as many as `columns`.
+    cells : sequence of tuple of int, optional
+        Row and column of each panel; by default they fill row by row.
     widths : sequence of float, optional
         Relative widths of the panels of a row.
     more : float
@@ -131,16 +135,19 @@ def panels(
                 f"{figure} draws {count} panel{'s' * (count != 1)} of these results and needs as many Axes in "
                 f"`ax`; found {what}"
             )
-        return Panels(cast(Figure, axes[0].get_figure(root=True)), axes, across=1, own=False)
+        return Panels(
+            cast(Figure, axes[0].get_figure(root=True)), axes, [(row, 0) for row in range(count)], own=False
+        )
     across = min(count, across or columns)
-    rows = -(-count // across)
+    where = (
+        list(cells) if cells is not None else [(place // across, place % across) for place in range(count)]
+    )
+    rows = 1 + max(row for row, _ in where)
     heights = [float(height)] * rows if isinstance(height, int | float) else list(height)
     made = HouseFigure(figsize=(WIDTHS[columns], sum(heights) + _BELOW + more), layout="constrained")
     FigureCanvasAgg(made)
     grid = made.add_gridspec(rows, across, height_ratios=heights, width_ratios=widths)
-    return Panels(
-        made, [made.add_subplot(grid[i // across, i % across]) for i in range(count)], across, own=True
-    )
+    return Panels(made, [made.add_subplot(grid[cell]) for cell in where], where, own=True)
 
 
 def _fitting_columns(figure: Figure, labels: Sequence[str]) -> int:
@@ -160,14 +167,73 @@ def dress_value(ax: Axes, label: str = "", *, ticks: int = 5, from_zero: bool = 
     if label:
         ax.set_ylabel(f"{label} (log)" if ax.get_yscale() == "log" else label)
     if ax.get_yscale() == "log":
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_locator(LogLocator(subs=_log_ticks(ax.dataLim.y0, ax.dataLim.y1)))
         ax.yaxis.set_minor_locator(NullLocator())
     else:
         ax.yaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
-    ax.yaxis.set_major_formatter(text.TickNumbers())
+    ax.yaxis.set_major_formatter("{x:,g}" if ax.get_yscale() == "log" else text.TickNumbers())
     if from_zero:
         top = ax.dataLim.y1 if np.isfinite(ax.dataLim.y1) else 0.0
         ax.set_ylim(min(0.0, ax.dataLim.y0 * 1.05), top * 1.06 if top > 0 else 1.0)
+
+
+def _log_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return where ticks stand in a decade, so that an axis of one decade or less has some near either end."""
+    decades = float(np.log10(high / low)) if 0 < low < high else 1.0
+    if decades > 2.2:
+        return (1.0,)
+    if decades > 1.3:
+        return (1.0, 2.0, 5.0)
+    return (
+        (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+        if decades > 0.5
+        else (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+    )
+
+
+def cut_peaks(ax: Axes, time: TimeAxis, tops: Floats, *, cut: bool | None = None) -> bool:
+    """Let an ordinate end above the usual values where a few dwarf them, and write the height of each peak cut off.
+
+    Parameters
+    ----------
+    ax : Axes
+        After `dress_value`.
+    time : TimeAxis
+        The abscissa.
+    tops : ndarray
+        The highest value drawn at each step, dims (step,).
+    cut : bool, optional
+        Whether to; by default where the highest value is more than three times that which nine in ten steps keep to.
+
+    Returns
+    -------
+    bool
+        Whether anything was cut off.
+    """
+    usual = float(np.nanquantile(tops, 0.9))
+    if cut is None:
+        cut = usual > 0 and float(np.nanmax(tops)) > 3.0 * usual
+    beyond = tops > 2.0 * usual
+    if not cut or not beyond.any() or usual <= 0:
+        return False
+    top = 1.25 * float(np.nanmax(tops[~beyond]))
+    ax.set_ylim(ax.get_ylim()[0], top)
+    starts = np.flatnonzero(beyond & ~np.append(False, beyond[:-1]))
+    ends = np.flatnonzero(beyond & ~np.append(beyond[1:], False))
+    peaks = [(float(np.nanmax(tops[a : b + 1])), a, b) for a, b in zip(starts, ends, strict=True)]
+    room = 0.14 * float(time.ends[-1] - time.starts[0])
+    written: list[float] = []
+    for height, first, last in sorted(peaks, reverse=True):
+        middle = 0.5 * float(time.starts[first] + time.ends[last])
+        if any(abs(middle - other) < room for other in written):
+            continue
+        written.append(middle)
+        edge = 0.5 * room + float(time.starts[0]), float(time.ends[-1]) - 0.5 * room
+        ax.text(
+            float(np.clip(middle, *edge)), top, f"\u25b2 {text.number(height)}", ha="center", va="top",
+            fontsize=6.5, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+    return True
 
 
 def head(ax: Axes, left: str, right: str = "") -> None:

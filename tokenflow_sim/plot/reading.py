@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot.time import Floats, TimeAxis
-from tokenflow_sim.variables import RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import BACKLOG, RESULT_COORDINATES, RESULTS
 
+_VARIABLES = RESULTS | BACKLOG
+_PARTED = {
+    **dict.fromkeys(("dispatch", "offer_price", "offer_quantity", "scarcity_rent"), "block"),
+    **dict.fromkeys(("demand", "unserved"), "step"),
+}
+"""The dim of offers in blocks and of demand in steps, by variable."""
 NOISE = 1e-9
 """Share of a demand up to which unserved demand is the rounding of a solver."""
 
@@ -62,12 +68,12 @@ class Results:
                 f"known in this Dataset: {', '.join(map(str, ds.variables)) or 'nothing'}"
             )
         for name in needs:
-            if name in RESULTS:
+            if name in _VARIABLES:
                 self._check_dims(name)
 
     def _check_dims(self, name: str) -> None:
-        array, wanted = self.ds[name], RESULTS[name].dims
-        extra = [str(dim) for dim in array.dims if dim not in wanted]
+        array, wanted = self.ds[name], _VARIABLES[name].dims
+        extra = [str(dim) for dim in array.dims if dim not in (*wanted, _PARTED.get(name))]
         if extra:
             choice = ", ".join(f"{dim}={_first(array, dim)!r}" for dim in extra)
             raise ResultError(
@@ -91,14 +97,30 @@ class Results:
             )
 
     def __getitem__(self, name: str) -> xr.DataArray:
-        """Return a variable with the dims of the table, in their order."""
-        array, wanted = self.ds[name], RESULTS[name].dims
+        """Return a variable with the dims of the table, in their order.
+
+        Blocks of an offer and steps of demand are taken together: quantities are summed, an offer price is the mean
+        weighted by the quantity offered at it, and of scarcity rents the largest counts.
+        """
+        array, part = self.raw(name), _PARTED.get(name)
+        if part is None or part not in array.dims:
+            return array
+        if name == "offer_price":
+            offered = self.raw("offer_quantity")
+            total = offered.sum(part)
+            mean = (array * offered).sum(part) / total.where(total > 0)
+            return mean.where(total > 0, array.mean(part))
+        return array.max(part) if name == "scarcity_rent" else array.sum(part)
+
+    def raw(self, name: str) -> xr.DataArray:
+        """Return a variable with the dims of the table, then `block` or `step` where it has one."""
+        array, wanted = self.ds[name], _VARIABLES[name].dims
         array = array.expand_dims([dim for dim in wanted if dim not in array.dims])
-        return array.transpose(*wanted)
+        return array.transpose(*wanted, ...)
 
     def attrs(self, name: str) -> dict[str, Any]:
         """Return unit and meaning of a variable: its own attributes, else those of the table."""
-        return RESULTS[name].attrs() | {
+        return _VARIABLES[name].attrs() | {
             key: value for key, value in self.ds[name].attrs.items() if key in ("units", "long_name")
         }
 
@@ -190,6 +212,19 @@ class Results:
         if not wanted:
             raise ResultError(f"{self.figure}: no {dim} was chosen; known: {', '.join(names)}")
         return wanted
+
+
+def party(figure: str, dim: str, label: object, names: Sequence[str]) -> str:
+    """Return a provider or owner by name.
+
+    Raises
+    ------
+    ResultError
+        If it is unknown; the message lists those that are known.
+    """
+    if str(label) not in names:
+        raise ResultError(f"{figure}: {known(dim, label, list(dict.fromkeys(names)))}")
+    return str(label)
 
 
 def missing(ds: xr.Dataset, needs: Sequence[str]) -> list[str]:

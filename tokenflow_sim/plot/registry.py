@@ -13,7 +13,9 @@ from typing import Concatenate, ParamSpec, cast
 import xarray as xr
 from matplotlib.figure import Figure
 
+from tokenflow_sim.market import Clearing
 from tokenflow_sim.plot.reading import Results, missing
+from tokenflow_sim.plot.single import results_of
 from tokenflow_sim.plot.style import house_style
 
 P = ParamSpec("P")
@@ -63,8 +65,8 @@ def figure(
 ) -> Callable[[Callable[Concatenate[Results, P], Figure]], Draw[P]]:
     """Make a function that draws `Results` into a public figure, and register it.
 
-    The public function takes a Dataset, checks it, and draws in the house style without touching the user's
-    own settings.
+    The public function takes a Dataset, or a Clearing as results of one period, checks it, and draws in the house
+    style without touching the user's own settings.
 
     Parameters
     ----------
@@ -80,7 +82,7 @@ def figure(
         @wraps(function)
         def draw(ds: xr.Dataset, *args: P.args, **kwargs: P.kwargs) -> Figure:
             with house_style():
-                return function(Results(ds, needs, name), *args, **kwargs)
+                return function(Results(_as_results(ds), needs, name), *args, **kwargs)
 
         parameters = list(inspect.signature(function).parameters.values())
         parameters[0] = parameters[0].replace(name="ds", annotation="xr.Dataset")
@@ -89,6 +91,10 @@ def figure(
         return cast(Draw[P], draw)
 
     return register
+
+
+def _as_results(ds: object) -> object:
+    return results_of(ds) if isinstance(ds, Clearing) else ds
 
 
 @cache
@@ -109,8 +115,8 @@ def figures(ds: xr.Dataset) -> dict[str, Callable[..., Figure]]:
 
     Parameters
     ----------
-    ds : Dataset
-        Results of a run.
+    ds : Dataset or Clearing
+        Results of a run, or a single clearing.
 
     Returns
     -------
@@ -122,7 +128,7 @@ def figures(ds: xr.Dataset) -> dict[str, Callable[..., Figure]]:
     ResultError
         If `ds` is no Dataset.
     """
-    checked = Results(ds, (), "figures").ds
+    checked = Results(_as_results(ds), (), "figures").ds
     return {name: entry.draw for name, entry in entries().items() if entry.fits(checked)}
 
 

@@ -41,7 +41,7 @@ class Spread:
 
     def draw(self, ax: Axes, x: Floats, column: int, colour: str, label: str) -> None:
         """Draw one class as steps; `x` has both ends of every place, and NaN between the pieces of a broken line."""
-        for bottom, top, alpha in ((self.low, self.high, 0.22), (self.quarter, self.three_quarters, 0.45)):
+        for bottom, top, alpha in ((self.low, self.high, 0.3), (self.quarter, self.three_quarters, 0.5)):
             ax.fill_between(
                 x,
                 _steps(x, bottom[:, column]),
@@ -58,7 +58,7 @@ class Spread:
         line: dict[str, Artist] = {"mean, weighted by demand": Line2D([], [], color=INK)}
         if not (self.high > self.low).any():
             return line
-        bands = {"middle half of nodes": "#6E6E6E", "all nodes": "#C6C6C6"}
+        bands = {"middle half of nodes": "#5A5A5A", "all nodes": "#B3B3B3"}
         return line | {label: Patch(color=grey, linewidth=0) for label, grey in bands.items()}
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, stack
-from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
+from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.reading import Results, weighted_mean
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import INK, PALETTES, Columns
 from tokenflow_sim.plot.time import Floats
 
+_VISIBLE = 1e-9  # share of the highest price that is no rounding
 _PARTS = ("energy", "scarcity", "routing", "congestion")
 
 
@@ -22,12 +26,15 @@ def decomposition(
     node: str | None = None,
     *,
     workload: str | list[str] | None = None,
+    cut: bool | None = None,
     columns: Columns = 2,
     ax: OneOrMore | None = None,
 ) -> Figure:
     """Prices over time as the sum of energy, scarcity, routing and congestion, by class.
 
-    One panel a class. The black line is the price, which the parts make up.
+    One panel a class. The black line is the price, which the parts make up. A lower panel has routing and congestion
+    alone, on a scale of their own, since they are often too small to be seen beside the rest; without any in these
+    results, there are no lower panels.
 
     Parameters
     ----------
@@ -37,10 +44,13 @@ def decomposition(
         The node whose price is drawn; by default the mean over nodes, weighted by demand.
     workload : str or list of str, optional
         The classes to draw; all by default.
+    cut : bool, optional
+        Whether the axis ends above the usual values, with the heights of the peaks written at its end; by default
+        where the highest value is more than three times that which nine in ten steps keep to.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : Axes or sequence of Axes, optional
-        Draw here, one a class, instead of in a new figure.
+        Draw here, one a class and one more a class where there are lower panels, instead of in a new figure.
 
     Returns
     -------
@@ -65,21 +75,37 @@ def decomposition(
 
     price, *parts = time.apply(means, *arrays)
     shown = results.choose("workload", workload, "price")
-    drawn = panels(len(shown), ax, columns, figure="decomposition", height=1.6)
-    for place, (ax_, name) in enumerate(zip(drawn.axes, shown, strict=True)):
-        k = classes.index(name)
+    places = [classes.index(name) for name in shown]
+    moved = [part[:, places] for part in parts[2:]]
+    has_network = any(np.abs(part).max(initial=0.0) > _VISIBLE * np.abs(price).max() for part in moved)
+    across = min(columns, len(shown))
+    # A class has one cell, or two above each other.
+    tall = 1 + has_network
+    order = [(panel, lower) for panel in range(len(shown)) for lower in range(tall)]
+    cells = [(tall * (panel // across) + lower, panel % across) for panel, lower in order]
+    rows = -(-len(shown) // across)
+    heights = [1.15, 0.55] * rows if has_network else [1.6] * rows
+    drawn = panels(
+        len(order), ax, columns, figure="decomposition", height=heights, across=across, cells=cells
+    )
+    drawn.entries = {label: Line2D([], [], color=INK, linewidth=0.8)}
+    for place, (panel, is_lower) in enumerate(order):
+        ax_, k = drawn.axes[place], places[panel]
         layers = [
             Layer(part, values[:, k], colour)
             for part, values, colour in zip(_PARTS, parts, PALETTES["part"], strict=True)
         ]
-        stack(ax_, time, layers)
-        ax_.plot(time.line, time.steps(price[:, k]), color=INK, linewidth=0.8, label=label)
-        head(ax_, text.name(name))
-        dress_value(
-            ax_, text.quantity(results.attrs("price")) if drawn.is_left(place) else "", from_zero=True
-        )
-        drawn.entries = {label: Line2D([], [], color=INK, linewidth=0.8)}
         drawn.entries |= {layer.label: layer.patch() for layer in layers}
+        _, top = stack(ax_, time, layers[2:] if is_lower else layers)
+        words = "\n".join(wrap(text.quantity(results.attrs("price"), wrap=99), 22))
+        if is_lower:
+            words = f"Network\n[{text.plain(results.attrs('price')['units'])}]"
+        else:
+            ax_.plot(time.line, time.steps(price[:, k]), color=INK, linewidth=0.8, label=label)
+            head(ax_, text.name(shown[panel]))
+        dress_value(ax_, words if drawn.is_left(place) else "", ticks=2 if is_lower else 5, from_zero=True)
+        if not is_lower:
+            cut_peaks(ax_, time, np.maximum(top, 0.0), cut=cut)
     drawn.dress_time(time)
     drawn.legend()
     return drawn.figure

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 
 from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot import text
+from tokenflow_sim.plot.gallery.links import FULL
 from tokenflow_sim.plot.geography import PlacesLike, chart, is_placed
 from tokenflow_sim.plot.maps import FULL_MARK, Sheet, Traffic
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
@@ -19,7 +20,6 @@ from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import WIDTHS, Columns, colours
 from tokenflow_sim.plot.time import Floats
 
-_FULL = 1.0 - 1e-6
 NEEDS = ("dispatch", "flow", "link_use_share", "asset_node", "origin", "destination", "node")
 """Variables that a map needs."""
 
@@ -114,7 +114,7 @@ def traffic_of(results: Results, chosen: list[int]) -> Traffic:
 
     def means(output: Floats, flow: Floats, share: Floats) -> tuple[Floats, ...]:
         by_node = grouped(output.sum(axis=1), at, nodes, axis=1)
-        return by_node, flow.sum(axis=1), (share >= _FULL).sum(axis=1, dtype=float)
+        return by_node, flow.sum(axis=1), (share >= FULL).sum(axis=1, dtype=float)
 
     arrays = (results[name] for name in ("dispatch", "flow", "link_use_share"))
     count = len(results.time.periods)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokenflow_sim.plot import text
-from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
+from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.reading import Results
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import MOST_NAMED, Columns, colours, dashes
@@ -16,7 +16,9 @@ _OTHER = "#BFBFBF"
 
 
 @figure("profit")
-def profits(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
+def profits(
+    results: Results, *, cut: bool | None = None, columns: Columns = 2, ax: OneOrMore | None = None
+) -> Figure:
     """Profits by provider, period by period and summed up over the run.
 
     Profit is revenue less true cost, so that offers above cost do not hide in it. Where there are more
@@ -26,6 +28,9 @@ def profits(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = No
     ----------
     ds : Dataset
         Results with `profit`, dims (period, provider).
+    cut : bool, optional
+        Whether the axis ends above the usual values, with the heights of the peaks written at its end; by default
+        where the highest value is more than three times that which nine in ten steps keep to.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : sequence of two Axes, optional
@@ -71,6 +76,7 @@ def profits(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = No
         if ax_.dataLim.y0 < 0:
             ax_.axhline(0.0, color="black", linewidth=0.6)
         dress_value(ax_, label, from_zero=True)
+    cut_peaks(drawn.axes[0], time, profit.max(axis=1) * factor, cut=cut)
     drawn.dress_time(time)
     drawn.legend()
     return drawn.figure

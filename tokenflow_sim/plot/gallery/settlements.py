@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, layers_of, stack
-from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
+from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.reading import Results, grouped
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import INK, Columns
@@ -18,7 +18,9 @@ _VISIBLE = 1e-6  # share of the payments from which on money that goes nowhere i
 
 
 @figure("payment", "revenue", "link_income", "asset_provider", "arc_owner")
-def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
+def settlements(
+    results: Results, *, cut: bool | None = None, columns: Columns = 2, ax: OneOrMore | None = None
+) -> Figure:
     """Settlements over time: what demand pays, and what each provider and network owner receives.
 
     The upper panel stacks the receipts of compute providers and network owners; the black line is what demand
@@ -31,6 +33,9 @@ def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None 
     ----------
     ds : Dataset
         Results with `payment`, `revenue` and `link_income`.
+    cut : bool, optional
+        Whether the axis ends above the usual values, with the heights of the peaks written at its end; by default
+        where the highest value is more than three times that which nine in ten steps keep to.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : sequence of two Axes, optional
@@ -75,6 +80,7 @@ def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None 
     upper.plot(time.line, time.steps(paid * factor), color=INK, linewidth=1.0, label="demand pays")
     head(upper, "All receipts", f"residual ≤ {text.number(share, 2)} of payments" if share else "residual 0")
     dress_value(upper, text.labelled("Money flow", unit), from_zero=True)
+    cut_peaks(upper, time, paid * factor, cut=cut)
     if has_owners:
         own_factor, own_unit = text.money(
             float(income.sum(axis=1).max(initial=0.0)), unit_of_data, results.hours
@@ -82,6 +88,7 @@ def settlements(results: Results, *, columns: Columns = 2, ax: OneOrMore | None 
         stack(drawn.axes[1], time, _owner_layers(results, income, own_factor))
         head(drawn.axes[1], "Network owners alone")
         dress_value(drawn.axes[1], text.labelled("Money flow", own_unit), ticks=3, from_zero=True)
+        cut_peaks(drawn.axes[1], time, income.sum(axis=1) * own_factor, cut=cut)
     drawn.dress_time(time)
     drawn.entries = {"demand pays": Line2D([], [], color=INK, linewidth=1.0)}
     drawn.entries |= {layer.label: layer.patch() for layer in layers}

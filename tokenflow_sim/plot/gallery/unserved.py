@@ -13,6 +13,7 @@ from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import Columns, colours, dashes
 from tokenflow_sim.plot.time import Floats
 
+_NAMED = 4
 _PALE = 0.05  # below this the table does not look dark, however evenly little is spread
 
 
@@ -22,8 +23,8 @@ def unserved(
 ) -> Figure:
     """Unserved demand: its share over time by class, and where it falls.
 
-    The lines are shares of the demand of all nodes. The table has the shares of each node's demand over the
-    whole run, for the nodes that lose most.
+    The lines are shares of the demand of all nodes; a class that was served throughout has none. The
+    table has the shares of each node's demand over the whole run, for the nodes that lose most.
 
     Parameters
     ----------
@@ -70,7 +71,11 @@ def unserved(
     head(left, "All nodes")
     if len(worst):
         _draw_lines(results, drawn, by_step, classes)
-        head(right, "By node [%]" if len(worst) < most else f"Worst {len(worst)} nodes [%]")
+        head(right, "By node [%]")
+        if len(worst) < len(nodes):
+            some_lose = int((np.nan_to_num(by_node).sum(axis=1) > 0).sum()) > len(worst)
+            rest = len(nodes) - len(worst)
+            right.set_xlabel(f"{rest} other node{'s' * (rest > 1)}: {'less' if some_lose else 'all served'}")
         darkest = max(_PALE, float(np.nanmax(by_node)))
         heat.table(right, by_node[worst], [text.name(nodes[i], 16) for i in worst], classes, darkest)
     else:
@@ -84,7 +89,13 @@ def unserved(
 
 def _draw_lines(results: Results, drawn: Panels, shares: Floats, classes: list[str]) -> None:
     time, colour, dash = results.time, colours(classes, "workload"), dashes(classes)
+    served = [text.name(name, 12) for k, name in enumerate(classes) if not np.nan_to_num(shares[:, k]).any()]
+    if served:
+        several = ", ".join(served) if len(served) <= _NAMED else f"{len(served)} other classes"
+        head(drawn.axes[0], drawn.axes[0].get_title(loc="left"), f"all served: {several}")
     for k, name in enumerate(classes):
+        if text.name(name, 12) in served:
+            continue  # a line at zero hides the axis, and others like it
         look = {"color": colour[name], "linestyle": dash[name]}
         drawn.axes[0].plot(time.line, time.steps(shares[:, k] * 100.0), label=text.name(name), **look)
         drawn.entries[text.name(name)] = Line2D([], [], **look)

@@ -11,13 +11,14 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from tokenflow_sim.plot import heat, text
+from tokenflow_sim.plot.gallery.links import FULL, link_names
 from tokenflow_sim.plot.panels import OneOrMore, Panels, head, panels, say_nothing_happened
-from tokenflow_sim.plot.reading import Results, grouped
+from tokenflow_sim.plot.reading import Results
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import Columns
 from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.plot.use import site_use
 
-_FULL = 1.0 - 1e-6
 _CONGESTED = "#D55E00"
 _BAR = 0.6  # inches for the colour bar
 
@@ -30,8 +31,9 @@ def utilisation(
 
     The map has the most used links, the busiest on top, as the share of their capacity in use. Periods in which
     a link is congested, that is full and earning a congestion rent, are underlined; their number stands at the
-    right of the row. The table has, for the nodes that dispatch the largest shares, how much of the quantity
-    offered over the run was dispatched.
+    right of the row. The table has the share in use of each node's assets over the run, the busiest node on top: of
+    the quantity offered for each class or, where the classes share an asset's power, of that power, by class and in
+    all.
 
     Parameters
     ----------
@@ -53,10 +55,10 @@ def utilisation(
     ResultError
         If the results lack what is needed.
     """
-    links, (nodes, classes, shares) = _link_use(results), _asset_use(results)
-    worst = np.argsort(-np.nan_to_num(shares).mean(axis=1), kind="stable")[:most]
+    links, sites = _link_use(results), site_use(results)
+    busiest = sites.busiest[:most]
     used = np.argsort(-links.mean, kind="stable")[: max(1, min(most, np.count_nonzero(links.mean)))]
-    heights = [0.35 + heat.ROW * max(4, count) for count in (len(used), len(worst))]
+    heights = [0.35 + heat.ROW * max(4, count) for count in (len(used), len(busiest))]
     if not len(links.mean):
         drawn = panels(1, ax, columns, figure="utilisation", height=heights[1])
     elif columns == 2:
@@ -66,10 +68,10 @@ def utilisation(
     else:
         drawn = panels(2, ax, columns, figure="utilisation", height=heights, more=_BAR)
     table = drawn.axes[-1]
-    heat.table(table, shares[worst], [text.name(nodes[i], 16) for i in worst], classes)
-    head(table, "Assets [% of offer]")
-    if len(nodes) > most:
-        table.set_xlabel(f"{len(worst)} of {len(nodes)} nodes")
+    heat.table(table, sites.share[busiest], [text.name(sites.nodes[i], 16) for i in busiest], sites.columns)
+    head(table, "Nodes [% of power]" if sites.of_power else "Nodes [% of offer]")
+    some = f"{len(busiest)} of {len(sites.nodes)} nodes, " if len(sites.nodes) > most else ""
+    table.set_xlabel(f"{some}busiest first")
     if len(links.mean):
         mesh = _draw_links(results, drawn, links, used)
         beside = drawn.axes if drawn.own else drawn.axes[0]
@@ -91,29 +93,15 @@ class _LinkUse:
 
 def _link_use(results: Results) -> _LinkUse:
     def steps(share: Floats, rent: Floats) -> tuple[Floats, ...]:
-        congested = (share >= _FULL) & (rent > 0)
+        congested = (share >= FULL) & (rent > 0)
         return np.nan_to_num(share).mean(axis=1), congested.sum(axis=1, dtype=float)
 
     share, congested = results.time.apply(steps, results["link_use_share"], results["congestion_rent"])
     return _LinkUse(share, congested, share.mean(axis=0))
 
 
-def _asset_use(results: Results) -> tuple[list[str], list[str], Floats]:
-    """Return nodes with assets, classes, and the share of the quantity offered that was dispatched."""
-    at = results.along("asset_node")
-    nodes = list(dict.fromkeys(at))
-
-    def steps(output: Floats, offered: Floats) -> tuple[Floats, ...]:
-        return tuple(grouped(values.sum(axis=1), at, nodes, axis=1) for values in (output, offered))
-
-    sums = results.time.apply(steps, results["dispatch"], results["offer_quantity"])
-    output, offered = (values.sum(axis=0) for values in sums)
-    share = np.divide(output, offered, out=np.full_like(output, np.nan), where=offered > 0)
-    return nodes, results.names("workload", "dispatch"), share
-
-
 def _draw_links(results: Results, drawn: Panels, links: _LinkUse, shown: NDArray[np.intp]) -> QuadMesh:
-    time, ax, names = results.time, drawn.axes[0], _link_names(results)
+    time, ax, names = results.time, drawn.axes[0], link_names(results)
     mesh = heat.over_time(ax, time, links.share[:, shown].T, [names[i] for i in shown])
     heat.mark(ax, time, links.congested[:, shown].T > 0, _CONGESTED)
     for row, count in enumerate(links.congested.sum(axis=0)[shown]):
@@ -131,16 +119,3 @@ def _draw_links(results: Results, drawn: Panels, links: _LinkUse, shown: NDArray
     if not links.mean.any():
         say_nothing_happened(ax, "no link was used")
     return mesh
-
-
-def _link_names(results: Results) -> list[str]:
-    """Name links by their ends, unless two links have the same ends."""
-    names = results.names("arc", "link_use_share")
-    if "origin" in results.ds.coords and "destination" in results.ds.coords:
-        ends = [
-            f"{text.name(a, 14)} → {text.name(b, 14)}"
-            for a, b in zip(results.along("origin"), results.along("destination"), strict=True)
-        ]
-        if len(set(ends)) == len(ends):
-            return ends
-    return [text.name(name, 28) for name in names]
