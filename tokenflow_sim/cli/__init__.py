@@ -22,6 +22,7 @@ from tokenflow_sim.cli import (
     scenarios,
     schema,
     signals,
+    studies,
 )
 from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
 

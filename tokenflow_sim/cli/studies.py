@@ -58,8 +58,8 @@ Vary = Annotated[
     typer.Option(
         "--vary",
         metavar="PATH=VALUES",
-        help="What a path is varied over: start:stop:step with both ends, a,b,c, or uniform(low,high), loguniform(...),"
-        " integers(...); may be repeated.",
+        help="What a path is varied over: start:stop:step with both ends, a,b,c, or uniform(low,high),"
+        " loguniform(...), integers(...); may be repeated.",
     ),
 ]
 Periods = Annotated[
@@ -139,7 +139,7 @@ def sensitivity(
     ] = 64,
     outputs: Annotated[
         str | None,
-        typer.Option("--outputs", metavar="NAMES", help="Measures to explain, e.g. mean_price,welfare_rate."),
+        typer.Option("--outputs", metavar="NAMES", help="Measures to explain, e.g. mean_price,lerner."),
     ] = None,
     confidence: Annotated[float, typer.Option("--confidence", help="What the intervals cover.")] = 0.95,
     sample_seed: SampleSeed = 0,
@@ -164,8 +164,8 @@ def sensitivity(
 
     with _runner(workers, scheduler, "runs") as runner:
         found = play(
-            scenario, values, kind=kind.value, samples=samples, outputs=OUTPUTS if outputs is None else _names(outputs),
-            confidence=confidence, sample_seed=sample_seed, seeds=seeds, periods=periods, overrides=overrides, out=out,
+            scenario, values, kind=kind.value, samples=samples,
+            outputs=OUTPUTS if outputs is None else _names(outputs), confidence=confidence, sample_seed=sample_seed, seeds=seeds, periods=periods, overrides=overrides, out=out,
             resume=resume, force=force, allow_code=allow_code, **runner,
         )  # fmt: skip
     _show_sensitivity(found, out, table)
