@@ -16,7 +16,7 @@ def report(
         Path, typer.Argument(metavar="RUN", help="Results of a run, a comparison or a sweep (.nc or .zarr).")
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page. [default: RUN.html]")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page; RUN.html if left out.")
     ] = None,
     force: Force = False,
     debug: Debug = False,

@@ -1,0 +1,155 @@
+"""What is seen of the variants: figures, map, price parts, charts, side by side where there are two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import solara
+import xarray as xr
+
+from tokenflow_sim.app import atlas, series
+from tokenflow_sim.app.series import Curves
+from tokenflow_sim.app.session import Session, Side
+from tokenflow_sim.app.widgets import Chart, Map, Parts
+
+_CHARTS: tuple[Callable[[xr.Dataset], Curves], ...] = (
+    series.settlement, series.profits, series.congestion, series.unserved,
+)  # fmt: skip
+
+
+@solara.component
+def Board(session: Session) -> None:
+    """Show all variants; drawn anew whenever a model has moved on."""
+    _ = session.tick.value
+    sides = session.active
+    looks = [look(side.variant.results(), session.node.value) for side in sides]
+    if len(sides) == 2:
+        with solara.Div(classes=["tf-card"]):
+            Differences(looks[0], looks[1])
+    with solara.Div(classes=["tf-two" if len(sides) == 2 else "tf-one"]):
+        scales = [
+            _scale([one.charts[place] for one in looks if one.charts]) for place in range(len(_CHARTS) + 1)
+        ]
+        for side, one in zip(sides, looks, strict=True):
+            with solara.Div(classes=["tf-side"], attributes={"data-side": side.name}).key(side.name):
+                View(session, side, one, scales, narrow=len(sides) == 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is seen of a run at one moment; two looks are never equal, so that each is drawn."""
+
+    ds: xr.Dataset | None
+    charts: list[Curves]
+
+
+def look(ds: xr.Dataset | None, node: str | None) -> Look:
+    """Read all charts of a run; prices are those of the node that is picked, if it is there."""
+    if ds is None:
+        return Look(None, [])
+    here = node if node in ds["node"].to_numpy() else None
+    return Look(ds, [series.prices(ds, here), *(make(ds) for make in _CHARTS)])
+
+
+def _scale(charts: list[Curves]) -> list[float] | None:
+    """Return one scale for the same chart of both variants."""
+    found = series.bounds(charts) if len(charts) > 1 else None
+    return None if found is None else list(found)
+
+
+@solara.component
+def View(
+    session: Session,
+    side: Side,
+    seen: Look,
+    scales: list[list[float] | None],
+    narrow: bool,
+) -> None:
+    """Show one variant."""
+    ds = seen.ds
+    scenario = side.variant.settings
+    on = solara.use_memo(lambda: None if scenario is None else atlas.ground(scenario), [id(scenario)])
+    if side.variant.error:
+        solara.Error(side.variant.error)
+    if scenario is None or on is None:
+        return
+    if narrow:
+        solara.HTML("h3", f"{side.name}: {scenario.name}", classes=["tf-name"])
+    workloads = list(scenario.workloads)
+    workload = session.workload.value if session.workload.value in workloads else workloads[0]
+    last = -1 if ds is None else ds.sizes["period"] - 1
+    period = last if session.period.value is None else min(session.period.value, last)
+    node = session.node.value if session.node.value in scenario.nodes else next(iter(scenario.nodes))
+    if ds is not None:
+        Numbers(series.key_figures(ds))
+    with solara.Div(classes=["tf-top" if not narrow else "tf-stack"]):
+        with solara.Div(classes=["tf-card"]):
+            with solara.Row(classes=["tf-row"]):
+                solara.ToggleButtonsSingle(
+                    value=workload, values=workloads, on_value=session.workload.set, dense=True
+                )
+            Map(
+                nodes=atlas.nodes(on, ds, period, workload),
+                links=atlas.links(on, ds, period),
+                outlines=on.outlines,
+                width=atlas.WIDTH,
+                height=atlas.HEIGHT,
+                selected=node,
+                tints=atlas.tints(),
+                ends=atlas.scale(ds, period, workload),
+                caption=f"price of {workload}, period {period}",
+                event_pick=session.node.set,
+            )
+        with solara.Div(classes=["tf-card"]):
+            if ds is None:
+                solara.Text(
+                    "Start or step to see prices. Click a node to see what its prices are made of.",
+                    classes=["tf-quiet"],
+                )
+            else:
+                Parts(node=node, period=period, rows=series.decomposition(ds, node, period))
+                solara.Text("Click a node on the map, or a period in a chart.", classes=["tf-quiet"])
+    if seen.charts:
+        with solara.Div(classes=["tf-charts" if not narrow else "tf-stack"]):
+            for one, scale in zip(seen.charts, scales, strict=True):
+                with solara.Div(classes=["tf-card"]).key(one.title.partition(",")[0]):
+                    Chart(
+                        title=one.title,
+                        unit=one.unit,
+                        periods=one.periods,
+                        lines=one.lines,
+                        end=side.variant.periods,
+                        bounds=scale,
+                        marker=None if session.period.value is None else float(period),
+                        log=one.log,
+                        note=one.note,
+                        event_pick=lambda at: session.period.set(int(at)),
+                    )
+
+
+@solara.component
+def Numbers(figures: dict[str, tuple[str, float]]) -> None:
+    """Show the sums of a run so far."""
+    with solara.Div(classes=["tf-numbers"]):
+        for name, (text, _) in figures.items():
+            with solara.Div(attributes={"data-figure": name}):
+                solara.Text(text, classes=["tf-number"])
+                solara.Text(name, classes=["tf-quiet"])
+
+
+@solara.component
+def Differences(one: Look, other: Look) -> None:
+    """Show two variants in one table."""
+    first, second = one.ds, other.ds
+    if first is None or second is None:
+        solara.Text("Start or step to compare the two variants.", classes=["tf-quiet"])
+        return
+    count = min(first.sizes["period"], second.sizes["period"])
+    rows = "".join(
+        f"<tr><th>{name}</th><td>{left}</td><td>{right}</td><td>{gap}</td></tr>"
+        for name, left, right, gap in series.compared(first, second)
+    )
+    head = f"<thead><tr><th>over the first {count:,} periods</th><th>A</th><th>B</th><th>B less A</th></tr></thead>"
+    # Names of classes are letters, digits, spaces, hyphens and underscores: nothing that HTML would read.
+    solara.HTML("table", f"{head}<tbody>{rows}</tbody>", classes=["tf-table"])

@@ -1,0 +1,173 @@
+"""The page: settings at the left, controls at the top, and what is seen of the market below."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from importlib.util import find_spec
+from typing import Any
+
+import solara
+import solara.lab
+
+from tokenflow_sim.app.board import Board
+from tokenflow_sim.app.edits import Checked, Edits, check
+from tokenflow_sim.app.fields import Settings
+from tokenflow_sim.app.session import Session, Side
+from tokenflow_sim.scenario import Scenario
+
+PAUSES = {"none": 0.0, "0.2 s": 0.2, "1 s": 1.0}
+"""Pauses after each period, for those who want to watch."""
+
+_BLUE = "#0b5c8f"
+_source = "us20_oligopoly"
+
+
+def begin_with(source: str) -> None:
+    """Choose the scenario that new tabs show first."""
+    global _source
+    _source = source
+
+
+@solara.component
+def Page() -> None:
+    """Show the page of ``tokenflow app``."""
+    session: Session = solara.use_memo(lambda: Session(_source), [])
+    solara.use_effect(lambda: session.close, [])
+    solara.use_thread(session.watch, dependencies=[])
+    solara.Title("tokenflow")
+    solara.lab.theme.themes.light.primary = _BLUE
+    solara.lab.theme.dark = False
+    solara.Style(files("tokenflow_sim.app").joinpath("page.css").read_text(encoding="utf-8"))
+    with solara.AppBar():
+        solara.AppBarTitle("tokenflow")
+    first, second = session.sides
+    checked = [use_checked(first, True), use_checked(second, session.both.value)]
+    with solara.Sidebar():
+        found = [one for one in checked if one is not None]
+        if session.both.value:
+            with solara.lab.Tabs():
+                for side, one in zip(session.sides, found, strict=True):
+                    with solara.lab.Tab(f"Variant {side.name}"):
+                        Settings(side.name, side.edits.value, one, side.edits.set)
+        else:
+            Settings("the run", first.edits.value, found[0], session.sides[0].edits.set)
+    with solara.Column(classes=["tf-page"], gap="10px"):
+        Controls(session, found)
+        Board(session)
+
+
+def use_checked(side: Side, shown: bool) -> Checked | None:
+    """Check what was typed for a variant on show, and apply it at once as long as nothing was played."""
+    edits: Edits = side.edits.value
+    checked: Checked | None = solara.use_memo(lambda: check(edits) if shown else None, [edits, shown])
+
+    def apply() -> None:
+        if (
+            checked is not None
+            and side.applied != edits
+            and not side.variant.period
+            and side.variant.status != "running"
+        ):
+            side.apply(checked, edits)
+
+    solara.use_effect(apply, [edits, shown])
+    return checked
+
+
+@solara.component
+def Controls(session: Session, checked: list[Checked]) -> None:
+    """Start, stop, step and reset all variants on show; save what they did."""
+    _ = session.tick.value
+    sides = session.active
+    states = [side.variant.status for side in sides]
+    faulty = any(found.scenario is None for found in checked)
+    waiting = [side.name for side in sides if side.applied != side.edits.value]
+
+    def start() -> None:
+        session.period.set(None)
+        for side in sides:
+            side.variant.start(PAUSES[session.pause.value])
+        session.look()
+
+    def stop() -> None:
+        session.close()
+        session.look()
+
+    def step() -> None:
+        session.period.set(None)
+        for side in sides:
+            side.variant.step()
+        session.look()
+
+    def reset() -> None:
+        session.period.set(None)
+        for side, found in zip(sides, checked, strict=True):
+            side.apply(found, side.edits.value)
+        session.look()
+
+    running = "running" in states
+    can_play = not running and any(state in ("ready", "stopped") for state in states)
+    if faulty:
+        # A model that was never begun has nothing to play.
+        can_play = can_play and all(side.applied is not None for side in sides)
+    with solara.Div(classes=["tf-card", "tf-controls"]):
+        solara.Button("Start", icon_name="mdi-play", color="primary", on_click=start, disabled=not can_play)
+        solara.Button("Stop", icon_name="mdi-stop", on_click=stop, disabled=not running)
+        solara.Button("Step", icon_name="mdi-skip-next", on_click=step, disabled=not can_play)
+        solara.Button("Reset", icon_name="mdi-restart", on_click=reset, disabled=faulty)
+        with solara.Div(classes=["tf-pause"]):
+            solara.Select("Pause a period", values=list(PAUSES), value=session.pause, dense=True)
+        with solara.Div(classes=["tf-status"], attributes={"role": "status"}):
+            for side in sides:
+                solara.Text(_status(side, len(sides) > 1))
+        if session.period.value is not None:
+            solara.Button(
+                f"Period {session.period.value} (back to the last)",
+                text=True,
+                on_click=lambda: session.period.set(None),
+            )
+        solara.Switch(label="Two variants", value=session.both)
+        for side in sides:
+            Saving(side, side.variant.settings, len(sides) > 1, played=side.variant.period > 0)
+    if faulty:
+        solara.Error(
+            "The settings have faults, told beside their fields. They take effect once mended.", dense=True
+        )
+    elif waiting:
+        solara.Warning("Settings were changed: they take effect with Reset.", dense=True)
+
+
+def _status(side: Side, named: bool) -> str:
+    variant = side.variant
+    head = f"{side.name}: " if named else ""
+    return f"{head}{variant.status}, {variant.period:,} of {variant.periods:,} periods"
+
+
+@solara.component
+def Saving(side: Side, scenario: Scenario | None, named: bool, played: bool) -> None:
+    """Save the run, its report and the scenario that was played."""
+    if scenario is None:
+        return
+    stem = re.sub(r"[^\w.-]+", "_", scenario.name) + (f"_{side.name}" if named else "")
+    tail = f" {side.name}" if named else ""
+    with solara.Row(gap="4px", classes=["tf-saving"]):
+        solara.FileDownload(
+            scenario.to_yaml, filename=f"{stem}.yaml", label=f"Scenario{tail}", mime_type="text/yaml"
+        )
+        if played:
+            solara.FileDownload(side.variant.netcdf, filename=f"{stem}.nc", label=f"Run{tail}")
+            if find_spec("jinja2") is not None:
+                solara.FileDownload(
+                    lambda: _report(side),
+                    filename=f"{stem}.html",
+                    label=f"Report{tail}",
+                    mime_type="text/html",
+                )
+
+
+def _report(side: Side) -> Any:
+    from tokenflow_sim.report import render
+
+    results = side.variant.results()
+    return "" if results is None else render(results, "run.nc")

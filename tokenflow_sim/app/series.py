@@ -1,0 +1,202 @@
+"""What the page shows of a run, as plain numbers that travel to the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tokenflow_sim.numerals import compact, share, significant
+from tokenflow_sim.plot.style import INK, PALETTES, colours
+
+Line = dict[str, Any]
+Floats = NDArray[np.float64]
+
+MOST_POINTS = 400
+_MOST_LINES = 8
+_SECONDS = 3600.0
+_GREY = "#A6A6A6"
+PARTS = ("energy", "scarcity", "routing", "congestion")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A chart: lines over periods."""
+
+    title: str
+    unit: str
+    periods: list[float]
+    lines: list[Line]
+    log: bool = False
+    note: str = ""
+
+
+def _periods(ds: xr.Dataset) -> tuple[NDArray[np.intp], list[float]]:
+    """Return which periods to draw: all, or evenly spaced ones with the last among them."""
+    count = ds.sizes["period"]
+    stride = -(-count // MOST_POINTS)
+    chosen = np.arange(count - 1, -1, -stride)[::-1]
+    return chosen, [float(period) for period in ds["period"].to_numpy()[chosen]]
+
+
+def _line(name: str, values: Floats, colour: str, width: float = 1.6) -> Line:
+    return {"name": name, "values": [_number(value) for value in values], "color": colour, "width": width}
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def prices(ds: xr.Dataset, node: str | None) -> Curves:
+    """Return prices by class: at a node, or the mean over nodes."""
+    chosen, periods = _periods(ds)
+    array = ds["price"].isel(period=chosen)
+    array = array.mean("node") if node is None else array.sel(node=node)
+    names = [str(name) for name in ds["workload"].to_numpy()]
+    colour = colours(names, "workload")
+    table = array.transpose("workload", "period").to_numpy()
+    lines = [_line(name, row, colour[name]) for name, row in zip(names, table, strict=True)]
+    where = "mean over nodes" if node is None else node
+    # Classes differ by orders of magnitude; a logarithm needs numbers above zero.
+    return Curves(f"Prices, {where}", "$/Mtok", periods, lines, log=bool((table > 0).all()))
+
+
+def settlement(ds: xr.Dataset) -> Curves:
+    """Return what demand pays and who receives it."""
+    chosen, periods = _periods(ds)
+    part, rate = ds.isel(period=chosen), 1.0 / float(ds.attrs.get("hours", 1.0))
+    paid = part["payment"].sum(["node", "workload"]).to_numpy() * rate
+    firms = part["revenue"].sum(["asset", "workload"]).to_numpy() * rate
+    owners = part["owner_income"].sum("owner").to_numpy() * rate
+    lines = [
+        _line("demand pays", paid, INK, 2.4),
+        _line("providers receive", firms, PALETTES["provider"][2]),
+        _line("networks receive", owners, PALETTES["workload"][1]),
+    ]
+    return Curves("Settlement", "$/h", periods, lines)
+
+
+def profits(ds: xr.Dataset) -> Curves:
+    """Return the profits of the largest providers."""
+    chosen, periods = _periods(ds)
+    names = [str(name) for name in ds["provider"].to_numpy()]
+    colour = colours(names, "provider")
+    table = ds["profit"].isel(period=chosen).transpose("provider", "period").to_numpy()
+    table = table / float(ds.attrs.get("hours", 1.0))
+    order = np.argsort(-np.abs(table).sum(axis=1), kind="stable")[:_MOST_LINES]
+    lines = [_line(names[place], table[place], colour[names[place]]) for place in sorted(order)]
+    note = f"The {_MOST_LINES} largest of {len(names)}." if len(names) > _MOST_LINES else ""
+    return Curves("Profits of providers", "$/h", periods, lines, note=note)
+
+
+def congestion(ds: xr.Dataset) -> Curves:
+    """Return the use of the links that were used most."""
+    chosen, periods = _periods(ds)
+    use = ds["link_use_share"].transpose("arc", "period").to_numpy()
+    names = [str(name) for name in ds["arc"].to_numpy()]
+    rent = ds["congestion_rent"].sum("period").to_numpy()
+    order = np.lexsort((-rent, -use.mean(axis=1) if use.size else np.zeros(0)))[:5]
+    lines = [
+        _line(names[place], 100 * use[place][chosen], colour)
+        for place, colour in zip(order, PALETTES["workload"], strict=False)
+    ]
+    full = int((use >= 1 - 1e-6).any(axis=1).sum())
+    return Curves(
+        "Use of the busiest links",
+        "% of capacity",
+        periods,
+        lines,
+        note=f"{full} of {len(names)} links were full in some period.",
+    )
+
+
+def unserved(ds: xr.Dataset) -> Curves:
+    """Return the share of demand that was not served, by class."""
+    chosen, periods = _periods(ds)
+    part = ds.isel(period=chosen)
+    names = [str(name) for name in ds["workload"].to_numpy()]
+    colour = colours(names, "workload")
+    asked, lost = (
+        part[name]
+        .sum([dim for dim in part[name].dims if dim not in ("period", "workload")])
+        .transpose("workload", "period")
+        .to_numpy()
+        for name in ("demand", "unserved")
+    )
+    percent = 100 * np.divide(lost, asked, out=np.zeros_like(lost), where=asked > 0)
+    lines = [_line(name, row, colour[name]) for name, row in zip(names, percent, strict=True)]
+    return Curves("Demand not served", "% of demand", periods, lines)
+
+
+def key_figures(ds: xr.Dataset) -> dict[str, tuple[str, float]]:
+    """Return sums over the run so far: text and number by name."""
+    amount = float(ds.attrs.get("hours", 1.0)) * _SECONDS
+    asked, lost = float(ds["demand"].sum()), float(ds["unserved"].sum())
+    sums = {
+        "Demand pays": float(ds["payment"].sum()),
+        "Providers' profit": float(ds["profit"].sum()),
+        "Network income": float(ds["owner_income"].sum()),
+        "Welfare": float(ds["welfare"].sum()),
+    }
+    served = (asked - lost) * amount * 1e6
+    figures = {"Served": (compact(served, "tok"), served), "Unserved": (share(lost, asked), lost * amount)}
+    return figures | {name: (compact(value, "$"), value) for name, value in sums.items()}
+
+
+def compared(first: xr.Dataset, second: xr.Dataset) -> list[list[str]]:
+    """Return rows of figure, first, second and difference, for two variants over the periods both have played."""
+    count = min(first.sizes["period"], second.sizes["period"])
+    one, two = (ds.isel(period=slice(count)) for ds in (first, second))
+    rows = []
+    left, right = key_figures(one), key_figures(two)
+    for name in left:
+        unit = "tok" if name == "Served" else "$"
+        gap = "" if name == "Unserved" else compact(right[name][1] - left[name][1], unit)
+        rows.append([name, left[name][0], right[name][0], gap])
+    names = [str(name) for name in one["workload"].to_numpy() if name in two["workload"].to_numpy()]
+    for name in names:
+        mean, other = (float(ds["price"].sel(workload=name).mean()) for ds in (one, two))
+        rows.append(
+            [f"Mean price, {name} [$/Mtok]", significant(mean), significant(other), significant(other - mean)]
+        )
+    return rows
+
+
+def decomposition(ds: xr.Dataset, node: str, period: int) -> list[dict[str, Any]]:
+    """Return the parts of each class's price at a node in a period, with demand and what went unserved."""
+    here = ds.isel(period=period).sel(node=node)
+    rows = []
+    for name in ds["workload"].to_numpy():
+        one = here.sel(workload=name)
+        parts = [float(one[f"price_{part}"]) for part in PARTS]
+        total = sum(abs(part) for part in parts) or 1.0
+        rows.append(
+            {
+                "name": str(name),
+                "price": significant(float(one["price"])),
+                "demand": significant(float(one["demand"].sum())),
+                "unserved": share(float(one["unserved"].sum()), float(one["demand"].sum())),
+                "parts": [
+                    {
+                        "name": part,
+                        "text": significant(value),
+                        "width": 100 * abs(value) / total,
+                        "color": colour,
+                    }
+                    for part, value, colour in zip(PARTS, parts, PALETTES["part"], strict=True)
+                ],
+            }
+        )
+    return rows
+
+
+def bounds(charts: Sequence[Curves]) -> tuple[float, float] | None:
+    """Return the least and largest number of charts that shall have one scale; None without numbers."""
+    values = [
+        value for curves in charts for line in curves.lines for value in line["values"] if value is not None
+    ]
+    return (min(values), max(values)) if values else None
