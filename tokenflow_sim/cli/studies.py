@@ -164,9 +164,9 @@ def sensitivity(
 
     with _runner(workers, scheduler, "runs") as runner:
         found = play(
-            scenario, values, kind=kind.value, samples=samples,
-            outputs=OUTPUTS if outputs is None else _names(outputs), confidence=confidence, sample_seed=sample_seed, seeds=seeds, periods=periods, overrides=overrides, out=out,
-            resume=resume, force=force, allow_code=allow_code, **runner,
+            scenario, values, kind=kind.value, samples=samples, confidence=confidence, sample_seed=sample_seed,
+            outputs=OUTPUTS if outputs is None else _names(outputs), seeds=seeds, periods=periods,
+            overrides=overrides, out=out, resume=resume, force=force, allow_code=allow_code, **runner,
         )  # fmt: skip
     _show_sensitivity(found, out, table)
 

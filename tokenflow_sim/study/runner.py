@@ -48,8 +48,8 @@ class Failure:
 
     def __str__(self) -> str:
         """Say which run failed, why, and what repeats it."""
-        reason = self.message.partition("\n")[0] or self.kind
-        return f"{self.task}: {self.kind}: {reason}\n    again: {self.task.repeat()}"
+        reason = " ".join(line.strip() for line in self.message.splitlines()[:2]) or "no message"
+        return f"{self.task}: {self.kind}: {reason:.200}\n    again: {self.task.repeat()}"
 
 
 @dataclass(slots=True)

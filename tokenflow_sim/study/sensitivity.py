@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, ResultError, known
-from tokenflow_sim.scenario import Scenario, load_scenario
+from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.assignment import Choice
 from tokenflow_sim.study.design import Design, seeds_of
 from tokenflow_sim.study.sampling import Distribution, Values, read_values
@@ -174,11 +174,11 @@ def sensitivity(
     unit = _sample(kind, len(drawn), samples, sample_seed)
     columns = [distribution.at(unit[:, number]) for number, distribution in enumerate(drawn.values())]
     points = [dict(zip(drawn, row, strict=True)) for row in zip(*columns, strict=True)]
-    base = load_scenario(scenario, {**(overrides or {}), **({} if periods is None else {"periods": periods})})
+    given = {**(overrides or {}), **({} if periods is None else {"periods": periods})}
     about = {"sample_seed": sample_seed, "distributions": str({path: str(d) for path, d in drawn.items()})}
     runs = play_design(
-        Design({}, points, numbers, kind), base, strategies=strategies, record=(), workers=workers, client=client,
-        out=out, resume=resume, force=force, allow_code=allow_code, progress=progress, attrs=about,
+        Design({}, points, numbers, kind), scenario, given, strategies=strategies, record=(), workers=workers,
+        client=client, out=out, resume=resume, force=force, allow_code=allow_code, progress=progress, attrs=about,
     )  # fmt: skip
     _refuse_holes(runs)
     outcome = _flat(runs.dataset, names)

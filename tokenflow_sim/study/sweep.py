@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -261,16 +261,17 @@ def sweep(
     ('demand.scale', 'seed', 'workload')
     """
     design = make_design(vary, seeds, how=how, samples=samples, sample_seed=sample_seed)
-    base = load_scenario(scenario, {**(overrides or {}), **({} if periods is None else {"periods": periods})})
+    given = {**(overrides or {}), **({} if periods is None else {"periods": periods})}
     return play_design(
-        design, base, strategies=strategies, record=record, workers=workers, client=client, out=out, resume=resume,
-        force=force, allow_code=allow_code, progress=progress, attrs={"sample_seed": sample_seed},
+        design, scenario, given, strategies=strategies, record=record, workers=workers, client=client, out=out,
+        resume=resume, force=force, allow_code=allow_code, progress=progress, attrs={"sample_seed": sample_seed},
     )  # fmt: skip
 
 
 def play_design(
     design: Design,
-    base: Scenario,
+    scenario: str | Path | Scenario,
+    given: Mapping[str, Any],
     *,
     strategies: Mapping[str, Choice] | None = None,
     record: Iterable[str] = RECORDED,
@@ -283,9 +284,14 @@ def play_design(
     progress: Callable[[int, int], object] | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> Sweep:
-    """Play the runs of a design; see `sweep`."""
+    """Play the runs of a design over a scenario with some values given; see `sweep`."""
     names = _recorded(record, resume, force)
-    tasks, frame = _prepare(design, base, strategies, names, allow_code)
+    base = load_scenario(scenario, given)
+    pattern = Task(
+        base, 0, strategies=strategies, allow_code=allow_code, given=given,
+        source=base.name if isinstance(scenario, Scenario) else str(scenario),
+    )  # fmt: skip
+    tasks, frame = _prepare(design, pattern, names)
     about = _about(design, base, strategies, attrs or {})
     store: ZarrStore | MemoryStore
     store = MemoryStore(frame) if out is None else ZarrStore(out, frame, about, resume=resume, force=force)
@@ -307,14 +313,8 @@ def _recorded(record: Iterable[str], resume: bool, force: bool) -> tuple[str, ..
     return tuple(name for name in table if name in set(given))
 
 
-def _prepare(
-    design: Design,
-    base: Scenario,
-    strategies: Mapping[str, Choice] | None,
-    record: tuple[str, ...],
-    allow_code: bool,
-) -> tuple[list[Task], Frame]:
-    """Check all points, and work out the shape of what they will bring.
+def _prepare(design: Design, pattern: Task, record: tuple[str, ...]) -> tuple[list[Task], Frame]:
+    """Make the tasks, check all points, and work out the shape of what they will bring.
 
     Raises
     ------
@@ -329,14 +329,14 @@ def _prepare(
     for point in design:
         labels = dict(zip(names, point.index, strict=False)) | point.values
         of_point = [
-            Task(base, seed, {**labels, "seed": seed}, strategies, point.values, allow_code)
+            replace(pattern, seed=seed, label={**labels, "seed": seed}, overrides=point.values)
             for seed in design.seeds
         ]
         tasks += of_point
         try:
             structure = repr([(p, v) for p, v in point.values.items() if p == "periods" or not _is_number(v)])
             if structure in structures:
-                base.override(point.values)
+                pattern.scenario.override(point.values)
             else:
                 model = of_point[0].model(record=wanted)
                 frame.add(model.ledger.plan, model.periods)
@@ -345,7 +345,7 @@ def _prepare(
             for fault in error.faults:
                 faults.setdefault(str(fault), fault)
     if faults:
-        raise ScenarioError(list(faults.values()), f"scenario {base.name!r} as it is varied")
+        raise ScenarioError(list(faults.values()), f"scenario {pattern.scenario.name!r} as it is varied")
     return tasks, frame
 
 

@@ -33,6 +33,10 @@ class Task:
         Other values for the scenario, by dotted path.
     allow_code : bool
         Whether strategies given as ``module:Class`` may be imported.
+    source : str
+        What the scenario was loaded from, for the command that repeats the run; its name if left out.
+    given : mapping
+        Values that were changed in it since, by dotted path, for that command.
     """
 
     scenario: Scenario
@@ -41,6 +45,8 @@ class Task:
     strategies: Mapping[str, Choice] | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
     allow_code: bool = False
+    source: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def model(self, clearer: Clearer | None = None, **options: Any) -> TokenMarket:
         """Make the model that plays it.
@@ -68,19 +74,17 @@ class Task:
         )
 
     def repeat(self) -> str:
-        """Return the command that repeats the run, or the Python where strategies were exchanged.
-
-        The scenario goes by its name; one that is not bundled is given by its folder or file instead.
-        """
+        """Return the command that repeats the run, or the Python where strategies were exchanged."""
+        source, changes = self.source or self.scenario.name, {**self.given, **self.overrides}
         if self.strategies:
-            given = [repr(self.scenario.name), f"rng={self.seed}"]
-            given += [f"overrides={dict(self.overrides)!r}"] if self.overrides else []
+            given = [repr(source), f"rng={self.seed}"]
+            given += [f"overrides={changes!r}"] if changes else []
             written = json.loads(written_down(self.strategies))
             given.append(f"strategies={dict(self.strategies) if written is None else written!r}")
             given += ["allow_code=True"] if self.allow_code else []
             return f"tokenflow_sim.TokenMarket({', '.join(given)}).run()"
-        words = ["tokenflow", "run", self.scenario.name, "--seed", str(self.seed)]
-        for path, value in self.overrides.items():
+        words = ["tokenflow", "run", source, "--seed", str(self.seed)]
+        for path, value in changes.items():
             words += [
                 "--set",
                 f"{path}={value if isinstance(value, str) else json.dumps(value, default=str)}",
