@@ -150,6 +150,29 @@ MEASURES: dict[str, Variable] = _table(
 )
 """What studies keep of each run: means over its periods."""
 
+MARKET_POWER: dict[str, Variable] = _table(
+    ("hhi", ("period", "workload"), "points", "Herfindahl-Hirschman index, weighted by demand"),
+    ("lerner", ("period", "provider"), "1", "Lerner index"),
+    ("residual_supply_index", ("period", "provider"), "1", "residual supply index"),
+)
+"""What `measures.market_power` makes of a run."""
+
+STUDY_VARIABLES: dict[str, Variable] = _table(
+    ("payoff", ("strategy", "rival", "seed", "provider"), "$/h", "profit of the provider"),
+    ("history_action", ("round", "provider", "workload"), "1", "mark-up or share of capacity"),
+    ("history_profit", ("round", "provider"), "$/h", "profit"),
+    ("history_gain", ("round",), "$/h", "largest gain of a mover"),
+)
+"""What tournaments and searches for an equilibrium hold."""
+
+STUDY_COORDINATES: dict[str, str] = {
+    "strategy": "strategy",
+    "rival": "strategy of the rivals",
+    "seed": "seed of the run",
+    "round": "round of best responses",
+}
+"""Dims of studies beside those of results."""
+
 COORDINATES: dict[str, str] = {
     "asset_node": "node of the asset",
     "provider": "provider that owns the asset",

@@ -19,8 +19,17 @@ from tests.plot.fake_results import fake_results
 from tests.plot.seen import overlaps, words_of
 from tokenflow_sim.plot import gallery, registry
 from tokenflow_sim.plot.reference import reference
-from tokenflow_sim.variables import BACKLOG, RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import (
+    BACKLOG,
+    MARKET_POWER,
+    MEASURES,
+    RESULT_COORDINATES,
+    RESULTS,
+    STUDY_COORDINATES,
+    STUDY_VARIABLES,
+)
 
+STUDIES = {*MEASURES, *MARKET_POWER, *STUDY_VARIABLES, *STUDY_COORDINATES}
 NAMES = {
     "prices",
     "settlements",
@@ -57,7 +66,7 @@ def test_every_figure_is_described_and_asks_for_what_exists() -> None:
         if not entry.is_own:
             continue  # a page of the documentation registers one, in this process
         assert entry.summary.endswith(".")
-        assert set(entry.needs) <= {*RESULTS, *BACKLOG, *RESULT_COORDINATES}, name
+        assert set(entry.needs) <= {*RESULTS, *BACKLOG, *RESULT_COORDINATES, *STUDIES}, name
         parameters = list(inspect.signature(entry.draw).parameters)
         assert parameters[0] == "ds"
         assert {"columns", "ax"} <= set(parameters)

@@ -14,6 +14,7 @@ import typer
 
 from tokenflow_sim.cli import (
     application,
+    comparison,
     doctor,
     figures,
     reporting,
@@ -46,6 +47,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sensitivity": studies.sensitivity,
     "study": studies.study,
     "app": application.app,
+    "compare": comparison.compare,
+    "tournament": comparison.tournament,
+    "equilibrium": comparison.equilibrium,
     "reproduce": reproduction.reproduce,
     "schema": schema.schema,
     "doctor": doctor.doctor,

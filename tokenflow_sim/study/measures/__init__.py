@@ -7,7 +7,7 @@ from tokenflow_sim.study.measures.concentration import gini, hhi, profit_concent
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup, price_markup
 from tokenflow_sim.study.measures.money import revenue_adequacy, volatility
 from tokenflow_sim.study.measures.pivotal import pivotal, residual_supply_index, shortfall_without
-from tokenflow_sim.study.measures.summary import summarise
+from tokenflow_sim.study.measures.summary import market_power, summarise
 from tokenflow_sim.study.measures.welfare import deadweight_loss, price_of_anarchy, truthful, welfare_split
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "gini",
     "hhi",
     "lerner",
+    "market_power",
     "markup",
     "offer_markup",
     "pivotal",

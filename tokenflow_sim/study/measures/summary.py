@@ -1,4 +1,4 @@
-"""The measures that studies keep of each run."""
+"""Many measures at once: those that studies keep of each run, and those of market power over time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.study.measures.concentration import hhi
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup
+from tokenflow_sim.study.measures.pivotal import residual_supply_index
 from tokenflow_sim.study.measures.reading import Background, by_provider, need, total
 from tokenflow_sim.study.measures.welfare import welfare_split
-from tokenflow_sim.variables import MEASURES
+from tokenflow_sim.variables import MARKET_POWER, MEASURES
 
 RECORD = (
     "price", "demand", "unserved", "payment", "service_value", "dispatch", "offer_price", "offer_quantity", "revenue",
@@ -81,3 +83,44 @@ def _as_one_period(ds: xr.Dataset) -> xr.Dataset:
 def _mean_offer_markup(ds: xr.Dataset, scenario: Scenario | None) -> xr.DataArray:
     by_period = offer_markup(ds, scenario)
     return by_period.mean("period")
+
+
+def market_power(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
+    """Return how concentrated and how tight the market is, hour by hour: what `tf.plot.market_power` draws.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run.
+    scenario : Scenario, optional
+        The scenario that made them, where it is at hand.
+
+    Returns
+    -------
+    Dataset
+        `hhi` (period, workload), the mean over nodes weighted by demand; `lerner` (period, provider); and
+        `residual_supply_index` (period, provider), by power where it is shared, else that of the class in which it is
+        least. With the attributes of the results.
+
+    Raises
+    ------
+    ResultError
+        If the results lack something.
+    """
+    ds = need(ds, ("demand",), "market_power")
+    demand, index = total(ds, "demand"), hhi(ds, scenario=scenario)
+    weight = demand.where(index.notnull(), 0.0).sum("node")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = ((index * demand).sum("node") / weight).where(weight > 0)
+    if Background.of(ds, "market_power", scenario).shares_power:
+        supply = residual_supply_index(ds, of="power", scenario=scenario)
+    else:
+        supply = residual_supply_index(ds, scenario=scenario).min("workload")
+    found = {"hhi": mean, "lerner": lerner(ds), "residual_supply_index": supply}
+    return xr.Dataset(
+        {
+            name: array.transpose(*MARKET_POWER[name].dims).assign_attrs(MARKET_POWER[name].attrs())
+            for name, array in found.items()
+        },
+        attrs=ds.attrs,
+    )

@@ -1,0 +1,379 @@
+"""``tokenflow compare``, ``tournament`` and ``equilibrium``: strategies against each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tokenflow_sim.cli.console import busy, progress, say, show_table
+from tokenflow_sim.cli.guard import CHECK_FAILED
+from tokenflow_sim.cli.options import (
+    AllowCode,
+    Debug,
+    Force,
+    Overrides,
+    Source,
+    check_suffix,
+    make_folder,
+    parse_overrides,
+    refuse_existing,
+)
+from tokenflow_sim.errors import Fault, InputError
+from tokenflow_sim.numerals import counted, significant
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tokenflow_sim.study.compare import Comparison
+    from tokenflow_sim.study.runner import Failure
+
+StrategyNames = Annotated[
+    str,
+    typer.Option(
+        "--strategies",
+        metavar="A,B,...",
+        help="Strategies, with parameters in brackets where wanted: marginal_cost,fixed_markup(markup=0.3).",
+    ),
+]
+Provider = Annotated[
+    str | None, typer.Option("--provider", metavar="NAME", help="Who plays them. [default: all]")
+]
+Periods = Annotated[
+    int | None, typer.Option("--periods", min=1, help="Number of periods, in place of the scenario's.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the data here (NetCDF).")
+]
+Figures = Annotated[
+    Path | None, typer.Option("--figures", metavar="DIR", help="Draw the figure into this folder.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes. [default: one for each core]")
+]
+Confidence = Annotated[float, typer.Option("--confidence", help="Of the intervals, between 0 and 1.")]
+
+_SHOWN = (
+    "profit_rate",
+    "markup",
+    "offer_markup",
+    "mean_price",
+    "unserved_share",
+    "consumer_surplus_rate",
+    "welfare_rate",
+)
+_HEADS = {
+    "profit_rate": "profit", "markup": "mark-up", "offer_markup": "mark-up of offers", "mean_price": "mean price",
+    "unserved_share": "unserved", "consumer_surplus_rate": "consumer surplus", "producer_surplus_rate": "profits",
+    "welfare_rate": "welfare",
+}  # fmt: skip
+
+
+def compare(
+    scenario: Source,
+    strategies: StrategyNames,
+    provider: Provider = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0 on.")] = 20,
+    periods: Periods = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option("--baseline", metavar="NAME", help="What to compare with. [default: the first]"),
+    ] = None,
+    confidence: Confidence = 0.95,
+    assignments: Overrides = None,
+    out: Out = None,
+    figures: Figures = None,
+    workers: Workers = None,
+    force: Force = False,
+    allow_code: AllowCode = False,
+    debug: Debug = False,
+) -> None:
+    """Compare strategies under common random numbers, with intervals of the paired differences."""
+    overrides, files = _prepare(assignments, out, figures, "comparison", force)
+    names = parse_strategies(strategies)
+
+    from tokenflow_sim.study.compare import compare as run_comparison
+
+    with progress("comparing", max(len(names), 1) * seeds, "runs") as advance:
+        found = run_comparison(
+            scenario,
+            names,
+            provider,
+            seeds,
+            periods,
+            baseline=baseline,
+            overrides=overrides,
+            confidence=confidence,
+            allow_code=allow_code,
+            workers=workers,
+            progress=lambda *_: advance(),
+        )
+    show_comparison(found)
+    _finish(found, files, force, found.failures)
+
+
+def tournament(
+    scenario: Source,
+    strategies: StrategyNames,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider", metavar="NAME", help="Who plays each against the others. [default: all in turn]"
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0 on.")] = 5,
+    periods: Periods = None,
+    confidence: Confidence = 0.95,
+    assignments: Overrides = None,
+    out: Out = None,
+    figures: Figures = None,
+    workers: Workers = None,
+    force: Force = False,
+    allow_code: AllowCode = False,
+    debug: Debug = False,
+) -> None:
+    """Let every strategy play against every other, and rank them."""
+    overrides, files = _prepare(assignments, out, figures, "tournament", force)
+    names = parse_strategies(strategies)
+
+    from tokenflow_sim.scenario import load_scenario
+    from tokenflow_sim.study.tournament import tournament as run_tournament
+
+    loaded = load_scenario(scenario, overrides)
+    players = 1 if provider is not None else len(loaded.providers)
+    runs = seeds * len(names) * (1 + players * (len(names) - 1))
+    with progress("playing", runs, "runs") as advance:
+        found = run_tournament(
+            loaded,
+            names,
+            seeds,
+            periods,
+            provider=provider,
+            confidence=confidence,
+            allow_code=allow_code,
+            workers=workers,
+            progress=lambda *_: advance(),
+        )
+    order = list(found.table.index)
+    payoff = found.payoff.sel(strategy=order, rival=order).values
+    show_table(
+        "Profit in $/h of the provider that plays the row, all others playing the column",
+        ["", *order],
+        [[name, *(significant(value, 5) for value in row)] for name, row in zip(order, payoff, strict=True)],
+    )
+    rows = [
+        [
+            name,
+            _places(int(row["rank"]), int(row["rank_lower"]), int(row["rank_upper"])),
+            significant(float(row["score"]), 5),
+            *_estimate(float(row["advantage"]), float(row["lower"]), float(row["upper"])),
+            "yes" if row["stable"] else "",
+        ]
+        for name, row in found.table.iterrows()
+    ]
+    heads = ["", "rank", "mean profit\n$/h", "more than\nthe mean", f"{100 * confidence:g} %\ninterval"]
+    show_table("Ranking", [*heads, "best reply\nto itself"], [[str(cell) for cell in row] for row in rows])
+    _finish(found, files, force, found.failures)
+
+
+def equilibrium(
+    scenario: Source,
+    providers: Annotated[
+        str | None, typer.Option("--providers", metavar="A,B,...", help="Who chooses. [default: all]")
+    ] = None,
+    play: Annotated[str, typer.Option("--play", help="What they choose: price or quantity.")] = "price",
+    by: Annotated[
+        str, typer.Option("--by", help="Choose class by class (workload), or one number for all (provider).")
+    ] = "workload",
+    period: Annotated[int, typer.Option("--period", min=0, help="The period whose market it is.")] = 0,
+    points: Annotated[int, typer.Option("--points", help="Candidates on each grid.")] = 21,
+    levels: Annotated[int, typer.Option("--levels", help="How often the grid is refined.")] = 3,
+    rounds: Annotated[int, typer.Option("--rounds", help="Most rounds of best responses.")] = 100,
+    damping: Annotated[float, typer.Option("--damping", help="Share of the way to the best response.")] = 1.0,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", help="Share of payments up to which a gain does not count.")
+    ] = 1e-3,
+    assignments: Overrides = None,
+    out: Out = None,
+    figures: Figures = None,
+    force: Force = False,
+    debug: Debug = False,
+) -> None:
+    """Look for offers from which nobody gains by moving alone; fail (status 1) where none is found."""
+    overrides, files = _prepare(assignments, out, figures, "equilibrium", force)
+    chosen = None if providers is None else [name.strip() for name in providers.split(",")]
+
+    from tokenflow_sim.study.equilibrium import equilibrium as find_equilibrium
+
+    with busy("best responses"):
+        found = find_equilibrium(
+            scenario,
+            chosen,
+            play=play,  # type: ignore[arg-type]  # checked there, with all other options
+            by=by,
+            period=period,
+            overrides=overrides,
+            points=points,
+            levels=levels,
+            rounds=rounds,
+            damping=damping,
+            tolerance=tolerance,
+        )
+    ds = found.dataset
+    what = "mark-up, %" if play == "price" else "share of capacity, %"
+    heads = [
+        "",
+        *(f"{k}\n{what}" for k in ds["workload"].values),
+        "profit\n$/h",
+        "truthful\n$/h",
+        "could gain\n$/h",
+    ]
+    rows = [
+        [
+            str(name),
+            *(significant(100 * value, 3) for value in ds["action"].sel(provider=name).values),
+            *(
+                significant(float(ds[money].sel(provider=name)), 5)
+                for money in ("profit", "truthful_profit", "gain")
+            ),
+        ]
+        for name in ds["provider"].values
+    ]
+    show_table(str(ds.attrs["title"]), heads, rows)
+    say(found.verdict)
+    _finish(found, files, force, ())
+    if not found.converged:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def parse_strategies(text: str) -> list[dict[str, Any]]:
+    """Read strategies as they are written on the command line.
+
+    Parameters
+    ----------
+    text : str
+        Names, parted by commas that stand outside of brackets, each with parameters in brackets where wanted:
+        ``marginal_cost,fixed_markup(markup=0.3)``. Values are YAML.
+
+    Raises
+    ------
+    InputError
+        With everything that cannot be read.
+    """
+    import yaml
+
+    found: list[dict[str, Any]] = []
+    faults: list[Fault] = []
+    for item in re.split(r",(?![^(]*\))", text):
+        name, bracket, rest = item.strip().partition("(")
+        spec: dict[str, Any] = {"name": name.strip()}
+        if not name.strip() or (bracket and not rest.endswith(")")):
+            faults.append(Fault(f"write name or name(parameter=value, ...); found {item!r}", "--strategies"))
+            continue
+        for pair in filter(None, (part.strip() for part in rest.removesuffix(")").split(","))):
+            key, equals, value = pair.partition("=")
+            try:
+                spec[key.strip()] = yaml.safe_load(value)
+            except yaml.YAMLError:
+                equals = ""
+            if not equals:
+                faults.append(Fault(f"write parameter=value; found {pair!r}", f"--strategies {name.strip()}"))
+        found.append(spec)
+    if faults:
+        raise InputError(faults, "the command line")
+    return found
+
+
+def show_comparison(found: Comparison) -> None:
+    """Print a table of the measures: means, and differences from the baseline with their intervals."""
+    table, provider = found.table, found.provider
+    ds = found.dataset
+    confidence = f"{100 * float(ds.attrs['confidence']):g} %"
+    if provider is None:
+        wanted = [name for name in _SHOWN if name not in ("profit_rate", "markup", "offer_markup")]
+        wanted.insert(0, "producer_surplus_rate")
+    else:
+        wanted = list(_SHOWN)
+        table = table[
+            (table["of"] == provider) | ~table["of"].isin([str(one) for one in ds["provider"].values])
+        ]
+    for name in wanted:
+        part = table[table["measure"] == name]
+        if "workload" in ds[name].dims and not part[["mean", "difference"]].abs().to_numpy().any():
+            say(f"{_HEADS[name]}: none for any class, whatever the strategy")
+            say()
+            continue
+        several = part["of"].nunique() > 1
+        scale, unit = (100.0, "%") if part["unit"].iloc[0] == "1" else (1.0, str(part["unit"].iloc[0]))
+        rows = []
+        for _, row in part.iterrows():
+            numbers = [float(row[end]) * scale for end in ("difference", "lower", "upper")]
+            is_base = row["strategy"] == found.baseline
+            told = ["", "", ""] if is_base else [*_estimate(*numbers), _verdict(numbers[1], numbers[2])]
+            rows.append(
+                [
+                    *([str(row["of"])] if several else []),
+                    str(row["strategy"]),
+                    significant(row["mean"] * scale, 5),
+                    *told,
+                ]
+            )
+        heads = [*([""] if several else []), "", f"mean\n{unit}", "difference", f"{confidence}\ninterval", ""]
+        show_table(_HEADS[name], heads, rows, words=2 if several else 1)
+    who = provider or "every provider"
+    seeds = counted(ds.sizes["seed"], "seed")
+    say(f"{who} plays each strategy under the same {seeds}; differences from {found.baseline}, seed by seed")
+
+
+def _prepare(
+    assignments: Sequence[str] | None, out: Path | None, figures: Path | None, name: str, force: bool
+) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Read the overrides, and see that the files can be written, before any work."""
+    overrides = parse_overrides(assignments)
+    files = {} if out is None else {"data": check_suffix(out, ".nc", "the data")}
+    if figures is not None:
+        files["figure"] = figures / f"{name}.png"
+    refuse_existing(files.values(), force)
+    for path in files.values():
+        make_folder(path.parent)
+    return overrides, files
+
+
+def _finish(found: Any, files: dict[str, Path], force: bool, failures: Sequence[Failure]) -> None:
+    """Write what was asked for, and tell what failed."""
+    if "data" in files:
+        from tokenflow_sim.ledger import save_results
+
+        save_results(found.dataset, files["data"], force)
+    if "figure" in files:
+        import matplotlib as mpl
+
+        mpl.use("Agg")  # figures go to files, on machines without a screen too
+        from tokenflow_sim.cli.figures import Format, save_figure
+
+        figure: Figure = found.plot()
+        save_figure(figure, files["figure"], Format.PNG)
+    for path in files.values():
+        say(f"wrote {path}")
+    if failures:
+        say(f"{counted(len(failures), 'run')} failed and left out:")
+        for failure in failures[:5]:
+            say(f"  - {failure}")
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _estimate(mean: float, lower: float, upper: float) -> list[str]:
+    sign = "+" if mean > 0 else ""
+    return [sign + significant(mean, 3), f"{significant(lower, 3)} to {significant(upper, 3)}"]
+
+
+def _verdict(lower: float, upper: float) -> str:
+    """Say which way a difference goes, where its interval leaves zero out."""
+    return "more" if lower > 0 else "less" if upper < 0 else ""
+
+
+def _places(rank: int, lowest: int, highest: int) -> str:
+    return str(rank) if lowest == highest else f"{rank} ({lowest} to {highest})"

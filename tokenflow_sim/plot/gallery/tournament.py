@@ -1,0 +1,77 @@
+"""A tournament: what each strategy earns against each other, and the ranking."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from tokenflow_sim.plot import text
+from tokenflow_sim.plot.heat import table as shares_of
+from tokenflow_sim.plot.intervals import whiskers
+from tokenflow_sim.plot.panels import OneOrMore, head, panels
+from tokenflow_sim.plot.reading import Results
+from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.style import INK, Columns
+
+_ROW = 0.27
+_LABELS = 1.3
+
+
+@figure("payoff", "strategy", "rival", "seed")
+def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
+    """Payoffs of every strategy against every other, and how much each earns beyond the mean of all.
+
+    Each cell has the mean profit of the provider that plays the row's strategy while all others play the
+    column's; its colour is that profit's place between the least and the most of its column. The best reply in
+    each column is framed.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The `dataset` of `tf.tournament`.
+    columns : {1, 2}
+        Columns of a printed page that the figure spans: 89 or 183 mm.
+    ax : sequence of two Axes, optional
+        Draw here instead of in a new figure.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ResultError
+        If the Dataset is not that of a tournament.
+    """
+    from tokenflow_sim.study.tournament import ranking  # not before it is needed: it loads the solver
+
+    ds = results.ds
+    ranked = ranking(ds)
+    order = list(ranked.index)
+    payoff = ds["payoff"].mean(["seed", "provider"]).sel(strategy=order, rival=order).values
+    factor, prefix = text.prefixed(float(np.nanmax(np.abs(payoff))))
+    height = _LABELS + _ROW * len(order)
+    drawn = panels(
+        2, ax, columns, figure="tournament", height=height, widths=(1.5, 1.0) if columns == 2 else None
+    )
+    table, advantage = drawn.axes
+    least, most = np.nanmin(payoff, axis=0), np.nanmax(payoff, axis=0)
+    share = np.divide(payoff - least, most - least, out=np.ones_like(payoff), where=most > least)
+    words = np.vectorize(lambda value: text.number(value * factor) if np.isfinite(value) else "")(payoff)
+    shares_of(table, share, [text.name(name, 18) for name in order], order, words=words)
+    for column, row in enumerate(np.nanargmax(payoff, axis=0)):
+        table.add_patch(
+            Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.2, zorder=3)
+        )
+    table.set_xlabel("strategy of all others")
+    table.set_ylabel("strategy of the provider")
+    head(table, text.labelled("Profit", f"{prefix}$/h", wrap=60), "best reply framed")
+    ends = [ranked[end].to_numpy(dtype=float) for end in ("advantage", "lower", "upper")]
+    scale, prefix = text.prefixed(float(np.nanmax(np.abs(np.array(ends)))))
+    shown = text.labelled("More than the mean", f"{prefix}$/h", wrap=60)
+    series = [("", "#332288", ends[0] * scale, ends[1] * scale, ends[2] * scale)]
+    whiskers(advantage, order, series, shown, named=not drawn.own or columns == 1)
+    confidence = 100 * float(ds.attrs["confidence"])
+    head(advantage, "Ranking", f"{confidence:g} %, {ds.sizes['seed']} seeds")
+    return drawn.figure
