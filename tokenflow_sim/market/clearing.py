@@ -149,6 +149,12 @@ class Clearing:
             f"unserved {self.values.unserved.sum():.4g} Mtok/s; certificate {self.certificate.worst:.1e}>"
         )
 
+    def _repr_html_(self) -> str:
+        """Show the prices in a notebook."""
+        from tokenflow_sim.market.html import clearing_html
+
+        return clearing_html(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the plain parts."""
         return type(self), (self.market, self.values, self.certificate)

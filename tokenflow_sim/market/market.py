@@ -257,6 +257,12 @@ class Market:
             f"offered {arrays.capacity.sum():.4g} Mtok/s, {self.hours:g} h>"
         )
 
+    def _repr_html_(self) -> str:
+        """Show the arrays in a notebook."""
+        from tokenflow_sim.market.html import market_html
+
+        return market_html(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by layout and arrays."""
         return _restore, (self.layout, self.arrays, self.hours)

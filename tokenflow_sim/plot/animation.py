@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.plot.gallery.dispatch_map import NEEDS, at_period, legend_entries, sheet_of, traffic_of
@@ -70,14 +72,16 @@ def animate(
     """
     target = Path(path)
     writer = _writer(target, rate)
-    results = Results(ds if periods is None else ds.sel(period=periods), (*NEEDS, *_PRICES), "animate")
-    labels = np.atleast_1d(results.ds["period"].values).tolist()
+    results = Results(ds, (*NEEDS, *_PRICES, "period"), "animate")
+    known = np.atleast_1d(ds["period"].values)
+    labels = known.tolist() if periods is None else known[_between(known, periods)].tolist()
     if not 0 < len(labels) <= MOST_FRAMES:
-        known = np.atleast_1d(ds["period"].values)
         raise ResultError(
-            f"animate draws 1 to {MOST_FRAMES} periods; found {len(labels)}; choose some of {known[0]} to {known[-1]}, "
+            f"animate draws 1 to {MOST_FRAMES} periods; found {len(labels)}; choose of {known[0]} to {known[-1]}, "
             f"e.g. periods=slice({known[0]}, {min(known[0] + 23, known[-1])})"
         )
+    if len(labels) < len(known):
+        results = Results(ds.sel(period=labels), NEEDS, "animate")
     classes = results.names("workload", "dispatch")
     shown = results.choose("workload", workload, "dispatch")
     chosen = [classes.index(name) for name in shown]
@@ -112,6 +116,12 @@ def animate(
         except OSError as error:
             raise ResultError(f"{target}: cannot be written: {error.strerror or error}") from error
     return target
+
+
+def _between(known: NDArray[Any], periods: slice) -> NDArray[np.bool_]:
+    first = known[0] if periods.start is None else periods.start
+    last = known[-1] if periods.stop is None else periods.stop
+    return np.asarray((known >= first) & (known <= last))
 
 
 def _writer(target: Path, rate: float) -> AbstractMovieWriter:

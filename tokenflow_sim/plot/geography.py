@@ -143,6 +143,13 @@ def _albers(latitude: Floats, longitude: Floats) -> tuple[Floats, Floats]:
     return _KM * rho * np.sin(theta), _KM * (rho_0 - rho * np.cos(theta))
 
 
+def _dense(line: Floats) -> Floats:
+    """Put points on the long straight pieces of a line: a parallel is straight in degrees and bent on the map."""
+    parts = np.maximum(1, np.ceil(np.abs(np.diff(line, axis=0)).max(axis=1)).astype(int))
+    at = np.concatenate([[0.0], *(i + np.arange(1, n + 1) / n for i, n in enumerate(parts))])
+    return np.column_stack([np.interp(at, np.arange(len(line)), column) for column in line.T])
+
+
 @cache
 def state_outlines() -> list[Floats]:
     """Return the outlines of the contiguous states in km, each of dims (point, x/y).
@@ -153,5 +160,5 @@ def state_outlines() -> list[Floats]:
     """
     text = files("tokenflow_sim.plot").joinpath("data", "us_states.json").read_text(encoding="utf-8")
     lines: list[Any] = json.loads(text)["lines"]
-    degrees = [np.asarray(line, dtype=float).reshape(-1, 2) / 100.0 for line in lines]
+    degrees = [_dense(np.asarray(line, dtype=float).reshape(-1, 2) / 100.0) for line in lines]
     return [np.column_stack(_albers(line[:, 1], line[:, 0])) for line in degrees]

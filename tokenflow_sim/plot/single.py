@@ -70,7 +70,9 @@ def results_of(clearing: Clearing) -> xr.Dataset:
     ds = xr.Dataset(coords=coords, attrs={"hours": market.hours, "link_unit": layout.link_unit})
     for name, numbers in data.items():
         array, dims = np.asarray(numbers, dtype=float)[None], RESULTS[name].dims
-        ds[name] = ((*dims, "block")[: array.ndim], array, RESULTS[name].attrs(layout.link_unit))
+        if array.ndim > len(dims):  # offers have blocks inside, also where the market has none
+            array, dims = (array[..., 0], dims) if layout.blocks is None else (array, (*dims, "block"))
+        ds[name] = (dims, array, RESULTS[name].attrs(layout.link_unit))
     for name in coords:
         ds[name].attrs["long_name"] = RESULT_COORDINATES[name]
     return ds

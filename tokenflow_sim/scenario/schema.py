@@ -285,6 +285,12 @@ class Scenario(Part):
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        """Show providers and classes in a notebook."""
+        from tokenflow_sim.scenario.html import scenario_html
+
+        return scenario_html(self)
+
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the arrays out of copies and pickles: they are made again where they are needed."""
         state = super().__getstate__()
