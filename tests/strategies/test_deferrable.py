@@ -251,5 +251,5 @@ def test_each_class_plays_its_own_strategy() -> None:
     parts.learn(receipt_of(view, bid, 9.0))
     assert parts.backlog is not None
     assert parts.backlog[0].tolist() == [HOUR, 0.0, 0.0]
-    with pytest.raises(StrategyError, match="classes: unknown class 'batsch'"):
+    with pytest.raises(StrategyError, match="classes: unknown workload 'batsch'"):
         ByWorkload({"batsch": "growth"}).bid(view)

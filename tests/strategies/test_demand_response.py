@@ -104,7 +104,7 @@ def test_stepped_demand_bids_its_schedule() -> None:
     "strategy", [PriceElastic({"chatt": -1.0}, 1.0), SteppedDemand({"chatt": [(1.0, 2.0)]})]
 )
 def test_a_class_that_there_is_not_is_told(strategy: Any) -> None:
-    with pytest.raises(StrategyError, match=r"unknown class 'chatt'; .* mean 'chat'"):
+    with pytest.raises(StrategyError, match=r"unknown workload 'chatt'; .* mean 'chat'"):
         strategy.bid(demand_view([[1.0]], workloads=("chat",)))
 
 

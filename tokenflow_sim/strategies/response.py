@@ -72,7 +72,7 @@ def by_class(name: str, given: ByClass, workloads: Sequence[str], default: float
         return np.full(len(workloads), float(given))
     strange = [key for key in given if key not in workloads]
     if strange:
-        raise StrategyError("; ".join(f"{name}: {known('class', key, workloads)}" for key in strange))
+        raise StrategyError("; ".join(f"{name}: {known('workload', key, workloads)}" for key in strange))
     return np.array([float(given.get(label, default)) for label in workloads])
 
 
