@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.numerals import compact, share, significant
+from tokenflow_sim.plot.reading import NOISE
 from tokenflow_sim.plot.style import INK, PALETTES, colours
 
 Line = dict[str, Any]
@@ -172,14 +173,16 @@ def decomposition(ds: xr.Dataset, node: str, period: int) -> list[dict[str, Any]
     rows = []
     for name in ds["workload"].to_numpy():
         one = here.sel(workload=name)
+        asked, lost = float(one["demand"].sum()), float(one["unserved"].sum())
         parts = [float(one[f"price_{part}"]) for part in PARTS]
         total = sum(abs(part) for part in parts) or 1.0
         rows.append(
             {
                 "name": str(name),
                 "price": significant(float(one["price"])),
-                "demand": significant(float(one["demand"].sum())),
-                "unserved": share(float(one["unserved"].sum()), float(one["demand"].sum())),
+                "demand": significant(asked),
+                "unserved": share(lost, asked),
+                "short": lost > NOISE * asked,
                 "parts": [
                     {
                         "name": part,
