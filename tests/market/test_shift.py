@@ -58,21 +58,25 @@ def shift() -> Shift:
 def test_every_demand_is_raised_by_nearly_the_same(shift: Shift) -> None:
     program = shift.program
     rows = np.ones(program.rows)
-    raised = shift.shifted_rows(rows, np.ones(program.balance.stop))[program.balance] - 1
+    raised = shift.shift_rows(rows, 1.0, np.empty(program.rows))[program.balance] - 1
     assert (np.abs(raised / DEMAND_STEP - 1) <= 1.5 * GENERIC_SHARE).all()
     assert np.unique(raised).size == raised.size
-    lowered = 1 - shift.shifted_rows(rows, -np.ones(program.balance.stop))[program.balance]
+    lowered = (
+        1 - shift.shift_rows(rows, -np.ones(program.balance.stop), np.empty(program.rows))[program.balance]
+    )
     np.testing.assert_allclose(lowered, raised, rtol=1e-9)
+    finer = shift.shift_rows(rows, 1.0, np.empty(program.rows), 0.25)[program.balance] - 1
+    np.testing.assert_allclose(finer, raised / 4, rtol=1e-9)
 
 
 def test_limits_are_widened_but_those_at_zero_stay(shift: Shift) -> None:
     limits = np.zeros(shift.program.columns)
     limits[::2] = 5.0
-    moved = shift.shifted_limits(limits)
+    moved = shift.shift_limits(limits, np.empty_like(limits))
     assert (moved[::2] > 5.0).all()
     assert not moved[1::2].any()
     assert (moved[::2] - 5.0).max() <= 1.5 * GENERIC_SHARE * DEMAND_STEP
-    assert np.isinf(shift.shifted_limits(np.full(shift.program.columns, np.inf))).all()
+    assert np.isinf(shift.shift_limits(np.full_like(limits, np.inf), np.empty_like(limits))).all()
 
 
 def test_two_programs_of_one_structure_have_one_shift(shift: Shift) -> None:

@@ -13,8 +13,9 @@ from tests.market.small import small
 from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
+from tokenflow_sim.market.judge import Numbers, Verdict, judge
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.vertex import Basis, Factor, read_basis
+from tokenflow_sim.market.vertex import Factor
 
 
 def numbers(market: tf.Market) -> tuple[Program, Any, Any, Any]:
@@ -36,6 +37,35 @@ def solution(market: tf.Market) -> Any:
     return np.concatenate([*parts, np.zeros(best.price.size)])
 
 
+def seen(program: Program, values: Any, upper: Any, rows: Any) -> Any:
+    """Read the basis off a solution that is not degenerate: what lies between its bounds is basic."""
+    between = (values > 1e-9) & (values < upper - 1e-9)
+    slack = rows - program.activity(values)
+    columns, tight = np.flatnonzero(between), np.flatnonzero(slack <= 1e-9 * np.clip(np.abs(rows), 1.0, 1e6))
+    return (
+        (columns, tight, np.flatnonzero(~between & (values > 0.5 * upper)))
+        if columns.size == tight.size
+        else None
+    )
+
+
+def judged(tight: list[int], columns: list[int], demand: float) -> tuple[Verdict | None, Program]:
+    """Judge a basis of a market of one node and two offers, unshifted: 2 Mtok/s at 1 and 9 Mtok/s at 3 $/Mtok."""
+    market = small(nodes=("here",), assets=[("here", 1.0, 2.0), ("here", 3.0, 9.0)], demand=[demand])
+    program, costs, upper, rows = numbers(market)
+    costs[program.v] = 1e3
+    open_above = upper.copy()
+    open_above[program.v] = np.inf
+    both = Numbers(
+        np.array([costs, costs]),
+        np.array([open_above, upper]),
+        np.zeros_like(upper),
+        np.array([rows, rows]),
+        rows,
+    )
+    return judge(program, both, np.array(columns), np.array(tight)), program
+
+
 @pytest.mark.parametrize("name", ["transfer_aware", "shared_power_shedding", "blocks_and_steps"])
 def test_numbers_of_a_basis_solve_its_equations(name: str) -> None:
     @effort(15)
@@ -44,22 +74,25 @@ def test_numbers_of_a_basis_solve_its_equations(name: str) -> None:
         tell(market)
         program, costs, upper, rows = numbers(market)
         values = solution(market)
-        basis = read_basis(program, values, upper, rows)
+        basis = seen(program, values, upper, rows)
         if basis is None:
             return  # a tie that the numbers happen to have
+        columns, tight, at_upper = basis
         dense = program.matrix.toarray()
-        inner = dense[np.ix_(basis.tight, basis.columns)]
+        inner = dense[np.ix_(tight, columns)]
         if abs(np.linalg.det(inner)) < 1e-9:
             return
-        factor = Factor(program, basis)
-        found = factor.primal(upper, rows)
-        np.testing.assert_allclose((dense @ found)[basis.tight], rows[basis.tight], atol=1e-8)
+        factor = Factor(program, columns, tight)
+        basic, fixed = factor.primal(at_upper, upper[None], rows[None])
+        found = factor.values(at_upper, upper, basic[0])
+        np.testing.assert_allclose((dense @ found)[tight], rows[tight], atol=1e-8)
+        np.testing.assert_allclose(fixed[0] + dense[:, columns] @ basic[0], dense @ found, atol=1e-8)
         np.testing.assert_allclose(found, values, atol=1e-6)
-        outside = np.setdiff1d(np.arange(program.columns), basis.columns)
+        outside = np.setdiff1d(np.arange(program.columns), columns)
         assert set(np.unique(found[outside])) <= {0.0, *upper[outside]}
-        duals = factor.dual(costs)
-        np.testing.assert_allclose(inner.T @ duals[basis.tight], costs[basis.columns], atol=1e-8)
-        loose = np.setdiff1d(np.arange(program.rows), basis.tight)
+        duals = factor.dual(costs[None])[0]
+        np.testing.assert_allclose(inner.T @ duals[tight], costs[columns], atol=1e-8)
+        loose = np.setdiff1d(np.arange(program.rows), tight)
         assert not duals[loose].any()
 
     run()
@@ -71,37 +104,68 @@ def test_a_basis_found_by_hand() -> None:
         assets=[("west", 1.0, 9.0), ("east", 3.0, 9.0)], demand=[2.0, 4.0], arcs=[("east", "west", 1.0)]
     )
     program, costs, upper, rows = numbers(market)
-    basis = read_basis(program, np.array([3.0, 3.0, 1.0, 0.0, 0.0, 0.0, 0.0]), upper, rows)
-    assert basis is not None
-    assert basis.columns.tolist() == [0, 1, 2]
-    assert basis.tight.tolist() == [0, 1, 2]
-    assert not basis.at_upper.any()
-    factor = Factor(program, basis)
-    assert factor.dual(costs).tolist() == [1.0, 3.0, -2.0]
-    # The same basis answers for other demands.
-    assert factor.primal(upper, np.array([5.0, 4.5, 1.0])).tolist()[:3] == [6.0, 3.5, 1.0]
+    columns, tight, at_upper = seen(program, np.array([3.0, 3.0, 1.0, 0.0, 0.0, 0.0, 0.0]), upper, rows)
+    assert columns.tolist() == [0, 1, 2]
+    assert tight.tolist() == [0, 1, 2]
+    assert not at_upper.size
+    factor = Factor(program, columns, tight)
+    assert factor.dual(costs[None]).tolist() == [[1.0, 3.0, -2.0]]
+    # The same basis answers for other demands, several at once.
+    several = np.array([rows, [5.0, 4.5, 1.0]])
+    basic, _ = factor.primal(at_upper, np.array([upper, upper]), several)
+    assert basic.tolist() == [[3.0, 3.0, 1.0], [6.0, 3.5, 1.0]]
 
 
 def test_a_full_asset_stands_at_its_upper_bound() -> None:
-    market = small(nodes=("here",), assets=[("here", 1.0, 2.0), ("here", 3.0, 9.0)], demand=[5.0])
-    program, costs, upper, rows = numbers(market)
-    basis = read_basis(program, np.array([2.0, 3.0, 0.0, 0.0]), upper, rows)
-    assert basis is not None
-    assert basis.at_upper.tolist() == [True, False, False, False]
-    assert Factor(program, basis).dual(costs).tolist() == [3.0]
+    """Its basis is optimal, the only one, and its capacity counts among the given quantities."""
+    verdict, program = judged([0], [1], demand=5.0)
+    assert verdict is not None
+    assert verdict.only
+    assert verdict.at_upper.tolist() == [0]
+    assert verdict.vertex is not None
+    assert verdict.vertex.values.tolist() == [2.0, 3.0, 0.0, 0.0]
+    assert verdict.vertex.duals.tolist() == [3.0]
+    assert program.columns == 4
 
 
-def test_no_basis_can_be_seen_in_a_degenerate_solution() -> None:
-    """Demand equals a capacity to the last unit: every column is at a bound."""
-    market = small(nodes=("here",), assets=[("here", 1.0, 2.0), ("here", 3.0, 9.0)], demand=[2.0])
-    program, _, upper, rows = numbers(market)
-    assert read_basis(program, np.array([2.0, 0.0, 0.0, 0.0]), upper, rows) is None
+@pytest.mark.parametrize(
+    ("demand", "basic", "only", "optimal"),
+    [
+        (5.0, 0, False, False),  # the dear one full, the cheap one not: wrong way round
+        (1.0, 0, True, True),
+        (
+            1.0,
+            1,
+            False,
+            False,
+        ),  # the dear one alone, the cheap one idle: at its limit demand would be overfull
+        (2.0, 0, False, True),  # demand equals a capacity to the last unit: another basis is as good
+        (2.0, 1, False, True),
+    ],
+)
+def test_a_basis_is_judged(demand: float, basic: int, only: bool, optimal: bool) -> None:
+    verdict, _ = judged([0], [basic], demand=demand)
+    assert verdict is not None
+    assert (verdict.only, verdict.vertex is not None) == (only, optimal)
+
+
+def test_a_shortfall_in_a_basis_is_told() -> None:
+    verdict, program = judged([0], [3], demand=12.0)
+    assert program.v.start == 3
+    assert verdict is not None
+    assert verdict.lacks
+    assert verdict.vertex is None
+
+
+def test_what_is_no_basis_is_not_judged() -> None:
+    assert judged([0], [0, 1], demand=5.0)[0] is None
 
 
 def test_a_column_that_meets_no_tight_row_but_its_own() -> None:
     """A link that does not bind has no row in the basis matrix."""
     market = small(assets=[("west", 1.0, 9.0)], demand=[2.0, 4.0], arcs=[("east", "west", 50.0)])
     program, costs, upper, rows = numbers(market)
-    factor = Factor(program, Basis(np.array([0, 1]), np.array([0, 1]), np.zeros(program.columns, dtype=bool)))
-    assert factor.primal(upper, rows)[:2].tolist() == [6.0, 4.0]
-    assert factor.dual(costs).tolist() == [1.0, 1.0, 0.0]
+    factor = Factor(program, np.array([0, 1]), np.array([0, 1]))
+    basic, _ = factor.primal(np.zeros(0, dtype=np.int64), upper[None], rows[None])
+    assert basic.tolist() == [[6.0, 4.0]]
+    assert factor.dual(costs[None]).tolist() == [[1.0, 1.0, 0.0]]

@@ -6,16 +6,18 @@ the paper and their extensions to partial service, shared power and curvature.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Floats
-from tokenflow_sim.market.layout import IntArray, Layout
-from tokenflow_sim.market.values import Values, dot
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.values import Values, dot, total
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""
+_MOST, _LEAST = np.maximum.reduce, np.minimum.reduce
 
 
 @dataclass(frozen=True)
@@ -70,77 +72,93 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
         Not-a-number anywhere in the clearing shows as an infinite residual.
     """
     price, flow, dispatch, unserved = values.price, values.flow, values.dispatch, values.unserved
-    demand = arrays.demand.sum(axis=2)
-    must_serve = np.isinf(arrays.value)
+    cells, workloads = layout.cells, price.shape[1]
+    demand, bids = total(arrays.demand), arrays.demand
+    congestion, curvature, scarcity = values.congestion_rent, arrays.link_curvature, values.scarcity_rent
+    worth, shed = arrays.value, bids
+    must_serve = worth == np.inf
+    if must_serve.any():  # what must be served has no value, and none of it may be shed
+        worth, shed = np.where(must_serve, 0.0, worth), np.where(must_serve, 0.0, bids)
     # Balance (1b), (10b).
-    net = unserved.sum(axis=2) - demand
-    net += _sum_at(layout.asset_node, dispatch.sum(axis=2), net)
-    net += _sum_at(layout.origin, flow, net) - _sum_at(layout.destination, flow, net)
+    net = (total(unserved) - demand).ravel()
+    net += np.bincount(cells.asset, total(dispatch).ravel(), net.size)
+    flat = flow.ravel()
+    net += np.bincount(cells.origin, flat, net.size) - np.bincount(cells.destination, flat, net.size)
     load = (arrays.link_use * flow).sum(axis=1)
     link_slack = arrays.link_capacity - load
-    shed = np.where(must_serve, 0.0, arrays.demand)
-    primal = max(
-        _top(np.abs(net)), _top(-link_slack), _top(-dispatch), _top(dispatch - arrays.capacity),
-        _top(-flow), _top(flow[~arrays.allowed]), _top(-unserved), _top(unserved - shed),
-    )  # fmt: skip
+    free = arrays.capacity - dispatch
+    left = shed - unserved
+    astray = np.where(arrays.allowed, 0.0, -flow)
+    primal = [link_slack, dispatch, free, flow, astray, unserved, left]
     # Dual feasibility and complementarity (5), (6).
-    at_asset = price[layout.asset_node][:, :, None]
-    margin = arrays.offer_price + values.scarcity_rent - at_asset
-    eta = values.congestion_rent - arrays.link_curvature * load
-    on_arc = arrays.route_cost + values.congestion_rent[:, None] * arrays.link_use
-    on_arc = np.where(arrays.allowed, on_arc - price[layout.origin] + price[layout.destination], 0.0)
+    every = price.ravel()
+    margin = arrays.offer_price + scarcity - every.take(cells.asset).reshape(-1, workloads, 1)
+    eta = congestion - curvature * load
+    on_arc = arrays.route_cost + congestion[:, None] * arrays.link_use
+    on_arc += (every.take(cells.destination) - every.take(cells.origin)).reshape(on_arc.shape)
+    on_arc = np.where(arrays.allowed, on_arc, 0.0)
     # The rent of demand that is shed whole, where its price lies above its value.
-    above = np.where(
-        shed > 0, np.maximum(price[:, :, None] - np.where(must_serve, 0.0, arrays.value), 0.0), 0.0
-    )
-    in_hand = np.where(shed > 0, np.where(must_serve, 0.0, arrays.value) + above - price[:, :, None], 0.0)
-    slack_value = _finite(link_slack) * eta
-    dual_cost = dot(price, demand) - dot(values.scarcity_rent, arrays.capacity)
-    dual_cost -= dot(eta, _finite(arrays.link_capacity)) + dot(above, shed)
-    dual_cost -= 0.5 * dot(arrays.link_curvature, load * load)
+    gain = np.where(shed > 0, price[:, :, None] - worth, 0.0)
+    above = np.maximum(gain, 0.0)
+    in_hand = above - gain
+    limit = arrays.link_capacity
+    endless = limit == np.inf
+    dual = [on_arc, eta, scarcity, values.power_rent]
+    if endless.any():
+        dual.append(-eta[endless])
+        limit, link_slack = np.where(endless, 0.0, limit), np.where(endless, 0.0, link_slack)
+    rents = _joined(scarcity, eta, above, 0.5 * curvature * load)
+    dual_cost = dot(price, demand) - dot(rents, _joined(arrays.capacity, limit, shed, load))
     power_slack: Floats = np.zeros(0)
     if arrays.power_use is not None and arrays.power_limit is not None:
-        margin = margin + (values.power_rent[:, None] * arrays.power_use)[:, :, None]
+        margin += (values.power_rent[:, None] * arrays.power_use)[:, :, None]
         power_slack = arrays.power_limit - np.einsum("ak,akb->a", arrays.power_use, dispatch)
-        primal = max(primal, _top(-power_slack))
+        primal.append(power_slack)
         dual_cost -= dot(values.power_rent, _finite(arrays.power_limit))
         power_slack = _finite(power_slack) * values.power_rent
-    dual = max(
-        _top(-margin), _top(-on_arc), _top(-eta), _top(-values.scarcity_rent), _top(-values.power_rent),
-        _top(-in_hand), _top(eta[np.isinf(arrays.link_capacity)]),
-    )  # fmt: skip
-    complementarity = max(
-        _top(np.abs(margin * dispatch)), _top(np.abs(values.scarcity_rent * (arrays.capacity - dispatch))),
-        _top(np.abs(on_arc * flow)), _top(np.abs(slack_value)), _top(np.abs(power_slack)),
-        _top(np.abs(in_hand * unserved)), _top(np.abs(above * (shed - unserved))),
-    )  # fmt: skip
+    products = _joined(
+        margin * dispatch,
+        scarcity * free,
+        on_arc * flow,
+        link_slack * eta,
+        power_slack,
+        in_hand * unserved,
+        above * left,
+    )
     # Relative to the market's own size, whatever its units; to one where all is zero.
-    size = max(_top(demand), _top(dispatch), _top(flow), _top(load)) or 1.0
-    level = max(_top(np.abs(price)), _top(arrays.offer_price)) or 1.0
+    size = _top(_joined(demand, dispatch, flow, load)) or 1.0
+    level = max(_size(price), _top(arrays.offer_price)) or 1.0
     money = max(abs(values.cost), size * level)
     return Certificate(
-        primal=_told(primal / size),
-        dual=_told(dual / level),
-        complementarity=_told(complementarity / money),
+        primal=_told(_size(_joined(net, np.minimum(_joined(*primal), 0.0))) / size),
+        dual=_told(-_low(_joined(margin, *dual)) / level),
+        complementarity=_told(_size(products) / money),
         gap=_told(abs(values.cost - float(dual_cost)) / money),
     )
-
-
-def _sum_at(position: IntArray, values: Floats, like: Floats) -> Floats:
-    """Sum rows of `values` by their position among the nodes."""
-    nodes, workloads = like.shape
-    flat = (position[:, None] * workloads + np.arange(workloads)).ravel()
-    return np.bincount(flat, values.ravel(), nodes * workloads).reshape(like.shape)
 
 
 def _finite(values: Floats) -> Floats:
     return np.where(np.isfinite(values), values, 0.0)
 
 
+def _joined(*arrays: Floats) -> Floats:
+    return np.concatenate([array.reshape(-1) for array in arrays])
+
+
 def _top(values: Floats) -> float:
-    top = float(values.max(initial=0.0))
-    return top if top == top else float("inf")  # not-a-number differs from itself
+    top: float = _MOST(values, axis=None, initial=0.0)
+    return top
+
+
+def _low(values: Floats) -> float:
+    low: float = _LEAST(values, axis=None, initial=0.0)
+    return low
+
+
+def _size(values: Floats) -> float:
+    """Return the largest number, whatever its sign; not-a-number if there is one, as the others do."""
+    return max(_top(values), -_low(values))
 
 
 def _told(residual: float) -> float:
-    return abs(residual) if np.isfinite(residual) else float("inf")
+    return float(abs(residual)) if math.isfinite(residual) else float("inf")

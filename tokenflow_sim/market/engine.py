@@ -13,23 +13,22 @@ import numpy as np
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market.arrays import Arrays, Bools, Floats
+from tokenflow_sim.market.judge import ON_BOUND, SHIFTED, TOLERANCE, TRUE, Numbers, Verdict, judge
 from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.program import Ints, Program
 from tokenflow_sim.market.servable import find_unservable, is_servable, least_shortfall, proves_unservable
 from tokenflow_sim.market.shift import SHORTFALL_FACTOR, Scale, Shift
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.tangent import Tangent
-from tokenflow_sim.market.vertex import ON_BOUND, Basis, Factor, Vertex, read_basis
+from tokenflow_sim.market.vertex import Factor, Vertex
 
-# How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
-MARGIN = 1e-10
 # From this many flows on, a program that holds few of them is faster than one that holds all.
 MANY_FLOWS = 2000
 # By how much a solution is magnified to be found more finely: a power of two, which keeps every bit.
 FINER = 1024.0
-# How far off its bounds, in the solver's units, a true value may be to count as optimal.
-TOLERANCE = 1e-8
+# The share of the usual step that is tried where the data has gaps which that step jumps over.
+FINE_STEP = 2.0**-6
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ class Engine:
         # A proof, kept from an earlier market, of which demand can take no more; tried first, never trusted.
         self._ray: Floats | None = None
         self._nothing: Bools = np.zeros(nodal, dtype=np.bool_)
+        self._zeros: Floats = np.zeros(self.program.columns)
 
     @cached_property
     def aside(self) -> LazySolver:
@@ -168,134 +168,113 @@ class Engine:
         self, problem: Problem, unservable: Bools, *, shortfall_forbidden: bool = False
     ) -> Vertex | None:
         """Solve with one more unit asked for where it can be served, and one less elsewhere."""
-        program, solver, shift = self.program, self.solver, self.shift
-        direction = np.where(unservable, -1.0, 1.0)
-        costs = problem.costs.copy()
-        top = float(costs.max(initial=0.0)) or 1.0
-        # Where one less is asked for, giving it away costs nothing: a price below zero has no meaning.
-        costs[program.v] = np.where(unservable, 0.0, SHORTFALL_FACTOR * top)
-        lower = np.zeros(program.columns)
-        lower[program.v] = np.where(unservable, -np.inf, 0.0)
-        upper = shift.shifted_limits(problem.upper)
-        upper[program.v] = np.where(unservable | shortfall_forbidden, 0.0, np.inf)
-        rows = shift.shifted_rows(problem.rows, direction)
-        shifted_costs = costs + shift.costs
+        numbers = self._numbers(problem, unservable, shortfall_forbidden)
+        if not self._run(numbers, 1.0):
+            self.solver.forget()
+            if not self._run(numbers, 1.0):
+                return self._exactly(problem, numbers, unservable, None) if shortfall_forbidden else None
+        verdict = self._judge(numbers)
+        if verdict is None or not verdict.only:
+            if self.solver.column_values()[self.program.v].max(initial=0.0) > ON_BOUND:
+                return None
+            verdict = self._refined(numbers)
+        if verdict is None or verdict.lacks:
+            return None
+        if verdict.vertex is not None:
+            return verdict.vertex
+        # The step has jumped over a gap in the data: a finer one may not.
+        finer = self._refined(self._numbers(problem, unservable, shortfall_forbidden, FINE_STEP))
+        if finer is not None and finer.only and finer.vertex is not None:
+            return finer.vertex
+        return self._exactly(problem, numbers, unservable, verdict)
+
+    def _numbers(
+        self, problem: Problem, unservable: Bools, shortfall_forbidden: bool, step: float = 1.0
+    ) -> Numbers:
+        """Shift a problem's numbers, by a share of the usual step."""
+        program, shift = self.program, self.shift
+        costs = np.empty((2, program.columns))
+        costs[:] = problem.costs
+        upper = np.empty((2, program.columns))
+        upper[TRUE] = problem.upper
+        shift.shift_limits(problem.upper, upper[SHIFTED], step)
+        rows = np.empty((2, program.rows))
+        rows[TRUE] = problem.rows
+        lower, few = self._zeros, unservable.any()
+        shortfall = SHORTFALL_FACTOR * (np.maximum.reduce(problem.costs, initial=0.0) or 1.0)
+        if few:
+            # Where one less is asked for, giving it away costs nothing: a price below zero has no meaning.
+            costs[:, program.v] = np.where(unservable, 0.0, shortfall)
+            lower = np.zeros(program.columns)
+            lower[program.v] = np.where(unservable, -np.inf, 0.0)
+            upper[SHIFTED, program.v] = np.where(unservable | shortfall_forbidden, 0.0, np.inf)
+            shift.shift_rows(problem.rows, np.where(unservable, -1.0, 1.0), rows[SHIFTED], step)
+        else:
+            costs[:, program.v] = shortfall
+            upper[SHIFTED, program.v] = 0.0 if shortfall_forbidden else np.inf
+            shift.shift_rows(problem.rows, 1.0, rows[SHIFTED], step)
+        costs[SHIFTED] += shift.costs if step == 1.0 else step * shift.costs
         floor = np.full(program.rows, -np.inf)
-        floor[program.balance] = rows[program.balance]
-        solver.set_costs(shifted_costs)
+        floor[program.balance] = rows[SHIFTED, program.balance]
+        return Numbers(costs, upper, lower, rows, floor)
+
+    def _run(self, numbers: Numbers, size: float) -> bool:
+        """Solve the shifted program, magnified to a size; return whether an optimum was found."""
+        solver = self.solver
+        parts = (
+            numbers.costs[SHIFTED],
+            numbers.lower,
+            numbers.upper[SHIFTED],
+            numbers.floor,
+            numbers.rows[SHIFTED],
+        )
+        costs, lower, upper, floor, rows = parts if size == 1.0 else (part * size for part in parts)
+        solver.set_costs(costs)
         solver.set_columns(lower, upper)
         solver.set_rows(floor, rows)
-        if not solver.run():
-            solver.forget()
-            if not solver.run():
-                return (
-                    self._exactly(problem, costs, direction, unservable, None)
-                    if shortfall_forbidden
-                    else None
-                )
-        values = solver.column_values()
-        if values[program.v].max(initial=0.0) > ON_BOUND:
-            return None
-        factor = self._unique(values, upper, rows, shifted_costs)
-        if factor is None:
-            factor = self._refined(lower, upper, floor, rows, shifted_costs)
-        if factor is None:
-            return None
-        vertex = Vertex(factor.primal(problem.upper, problem.rows), factor.dual(costs))
-        if self._is_optimal(vertex, problem, costs, factor.basis):
-            return vertex
-        return self._exactly(problem, costs, direction, unservable, factor.basis)
+        return solver.run()
 
-    def _factor_of(self, solver: Solver | LazySolver, upper: Floats) -> Factor:
-        """Factorise the basis that a solver ended with."""
-        columns, slack_basic = solver.basic()
-        values = solver.column_values()
-        at_upper = ~columns & (values > 0.5 * upper)
-        at_upper[self.program.v] = False
-        return Factor(self.program, Basis(np.flatnonzero(columns), np.flatnonzero(~slack_basic), at_upper))
+    def _judge(self, numbers: Numbers) -> Verdict | None:
+        return judge(self.program, numbers, *self.solver.basis())
 
-    def _unique(self, values: Floats, upper: Floats, rows: Floats, costs: Floats) -> Factor | None:
-        """Factorise the basis of a solution of the shifted program, if it is the only optimal one."""
-        basis = read_basis(self.program, values, upper, rows)
-        if basis is None:
-            return None
-        factor = Factor(self.program, basis)
-        return factor if self._is_unique(factor, upper, rows, costs) else None
-
-    def _refined(
-        self, lower: Floats, upper: Floats, floor: Floats, rows: Floats, costs: Floats
-    ) -> Factor | None:
+    def _refined(self, numbers: Numbers) -> Verdict | None:
         """Solve the shifted program magnified, which makes the solver's absolute tolerances that much finer.
 
         Within its tolerance a solver may stop at the one optimal basis or next to it, depending on where it came
         from. Should the finer optimum not be seen to be the only one either, the answer is that of a cold start.
         """
-        solver = self.solver
-        solver.set_costs(costs * FINER)
-        solver.set_columns(lower * FINER, upper * FINER)
-        solver.set_rows(floor * FINER, rows * FINER)
-        if solver.run():
-            factor = self._unique(solver.column_values() / FINER, upper, rows, costs)
-            if factor is not None:
-                return factor
-        solver.forget()
-        return self._factor_of(solver, upper * FINER) if solver.run() else None
+        if self._run(numbers, FINER):
+            verdict = self._judge(numbers)
+            if verdict is not None and verdict.only:
+                return verdict
+        self.solver.forget()
+        if not self._run(numbers, FINER):
+            return None
+        columns, tight = self.solver.basis()
+        return judge(self.program, numbers, columns, tight, self._at_upper(self.solver, columns))
 
-    def _is_unique(self, factor: Factor, upper: Floats, rows: Floats, costs: Floats) -> bool:
-        """Whether the shifted program is optimal at this basis with room to spare, so that no other one is."""
-        program, basis = self.program, factor.basis
-        values = factor.primal(upper, rows)
-        inner = values[basis.columns]
-        free = basis.columns >= program.v.start
-        room = np.minimum(inner, upper[basis.columns] - inner)
-        if (room[~free] < MARGIN).any():
-            return False
-        slack = rows - program.activity(values)
-        slack[basis.tight] = np.inf
-        if (slack < MARGIN).any():
-            return False
-        duals = factor.dual(costs)
-        if (duals[basis.tight[program.balance.stop :]] > -MARGIN).any():
-            return False
-        reduced = program.reduced_costs(costs, duals)
-        reduced[basis.columns] = np.inf
-        reduced[upper == 0] = np.inf  # forbidden, at any price
-        reduced[basis.at_upper] *= -1
-        return bool((reduced > MARGIN).all())
-
-    def _is_optimal(self, vertex: Vertex, problem: Problem, costs: Floats, basis: Basis) -> bool:
-        """Whether a basic solution is optimal for the true numbers, within tolerance."""
-        program, values = self.program, vertex.values
-        if (values[: program.v.start] < -TOLERANCE).any() or (values > problem.upper + TOLERANCE).any():
-            return False
-        limits = slice(program.balance.stop, program.rows)
-        excess = (program.activity(values) - problem.rows)[limits]
-        if (excess > TOLERANCE * np.clip(np.abs(problem.rows[limits]), 1.0, 1e6)).any():
-            return False
-        if (vertex.duals[limits] > TOLERANCE).any():
-            return False
-        reduced = program.reduced_costs(costs, vertex.duals)
-        reduced[program.v] = 0.0
-        reduced[problem.upper == 0] = 0.0
-        return bool(
-            (reduced[~basis.at_upper] > -TOLERANCE).all() and (reduced[basis.at_upper] < TOLERANCE).all()
-        )
+    def _at_upper(self, solver: Solver | LazySolver, columns: Ints) -> Ints:
+        """Read off a solver's values which columns stand at their upper bound."""
+        high = solver.column_values() > 0.5 * solver.upper
+        high[columns] = False
+        high[self.program.v] = False
+        return np.flatnonzero(high)
 
     def _exactly(
-        self, problem: Problem, costs: Floats, direction: Floats, unservable: Bools, start: Basis | None
+        self, problem: Problem, numbers: Numbers, unservable: Bools, start: Verdict | None
     ) -> Vertex | None:
         """Solve without a step size: the true program, then its exact directional derivative.
 
         Needed where the data has gaps smaller than the shift. The start is the shifted program's only optimal basis
         (or cold), so that this, too, depends on the market alone.
         """
-        program, solver = self.program, self.aside
-        lower, upper = np.zeros(program.columns), problem.upper.copy()
+        program, solver, costs = self.program, self.aside, numbers.costs[TRUE]
+        upper = problem.upper.copy()
         upper[program.v] = 0.0
         floor = np.full(program.rows, -np.inf)
         floor[program.balance] = problem.rows[program.balance]
         solver.set_costs(costs)
-        solver.set_columns(lower, upper)
+        solver.set_columns(self._zeros, upper)
         solver.set_rows(floor, problem.rows)
         if start is None:
             solver.forget()
@@ -303,8 +282,13 @@ class Engine:
             solver.start_from(start.columns, start.tight, start.at_upper)
         if not solver.run():
             return None
-        values = self._factor_of(solver, upper).primal(upper, problem.rows)
-        step = self.shift.shifted_rows(np.zeros(program.rows), direction)
+        columns, tight = solver.basis()
+        at_upper, factor = self._at_upper(solver, columns), Factor(program, columns, tight)
+        basic, _ = factor.primal(at_upper, upper[None], problem.rows[None])
+        values = factor.values(at_upper, upper, basic[0])
+        step = self.shift.shift_rows(
+            np.zeros(program.rows), np.where(unservable, -1.0, 1.0), np.empty(program.rows)
+        )
         step /= np.abs(step).max()
         open_below = np.where(unservable, -np.inf, 0.0)
         move = Tangent(solver, program, values, problem.upper, problem.rows).move(

@@ -20,6 +20,21 @@ LinkUnit = Literal["GB/s", "Mtok/s"]
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Where assets and arcs meet the cells of a table of nodes by classes, as positions in it row by row.
+
+    Parameters
+    ----------
+    asset, origin, destination : ndarray of int
+        Dims (asset, workload) and twice (arc, workload), flat.
+    """
+
+    asset: IntArray
+    origin: IntArray
+    destination: IntArray
+
+
 @dataclass(frozen=True, eq=False)
 class Layout:
     """Labels of a market's dimensions and how they hang together.
@@ -86,6 +101,13 @@ class Layout:
             "block": 1 if self.blocks is None else len(self.blocks),
             "step": 1 if self.steps is None else len(self.steps),
         }
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Positions of assets and arcs in tables of nodes by classes."""
+        workloads = len(self.workloads)
+        places = (self.asset_node, self.origin, self.destination)
+        return Cells(*((place[:, None] * workloads + np.arange(workloads)).ravel() for place in places))
 
     def index(self, dim: str) -> pd.Index[Any]:
         """Return the labels of a dimension.

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.program import NO_ROW, Program
 from tokenflow_sim.market.quiet import silence_banner
-from tokenflow_sim.market.solver import OPTIONS, read_basic, set_basis
+from tokenflow_sim.market.solver import OPTIONS, Ints, flags, read_basis, set_basis
 
-Ints = NDArray[np.int64]
 _WORTH = 1e-9  # a reduced cost below minus this, or a load above its limit by this, matters
 _BEST = 3  # how many of the arcs out of a node are added at once for a class
 _DUAL, _PRIMAL = 1, 4  # HiGHS's simplex_strategy
@@ -73,24 +72,22 @@ class LazySolver:
         self._add_rows(np.concatenate([_span(program.balance), _span(program.power)]))
         self._add_columns(np.concatenate([_span(program.x), _span(program.y), _span(program.v)]))
 
-    def start_from(self, columns: Ints, tight: Ints, at_upper: NDArray[np.bool_]) -> None:
+    def start_from(self, columns: Ints, tight: Ints, at_upper: Ints) -> None:
         """Drop all that is known, and let the next solve start from a basis and what it needs.
 
         Parameters
         ----------
         columns, tight : ndarray of int
             The basic columns, and the rows whose slack is not basic.
-        at_upper : ndarray of bool
+        at_upper : ndarray of int
             Columns at their upper bound.
         """
         self.forget()
         self._add_rows(tight[self._row_place[tight] == NO_ROW])
         self._add_columns(columns[self._column_place[columns] == NO_ROW])
-        basic = np.zeros(self.program.columns, dtype=np.bool_)
-        basic[columns] = True
-        slack_basic = np.ones(self.program.rows, dtype=np.bool_)
-        slack_basic[tight] = False
-        set_basis(self.highs, basic[self._columns], at_upper[self._columns], slack_basic[self._rows])
+        basic, high = flags(self.program.columns, columns, at_upper)
+        (full,) = flags(self.program.rows, tight)
+        set_basis(self.highs, basic[self._columns], high[self._columns], full[self._rows])
 
     def set_costs(self, costs: Floats) -> None:
         """Set the cost of every column."""
@@ -145,12 +142,13 @@ class LazySolver:
         """Return the values of the columns."""
         return self._values
 
-    def basic(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which columns and which rows are basic."""
-        columns = np.zeros(self.program.columns, dtype=np.bool_)
-        rows = np.ones(self.program.rows, dtype=np.bool_)
-        columns[self._columns], rows[self._rows] = read_basic(self.highs)
-        return columns, rows
+    def basis(self) -> tuple[Ints, Ints]:
+        """Return the basic columns, and the rows whose slack is not basic, in ascending order."""
+        columns, loose = read_basis(self.highs)
+        tight = np.zeros(self.program.rows, dtype=np.bool_)
+        tight[self._rows] = True
+        tight[self._rows[loose]] = False
+        return np.sort(self._columns[columns]), np.flatnonzero(tight)
 
     def _use(self, strategy: int) -> None:
         self.highs.setOptionValue("simplex_strategy", strategy)

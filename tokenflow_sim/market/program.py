@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.arrays import Arrays, Bools, Floats
 from tokenflow_sim.market.market import Market
 
 Ints = NDArray[np.int64]
@@ -40,6 +40,8 @@ class Program:
         (-1), and the link or power row (`weight`); -1 where there is none.
     weight : ndarray
         Coefficient in the third row: GB/Mtok (or 1) for flows, MW per Mtok/s for dispatch.
+    met, coefficient : ndarray
+        The same beside each other, dims (column, 3); where a column meets no row, `met` is the number of rows.
     """
 
     def __init__(self, market: Market) -> None:
@@ -63,6 +65,11 @@ class Program:
         self.power = slice(nodal + arcs, nodal + arcs + assets)
         self.rows = nodal + arcs + assets
         self._set_incidence()
+        self.met = np.stack([self.first, self.second, self.third], axis=1)
+        self.met[self.met == NO_ROW] = self.rows
+        self.coefficient = np.stack([np.ones(self.columns), -np.ones(self.columns), self.weight], axis=1)
+        self._first, self._second, self._third = np.ascontiguousarray(self.met.T)
+        self._open: tuple[Bools, Floats] | None = None
 
     @cached_property
     def offers_compete(self) -> bool:
@@ -117,8 +124,8 @@ class Program:
         """Write the cost of every column, in $/Mtok; zero for demand that must be served."""
         out[self.x] = arrays.offer_price.ravel()
         out[self.f] = arrays.route_cost.ravel()
-        value = arrays.value.ravel()
-        out[self.y] = np.where(np.isinf(value), 0.0, value)
+        out[self.y] = arrays.value.ravel()
+        np.copyto(out[self.y], 0.0, where=out[self.y] == np.inf)
         out[self.v] = shortfall
         return out
 
@@ -127,11 +134,20 @@ class Program:
         out[self.x] = arrays.capacity.ravel()
         if arrays.power_limit is not None and self.shares_power:
             out[self.x].reshape(self.offers_shape)[arrays.power_limit == 0] = 0.0
-        usable = arrays.allowed & (arrays.link_capacity > 0)[:, None]
-        out[self.f] = np.where(usable | (arrays.allowed & (arrays.link_use == 0)), np.inf, 0.0).ravel()
-        out[self.y] = np.where(np.isinf(arrays.value), 0.0, arrays.demand).ravel()
+        closed = arrays.link_capacity <= 0
+        out[self.f] = self._flow_limits(arrays.allowed)
+        if closed.any():
+            out[self.f].reshape(self.flow_shape)[closed[:, None] & (arrays.link_use != 0)] = 0.0
+        out[self.y] = arrays.demand.ravel()
+        np.copyto(out[self.y], 0.0, where=arrays.value.ravel() == np.inf)
         out[self.v] = 0.0
         return out
+
+    def _flow_limits(self, allowed: Bools) -> Floats:
+        """Return the upper bounds of flows where every link is open; nearly every period has the last one's."""
+        if self._open is None or self._open[0] is not allowed:
+            self._open = allowed, np.where(allowed, np.inf, 0.0).ravel()
+        return self._open[1]
 
     def fill_rows(self, arrays: Arrays, out: Floats) -> Floats:
         """Write the right-hand sides: demand, link capacity and power.
@@ -155,10 +171,22 @@ class Program:
             rows += np.bincount(self.third[self.x], self.weight[self.x] * values[self.x], self.rows)
         return rows
 
+    def moved_by(self, columns: Ints, values: Floats) -> Floats:
+        """Return what some columns add to every row, dims (program, row), at given values (program, column)."""
+        added = self.coefficient.take(columns, axis=0) * values[:, :, None]
+        width = self.rows + 1
+        place = self.met.take(columns, axis=0) + (np.arange(len(values)) * width)[:, None, None]
+        return np.bincount(place.ravel(), added.ravel(), len(values) * width).reshape(-1, width)[:, :-1]
+
     def reduced_costs(self, costs: Floats, duals: Floats) -> Floats:
-        """Return cost less the rows' duals of every column: ``c - A' lambda``."""
-        padded = np.append(duals, 0.0)  # NO_ROW reads the appended zero
-        reduced: Floats = costs - padded[self.first] + padded[self.second] - self.weight * padded[self.third]
+        """Return cost less the rows' duals of every column, ``c - A' lambda``; any dims before the last."""
+        padded = np.zeros((*duals.shape[:-1], self.rows + 1))  # where no row is met, the last entry is read
+        padded[..., :-1] = duals
+        reduced: Floats = costs - padded.take(self._first, axis=-1)
+        reduced += padded.take(self._second, axis=-1)
+        third = padded.take(self._third, axis=-1)
+        third *= self.weight
+        reduced -= third
         return reduced
 
 

@@ -81,16 +81,30 @@ class Shift:
         if program.shares_power and program.power_use is not None:
             self.rows[program.power] *= _typical(program.power_use)
 
-    def shifted_rows(self, rows: Floats, direction: Floats) -> Floats:
-        """Shift right-hand sides; `direction` is +1 where one more unit is asked for, -1 where one less."""
-        shifted = rows + self.rows
-        balance = self.program.balance
-        shifted[balance] = rows[balance] + direction * (DEMAND_STEP + self.rows[balance])
-        return shifted
+    def shift_rows(self, rows: Floats, direction: Floats | float, out: Floats, share: float = 1.0) -> Floats:
+        """Write shifted right-hand sides.
 
-    def shifted_limits(self, limits: Floats) -> Floats:
-        """Shift upper bounds, but not those at zero, which forbid."""
-        return np.where(limits > 0, limits + self.limits, limits)
+        Parameters
+        ----------
+        rows : ndarray
+            Right-hand sides, dims (row,).
+        direction : ndarray or float
+            +1 where one more unit is asked for, -1 where one less, dims (balance row,).
+        out : ndarray
+            Where to write them.
+        share : float
+            Share of the usual step.
+        """
+        np.add(rows, share * self.rows, out=out)
+        balance = self.program.balance
+        out[balance] = rows[balance] + (share * direction) * (DEMAND_STEP + self.rows[balance])
+        return out
+
+    def shift_limits(self, limits: Floats, out: Floats, share: float = 1.0) -> Floats:
+        """Write shifted upper bounds; those at zero, which forbid, stay there."""
+        np.add(limits, share * self.limits, out=out)
+        np.copyto(out, 0.0, where=limits <= 0)
+        return out
 
 
 def _typical(use: Floats) -> Floats:

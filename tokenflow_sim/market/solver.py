@@ -14,10 +14,12 @@ import numpy as np
 from linopy.solvers import Solver as LinopySolver
 from numpy.typing import NDArray
 
-from tokenflow_sim.market.arrays import Floats
+from tokenflow_sim.market.arrays import Bools, Floats
 from tokenflow_sim.market.formulation import build
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.quiet import silence_banner
+
+Ints = NDArray[np.int64]
 
 # HiGHS's tolerances are absolute; the numbers it gets are scaled to one size, see shift.Scale.
 OPTIONS: dict[str, Any] = {
@@ -27,6 +29,9 @@ OPTIONS: dict[str, Any] = {
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
 }
+
+
+_PRIMAL = 4  # of HiGHS's simplex_strategy
 
 
 class Solver:
@@ -50,6 +55,9 @@ class Solver:
         self.highs: Any = self._linopy.solver_model  # highspy's type stubs lack half of its methods
         for name, value in OPTIONS.items():
             self.highs.setOptionValue(name, value)
+        # Where every number moves a little, neither feasibility of the last basis survives, and HiGHS's primal simplex
+        # gets back to an optimum in half the iterations of its dual.
+        self.highs.setOptionValue("simplex_strategy", _PRIMAL)
         lp = self.highs.getLp()
         self.costs = np.array(lp.col_cost_, dtype=np.float64)
         self.lower = np.array(lp.col_lower_, dtype=np.float64)
@@ -66,7 +74,10 @@ class Solver:
 
     def set_columns(self, lower: Floats, upper: Floats) -> None:
         """Set the bounds of every column."""
-        where = _changed((upper != self.upper) | (lower != self.lower))
+        differ = upper != self.upper
+        if lower is not self.lower:
+            differ |= lower != self.lower
+        where = _changed(differ)
         if where.size:
             self.highs.changeColsBounds(where.size, where, lower[where], upper[where])
             self.lower, self.upper = lower, upper
@@ -87,56 +98,56 @@ class Solver:
         """Drop all that is known from earlier solves, so that the next starts cold."""
         self.highs.clearSolver()
 
-    def start_from(
-        self, columns: NDArray[np.int64], tight: NDArray[np.int64], at_upper: NDArray[np.bool_]
-    ) -> None:
+    def start_from(self, columns: Ints, tight: Ints, at_upper: Ints) -> None:
         """Drop all that is known, and let the next solve start from a basis.
 
         Parameters
         ----------
         columns, tight : ndarray of int
             The basic columns, and the rows whose slack is not basic.
-        at_upper : ndarray of bool
+        at_upper : ndarray of int
             Columns at their upper bound.
         """
         self.highs.clearSolver()
-        basic = np.zeros(self.upper.size, dtype=np.bool_)
-        basic[columns] = True
-        slack_basic = np.ones(self.row_upper.size, dtype=np.bool_)
-        slack_basic[tight] = False
-        set_basis(self.highs, basic, at_upper, slack_basic)
+        set_basis(self.highs, *flags(self.upper.size, columns, at_upper), *flags(self.row_upper.size, tight))
 
     def column_values(self) -> Floats:
         """Return the values of the columns."""
         return np.array(self.highs.getSolution().col_value, dtype=np.float64)
 
-    def basic(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return which columns and which rows are basic."""
-        return read_basic(self.highs)
+    def basis(self) -> tuple[Ints, Ints]:
+        """Return the basic columns, and the rows whose slack is not basic, in ascending order."""
+        columns, loose = read_basis(self.highs)
+        tight = np.ones(self.row_upper.size, dtype=np.bool_)
+        tight[loose] = False
+        return columns, np.flatnonzero(tight)
 
 
-def read_basic(highs: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which columns and which rows of a HiGHS model are basic."""
-    basis, status = highs.getBasis(), highspy.HighsBasisStatus.kBasic
-    columns = np.fromiter((s == status for s in basis.col_status), dtype=np.bool_)
-    rows = np.fromiter((s == status for s in basis.row_status), dtype=np.bool_)
-    return columns, rows
+def read_basis(highs: Any) -> tuple[Ints, Ints]:
+    """Return the basic columns of a HiGHS model in ascending order, and the rows whose slack is basic."""
+    _, basic = highs.getBasicVariables()  # columns by their number, rows by the one before its negative
+    columns = basic[basic >= 0].astype(np.int64)
+    columns.sort()
+    return columns, -1 - basic[basic < 0].astype(np.int64)
 
 
-def set_basis(
-    highs: Any,
-    basic: NDArray[np.bool_],
-    at_upper: NDArray[np.bool_],
-    slack_basic: NDArray[np.bool_],
-) -> None:
-    """Give a HiGHS model a basis: its basic columns, those at their upper bound, its rows with basic slack."""
+def flags(size: int, *sets: Ints) -> list[Bools]:
+    """Return sets of positions as flags."""
+    found = [np.zeros(size, dtype=np.bool_) for _ in sets]
+    for flag, positions in zip(found, sets, strict=True):
+        flag[positions] = True
+    return found
+
+
+def set_basis(highs: Any, basic: Bools, at_upper: Bools, tight: Bools) -> None:
+    """Give a HiGHS model a basis: its basic columns, those at their upper bound, its rows with no basic slack."""
     status = highspy.HighsBasisStatus
     basis = highspy.HighsBasis()
     basis.col_status = [
         status.kBasic if b else status.kUpper if u else status.kLower
         for b, u in zip(basic.tolist(), at_upper.tolist(), strict=True)
     ]
-    basis.row_status = [status.kBasic if b else status.kUpper for b in slack_basic.tolist()]
+    basis.row_status = [status.kUpper if t else status.kBasic for t in tight.tolist()]
     basis.valid = True
     highs.setBasis(basis)
 

@@ -19,7 +19,7 @@ from tokenflow_sim.market.arrays import Bools, Floats
 from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.solver import Solver
-from tokenflow_sim.market.vertex import Basis, Factor
+from tokenflow_sim.market.vertex import Factor
 
 # In the solver's units: what is closer to a bound than this stands on it.
 AT_BOUND = 1e-7
@@ -91,10 +91,8 @@ class Tangent:
         """
         if not self._run(direction, costs, shortfall):
             return None
-        columns, slack_basic = self.solver.basic()
-        tight = np.flatnonzero(~slack_basic)
-        basis = Basis(np.flatnonzero(columns), tight, np.zeros(columns.size, dtype=np.bool_))
-        return Move(self.solver.column_values(), Factor(self.program, basis).dual(costs))
+        factor = Factor(self.program, *self.solver.basis())
+        return Move(self.solver.column_values(), factor.dual(costs[None])[0])
 
     def cheapest(self, direction: Floats, costs: Floats) -> float | None:
         """Return what the cheapest move in a direction costs, None where there is none.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -47,6 +46,14 @@ class Values:
     congestion_rent: Floats
     cost: float
 
+    def freeze(self) -> None:
+        """Make the arrays read-only."""
+        for array in (
+            self.price, self.dispatch, self.flow, self.unserved, self.scarcity_rent, self.power_rent,
+            self.congestion_rent,
+        ):  # fmt: skip
+            array.setflags(write=False)
+
 
 def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
     """Turn a vertex of the program into a clearing's numbers.
@@ -67,14 +74,17 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
     """
     columns = vertex.values
     price = vertex.duals[program.balance].reshape(program.nodal_shape)
-    dispatch = np.clip(columns[program.x].reshape(program.offers_shape), 0.0, arrays.capacity)
+    dispatch = np.maximum(columns[program.x].reshape(program.offers_shape), 0.0)
+    np.minimum(dispatch, arrays.capacity, out=dispatch)
     flow = np.maximum(columns[program.f].reshape(program.flow_shape), 0.0)
-    unserved = np.clip(columns[program.y].reshape(program.unserved_shape), 0.0, arrays.demand)
+    unserved = np.maximum(columns[program.y].reshape(program.unserved_shape), 0.0)
+    np.minimum(unserved, arrays.demand, out=unserved)
     congestion = _congestion_rent(program, arrays, vertex, price)
-    margin = price[program.layout.asset_node][:, :, None] - arrays.offer_price
+    at_asset = price.take(program.layout.asset_node, axis=0)
+    margin = at_asset[:, :, None] - arrays.offer_price
     power, charge = _power_rent(program, arrays, vertex, margin)
     # The power rent of what a class draws comes off before the scarcity rent of its own limit (equation 8).
-    scarcity = np.maximum(margin - charge[:, :, None], 0.0)
+    scarcity = np.maximum(margin if charge is None else margin - charge[:, :, None], 0.0)
     dispatch = share_ties(program, arrays, dispatch, power)
     return Values(
         price=price,
@@ -90,8 +100,14 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
 
 def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, unserved: Floats) -> float:
     """Return the cost of processing, routing, lost service and curvature in $/s: equations (1a), (10a)."""
-    lost = np.where(unserved > 0, unserved, 0.0) * np.where(np.isinf(arrays.value), 0.0, arrays.value)
-    cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow) + lost.sum()
+    value = arrays.value
+    if (endless := value == np.inf).any():  # where none is unserved
+        value = np.where(endless, 0.0, value)
+    cost = (
+        dot(arrays.offer_price, dispatch)
+        + dot(arrays.route_cost, flow)
+        + dot(value, np.maximum(unserved, 0.0))
+    )
     if arrays.link_curvature.any():
         load = (arrays.link_use * flow).sum(axis=1)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
@@ -101,6 +117,11 @@ def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, u
 def dot(one: Floats, other: Floats) -> float:
     """Return the sum of products, summed by numpy itself: a BLAS may split it over threads, and change its bits."""
     return float((one * other).sum())
+
+
+def total(values: Floats) -> Floats:
+    """Return sums over blocks or steps, the last of three dims; a view where there is one only."""
+    return values[:, :, 0] if values.shape[2] == 1 else values.sum(axis=2)
 
 
 def _congestion_rent(program: Program, arrays: Arrays, vertex: Vertex, price: Floats) -> Floats:
@@ -116,11 +137,12 @@ def _congestion_rent(program: Program, arrays: Arrays, vertex: Vertex, price: Fl
     return rent
 
 
-def _power_rent(program: Program, arrays: Arrays, vertex: Vertex, margin: Floats) -> tuple[Floats, Any]:
-    """Return the power rent of every asset, and its charge on a unit of every class."""
+def _power_rent(
+    program: Program, arrays: Arrays, vertex: Vertex, margin: Floats
+) -> tuple[Floats, Floats | None]:
+    """Return the power rent of every asset, and its charge on a unit of every class, None where there is none."""
     if not program.shares_power or arrays.power_use is None or arrays.power_limit is None:
-        assets, workloads, _ = program.offers_shape
-        return np.zeros(assets), np.zeros((assets, workloads))
+        return np.zeros(program.offers_shape[0]), None
     rent = np.maximum(-vertex.duals[program.power], 0.0)
     dark = arrays.power_limit == 0
     if dark.any():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
-from tokenflow_sim.market.arrays import Bools, Floats
+from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.program import NO_ROW, Program
 
 Ints = NDArray[np.int64]
@@ -21,25 +21,6 @@ Ints = NDArray[np.int64]
 ON_BOUND = 1e-9
 # Up to this many rows, dense arithmetic is faster than setting up a sparse factorisation.
 _DENSE = 48
-
-
-@dataclass(frozen=True)
-class Basis:
-    """An optimal basis: what is basic, and at which bound the other columns stand.
-
-    Parameters
-    ----------
-    columns : ndarray of int
-        The basic columns.
-    tight : ndarray of int
-        The rows whose slack is not basic: every balance row, and the limits that bind.
-    at_upper : ndarray of bool
-        Columns that stand at their upper bound, dims (columns,).
-    """
-
-    columns: Ints
-    tight: Ints
-    at_upper: Bools
 
 
 @dataclass(frozen=True)
@@ -58,90 +39,79 @@ class Vertex:
     duals: Floats
 
 
-def read_basis(program: Program, values: Floats, upper: Floats, rows: Floats) -> Basis | None:
-    """Read the basis off a solution that is not degenerate: what lies between its bounds is basic.
+class Factor:
+    """The factorised basis matrix of a program.
 
     Parameters
     ----------
     program : Program
         The structure.
-    values, upper : ndarray
-        Values and upper bounds of the columns in the shifted program.
-    rows : ndarray
-        Its right-hand sides.
+    columns, tight : ndarray of int
+        The basic columns, and the rows whose slack is not basic; as many, and in ascending order.
 
-    Returns
-    -------
-    Basis or None
-        None if the solution is degenerate, so that its basis cannot be seen from its values.
+    Notes
+    -----
+    Several programs that differ only in numbers are solved for at once, dims (program, ...). A BLAS may round a
+    single right-hand side in another way than the same one beside others, so that what is published always has to
+    be asked for in the same company.
     """
-    between = (values > ON_BOUND) & (values < upper - ON_BOUND)
-    # A shortfall has no bounds that matter: it is basic wherever it is not zero.
-    between[program.v] = np.abs(values[program.v]) > ON_BOUND
-    limits = slice(program.balance.stop, program.rows)
-    slack = rows[limits] - program.activity(values)[limits]
-    binding = np.flatnonzero(slack <= ON_BOUND * np.clip(np.abs(rows[limits]), 1.0, 1e6))
-    columns = np.flatnonzero(between)
-    tight = np.concatenate([np.arange(program.balance.stop), binding + limits.start])
-    if columns.size != tight.size:
-        return None
-    at_upper = ~between & (values > 0.5 * upper)
-    at_upper[program.v] = False
-    return Basis(columns, tight, at_upper)
 
-
-class Factor:
-    """The factorised basis matrix of a program."""
-
-    def __init__(self, program: Program, basis: Basis) -> None:
-        self.program, self.basis = program, basis
-        columns = basis.columns
-        place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)  # its last entry answers for NO_ROW
-        place[basis.tight] = np.arange(basis.tight.size)
-        met = np.empty((columns.size, 3), dtype=np.int64)
-        met[:, 0] = place[program.first[columns]]
-        met[:, 1] = place[program.second[columns]]
-        met[:, 2] = place[program.third[columns]]
-        coefficients = np.empty((columns.size, 3))
-        coefficients[:, 0] = 1.0
-        coefficients[:, 1] = -1.0
-        coefficients[:, 2] = program.weight[columns]
-        there = met != NO_ROW
-        size = basis.tight.size
+    def __init__(self, program: Program, columns: Ints, tight: Ints) -> None:
+        self.program, self.columns, self.tight = program, columns, tight
+        size = tight.size
+        place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)
+        place[tight] = np.arange(size)
+        met = place.take(program.met.take(columns, axis=0))
+        coefficients = program.coefficient.take(columns, axis=0)
         self._dense: Floats | None = None
         if size <= _DENSE:
-            self._dense = np.zeros((size, size))
-            self._dense[met[there], np.nonzero(there)[0]] = coefficients[there]
+            # What meets no tight row is written to a row too many.
+            padded = np.zeros((size + 1, size))
+            padded[met, np.arange(size)[:, None]] = coefficients
+            self._dense = padded[:size]
         else:
-            starts = np.zeros(columns.size + 1, dtype=np.int32)
+            there = met != NO_ROW
+            starts = np.zeros(size + 1, dtype=np.int32)
             np.cumsum(there.sum(axis=1), out=starts[1:])
             matrix = csc_matrix(
                 (coefficients[there], met[there].astype(np.int32), starts), shape=(size, size)
             )
             self._lu = splu(matrix)
 
-    def _solve(self, right: Floats) -> Floats:
-        """Solve ``B z = right``."""
-        solved: Floats = self._lu.solve(right) if self._dense is None else np.linalg.solve(self._dense, right)
-        return solved
+    def primal(self, at_upper: Ints, upper: Floats, rows: Floats) -> tuple[Floats, Floats]:
+        """Return the values of the basic columns, and the value of every row without them.
 
-    def _solve_transposed(self, right: Floats) -> Floats:
-        """Solve ``B' z = right``."""
-        if self._dense is None:
-            solved: Floats = self._lu.solve(right, trans="T")
-            return solved
-        return np.linalg.solve(self._dense.T, right)
-
-    def primal(self, upper: Floats, rows: Floats) -> Floats:
-        """Return the values of all columns for given upper bounds and right-hand sides."""
-        program, basis = self.program, self.basis
-        values = np.where(basis.at_upper, upper, 0.0)
-        rest = (rows - program.activity(values))[basis.tight]
-        values[basis.columns] = self._solve(rest)
-        return values
+        Parameters
+        ----------
+        at_upper : ndarray of int
+            Columns that stand at their upper bound; the others that are not basic are zero.
+        upper, rows : ndarray
+            Upper bounds and right-hand sides, dims (program, column) and (program, row).
+        """
+        fixed = self.program.moved_by(at_upper, upper.take(at_upper, axis=1))
+        right = (rows - fixed).take(self.tight, axis=1).T
+        solved = self._lu.solve(right) if self._dense is None else np.linalg.solve(self._dense, right)
+        return solved.T, fixed
 
     def dual(self, costs: Floats) -> Floats:
-        """Return the duals of all rows for given costs."""
-        duals = np.zeros(self.program.rows)
-        duals[self.basis.tight] = self._solve_transposed(costs[self.basis.columns])
+        """Return the duals of all rows.
+
+        Parameters
+        ----------
+        costs : ndarray
+            Dims (program, column).
+        """
+        right = costs.take(self.columns, axis=1).T
+        solved = (
+            self._lu.solve(right, trans="T") if self._dense is None else np.linalg.solve(self._dense.T, right)
+        )
+        duals = np.zeros((len(costs), self.program.rows))
+        duals[:, self.tight] = solved.T
         return duals
+
+    def values(self, at_upper: Ints, upper: Floats, basic: Floats) -> Floats:
+        """Return the values of all columns of one program."""
+        values = np.zeros(self.program.columns)
+        values[at_upper] = upper[at_upper]
+        values[self.columns] = basic
+        return values

@@ -1,0 +1,140 @@
+"""Whether a basis of the shifted program is its only optimal one, and optimal for the true numbers as well.
+
+Both programs have one matrix, so that one factorisation and one pass over the columns answer for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokenflow_sim.market.arrays import Floats
+from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.vertex import Factor, Vertex
+
+# How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
+MARGIN = 1e-10
+# How far off its bounds, in the solver's units, a true value may be to count as optimal.
+TOLERANCE = 1e-8
+# A shortfall this close to zero, in the solver's units, is none.
+ON_BOUND = 1e-9
+SHIFTED, TRUE = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers of a shifted program and of the true one, in this order along the first dimension.
+
+    Parameters
+    ----------
+    costs, upper : ndarray
+        Dims (program, column).
+    lower : ndarray
+        Lower bounds of the shifted program, dims (column,).
+    rows : ndarray
+        Right-hand sides, dims (program, row).
+    floor : ndarray
+        Least values of the shifted program's rows, dims (row,).
+    """
+
+    costs: Floats
+    upper: Floats
+    lower: Floats
+    rows: Floats
+    floor: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of a basis.
+
+    Parameters
+    ----------
+    columns, tight : ndarray of int
+        The basis.
+    at_upper : ndarray of int
+        Columns at their upper bound.
+    only : bool
+        Whether it is the shifted program's only optimal basis.
+    lacks : bool
+        Whether demand is left unmet in it.
+    vertex : Vertex or None
+        The true program's, if the basis is optimal for that as well.
+    """
+
+    columns: Ints
+    tight: Ints
+    at_upper: Ints
+    only: bool
+    lacks: bool
+    vertex: Vertex | None
+
+
+def judge(
+    program: Program, numbers: Numbers, columns: Ints, tight: Ints, at_upper: Ints | None = None
+) -> Verdict | None:
+    """Judge a basis.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    numbers : Numbers
+        The numbers.
+    columns, tight : ndarray of int
+        The basic columns, and the rows whose slack is not basic, in ascending order.
+    at_upper : ndarray of int, optional
+        Columns at their upper bound, if the solver's word is to be taken for it; by default those that the shifted
+        costs drive there.
+
+    Returns
+    -------
+    Verdict or None
+        None if this is no basis, or a balance of demand and supply is not among its equations.
+    """
+    nodal = program.balance.stop
+    if columns.size != tight.size or (nodal and (tight.size < nodal or tight[nodal - 1] != nodal - 1)):
+        return None
+    factor = Factor(program, columns, tight)
+    duals = factor.dual(numbers.costs)
+    # What is forbidden may be worth anything; a basic column stands between its bounds.
+    reduced = program.reduced_costs(numbers.costs, duals)
+    np.copyto(reduced, np.inf, where=numbers.upper == 0)
+    reduced[:, columns] = np.inf
+    if at_upper is None:
+        at_upper = np.flatnonzero((reduced[SHIFTED] < 0) & (numbers.upper[SHIFTED] < np.inf))
+    reduced[:, at_upper] *= -1
+    basic, fixed = factor.primal(at_upper, numbers.upper, numbers.rows)
+    room = numbers.upper.take(columns, axis=1) - basic
+    slack = numbers.rows - fixed - program.moved_by(columns, basic)
+    slack[:, tight] = np.inf
+    over, lacks = basic, False
+    service = int(columns.searchsorted(program.v.start))
+    if service < columns.size:  # behind it stand shortfalls, which have no lower bound that matters
+        over = basic.copy()
+        over[:, service:] = np.inf
+        lacks = bool((basic[SHIFTED, service:] > ON_BOUND).any())
+    # How far the basis is from not being optimal: the least of all values, and of all reduced costs and duals.
+    parts = [reduced, over, room, -duals[:, tight[nodal:]]]
+    shifted, true = np.minimum.reduce(
+        np.concatenate([*parts, slack], axis=1), axis=1, initial=np.inf
+    ).tolist()
+    optimal = true >= -TOLERANCE or (
+        _least(np.concatenate(parts, axis=1)[TRUE]) >= -TOLERANCE and _within(slack[TRUE], numbers.rows[TRUE])
+    )
+    vertex = None
+    if optimal:
+        vertex = Vertex(factor.values(at_upper, numbers.upper[TRUE], basic[TRUE]), duals[TRUE])
+    return Verdict(columns, tight, at_upper, shifted >= MARGIN, lacks, vertex)
+
+
+def _least(values: Floats) -> float:
+    """Return the least number, infinite if there is none; NaN if there is one, which no comparison holds for."""
+    least: float = np.minimum.reduce(values, initial=np.inf)
+    return least
+
+
+def _within(slack: Floats, rows: Floats) -> bool:
+    """Whether limits are kept, within tolerance, which grows with a limit."""
+    return bool((slack >= -TOLERANCE * np.clip(np.abs(rows), 1.0, 1e6)).all())
