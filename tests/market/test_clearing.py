@@ -17,6 +17,7 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.market.small import small
 from tests.oracle.paper_markets import OVERHEAD, paper_market
+from tokenflow_sim.errors import MarketError
 from tokenflow_sim.variables import CLEARING
 
 WHOLE: dict[str, Any] = {
@@ -228,3 +229,25 @@ def test_nothing_is_printed() -> None:
     )  # fmt: skip
     assert done.stdout == ""
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("thing", "advice"),
+    [
+        (None, "found NoneType; make one by `tf.Market"),
+        (3.0, "found float; make one by"),
+        (
+            tf.load_scenario("us5"),
+            r"found Scenario; it holds many markets: give one, e.g. `scenario.market\(period=0\)`",
+        ),
+    ],
+)
+def test_what_is_no_market_is_refused(thing: Any, advice: str) -> None:
+    with pytest.raises(MarketError, match=advice):
+        tf.clear(thing)
+
+
+def test_a_market_without_arrays_says_which_are_needed() -> None:
+    with pytest.raises(MarketError, match="3 faults") as caught:
+        tf.Market()
+    assert [fault.place for fault in caught.value.faults] == ["offer_price", "capacity", "demand"]

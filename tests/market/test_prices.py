@@ -188,3 +188,38 @@ def test_parts_of_random_prices_sum_to_them_and_are_not_negative_where_served(na
             assert (part[served] >= -1e-7 * size).all()
 
     run()
+
+
+def test_a_price_above_its_value_is_what_displacing_another_costs() -> None:
+    """All of the far node's demand is shed, half of the near one's: more there displaces some here, and is routed."""
+    market = small(
+        nodes=("far", "near"), assets=[("near", 1.0, 3.0)], demand=[2.0, 4.0], value=2.0,
+        arcs=[("far", "near", 9.0)], route_cost=[[0.0002]],
+    )  # fmt: skip
+    clearing = tf.clear(market)
+    np.testing.assert_allclose(clearing.price.to_numpy().ravel(), [2.0002, 2.0], rtol=1e-12)
+    assert clearing.unserved.to_numpy().ravel().tolist() == [2.0, 1.0]
+    # What a little at the far node costs that must be served.
+    nothing = {"demand": np.array([[0.0], [4.0]])}
+    little = {"demand": np.array([[1e-3], [4.0]]), "value": np.array([[np.inf], [2.0]])}
+    served, unshed = market.replace(**little), market.replace(**nothing)
+    saved = clear_cost(served) - clear_cost(unshed)
+    assert saved / 1e-3 == pytest.approx(2.0002, rel=1e-9)
+
+
+def clear_cost(market: tf.Market) -> float:
+    return tf.clear(market).values.cost
+
+
+@pytest.mark.parametrize("name", ["partial_service", "blocks_and_steps", "shared_power_shedding"])
+def test_no_price_lies_above_the_value_of_demand_that_is_served_in_part(name: str) -> None:
+    @effort(6)
+    @given(markets(FORMULATIONS[name], "integer"))
+    def run(market: tf.Market) -> None:
+        tell(market)
+        values, arrays = tf.clear(market).values, market.arrays
+        served = (arrays.demand > 0) & (values.unserved < arrays.demand * (1 - 1e-9))
+        above = values.price[:, :, None] - arrays.value
+        assert above[served].max(initial=0.0) <= 1e-9 * max(1.0, np.abs(values.price).max())
+
+    run()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from tests.market.small import cleared, cleared_lazily, small
 from tests.oracle.effort import effort, tell
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
+from tokenflow_sim.errors import MarketError
 from tokenflow_sim.market.settlement import settle_values
 
 
@@ -110,3 +113,17 @@ def test_the_papers_operating_point() -> None:
     assert repr(settlement).startswith(
         "<Settlement: demand pays 139,446.09 $/h, providers earn 137,612.52 $/h,"
     )
+
+
+@pytest.mark.parametrize("of", [tf.settle, tf.decompose])
+def test_a_clearing_of_another_market_is_refused(of: Callable[..., object], market: tf.Market) -> None:
+    clearing = tf.clear(market)
+    of(market.replace(), clearing)  # an equal one will do
+    dearer = market.replace(offer_price=market.offer_price * 2, demand=market.demand * 0.5)
+    with pytest.raises(MarketError, match=r"differs .* in offer_price, demand; use clearing\.market"):
+        of(dearer, clearing)
+    renamed = market.replace(provider="somebody")
+    with pytest.raises(MarketError, match="in its labels or incidence"):
+        of(renamed, clearing)
+    with pytest.raises(MarketError, match=r"must be a tf\.Market; found Clearing; a clearing's own market"):
+        of(clearing, clearing)

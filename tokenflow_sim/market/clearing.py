@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import CertificateError
+from tokenflow_sim.errors import CertificateError, Fault, MarketError
 from tokenflow_sim.market.bounds import price_bounds
 from tokenflow_sim.market.certificate import CERTIFIED, Certificate, certify
 from tokenflow_sim.market.engine import Engine
@@ -60,15 +59,35 @@ class Clearing:
         self.market = market
         self.values = values
         self.certificate = certificate
-        for field in fields(values):
-            array = getattr(values, field.name)
-            if isinstance(array, np.ndarray):
-                array.flags.writeable = False  # what was certified stays so
+        values.freeze()  # what was certified stays so
 
     @property
     def total_cost(self) -> float:
         """Total cost as offered, in $/h."""
         return self.values.cost * SECONDS_PER_HOUR
+
+    def check_belongs_to(self, market: Market) -> None:
+        """Check that a market is the one that was cleared.
+
+        Raises
+        ------
+        MarketError
+            If it is no Market, or one with other labels or numbers, with what differs.
+        """
+        require_market(market)
+        cleared = self.market
+        if cleared.same_as(market):
+            return
+        if cleared.layout != market.layout:
+            differs = "its labels or incidence"
+        else:
+            mine, theirs = dict(cleared.arrays.items()), dict(market.arrays.items())
+            names = [
+                name for name in {**mine, **theirs} if not np.array_equal(mine.get(name), theirs.get(name))
+            ]
+            differs = ", ".join(names)
+        fault = Fault(f"differs from the market that this clearing is of in {differs}; use clearing.market")
+        raise MarketError([fault], "market")
 
     def _labelled(self, name: str) -> xr.DataArray:
         return self.market.layout.label(CLEARING[name], getattr(self.values, name))
@@ -160,6 +179,27 @@ class Clearing:
         return type(self), (self.market, self.values, self.certificate)
 
 
+def require_market(thing: object) -> None:
+    """Check that something is a Market.
+
+    Raises
+    ------
+    MarketError
+        If not, with what makes one.
+    """
+    if isinstance(thing, Market):
+        return
+    if isinstance(thing, Clearing):
+        advice = "a clearing's own market is `clearing.market`"
+    elif callable(getattr(thing, "market", None)):
+        advice = "it holds many markets: give one, e.g. `scenario.market(period=0)`"
+    else:
+        advice = "make one by `tf.Market(offer_price=..., capacity=..., demand=...)` or `scenario.market(period=0)`"
+    raise MarketError(
+        [Fault(f"must be a tf.Market; found {type(thing).__name__}; {advice}", "market")], "argument"
+    )
+
+
 def _by_interior_point(engine: Engine, market: Market) -> Engine:
     fresh = Engine(market, lazy=False)
     fresh.solver.highs.setOptionValue("solver", "ipx")  # with crossover, so that it, too, ends in a basis
@@ -185,6 +225,11 @@ class Clearer:
     market : Market
         Any market of the structure to come; it is not cleared.
 
+    Raises
+    ------
+    MarketError
+        If it is no Market.
+
     Notes
     -----
     Prices and dispatch are functions of the Market alone, never of what was cleared before; see
@@ -192,6 +237,7 @@ class Clearer:
     """
 
     def __init__(self, market: Market) -> None:
+        require_market(market)
         self._engine = Engine(market)
 
     def clear(self, market: Market) -> Clearing:
@@ -209,11 +255,14 @@ class Clearer:
 
         Raises
         ------
+        MarketError
+            If it is no Market.
         InfeasibleError
             If demand that must be served cannot be; it names the classes, the nodes and the amounts.
         CertificateError
             If no method reaches an optimum that can be certified.
         """
+        require_market(market)
         if not self._engine.program.serves(market):
             self._engine = Engine(market)
         reasons = []
@@ -258,6 +307,8 @@ def clear(market: Market) -> Clearing:
 
     Raises
     ------
+    MarketError
+        If it is no Market.
     InfeasibleError
         If demand that must be served cannot be; it names the classes, the nodes and the amounts.
     CertificateError

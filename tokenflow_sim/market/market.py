@@ -80,9 +80,9 @@ class Market:
     def __init__(
         self,
         *,
-        offer_price: Any,
-        capacity: Any,
-        demand: Any,
+        offer_price: Any = None,
+        capacity: Any = None,
+        demand: Any = None,
         value: Any = None,
         route_cost: Any = None,
         link_use: Any = None,
@@ -227,6 +227,17 @@ class Market:
     def is_quadratic(self) -> bool:
         """Whether any link's charge grows with its load (the congestion-QP)."""
         return bool((self.arrays.link_curvature > 0).any())
+
+    def same_as(self, other: Market) -> bool:
+        """Whether another market has the same labels and the same numbers; the length of the period aside."""
+        if self is other:
+            return True
+        mine, theirs = dict(self.arrays.items()), dict(other.arrays.items())
+        return (
+            self.layout == other.layout
+            and mine.keys() == theirs.keys()
+            and all(mine[name] is theirs[name] or np.array_equal(mine[name], theirs[name]) for name in mine)
+        )
 
     def to_dataset(self) -> xr.Dataset:
         """Return all arrays as one Dataset, with `hours` among its attributes."""

@@ -38,6 +38,11 @@ def decompose(market: Market, clearing: Clearing) -> xr.Dataset:
     Dataset
         `energy`, `scarcity`, `routing`, `congestion`, dims (node, workload), $/Mtok; they sum to the price.
 
+    Raises
+    ------
+    MarketError
+        If the clearing is of a market with other labels or numbers.
+
     Notes
     -----
     A node that serves a class itself has the parts of its own dearest running offer, the one on the margin
@@ -46,6 +51,7 @@ def decompose(market: Market, clearing: Clearing) -> xr.Dataset:
     offers at which the price would just pay stand in for active ones; what no offer explains (demand shed at its
     value) is scarcity.
     """
+    clearing.check_belongs_to(market)
     parts = decompose_values(market.layout, market.arrays, clearing.values)
     return xr.Dataset(
         {name: market.layout.label(DECOMPOSITION[name], parts[name]) for name in PARTS},

@@ -120,7 +120,13 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
     -------
     Settlement
         In $/h; ``residual`` is zero up to 1e-9 of the payments.
+
+    Raises
+    ------
+    MarketError
+        If the clearing is of a market with other labels or numbers.
     """
+    clearing.check_belongs_to(market)
     money = settle_values(market.layout, market.arrays, clearing.values)
     label = market.layout.label
     return Settlement(
