@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import xarray as xr
+from PIL import Image
 
 import tokenflow_sim.plot as plot
 from tests.cli.conftest import Invoke, assert_clean_error
@@ -20,6 +21,18 @@ def test_figures_are_drawn_beside_the_run(tokenflow: Invoke, run_file: Path) -> 
     for name in drawn:
         pixels = matplotlib.image.imread(Path("run_figures") / name)
         assert pixels.min() < 0.5 < pixels.max(), "neither blank nor black"
+
+
+@pytest.mark.usefixtures("only_prices")
+def test_a_film_and_chosen_periods(tokenflow: Invoke, run_file: Path) -> None:
+    result = tokenflow("plot", "run.nc", "--out", "out", "--animate", "--periods", "0:1")
+    assert result.exit_code == 0, result.output
+    assert sorted(os.listdir("out")) == ["prices.png", "run.gif"]
+    with Image.open("out/run.gif") as film:
+        assert film.n_frames == 2
+    assert "--periods takes FIRST:LAST" in assert_clean_error(tokenflow("plot", "run.nc", "--periods", "3"))
+    told = assert_clean_error(tokenflow("plot", "run.nc", "--periods", "900:"))
+    assert "no such periods; the run has 0 to" in told
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ def test_the_paper_is_reproduced_and_written(tokenflow: Invoke) -> None:
     table = pd.read_csv("paper/table.csv")
     judged = table["matches"].notna().sum()
     assert f"{judged} of the {judged} numbers that should match do" in result.stdout
-    assert sorted(os.listdir("paper/data")) == [f"figure{number}.nc" for number in (1, 2, 3, 4)]
+    assert sorted(os.listdir("paper/data")) == [
+        f"figure{number}.{kind}" for number in (1, 2, 3, 4) for kind in ("nc", "png")
+    ]
     with xr.open_dataset("paper/data/figure3.nc") as sweep:
         assert sweep.sizes["demand_scale"] == 45
 
