@@ -75,7 +75,8 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy | str, /, **given
     It plays the strategy in small markets, against truthful agents, through outages, spikes and hours without
     demand, and checks that
 
-    - its parameters have annotations and defaults, are described in its docstring, and are kept as attributes;
+    - it has a docstring, which lists all parameters if it lists any, and these have annotations and defaults and are
+      kept as attributes;
     - every submission is one that the market takes: finite, not negative, no capacity beyond what exists;
     - the same seed gives the same submissions, whatever Python's and NumPy's global random numbers are, and
       whatever other objects of its class did before;
@@ -143,7 +144,8 @@ def _form(cls: type[BaseStrategy]) -> list[str]:
             found.append(f"its parameter {name!r} has no annotation")
         if parameter.default is parameter.empty:
             found.append(f"its parameter {name!r} has no default")
-        if f"{name} :" not in doc:
+        # A docstring of one line is enough; one that lists parameters must list them all.
+        if "Parameters\n---" in doc and f"{name} :" not in doc:
             found.append(f"its docstring does not describe the parameter {name!r} (as '{name} : type')")
     return found
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, get_args
 
 import pytest
 
-from tokenflow_sim.strategies.base import Kind
+from tokenflow_sim.strategies.base import Kind, parameters
 from tokenflow_sim.strategies.registry import find, names
 from tokenflow_sim.testing import check_strategy
 
@@ -28,6 +29,13 @@ SET_UP: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("kind", "name"), BUILT_IN)
 def test_every_built_in_strategy_keeps_to_the_contract(kind: Kind, name: str) -> None:
     check_strategy(find(kind, name))
+
+
+@pytest.mark.parametrize(("kind", "name"), BUILT_IN)
+def test_every_parameter_of_it_is_described(kind: Kind, name: str) -> None:
+    cls = find(kind, name)
+    doc = inspect.getdoc(cls) or ""
+    assert [parameter for parameter in parameters(cls) if f"{parameter} :" not in doc] == []
 
 
 @pytest.mark.parametrize(("name", "given"), SET_UP)

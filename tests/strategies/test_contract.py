@@ -67,6 +67,28 @@ def test_all_faults_of_form_are_told_together() -> None:
         assert told in text
 
 
+def test_a_docstring_of_one_line_will_do_but_a_list_of_parameters_must_be_whole() -> None:
+    class Plain(samples.Undercut):
+        """Offer full capacity just under the last local price."""
+
+    class Partly(samples.Undercut):
+        """Offer full capacity just under the last local price.
+
+        Parameters
+        ----------
+        other : float
+            What is no parameter.
+        """
+
+    for cls in (Plain, Partly):  # local classes cannot be pickled by name
+        cls.__qualname__ = cls.__name__
+        setattr(samples, cls.__name__, cls)
+        cls.__module__ = samples.__name__
+    check_strategy(Plain)
+    with pytest.raises(AssertionError, match="does not describe the parameter 'step'"):
+        check_strategy(Partly)
+
+
 def test_what_is_no_strategy_is_refused() -> None:
     with pytest.raises(AssertionError, match="derives from none of"):
         check_strategy(dict)  # type: ignore[arg-type]
