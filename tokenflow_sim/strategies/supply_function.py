@@ -10,6 +10,7 @@ from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
 from tokenflow_sim.strategies.reclearing import Rehearsal, groups
 
 _SAME = 1e-9
+_SIZES = (1.0, 5.0, 25.0)
 
 
 class SupplyFunction(Strategy):
@@ -18,13 +19,15 @@ class SupplyFunction(Strategy):
     The price of block b of B is cost x (intercept + slope x (b + 1/2) / B), b from 0, so that the line runs from
     the intercept for the first unit to intercept + slope for the last. After each period the last market is cleared
     again with the intercept and the slope of a class a step higher and lower, and the best of the five is kept.
+    Steps come in three sizes, one each period in turn: the small one finds the place, the large ones leave a level on
+    which small ones change nothing.
 
     Parameters
     ----------
     blocks : int
         Steps of the line, at least 1.
     step : float
-        Size of a step, as a share of the intercept.
+        Size of the small step, as a share of the intercept; the others are 5 and 25 times as large.
     intercept : float
         Intercept to begin with, as a multiple of true cost, at least 1.
     slope : float
@@ -78,7 +81,8 @@ class SupplyFunction(Strategy):
         if self.line is None:
             self.line = np.tile([[self.intercept], [self.slope]], len(view.workloads))
         if view.last_market is not None:
-            self.line = self._improved(Rehearsal(view, [view.last_market]), self.line)
+            step = self.step * _SIZES[view.period % len(_SIZES)]
+            self.line = self._improved(Rehearsal(view, [view.last_market]), self.line, step)
         return Offer(*self._along(view, self.line))
 
     def _along(self, view: View, line: Floats) -> tuple[Floats, Floats]:
@@ -89,12 +93,12 @@ class SupplyFunction(Strategy):
         quantity = np.repeat(view.capacity[:, :, None] / self.blocks, self.blocks, axis=2)
         return (price[:, :, 0], quantity[:, :, 0]) if self.blocks == 1 else (price, quantity)
 
-    def _improved(self, rehearsal: Rehearsal, line: Floats) -> Floats:
+    def _improved(self, rehearsal: Rehearsal, line: Floats, step: float) -> Floats:
         """Return the line with each class's best move of five; without a gain it stays."""
         profit = rehearsal.trial(*self._along(rehearsal.view, line)).profit
         for _, workload in groups(rehearsal.view, "workload"):
             best = line
-            for move in self._moves(line[:, workload]):
+            for move in moves_of(line[:, workload], step):
                 tried = line.copy()
                 tried[:, workload] = move
                 trial = rehearsal.trial(*self._along(rehearsal.view, tried)).profit
@@ -103,13 +107,23 @@ class SupplyFunction(Strategy):
             line = best
         return line
 
-    def _moves(self, now: Floats) -> list[tuple[float, float]]:
-        intercept, slope = map(float, now)
-        by = self.step * intercept
-        moves = [
-            (max(1.0, intercept - by), slope),
-            (intercept, max(0.0, slope - by)),
-            (intercept + by, slope),
-            (intercept, slope + by),
-        ]
-        return [move for move in moves if move != (intercept, slope)]
+
+def moves_of(now: Floats, step: float) -> list[tuple[float, float]]:
+    """Return the lines a step away from one, as pairs of intercept and slope.
+
+    Parameters
+    ----------
+    now : ndarray
+        Intercept and slope as multiples of true cost.
+    step : float
+        Size of the step, as a share of the intercept.
+    """
+    intercept, slope = map(float, now)
+    by = step * intercept
+    moves = [
+        (max(1.0, intercept - by), slope),
+        (intercept, max(0.0, slope - by)),
+        (intercept + by, slope),
+        (intercept, slope + by),
+    ]
+    return [move for move in moves if move != (intercept, slope)]
