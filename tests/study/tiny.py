@@ -23,7 +23,10 @@ workloads: {chat: {base_demand: 1000000, payload: 1, value: 50}}
 nodes:
   - {node: east, latitude: 40, longitude: -75, power_mw: 40, electricity_price: 0.1, demand_weight: 1}
   - {node: west, latitude: 40, longitude: -77, power_mw: 40, electricity_price: 0.2, demand_weight: 1}
-network: {arcs: {e-w: {origin: east, destination: west, capacity: 100}, w-e: {origin: west, destination: east, capacity: 100}}}
+network:
+  arcs:
+    e-w: {origin: east, destination: west, capacity: 100}
+    w-e: {origin: west, destination: east, capacity: 100}
 hardware: {h: {throughput: {chat: 100000}, energy: {chat: 2}}}
 providers:
   a: {strategy: {name: marginal_cost}, assets: [{node: east, hardware: h, power_mw: 40}]}

@@ -1,0 +1,279 @@
+"""Runs that are killed at any moment go on where they stood and end as if they had not been."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+import tokenflow_sim as tf
+from tests.strategies.samples import Learner
+from tests.study.tiny import TEXT, tiny
+from tokenflow_sim.ledger import checkpoint as checkpoints
+from tokenflow_sim.ledger.lock import Lock
+from tokenflow_sim.market import Clearer
+from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.study.checkpoint import run_resumable
+
+CLEARER = Clearer(tiny().market())
+
+
+def model(**changes: Any) -> TokenMarket:
+    given = {"scenario": tiny(), "rng": 4, "periods": 9, "strategies": {"a": Learner()}, "clearer": CLEARER}
+    return TokenMarket(**given | changes)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    path = tmp_path_factory.mktemp("whole") / "run.nc"
+    model(out=path).run()
+    with tf.load_results(path) as results:
+        return results.load()
+
+
+def assert_same(path: Path, whole: xr.Dataset) -> None:
+    with tf.load_results(path) as results:
+        xr.testing.assert_identical(results.load(), whole)
+        assert results.attrs == whole.attrs
+        for name in whole.variables:
+            assert results[name].values.tobytes() == whole[name].values.tobytes(), name
+    assert [file.name for file in path.parent.iterdir()] == [path.name], "nothing is left beside it"
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing that would be done on the way out is done."""
+
+
+def die_at(place: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Die at the n-th small file that is written, before or after it gets its name; or at the n-th period."""
+    left = [count]
+    real_replace, real_step = os.replace, TokenMarket.step
+
+    def replace(source: Any, target: Any) -> None:
+        left[0] -= 1
+        if not left[0] and place == "before":
+            raise Killed
+        real_replace(source, target)
+        if not left[0] and place == "after":
+            raise Killed
+
+    def step(self: TokenMarket) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+        real_step(self)
+
+    if place == "period":
+        monkeypatch.setattr(TokenMarket, "step", step)
+    else:
+        monkeypatch.setattr(checkpoints.Checkpoint, "discard", lambda self: None)
+        monkeypatch.setattr("tokenflow_sim.ledger.durable.os.replace", replace)
+
+
+@pytest.mark.parametrize(
+    ("place", "count"),
+    [("period", 1), ("period", 2), ("period", 6), ("period", 9), *(("before", n) for n in range(1, 8)),
+     *(("after", n) for n in range(1, 8))],
+)  # fmt: skip
+def test_wherever_a_run_dies_it_goes_on_to_the_same_end(
+    place: str, count: int, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run.nc"
+    with monkeypatch.context() as patch:
+        die_at(place, count, patch)
+        with pytest.raises(Killed):
+            run_resumable(model(), out, every=3)
+    assert not out.exists()
+    run_resumable(model(), out, every=3, resume=True).close()
+    assert_same(out, whole)
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 9, 100])
+def test_how_often_state_is_kept_changes_nothing(every: int, whole: xr.Dataset, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    run_resumable(model(), tmp_path / "run.nc", every=every, progress=lambda *done: told.append(done)).close()
+    assert told == [(number, 9) for number in range(1, 10)]
+    assert_same(tmp_path / "run.nc", whole)
+
+
+def killed_after(periods: int, out: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    with monkeypatch.context() as patch:
+        die_at("period", periods + 1, patch)
+        with pytest.raises(Killed):
+            run_resumable(model(**changes), out, every=2)
+
+
+def test_dying_after_the_output_got_its_name_is_no_loss(
+    whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run.nc"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoint, "discard", lambda self: None)
+        run_resumable(model(), out, every=3).close()
+    assert checkpoints.left_unfinished(out)
+    run_resumable(model(), out, every=3, resume=True).close()
+    assert_same(out, whole)
+
+
+def test_a_finished_run_is_not_played_again(whole: xr.Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "run.nc"
+    run_resumable(model(), out).close()
+    stamp = out.stat().st_mtime_ns
+    again = model()
+    run_resumable(again, out, resume=True).close()
+    assert (again.period, out.stat().st_mtime_ns) == (0, stamp)
+    with pytest.raises(tf.ResultError, match="of another run, and there is nothing to resume"):
+        run_resumable(model(rng=5), out, resume=True)
+
+
+def test_an_unfinished_run_is_neither_lost_nor_mixed_up(
+    whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run.nc"
+    killed_after(5, out, monkeypatch)
+    with pytest.raises(tf.ResultError, match=r"an unfinished run of it is kept .*--resume.*--force"):
+        run_resumable(model(), out)
+    for changes, what in (({"rng": 5}, "seed"), ({"periods": 8}, "scenario"), ({"strategies": None}, "strategies"),
+                          ({"record": ["price"]}, "variables")):  # fmt: skip
+        with pytest.raises(tf.ResultError, match=f"differs in its {what}"):
+            run_resumable(model(**changes), out, resume=True)
+    run_resumable(model(rng=5), out, force=True).close()
+    with tf.load_results(out) as results:
+        assert results.attrs["seed"] == 5
+
+
+def test_the_force_of_a_killed_run_holds_when_it_goes_on(
+    whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run.nc"
+    run_resumable(model(rng=5), out).close()
+    with monkeypatch.context() as patch:
+        die_at("period", 5, patch)
+        with pytest.raises(Killed):
+            run_resumable(model(), out, every=2, force=True)
+    run_resumable(model(), out, resume=True).close()
+    assert_same(out, whole)
+
+
+def test_other_versions_do_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_after(5, tmp_path / "run.nc", monkeypatch)
+    later = model()
+    later.ledger.plan.attrs["versions"] = "{}"
+    with pytest.raises(tf.ResultError, match="differs in its versions"):
+        run_resumable(later, tmp_path / "run.nc", resume=True)
+
+
+@pytest.mark.parametrize("name", ["run.json", "state.pickle", "000000000.npz"])
+def test_a_damaged_file_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run.nc"
+    killed_after(5, out, monkeypatch)
+    (checkpoints.folder_of(out) / name).write_bytes(b"\x80")
+    with pytest.raises(tf.ResultError, match=rf"{name}: cannot be read .*start anew \(--force\)"):
+        run_resumable(model(), out, resume=True)
+
+
+def test_a_run_that_would_fail_again_keeps_nothing(tmp_path: Path) -> None:
+    class Bad(Learner):
+        def offer(self, view: tf.View) -> tf.Offer:
+            offer = super().offer(view)
+            return offer if view.period < 5 else tf.Offer(-offer.price, offer.quantity)
+
+    with pytest.raises(tf.StrategyError):
+        run_resumable(model(strategies={"a": Bad()}), tmp_path / "run.nc", every=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_says_that_it_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupting(Learner):
+        def offer(self, view: tf.View) -> tf.Offer:
+            if view.period == 5:
+                raise KeyboardInterrupt
+            return super().offer(view)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_resumable(model(strategies={"a": Interrupting()}), tmp_path / "run.nc", every=2)
+    assert caught.value.__notes__ == ["what was played up to period 4 is kept: go on with --resume"]
+
+
+def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    class Secretive(Learner):
+        def get_state(self) -> dict[str, Any]:
+            return {"memory": lambda: 0}
+
+    with pytest.raises(tf.ResultError, match=r"the state of the run cannot be kept .*--checkpoint 0"):
+        run_resumable(model(strategies={"a": Secretive()}), tmp_path / "run.nc", every=2)
+
+
+def test_a_full_disk_loses_no_checkpoint(
+    whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, left, real = tmp_path / "run.nc", [4], os.fsync
+
+    def full(file: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device")
+        real(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(tf.ResultError, match=r"the disk is full .* free some space and resume"):
+            run_resumable(model(), out, every=2)
+    assert not [part for part in checkpoints.folder_of(out).iterdir() if part.suffix == ".part"]
+    again = model()
+    run_resumable(again, out, every=2, resume=True).close()
+    assert len(again.datacollector.model_vars["welfare"]) < 9, "it went on"
+    assert_same(out, whole)
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_checkpoints_that_make_no_sense_are_told(every: int, tmp_path: Path) -> None:
+    with pytest.raises(tf.InputError, match="from 1 on"):
+        run_resumable(model(), tmp_path / "run.nc", every=every)
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    with (
+        Lock(tmp_path / "run.nc"),
+        pytest.raises(tf.ResultError, match=f"is being written by process {os.getpid()}"),
+    ):
+        run_resumable(model(), tmp_path / "run.nc")
+
+
+@pytest.mark.long
+def test_kill_9_from_outside_and_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TEXT)
+    words = [
+        sys.executable,
+        "-c",
+        "from tokenflow_sim.cli import main; main()",
+        "run",
+        "tiny.yaml",
+        "--seed",
+        "4",
+    ]
+    words += ["--periods", "400", "--checkpoint", "5", "--out", "run.nc"]
+    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    state = checkpoints.folder_of(tmp_path / "run.nc") / "state.pickle"
+    for _ in range(2400):
+        if state.exists() or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert state.exists(), "it was killed in its midst"
+    assert not (tmp_path / "run.nc").exists()
+    run_resumable(
+        model(periods=400, strategies=None, scenario=tiny()), tmp_path / "run.nc", resume=True
+    ).close()
+    with tf.load_results(tmp_path / "run.nc") as results:
+        same = model(periods=400, strategies=None)
+        same.run()
+        xr.testing.assert_identical(results.load(), same.results())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.nc", "tiny.yaml"]
