@@ -78,9 +78,15 @@ def draw_provider(scene: Scene, axes: list[Axes]) -> None:
     node = str(ds.asset_node.sel(asset=asset).item())
     classes = [str(name) for name in ds.workload.values]
     shade, dash = colours(classes, "workload"), dashes(classes)
+    shown, what = 100 * (offered / cost - 1), "mark-up"
+    if float(abs(shown).max()) < 1e-9:
+        # A strategy of quantities: prices are at cost, and what is offered says all.
+        share = (ds.offer_quantity / plain.offer_quantity).where(plain.offer_quantity > 0)
+        asset = str((share.mean(("period", "workload"))).idxmin("asset").item())
+        shown, what = 100 * share.sel(asset=asset), "quantity offered"
     for name in classes:
-        markup = 100 * (offered / cost - 1).sel(workload=name)
-        lines = markup.values if markup.ndim == 2 else markup.values[:, None]
+        rows = shown.sel(workload=name)
+        lines = rows.values if rows.ndim == 2 else rows.values[:, None]
         for block in range(lines.shape[1]):
             label = name if block == 0 else None
             axes[0].step(hours, lines[:, block], where="mid", color=shade[name], ls=dash[name], label=label)
@@ -90,8 +96,8 @@ def draw_provider(scene: Scene, axes: list[Axes]) -> None:
     axes[2].axhline(0.0, color=GREY, lw=0.8)
     axes[2].plot(hours, gain, color=INK)
     earned = float(plain.profit.sel(provider=scene.subject).sum()) / 1e3
-    axes[0].set_title(f"{scene.subject} plays {scene.name}: mark-up at {node}")
-    axes[0].set_ylabel("over cost, %")
+    axes[0].set_title(f"{scene.subject} plays {scene.name}: {what} of {asset}")
+    axes[0].set_ylabel("over cost, %" if what == "mark-up" else "of capacity, %")
     axes[1].set_title(f"Price at {node}; grey: had it been truthful")
     axes[1].set_ylabel("$/Mtok")
     axes[2].set_title(f"Profit gained over truthful offers, which earn {earned:,.0f} k$")
@@ -133,23 +139,24 @@ def draw_owner(scene: Scene, axes: list[Axes]) -> None:
 
 
 def draw_region(scene: Scene, axes: list[Axes]) -> None:
-    """Draw what is asked for at the region's first node, the price, and what is not served."""
+    """Draw what is asked for at the region's first node, the price, and what waits or is not served."""
     ds, plain, hours = scene.ds, scene.plain, np.arange(scene.ds.sizes["period"])
     node = scene.subject if scene.subject in ds.node.values else str(ds.node.values[0])
     classes = [str(name) for name in ds.workload.values]
-    shade, dash = colours(classes, "workload"), dashes(classes)
+    shade, dash, waits = colours(classes, "workload"), dashes(classes), "backlog" in ds
     for name in classes:
         for one, colour in ((plain, GREY), (ds, shade[name])):
             label = name if one is ds else None
-            for ax, array in zip(axes, (total(one.demand), one.price, total(one.unserved)), strict=True):
+            last = one.backlog / 1e3 if "backlog" in one else 0 * one.price if waits else total(one.unserved)
+            for ax, array in zip(axes, (total(one.demand), one.price, last), strict=True):
                 row = array.sel(node=node, workload=name)
                 ax.plot(hours, row, color=colour, ls=dash[name], lw=1.2 if one is ds else 1.0, label=label)
     axes[0].set_title(f"{scene.subject} plays {scene.name}: demand bid at {node}; grey: inelastic")
     axes[0].set_ylabel("Mtok/s")
     axes[1].set_title("Price")
     axes[1].set_ylabel("$/Mtok")
-    axes[2].set_title("Bid and not served")
-    axes[2].set_ylabel("Mtok/s")
+    axes[2].set_title("Work that waits" if waits else "Bid and not served")
+    axes[2].set_ylabel("1000 Mtok" if waits else "Mtok/s")
     legend(axes[0], len(classes))
 
 
