@@ -261,7 +261,7 @@ def test_kill_9_from_outside_and_the_command_line(tmp_path: Path) -> None:
     words += ["--periods", "400", "--checkpoint", "5", "--out", "run.nc"]
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL)
     state = checkpoints.folder_of(tmp_path / "run.nc") / "state.pickle"
-    for _ in range(2400):
+    for _ in range(12_000):
         if state.exists() or process.poll() is not None:
             break
         time.sleep(0.05)
