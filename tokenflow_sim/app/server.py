@@ -137,7 +137,14 @@ def _prepare(source: str) -> Any:
     app.apps["__default__"].close() if "__default__" in app.apps else None
     app.apps["__default__"] = app.AppScript("tokenflow_sim.app.page:Page")
     warnings.filterwarnings("ignore", category=UserWarning, module="solara.server.starlette")
-    served = LocalAssets(starlette.app, settings.assets.proxy_cache_dir)
+    folder = Path(settings.assets.proxy_cache_dir)
+    if not (folder / "@widgetti").is_dir():
+        warnings.warn(
+            "the page's browser code is not installed and will be fetched from the network;"
+            " to have it here: pip install solara-assets",
+            stacklevel=2,
+        )
+    served = LocalAssets(starlette.app, folder)
     return uvicorn.Server(
         uvicorn.Config(served, log_level="critical", access_log=False, timeout_graceful_shutdown=1)
     )

@@ -11,6 +11,9 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger import load_results
 from tokenflow_sim.ledger.files import FORMAT
 
+_MARKS = {"scenario", "study", "tokenflow_sim_version"}
+"""Attributes that studies leave in their results."""
+
 
 def open_results(source: Path) -> xr.Dataset:
     """Open results of a run or a study; values are read when they are used.
@@ -44,7 +47,7 @@ def open_results(source: Path) -> xr.Dataset:
 def is_study(ds: xr.Dataset) -> bool:
     """Return whether a Dataset says that a study of this package made it."""
     said = str(ds.attrs.get("format", ""))
-    return "tokenflow_sim_version" in ds.attrs or said.startswith("tokenflow_sim")
+    return said.startswith("tokenflow_sim") or not _MARKS.isdisjoint(ds.attrs)
 
 
 def _open_store(source: Path) -> xr.Dataset:
