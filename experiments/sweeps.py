@@ -83,7 +83,7 @@ def main() -> None:
         shown = [
             column
             for column in table
-            if not column.startswith(("markup", "offer_", "lerner", "sold", "profit_"))
+            if not str(column).startswith(("markup", "offer_", "lerner", "sold", "profit_"))
         ]
         print(table[shown].to_string(index=False, float_format=lambda value: f"{value:.4g}"))
         if given.out is not None:

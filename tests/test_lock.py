@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
 def test_what_a_killed_process_left_is_removed_and_nothing_else(target: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    host = files.socket.gethostname()
+    host = socket.gethostname()
     names = {
         f".run.nc.{host}-{dead.pid}-0123abcd.part": False,
         f".run.nc.{host}-{os.getpid()}-0123abcd.part": True,

@@ -25,7 +25,13 @@ CLEARER = Clearer(tiny().market())
 
 
 def model(**changes: Any) -> TokenMarket:
-    given = {"scenario": tiny(), "rng": 4, "periods": 9, "strategies": {"a": Learner()}, "clearer": CLEARER}
+    given: dict[str, Any] = {
+        "scenario": tiny(),
+        "rng": 4,
+        "periods": 9,
+        "strategies": {"a": Learner()},
+        "clearer": CLEARER,
+    }
     return TokenMarket(**given | changes)
 
 

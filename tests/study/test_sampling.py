@@ -35,7 +35,7 @@ def test_text_is_read_as_ranges_and_lists(text: str, values: list[object]) -> No
 def test_python_values_and_distributions_are_taken_as_they_are() -> None:
     assert read_values(range(1, 4)) == [1, 2, 3]
     assert read_values(np.array([0.5, 1.5])) == [0.5, 1.5]
-    assert read_values(7) == [7]  # type: ignore[arg-type]
+    assert read_values(7) == [7]
     assert read_values("uniform(1, 3)") == uniform(1, 3) == read_values(uniform(1, 3))
     assert read_values("loguniform(1e-2,1)") == loguniform(0.01, 1)
     assert read_values("integers(1,6)") == integers(1, 6)

@@ -17,6 +17,7 @@ from tests.study.tiny import tiny
 from tokenflow_sim.ledger import durable
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.study import play as playing
 from tokenflow_sim.study import runner
 from tokenflow_sim.study.sweep import Sweep, load_sweep, sweep
 
@@ -48,7 +49,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make the study die, as by kill -9, when it begins its n-th run."""
 
     def after(count: int) -> None:
-        left, real = [count], runner.play
+        left, real = [count], playing.play
 
         def mortal(*given: Any) -> Any:
             if not left[0]:
@@ -85,7 +86,7 @@ def test_each_run_is_that_of_a_single_model(kept: Sweep) -> None:
     model = TokenMarket(tiny(), rng=1, overrides=changes)
     model.run()
     for name in ("price", "profit", "welfare"):
-        np.testing.assert_array_equal(kept.dataset[name].sel(**changes, seed=1), model.results()[name])
+        np.testing.assert_array_equal(kept.dataset[name].sel({**changes, "seed": 1}), model.results()[name])
 
 
 def test_points_meet_the_same_random_numbers_and_seeds_do_not(kept: Sweep) -> None:
@@ -113,8 +114,8 @@ def test_the_table_has_a_row_a_run(kept: Sweep) -> None:
         (table["demand.scale"] == 3.0) & (table["market.opex_adder"] == 10) & (table["seed"] == 1)
     ].iloc[0]
     where = {"demand.scale": 3.0, "market.opex_adder": 10, "seed": 1}
-    assert row["mean_price[chat]"] == float(kept.dataset["mean_price"].sel(**where, workload="chat"))
-    assert row["profit_rate[a]"] == float(kept.dataset["profit_rate"].sel(**where, provider="a"))
+    assert row["mean_price[chat]"] == float(kept.dataset["mean_price"].sel({**where, "workload": "chat"}))
+    assert row["profit_rate[a]"] == float(kept.dataset["profit_rate"].sel({**where, "provider": "a"}))
 
 
 def test_attributes_tell_how_to_make_it_again(kept: Sweep) -> None:
@@ -294,7 +295,16 @@ def test_stores_that_cannot_be_read_are_told(tmp_path: Path, written: Path) -> N
     damaged["metadata"][".zattrs"]["format_version"] = 99
     (tmp_path / "new.zarr").mkdir()
     (tmp_path / "new.zarr" / ".zmetadata").write_text(json.dumps(damaged))
-    for name in (".zgroup", "node", "seed", "period", "provider", "workload", "demand.scale", "market.opex_adder"):
+    for name in (
+        ".zgroup",
+        "node",
+        "seed",
+        "period",
+        "provider",
+        "workload",
+        "demand.scale",
+        "market.opex_adder",
+    ):
         (tmp_path / "new.zarr" / name).symlink_to(written / name)
     with pytest.raises(tf.ResultError, match="has format version 99"):
         load_sweep(tmp_path / "new.zarr")

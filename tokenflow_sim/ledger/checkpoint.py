@@ -111,9 +111,8 @@ class Checkpoint:
 
     def _is_output_of_this_run(self, must: bool) -> bool:
         with load_results(self.path) as results:
-            same = len(results.period) > 0 and _head_of(results.attrs, list(results.data_vars)) == _head(
-                self.plan
-            )
+            found = _head_of(results.attrs, [str(name) for name in results.data_vars])
+        same = found == _head(self.plan)
         if must and not same:
             raise ResultError(
                 f"{self.path}: is there already, of another run, and there is nothing to resume; choose another name,"

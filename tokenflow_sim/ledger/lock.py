@@ -62,7 +62,8 @@ class Lock:
                 raise
             os.close(file)
         os.ftruncate(file, 0)
-        os.pwrite(file, json.dumps(_self()).encode(), 0)
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, json.dumps(_self()).encode())
         return file
 
     def _hold(self, file: int) -> None:
@@ -135,7 +136,8 @@ def _self() -> dict[str, Any]:
 
 def _read(file: int) -> dict[str, Any]:
     try:
-        found = json.loads(os.pread(file, 4096, 0) or b"{}")
+        os.lseek(file, 0, os.SEEK_SET)
+        found = json.loads(os.read(file, 4096) or b"{}")
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from tokenflow_sim.study.local import ATTEMPTS, dumps
 from tokenflow_sim.study.play import Answer, Job, Shared, dump_answer, play
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 AHEAD = 3
 """Jobs per thread of the cluster that the scheduler holds at once; more would only wait in its memory."""
@@ -34,21 +35,27 @@ def connect(address: str, timeout: float = 10.0) -> Client:
         If Dask is not installed, or there is no scheduler.
     """
     try:
-        from distributed import Client
+        distributed = _distributed()
     except ImportError as error:
         raise ResultError(
             f'a cluster needs Dask ({error}); install it: pip install "tokenflow-sim[study]"'
         ) from error
     try:
-        return Client(address, timeout=timeout, set_as_default=False)
+        client: Client = distributed.Client(address, timeout=timeout, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ResultError(
             f"{address}: no scheduler answers there ({error}); start one with `dask scheduler`, and workers with"
             f" `dask worker {address} --nthreads 1`"
         ) from error
+    return client
 
 
-def play_on_cluster(client: Client, shared: Shared, jobs: Sequence[Job]) -> Iterator[Answer]:
+def _distributed() -> Any:
+    """Import Dask's scheduler, which carries no types."""
+    return importlib.import_module("distributed")
+
+
+def play_on_cluster(client: Any, shared: Shared, jobs: Sequence[Job]) -> Iterator[Answer]:
     """Play jobs on a Dask cluster; answers come as they are ready.
 
     Notes
@@ -62,14 +69,12 @@ def play_on_cluster(client: Client, shared: Shared, jobs: Sequence[Job]) -> Iter
     ResultError
         If the scheduler is lost.
     """
-    from distributed import as_completed
-
     batch = uuid.uuid4().hex[:8]
     common = client.submit(pickle.loads, dumps(shared), key=f"tokenflow-shared-{batch}")
     waiting = iter(jobs)
     running: dict[Any, Job] = {}
 
-    def submit(job: Job) -> Future:
+    def submit(job: Job) -> Any:
         future = client.submit(
             _play, common, dumps(job), key=f"tokenflow-run-{batch}-{job.position}", pure=False
         )
@@ -77,7 +82,9 @@ def play_on_cluster(client: Client, shared: Shared, jobs: Sequence[Job]) -> Iter
         return future
 
     threads = max(1, sum(client.nthreads().values()))
-    futures = as_completed([submit(job) for job, _ in zip(waiting, range(AHEAD * threads), strict=False)])
+    futures = _distributed().as_completed(
+        [submit(job) for job, _ in zip(waiting, range(AHEAD * threads), strict=False)]
+    )
     for future in futures:
         job = running.pop(future.key)
         answer = _answer(future, job)
@@ -93,9 +100,7 @@ def _play(shared: Shared, packed: bytes) -> bytes:
     return dump_answer(play(shared, pickle.loads(packed)))
 
 
-def _answer(future: Future, job: Job) -> Answer:
-    from distributed import KilledWorker
-
+def _answer(future: Any, job: Job) -> Answer:
     if future.status == "cancelled":
         raise ResultError(
             "the scheduler of the cluster is gone, or forgot the study; what was finished is kept where it has an"
@@ -103,7 +108,7 @@ def _answer(future: Future, job: Job) -> Answer:
         )
     if future.status == "error":
         error = future.exception()
-        if isinstance(error, KilledWorker):
+        if isinstance(error, _distributed().KilledWorker):
             message = f"the workers that played it died {ATTEMPTS} times or more ({error})".partition("\n")[0]
             return Answer(job.position, None, "LostWorker", message)
         return Answer(job.position, None, type(error).__name__, f"on a worker of the cluster: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import queue
@@ -44,7 +45,7 @@ def cores() -> int:
 def dumps(value: object) -> bytes:
     """Pickle by cloudpickle where that is installed: it also takes what a notebook or script defines."""
     try:
-        import cloudpickle
+        cloudpickle: Any = importlib.import_module("cloudpickle")
     except ImportError:
         return pickle.dumps(value)
     packed: bytes = cloudpickle.dumps(value)

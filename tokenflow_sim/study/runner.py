@@ -137,7 +137,7 @@ def run_tasks[T](
         return _run(tasks, reduce, record, progress, workers, client, None)
     from tokenflow_sim.study.store import FolderStore
 
-    kept: Store[T] = FolderStore(store) if isinstance(store, (str, Path)) else store
+    kept: Store[T] = FolderStore[T](store) if isinstance(store, (str, Path)) else store
     with kept:
         kept.open(tasks)
         return _run(tasks, reduce, record, progress, workers, client, kept)

@@ -22,8 +22,15 @@ CERTAIN = frozenset({"InfeasibleError", "CertificateError", "StrategyError", "Sc
 class Store[T](Protocol):
     """Keeps what runs brought; entering it holds it for this process."""
 
-    results: Mapping[int, T]
-    failures: Sequence[Failure]
+    @property
+    def results(self) -> Mapping[int, T]:
+        """What finished runs brought, by position, or None where the store has it elsewhere."""
+        ...
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """The runs that failed and would fail again."""
+        ...
 
     def __enter__(self) -> Self:
         """Hold it."""

@@ -131,7 +131,7 @@ def _draw(ax: Axes, panel: xr.DataArray, x: str, along: str, others: list[str]) 
     ax.set_xlim(*(_edges(across)))
 
 
-def _edges(across: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+def _edges(across: np.ndarray) -> tuple[float, float]:
     low, high = float(across.min()), float(across.max())
     room = 0.03 * (high - low) or 0.5
     return low - room, high + room
