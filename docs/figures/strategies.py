@@ -98,6 +98,8 @@ def draw_provider(scene: Scene, axes: list[Axes]) -> None:
     earned = float(plain.profit.sel(provider=scene.subject).sum()) / 1e3
     axes[0].set_title(f"{scene.subject} plays {scene.name}: {what} of {asset}")
     axes[0].set_ylabel("over cost, %" if what == "mark-up" else "of capacity, %")
+    if what != "mark-up":
+        axes[0].set_ylim(0.0, 110.0)
     axes[1].set_title(f"Price at {node}; grey: had it been truthful")
     axes[1].set_ylabel("$/Mtok")
     axes[2].set_title(f"Profit gained over truthful offers, which earn {earned:,.0f} k$")

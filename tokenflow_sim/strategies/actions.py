@@ -169,4 +169,5 @@ def draw(probability: Floats, rng: np.random.Generator) -> Ints:
     """Draw one arm for each row of probabilities, dims (group, arm), by inversion."""
     ladder = np.cumsum(probability, axis=1)
     point = rng.random(len(probability)) * ladder[:, -1]
-    return np.minimum((ladder <= point[:, None]).sum(axis=1), probability.shape[1] - 1)
+    drawn: Ints = np.minimum((ladder <= point[:, None]).sum(axis=1), probability.shape[1] - 1)
+    return drawn

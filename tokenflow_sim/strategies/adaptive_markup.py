@@ -51,7 +51,7 @@ class AdaptiveMarkup(Strategy):
     def __init__(
         self,
         markup: float = 0.1,
-        step: float = 0.15,
+        step: float = 0.25,
         highest: float = 10.0,
         hold: int = 1,
         by: By = "provider",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenflow_sim.strategies.actions import marked_up, within
 from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
@@ -57,7 +58,7 @@ class CapacityWithholding(Strategy):
         )
         return Offer(marked_up(view.cost, self.markup), quantity)
 
-    def _pays(self, view: View) -> Floats:
+    def _pays(self, view: View) -> NDArray[np.bool_]:
         """Say for each class whether the last price was high enough."""
         if self.above == 0.0:
             return np.ones(len(view.workloads), dtype=bool)
@@ -65,7 +66,8 @@ class CapacityWithholding(Strategy):
             return np.zeros(len(view.workloads), dtype=bool)
         there = (view.capacity > 0) & (view.cost > 0)
         ratio = np.divide(view.last_price, view.cost, out=np.zeros_like(view.cost), where=there)
-        return ratio.sum(axis=0) >= self.above * np.maximum(there.sum(axis=0), 1)
+        high: NDArray[np.bool_] = ratio.sum(axis=0) >= self.above * np.maximum(there.sum(axis=0), 1)
+        return high
 
 
 def keep_cheapest(cost: Floats, capacity: Floats, share: float) -> Floats:

@@ -97,7 +97,7 @@ class PivotalMarkup(Strategy):
             return residual_supply_index(view.last_market, view.name)
         asked = view.history.demand[-1].sum(axis=0)
         shown = np.zeros_like(asked) if self.shown is None else self.shown
-        return np.divide(shown, asked, out=np.full_like(asked, np.inf), where=asked > 0)
+        return _ratio(shown, asked)
 
     def learn(self, receipt: Receipt) -> None:
         """Remember what service was worth where some was lost, and what rivals have been seen to serve."""
@@ -142,4 +142,11 @@ def residual_supply_index(market: Market, provider: str) -> Floats:
         use = np.divide(drawn, weight, out=np.zeros_like(drawn), where=weight > 0)
         demand = np.full_like(demand, float(use @ demand))
         supply = np.full_like(demand, float(arrays.power_limit[rival].sum()))
-    return np.divide(supply, demand, out=np.full_like(demand, np.inf), where=demand > 0)
+    return _ratio(supply, demand)
+
+
+def _ratio(supply: Floats, demand: Floats) -> Floats:
+    """Return supply over demand, infinite where nothing is asked for."""
+    ratio = np.full_like(demand, np.inf)
+    np.divide(supply, demand, out=ratio, where=demand > 0)
+    return ratio

@@ -20,8 +20,8 @@ _HEAD = f"""# Strategies
 
 {_MADE.format("the docstrings in tokenflow_sim/strategies/")}
 
-One page for each strategy that comes with the package: what it does, its formula, source and parameters, and a figure of
-it at work. A scenario names it, `strategy: {{name: fixed_markup, markup: 0.2}}`; so do
+One page for each strategy that comes with the package: what it does, its formula, source and parameters, and a figure
+of it at work. A scenario names it, `strategy: {{name: fixed_markup, markup: 0.2}}`; so do
 `TokenMarket(..., strategies={{"atlas": "fixed_markup"}})` and `--set providers.atlas.strategy.name=fixed_markup`.
 `tokenflow list strategies` lists them. How to [write one of your own](../../how-to/own-strategy.md).
 """
