@@ -61,7 +61,7 @@ def test_what_a_node_sends_stands_at_the_price_there(clearing: tf.Clearing) -> N
         for there, amount in zip(sent.destination.values, sent.values, strict=True)
     }
     assert {name: drawn[name] for name in wanted} == wanted
-    assert "sent away" in ax.get_title(loc="right")
+    assert "sent away" in ax.get_xlabel()
 
 
 def test_the_merit_order_draws_blocks_one_by_one() -> None:

@@ -84,8 +84,8 @@ def dispatch_map(
     sheet.draw(ax_, traffic)
     drawn.entries = legend_entries(results, shown, sheet, bool(traffic.full.any()))
     drawn.legend()
-    when = "mean of the run" if period is None and len(results.time.periods) > 1 else results.time.name(0)
-    head(ax_, f"Processing and flows, {when}", " ")
+    when = "Mean of the run" if period is None and len(results.time.periods) > 1 else results.time.name(0)
+    head(ax_, when[:1].upper() + when[1:], " ")
     named = sheet.name_nodes(ax_, traffic)
     head(ax_, ax_.get_title(loc="left"), remark(sheet, named))
     return drawn.figure
@@ -157,4 +157,4 @@ def legend_entries(results: Results, shown: list[str], sheet: Sheet, any_full: b
 def remark(sheet: Sheet, named: int) -> str:
     """Say what the largest pie stands for, and how many nodes have no name for want of room."""
     words = f"largest pie {text.number(sheet.most_processing)} Mtok/s"
-    return words if named == len(sheet.nodes) else f"{words}; {named} of {len(sheet.nodes)} nodes named"
+    return words if named == len(sheet.nodes) else f"{words}; {named} of {len(sheet.nodes)} named"

@@ -77,14 +77,15 @@ def links(results: Results, *, most: int = 24, columns: Columns = 1, ax: OneOrMo
                 fontsize=6.0, annotation_clip=False,
             )  # fmt: skip
     in_use = int(np.count_nonzero(mean))
-    some = f", {len(used)} of {in_use} in use" if in_use > len(used) else ""
-    head(ax_, f"Links{some}", "% of time full" if count > 1 and full_share.any() else "")
+    head(ax_, f"{len(used)} of {in_use} links" if in_use > len(used) else "Links in use")
     ax_.set_xlabel("Share of capacity in use [%]")
     if not len(used):
         say_nothing_happened(ax_, "no link was used")
         ax_.set_yticks([])
         return drawn.figure
     drawn.entries = bar_entries(bool(full_share[used].any()))
+    if count > 1 and full_share[used].any():
+        drawn.entries["full; % of the time at the right"] = drawn.entries.pop("full")
     if count > 1:
         drawn.entries["range over time"] = Line2D([], [], color=INK, linewidth=0.5)
     drawn.legend()
@@ -94,14 +95,11 @@ def links(results: Results, *, most: int = 24, columns: Columns = 1, ax: OneOrMo
 def share_bars(
     ax: Axes, names: list[str], share: Floats, full: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> None:
-    """Draw shares as bars, one a row, the first on top; full links are darker and hatched."""
+    """Draw shares as bars, one a row, the first on top; full links are darker."""
     for row, (size, is_full) in enumerate(zip(share, full, strict=True)):
-        look = (
-            {"color": FULL_COLOUR, "hatch": "////", "edgecolor": "white"}
-            if is_full
-            else {"color": FREE_COLOUR}
+        ax.barh(
+            row, 100 * float(size), height=0.72, linewidth=0, color=FULL_COLOUR if is_full else FREE_COLOUR
         )
-        ax.barh(row, 100 * float(size), height=0.72, linewidth=0, **look)
     ax.set_ylim(max(len(names), 1) - 0.4, -0.6)
     ax.set_yticks(range(len(names)), names, fontsize=6.5)
     ax.tick_params(axis="y", length=0)

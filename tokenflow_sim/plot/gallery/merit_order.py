@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -80,7 +81,7 @@ def merit_order(
     price = float(results["price"].values[0, i, k])
     served = sum(bar.used for bar in bars)
 
-    drawn = panels(1, ax, columns, figure="merit_order", height=2.2)
+    drawn = panels(1, ax, columns, figure="merit_order", height=2.3)
     ax_ = drawn.axes[0]
     colour = colours(results.providers, "provider")
     named = [bar.label for bar in sorted(supply, key=lambda bar: -bar.quantity)]
@@ -100,9 +101,10 @@ def merit_order(
     )
     ax_.set_xlim(0.0, max(1.04 * sum(bar.quantity for bar in bars), served * 1.04) or 1.0)
     when = f", {results.time.name(0)}" if period is not None else ""
-    head(ax_, f"{text.name(classes[k])} at {text.name(nodes[i])}{when}", _remark(results, i, k, price, sent))
+    head(ax_, f"{text.name(classes[k])} at {text.name(nodes[i])}{when}", f"price {text.number(price)}")
     dress_value(ax_, text.labelled("Price", str(results.attrs("price")["units"])), from_zero=True)
-    ax_.set_xlabel(text.labelled("Quantity", str(results.attrs("dispatch")["units"])))
+    balance = "\n".join(wrap(_balance(results, i, k, sent), 50 if columns == 1 else 110))
+    ax_.set_xlabel(f"{text.labelled('Quantity', str(results.attrs('dispatch')['units']))}\n{balance}")
     ax_.xaxis.set_major_formatter(text.TickNumbers())
     drawn.entries = {text.name(name): Patch(facecolor=fill, linewidth=0) for name, fill in fills.items()}
     if any(bar.label not in fills for bar in supply):
@@ -182,9 +184,8 @@ def _draw(ax: Axes, bars: list[_Bar], fills: dict[str, str], price: float) -> No
     ax.update_datalim([(0.0, 0.0), (start, top)])
 
 
-def _remark(results: Results, i: int, k: int, price: float, sent: list[_Bar]) -> str:
-    """Say the price, how much demand comes from elsewhere, and how much is unserved."""
-    unit = results.attrs("dispatch")["units"]
+def _balance(results: Results, i: int, k: int, sent: list[_Bar]) -> str:
+    """Say how much demand is the node's own, how much comes from and goes elsewhere, and how much is unserved."""
     demand, unserved = (float(results[name].values[0, i, k]) for name in ("demand", "unserved"))
     node = results.names("node", "price")[i]
     arrived = sum(
@@ -194,8 +195,8 @@ def _remark(results: Results, i: int, k: int, price: float, sent: list[_Bar]) ->
         )
         if there == node
     )
-    words = [f"price {text.number(price)}", f"own demand {text.number(demand)}"]
+    words = [f"own demand {text.number(demand)}"]
     words += [f"sent here {text.number(arrived)}"] if arrived > 0 else []
     words += [f"sent away {text.number(sum(bar.used for bar in sent))}"] if sent else []
     words += [f"unserved {text.number(unserved)}"] if unserved > NOISE * demand else []
-    return f"{', '.join(words)} {text.plain(unit)}"
+    return ", ".join(words)

@@ -79,7 +79,8 @@ def offers(
     named = sorted(np.argsort(-quantity.sum(axis=(0, 2)), kind="stable")[: MOST_NAMED["provider"]].tolist())
     colour, dash = colours(names, "provider"), dashes(names)
 
-    height = 1.15 if columns == 2 else max(0.7, 1.1 - 0.1 * len(shown))
+    height = 1.15 if columns == 2 else max(0.65, 1.25 - 0.1 * len(shown))
+    ticks = 4 if columns == 2 else 2
     drawn = panels(2 * len(shown), ax, columns, figure="offers", height=height)
     for place, name in enumerate(shown):
         k = classes.index(name)
@@ -95,9 +96,9 @@ def offers(
         head(left, f"{text.name(name)}: offers")
         head(right, f"{text.name(name)}: mark-ups")
         dress_value(
-            left, text.labelled("Offer price", str(results.attrs("offer_price")["units"]), wrap=16), ticks=4
+            left, text.labelled("Offer price", str(results.attrs("offer_price")["units"]), wrap=16), ticks=ticks
         )
-        dress_value(right, text.labelled("Mark-up", "%"), ticks=4)
+        dress_value(right, text.labelled("Mark-up", "%"), ticks=ticks)
         tops = np.column_stack([market[:, k], offer[:, named, k]])
         if np.isfinite(tops).any():
             cut_peaks(left, time, np.nanmax(tops, axis=1, initial=0.0), cut=cut)
