@@ -83,7 +83,7 @@ def test_everybody_sees_the_last_market_as_it_was_submitted() -> None:
     for agent in agents(made):
         # The very object that was cleared: publishing costs nothing.
         assert [id(market) for market in agent.strategy.seen] == [id(None), *map(id, cleared[:3])]
-    seen = made.providers["rival"].strategy.seen[3]
+    seen = agents(made)[1].strategy.seen[3]
     mine = np.array(seen.layout.provider) == "atlas"
     cost = made.settings.compiled.state(2).true_cost
     np.testing.assert_allclose(seen.arrays.offer_price[mine, :, 0], 1.2 * cost[mine])
@@ -96,7 +96,7 @@ def test_what_is_published_cannot_be_written_to() -> None:
     assert market is not None
     assert not any(array.flags.writeable for _, array in market.arrays.items())
     with pytest.raises(AttributeError, match="frozen"):
-        market.hours = 2.0  # type: ignore[misc]
+        market.hours = 2.0
 
 
 def test_a_market_that_keeps_offers_secret_shows_nobody_any() -> None:

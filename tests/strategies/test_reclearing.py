@@ -12,6 +12,7 @@ import pytest
 import tokenflow_sim as tf
 from tests.strategies.oligopoly import oligopoly, play
 from tokenflow_sim.errors import StrategyError
+from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.best_response import BestResponse
 from tokenflow_sim.strategies.cournot import Cournot
 from tokenflow_sim.strategies.fictitious_play import FictitiousPlay, average
@@ -58,7 +59,7 @@ class Recorder(tf.Strategy):
         self.profits.append(float(receipt.profit.sum()))
 
 
-def recorded(other: tf.Strategy | None = None, **overrides: Any) -> Recorder:
+def recorded(other: tf.Strategy | None = None, overrides: dict[str, Any] | None = None) -> Recorder:
     """Return what atlas saw in a run of the two sites."""
     model = tf.TokenMarket(
         tf.Scenario.from_yaml(TWO_SITES),
@@ -101,7 +102,7 @@ def test_several_markets_count_alike() -> None:
 
 
 def test_what_cannot_be_cleared_earns_minus_infinity() -> None:
-    view = recorded(**{"market.must_serve": True, "demand.scale": 0.3}).views[1]
+    view = recorded(overrides={"market.must_serve": True, "demand.scale": 0.3}).views[1]
     assert view.last_market is not None
     assert Rehearsal(view, [view.last_market]).trial(view.cost, view.capacity).profit >= 0
     crowded = view.last_market.arrays.demand * 1000
@@ -182,7 +183,7 @@ def test_average_markets_weigh_prices_by_quantity() -> None:
     [BestResponse(markup=0.4), FictitiousPlay(markup=0.4), Cournot(start=0.7), SupplyFunction(2, slope=0.4)],
 )
 def test_secret_offers_leave_the_first_offer(strategy: tf.Strategy) -> None:
-    views = recorded(strategy, **{"market.publish_offers": False}).views
+    views = recorded(strategy, {"market.publish_offers": False}).views
     offers = [strategy.offer(view) for view in views]
     for view, offer in zip(views, offers, strict=True):
         np.testing.assert_allclose(
@@ -231,7 +232,7 @@ def test_forecasts_never_offer_under_cost() -> None:
     np.testing.assert_array_equal(offered, 1.0)
 
 
-def offers_on(strategy: PriceForecast, prices: Sequence[float]) -> np.ndarray:  # type: ignore[type-arg]
+def offers_on(strategy: PriceForecast, prices: Sequence[float]) -> Floats:
     """Return what a strategy offers before each of some prices, at a cost of 1 $/Mtok."""
     view = recorded().views[0]
     view = replace(view, cost=np.ones((2, 2)))
