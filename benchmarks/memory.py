@@ -64,7 +64,9 @@ def measured(job: str, path: Path, periods: int) -> dict[str, float]:
 def main() -> None:
     """Measure everything, and write the section of the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("path", nargs="?", type=Path, help="where the year's file goes, a temporary one by default")
+    parser.add_argument(
+        "path", nargs="?", type=Path, help="where the year's file goes, a temporary one by default"
+    )
     parser.add_argument("--periods", type=int, default=YEAR, help="how long the year is")
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Container, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,10 +14,34 @@ _PACKAGES = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "scipy", "xarray")
 
 
 class Table:
-    """Rows by name, columns by what was measured."""
+    """Rows by name, columns by what was measured.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    targets : mapping, optional
+        What is aimed at, by row and column: at most, or at least where the row is among `larger_is_better`.
+    larger_is_better : container of str, optional
+        Names of rows.
+    """
+
+    def __init__(
+        self, targets: Mapping[str, Mapping[str, float]] | None = None, larger_is_better: Container[str] = ()
+    ) -> None:
         self.rows: dict[str, dict[str, str]] = {}
+        self.targets, self.larger_is_better = targets or {}, larger_is_better
+        self.verdicts: list[tuple[bool, str]] = []
+
+    def ratio(self, row: str, column: str, value: float) -> None:
+        """Fill one cell with a number, beside what is aimed at."""
+        text = f"{value:.0f}" if value >= 20 else f"{value:.2f}"
+        target = self.targets.get(row, {}).get(column)
+        if target is not None:
+            larger = row in self.larger_is_better
+            met = value >= target if larger else value <= target
+            text += f" ({'≥' if larger else '≤'} {target:g})"
+            self.verdicts.append((met, f"{row}, {column}: {text}"))
+            text = text if met else f"**{text}**"
+        self.set(row, column, text)
 
     def set(self, row: str, column: str, text: str) -> None:
         """Fill one cell."""
