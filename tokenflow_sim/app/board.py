@@ -24,8 +24,10 @@ def Board(session: Session) -> None:
     _ = session.tick.value
     sides = session.active
     looks = [look(side.variant.results(), session.node.value) for side in sides]
-    if len(sides) == 2:
-        with solara.Div(classes=["tf-card"]):
+    # What comes and goes has a place of its own: were others moved, their widgets would be made anew, and a click
+    # that is under way would be lost.
+    with solara.Div(classes=["tf-card"] if len(sides) == 2 else []):
+        if len(sides) == 2:
             Differences(looks[0], looks[1])
     with solara.Div(classes=["tf-two" if len(sides) == 2 else "tf-one"]):
         scales = [
@@ -70,19 +72,22 @@ def View(
     ds = seen.ds
     scenario = side.variant.settings
     on = solara.use_memo(lambda: None if scenario is None else atlas.ground(scenario), [id(scenario)])
-    if side.variant.error:
-        solara.Error(side.variant.error)
+    with solara.Div():
+        if side.variant.error:
+            solara.Error(side.variant.error)
     if scenario is None or on is None:
         return
-    if narrow:
-        solara.HTML("h3", f"{side.name}: {scenario.name}", classes=["tf-name"])
+    with solara.Div():
+        if narrow:
+            solara.HTML("h3", f"{side.name}: {scenario.name}", classes=["tf-name"])
     workloads = list(scenario.workloads)
     workload = session.workload.value if session.workload.value in workloads else workloads[0]
     last = -1 if ds is None else ds.sizes["period"] - 1
     period = last if session.period.value is None else min(session.period.value, last)
     node = session.node.value if session.node.value in scenario.nodes else next(iter(scenario.nodes))
-    if ds is not None:
-        Numbers(series.key_figures(ds))
+    with solara.Div():
+        if ds is not None:
+            Numbers(series.key_figures(ds))
     with solara.Div(classes=["tf-top" if not narrow else "tf-stack"]):
         with solara.Div(classes=["tf-card"]):
             with solara.Row(classes=["tf-row"]):

@@ -102,8 +102,9 @@ def Controls(session: Session, checked: list[Checked]) -> None:
 
     def reset() -> None:
         session.period.set(None)
-        for side, found in zip(sides, checked, strict=True):
-            side.apply(found, side.edits.value)
+        for side in sides:
+            # What stands in the fields now, which may be newer than what was drawn last.
+            side.apply(check(side.edits.value), side.edits.value)
         session.look()
 
     running = "running" in states
@@ -121,21 +122,24 @@ def Controls(session: Session, checked: list[Checked]) -> None:
         with solara.Div(classes=["tf-status"], attributes={"role": "status"}):
             for side in sides:
                 solara.Text(_status(side, len(sides) > 1))
-        if session.period.value is not None:
-            solara.Button(
-                f"Period {session.period.value} (back to the last)",
-                text=True,
-                on_click=lambda: session.period.set(None),
-            )
+        with solara.Div():
+            if session.period.value is not None:
+                solara.Button(
+                    f"Period {session.period.value}: back to the last",
+                    text=True,
+                    on_click=lambda: session.period.set(None),
+                )
         solara.Switch(label="Two variants", value=session.both)
         for side in sides:
             Saving(side, side.variant.settings, len(sides) > 1, played=side.variant.period > 0)
-    if faulty:
-        solara.Error(
-            "The settings have faults, told beside their fields. They take effect once mended.", dense=True
-        )
-    elif waiting:
-        solara.Warning("Settings were changed: they take effect with Reset.", dense=True)
+    with solara.Div():
+        if faulty:
+            solara.Error(
+                "The settings have faults, told beside their fields. They take effect once mended.",
+                dense=True,
+            )
+        elif waiting:
+            solara.Warning("Settings were changed: they take effect with Reset.", dense=True)
 
 
 def _status(side: Side, named: bool) -> str:

@@ -61,8 +61,9 @@ def mean_and_half(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray | Non
     if array.sizes[REPLICATION] < 2:
         return mean, None
     spread = array.std(REPLICATION, ddof=1, skipna=True)
-    quantile = student.ppf(0.5 + CONFIDENCE / 2, np.maximum(count - 1, 1))
-    return mean, (quantile * spread / np.sqrt(np.maximum(count, 1))).where(count > 1)
+    many = count.clip(min=2)
+    quantile = xr.DataArray(student.ppf(0.5 + CONFIDENCE / 2, many - 1), many.coords, many.dims)
+    return mean, (quantile * spread / many**0.5).where(count > 1)
 
 
 def _notes(ds: xr.Dataset) -> Iterator[Block]:
