@@ -185,7 +185,9 @@ class Layout:
         dressed = xr.Variable(template.dims, values.reshape(template.shape), template.attrs, fastpath=True)
         # What DataArray.copy(data=...) ends in, without its copying and checking of every coordinate, which would
         # cost more than clearing a small market does.
-        return template._replace(dressed, coords=dict(template._coords))
+        return xr.DataArray(
+            dressed, dict(template._coords), name=variable.name, indexes=template._indexes, fastpath=True
+        )
 
     def _template(self, variable: Variable) -> xr.DataArray:
         """Make an empty array with all labels: aligning coordinates anew costs ten times what copying them does."""

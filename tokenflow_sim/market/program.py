@@ -175,7 +175,9 @@ class Program:
         """Return what some columns add to every row, dims (program, row), at given values (program, column)."""
         added = self.coefficient.take(columns, axis=0) * values[:, :, None]
         width = self.rows + 1
-        place = self.met.take(columns, axis=0) + (np.arange(len(values)) * width)[:, None, None]
+        place = self.met.take(columns, axis=0)
+        if len(values) > 1:
+            place = place + (np.arange(len(values)) * width)[:, None, None]
         return np.bincount(place.ravel(), added.ravel(), len(values) * width).reshape(-1, width)[:, :-1]
 
     def reduced_costs(self, costs: Floats, duals: Floats) -> Floats:
