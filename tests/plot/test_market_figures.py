@@ -233,7 +233,7 @@ def test_price_changes_are_ranked_and_told_in_per_cent(day: xr.Dataset) -> None:
 
 
 def test_peaks_are_cut_off_and_told(day: xr.Dataset) -> None:
-    peak = day.period[int(day.profit.max("provider").argmax())]
+    peak = day.period[int(day.profit.max("provider").argmax("period"))]
     spiky = day.assign(profit=day.profit.where(day.period != peak, day.profit * 40))
     left = tf.plot.profits(spiky).axes[0]
     (told,) = left.texts
