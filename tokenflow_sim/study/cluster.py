@@ -82,9 +82,8 @@ def play_on_cluster(client: Any, shared: Shared, jobs: Sequence[Job]) -> Iterato
         return future
 
     threads = max(1, sum(client.nthreads().values()))
-    futures = _distributed().as_completed(
-        [submit(job) for job, _ in zip(waiting, range(AHEAD * threads), strict=False)]
-    )
+    first = [submit(job) for job, _ in zip(waiting, range(AHEAD * threads), strict=False)]
+    futures = _distributed().as_completed(first, loop=client.loop)  # the client need not be the default one
     for future in futures:
         job = running.pop(future.key)
         answer = _answer(future, job)
