@@ -47,8 +47,10 @@ def merit_order(
     ----------
     ds : Dataset or Clearing
         Results of a run, or of a single clearing.
-    node, workload : str, optional
-        By default those with the largest payment.
+    node : str, optional
+        By default the one with the largest payment.
+    workload : str, optional
+        By default the class with the node's largest payment.
     period : int, optional
         By default the one with the largest payment for the class at the node.
     columns : {1, 2}
