@@ -82,9 +82,8 @@ class Clearing:
             differs = "its labels or incidence"
         else:
             mine, theirs = dict(cleared.arrays.items()), dict(market.arrays.items())
-            names = [
-                name for name in {**mine, **theirs} if not np.array_equal(mine.get(name), theirs.get(name))
-            ]
+            common = [name for name in mine if name in theirs and np.array_equal(mine[name], theirs[name])]
+            names = [name for name in {**mine, **theirs} if name not in common]
             differs = ", ".join(names)
         fault = Fault(f"differs from the market that this clearing is of in {differs}; use clearing.market")
         raise MarketError([fault], "market")
