@@ -15,7 +15,7 @@ from tests.plot.places import placed
 
 
 def test_a_film_has_a_frame_a_period_and_moves(tmp_path: Path, day: xr.Dataset) -> None:
-    path = tf.plot.animate(placed(day), tmp_path / "day.gif", slice(5, 7), dpi=40, rate=2.0)
+    path = tf.plot.animate(placed(day), tmp_path / "day.gif", slice(5, 7), dpi=40, rate=2)
     with Image.open(path) as film:
         assert film.n_frames == 3
         assert film.info["duration"] == 500

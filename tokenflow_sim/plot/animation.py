@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
@@ -31,7 +32,7 @@ def animate(
     *,
     workload: str | list[str] | None = None,
     places: PlacesLike | None = None,
-    rate: float = 4.0,
+    rate: int = 4,
     dpi: int = 110,
     most: int = 10,
 ) -> Path:
@@ -52,7 +53,7 @@ def animate(
         The classes to draw; all by default.
     places : Scenario, Dataset or mapping, optional
         Where to take coordinates from; see `dispatch_map`.
-    rate : float
+    rate : int
         Frames a second.
     dpi : int
         Dots per inch; the film is 7.2 inches wide.
@@ -87,8 +88,8 @@ def animate(
     chosen = [classes.index(name) for name in shown]
     frames = [traffic_of(at_period(results, label), chosen) for label in labels]
     largest = Traffic(
-        np.max([frame.processing for frame in frames], axis=0),
-        np.max([frame.flow for frame in frames], axis=0),
+        np.stack([frame.processing for frame in frames]).max(axis=0),
+        np.stack([frame.flow for frame in frames]).max(axis=0),
         np.any([frame.full for frame in frames], axis=0),
     )
     with house_style():
@@ -124,7 +125,7 @@ def _between(known: NDArray[Any], periods: slice) -> NDArray[np.bool_]:
     return np.asarray((known >= first) & (known <= last))
 
 
-def _writer(target: Path, rate: float) -> AbstractMovieWriter:
+def _writer(target: Path, rate: int) -> AbstractMovieWriter:
     if target.suffix == ".gif":
         return PillowWriter(fps=rate)
     if target.suffix != ".mp4":
@@ -136,7 +137,7 @@ def _writer(target: Path, rate: float) -> AbstractMovieWriter:
     return FFMpegWriter(fps=rate)
 
 
-def _show(ax: Axes, sheet: Sheet, frame: Traffic, keep: set[object]) -> None:
+def _show(ax: Axes, sheet: Sheet, frame: Traffic, keep: set[Artist]) -> None:
     """Draw a frame in place of the last one."""
     for artist in ax.get_children():
         if artist not in keep:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -115,7 +116,9 @@ def figure3(ds: xr.Dataset) -> Figure:
             counts.plot(scale, ds[name].values, drawstyle="steps-mid", label=label, **look)
             drawn.entries[label] = Line2D([], [], **look)
         counts.set_ylabel("Number")
-        counts.set_ylim(0.0, 1.15 * float(max(ds["scarce_pairs"].max(), ds["congested_links"].max(), 1)))
+        counts.set_ylim(
+            0.0, 1.15 * max(float(ds["scarce_pairs"].max()), float(ds["congested_links"].max()), 1.0)
+        )
         counts.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         counts.spines["right"].set_visible(True)
         counts.grid(visible=False)
@@ -183,8 +186,8 @@ def _map(ds: xr.Dataset, ax: Axes, reach: float = 1.0) -> tuple[Sheet, Traffic]:
     return sheet, traffic
 
 
-def _map_entries(ds: xr.Dataset, sheet: Sheet, traffic: Traffic) -> dict[str, Patch | Line2D]:
-    entries: dict[str, Patch | Line2D] = {}
+def _map_entries(ds: xr.Dataset, sheet: Sheet, traffic: Traffic) -> dict[str, Artist]:
+    entries: dict[str, Artist] = {}
     for name, colour, most in zip(
         ds["workload"].values.tolist(), sheet.colours, sheet.most_flow, strict=True
     ):

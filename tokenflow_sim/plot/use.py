@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from tokenflow_sim.plot.context import scenario_of
 from tokenflow_sim.plot.reading import Results, grouped
@@ -83,8 +84,8 @@ def _power(results: Results) -> tuple[Floats, Floats] | None:
     arrays, layout = market.arrays, market.layout
     if arrays.power_use is None or arrays.power_limit is None:
         return None
-    asset = layout.assets.get_indexer(results.names("asset", "dispatch"))
-    workload = layout.workloads.get_indexer(results.names("workload", "dispatch"))
+    asset = layout.assets.get_indexer(pd.Index(results.names("asset", "dispatch")))
+    workload = layout.workloads.get_indexer(pd.Index(results.names("workload", "dispatch")))
     if (asset < 0).any() or (workload < 0).any() or not np.isfinite(arrays.power_limit).all():
         return None  # results of another market than the scenario's
     return arrays.power_use[np.ix_(asset, workload)], arrays.power_limit[asset]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -108,9 +109,9 @@ def share_bars(
     ax.set_xlim(0.0, 100.0)
 
 
-def bar_entries(any_full: bool) -> dict[str, Patch | Line2D]:
+def bar_entries(any_full: bool) -> dict[str, Artist]:
     """Return the legend of `share_bars`."""
-    entries: dict[str, Patch | Line2D] = {"never full": Patch(facecolor=FREE_COLOUR, linewidth=0)}
+    entries: dict[str, Artist] = {"never full": Patch(facecolor=FREE_COLOUR, linewidth=0)}
     if any_full:
         entries["full"] = Patch(facecolor=FULL_COLOUR, linewidth=0)
     return entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import wrap
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -169,7 +170,7 @@ def _draw(ax: Axes, bars: list[_Bar], fills: dict[str, str], price: float) -> No
         ):
             if size <= 0:
                 continue
-            look = {"facecolor": fills.get(bar.label, OTHER), "edgecolor": "white"}
+            look: dict[str, Any] = {"facecolor": fills.get(bar.label, OTHER), "edgecolor": "white"}
             if bar.sent_to:
                 look = {"facecolor": _SENT, "edgecolor": "#808080", "hatch": "////"}
             rectangle = Rectangle(
