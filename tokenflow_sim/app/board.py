@@ -106,31 +106,41 @@ def View(
                 caption=f"price of {workload}, period {period}",
                 event_pick=session.node.set,
             )
-        with solara.Div(classes=["tf-card"]):
-            if ds is None:
-                solara.Text(
-                    "Start or step to see prices. Click a node to see what its prices are made of.",
-                    classes=["tf-quiet"],
-                )
-            else:
-                Parts(node=node, period=period, rows=series.decomposition(ds, node, period))
-                solara.Text("Click a node on the map, or a period in a chart.", classes=["tf-quiet"])
-    if seen.charts:
-        with solara.Div(classes=["tf-charts" if not narrow else "tf-stack"]):
-            for one, scale in zip(seen.charts, scales, strict=True):
-                with solara.Div(classes=["tf-card"]).key(one.title.partition(",")[0]):
-                    Chart(
-                        title=one.title,
-                        unit=one.unit,
-                        periods=one.periods,
-                        lines=one.lines,
-                        end=side.variant.periods,
-                        bounds=scale,
-                        marker=None if session.period.value is None else float(period),
-                        log=one.log,
-                        note=one.note,
-                        event_pick=lambda at: session.period.set(int(at)),
+        with solara.Div(classes=["tf-stack"]):
+            with solara.Div(classes=["tf-card"]):
+                if ds is None:
+                    solara.Text(
+                        "Start or step to see prices. Click a node to see what its prices are made of.",
+                        classes=["tf-quiet"],
                     )
+                else:
+                    Parts(node=node, period=period, rows=series.decomposition(ds, node, period))
+                    solara.Text("Click a node on the map, or a period in a chart.", classes=["tf-quiet"])
+            Charts(session, seen.charts[:1], scales[:1], side.variant.periods, period)
+    with solara.Div(classes=["tf-charts" if not narrow else "tf-stack"]):
+        Charts(session, seen.charts[1:], scales[1:], side.variant.periods, period)
+
+
+@solara.component
+def Charts(
+    session: Session, charts: list[Curves], scales: list[list[float] | None], end: int, period: int
+) -> None:
+    """Show charts, each on a card."""
+    with solara.Div(classes=["tf-each"]):
+        for one, scale in zip(charts, scales, strict=False):
+            with solara.Div(classes=["tf-card"]).key(one.title.partition(",")[0]):
+                Chart(
+                    title=one.title,
+                    unit=one.unit,
+                    periods=one.periods,
+                    lines=one.lines,
+                    end=end,
+                    bounds=scale,
+                    marker=None if session.period.value is None else float(period),
+                    log=one.log,
+                    note=one.note,
+                    event_pick=lambda at: session.period.set(int(at)),
+                )
 
 
 @solara.component

@@ -118,4 +118,4 @@ def Link(edits: Edits, checked: Checked, put: Put) -> None:
     arc = chosen.value if chosen.value in arcs else arcs[0]
     solara.Select("One link", values=arcs, value=arc, on_value=chosen.set)
     entry = forms.link(checked.base, arc)
-    Fields([replace(entry, label="Its capacity (empty: by rule)")], edits, checked.faults, put)
+    Fields([replace(entry, label=f"{arc}, empty: by rule")], edits, checked.faults, put)
