@@ -295,6 +295,7 @@ def test_stores_that_cannot_be_read_are_told(tmp_path: Path, written: Path) -> N
     damaged["metadata"][".zattrs"]["format_version"] = 99
     (tmp_path / "new.zarr").mkdir()
     (tmp_path / "new.zarr" / ".zmetadata").write_text(json.dumps(damaged))
+    (tmp_path / "new.zarr" / ".zattrs").write_text(json.dumps(damaged["metadata"][".zattrs"]))
     for name in (
         ".zgroup",
         "node",

@@ -84,13 +84,14 @@ def sweep(
     own = [str(dim) for dim in array.dims if dim in ("workload", "provider")]
     labels = [str(label) for label in ds[own[0]].values] if own else [""]
     drawn = panels(len(labels), ax, columns, figure="sweep", height=1.75)
+    short = {**array.attrs, "long_name": str(array.attrs.get("long_name", measure)).partition(",")[0]}
     for place, (axes, label) in enumerate(zip(drawn.axes, labels, strict=True)):
         panel = array.sel({own[0]: label}) if own else array
         _draw(axes, panel, x, along, others)
         head(axes, text.name(label) if label else "")
         if log:
             axes.set_yscale("log")
-        dress_value(axes, text.quantity(array.attrs, wrap=18) if drawn.is_left(place) else "")
+        dress_value(axes, text.quantity(short) if drawn.is_left(place) else "")
         axes.tick_params(labelbottom=drawn.is_lowest(place))
         if drawn.is_lowest(place):
             axes.set_xlabel(x)
