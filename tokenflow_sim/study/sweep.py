@@ -24,10 +24,11 @@ from tokenflow_sim.study.frame import Frame, Kept, labels_of
 from tokenflow_sim.study.measures import summarise
 from tokenflow_sim.study.measures.summary import RECORD
 from tokenflow_sim.study.memory_store import MemoryStore
+from tokenflow_sim.study.opening import FORMAT, FORMAT_VERSION, open_store
 from tokenflow_sim.study.runner import Failure, run_tasks
 from tokenflow_sim.study.sampling import Values
 from tokenflow_sim.study.task import Task
-from tokenflow_sim.study.zarr_store import FORMAT, FORMAT_VERSION, ZarrStore, open_store
+from tokenflow_sim.study.zarr_store import ZarrStore
 from tokenflow_sim.variables import BACKLOG, MEASURES, RESULTS
 
 if TYPE_CHECKING:

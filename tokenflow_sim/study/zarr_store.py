@@ -18,34 +18,15 @@ from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.study.frame import Frame, Kept, status_of
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.study.memory_store import with_statuses
+from tokenflow_sim.study.opening import NOTES, open_store, zarr_module
 from tokenflow_sim.study.runner import Failure
 from tokenflow_sim.study.store import CERTAIN, fingerprints
 from tokenflow_sim.study.task import Task
 from tokenflow_sim.variables import MEASURES
 
-FORMAT = "tokenflow_sim study"
-FORMAT_VERSION = 1
 ZARR_FORMAT = 2  # every reader knows it, and text has a settled form there
 
-_NOTES = ".tokenflow"
 _CHUNK_NUMBERS = 500_000
-
-
-def zarr_module() -> Any:
-    """Import Zarr.
-
-    Raises
-    ------
-    ResultError
-        If it is not installed.
-    """
-    try:
-        import zarr
-    except ImportError as error:
-        raise ResultError(
-            f'studies are kept as Zarr, which is not installed ({error}): pip install "tokenflow-sim[study]"'
-        ) from error
-    return zarr
 
 
 class ZarrStore:
@@ -87,7 +68,7 @@ class ZarrStore:
         self.failures: list[Failure] = []
         self._lines: dict[int, dict[str, Any]] = {}
         self._lock: Lock | None = None
-        self._journal = Journal(self.path / _NOTES / "journal.jsonl")
+        self._journal = Journal(self.path / NOTES / "journal.jsonl")
         self._arrays: dict[str, Any] = {}
 
     @property
@@ -120,7 +101,7 @@ class ZarrStore:
             If there is something else under the name, or it cannot be read or written.
         """
         head = {"versions": running_versions(), "record": self.frame.variables, "tasks": fingerprints(tasks)}
-        file = self.path / _NOTES / "study.json"
+        file = self.path / NOTES / "study.json"
         if self.path.exists() and not self.force:
             if not self.resume:
                 raise ResultError(
@@ -184,7 +165,7 @@ class ZarrStore:
                     },
                 )
             _consolidate(self.path)
-            (self.path / _NOTES).mkdir()
+            (self.path / NOTES).mkdir()
         write_whole(file, json.dumps(head).encode())
         self._arrays = _open_arrays(self.zarr, self.path, frame)
 
@@ -321,90 +302,3 @@ def _open_arrays(zarr: Any, path: Path, frame: Frame) -> dict[str, Any]:
         return {name: group[name] for name in frame.variables}
     except (OSError, KeyError, ValueError) as error:
         raise ResultError(f"{path}: cannot be read as Zarr ({error}); start anew (--force)") from error
-
-
-def open_store(path: str | Path) -> xr.Dataset:
-    """Open the results of a study, finished or not; values are read when they are used.
-
-    Parameters
-    ----------
-    path : str or Path
-        What a study was told to write.
-
-    Returns
-    -------
-    Dataset
-        Lazy. Of an unfinished study, runs that are missing are NaN and their `status` is ``missing``.
-
-    Raises
-    ------
-    ResultError
-        If there is no such store, it is damaged, or it holds something else.
-    """
-    zarr_module()
-    source = Path(path)
-    if not source.is_dir():
-        what = "is a file" if source.exists() else "does not exist"
-        near = (
-            sorted(other.name for other in source.parent.glob("*.zarr"))[:12]
-            if source.parent.is_dir()
-            else []
-        )
-        raise ResultError(f"{source}: {what}; studies in {source.parent}: {', '.join(near) or 'none'}")
-    try:
-        dataset = xr.open_dataset(source, engine="zarr", chunks=_lazily(), consolidated=True)
-    except (OSError, KeyError, ValueError) as error:
-        raise ResultError(
-            f"{source}: cannot be read as a study ({error}); it is damaged, or no Zarr store"
-        ) from error
-    if dataset.attrs.get("format") != FORMAT:
-        raise ResultError(
-            f"{source}: is a Zarr store, but no study of tokenflow_sim (its attribute `format` is"
-            f" {dataset.attrs.get('format')!r}, not {FORMAT!r})"
-        )
-    if int(dataset.attrs.get("format_version", 0)) > FORMAT_VERSION:
-        raise ResultError(
-            f"{source}: has format version {dataset.attrs['format_version']}, this tokenflow_sim reads up to"
-            f" {FORMAT_VERSION}; it was written by {dataset.attrs.get('versions')}: update to that"
-        )
-    if not dataset.attrs.get("complete"):
-        return _overlaid(dataset, source)
-    for name in MEASURES:
-        if name in dataset:
-            dataset[name] = dataset[name].load()
-    return dataset
-
-
-def _lazily() -> dict[str, int] | None:
-    """Return the chunks to open with: as they are stored where Dask is installed, else without any."""
-    try:
-        import dask.array  # noqa: F401
-    except ImportError:
-        return None
-    return {}
-
-
-def _overlaid(dataset: xr.Dataset, path: Path) -> xr.Dataset:
-    """Take measures and statuses of an unfinished study from its journal: its arrays may lag behind."""
-    lines = Journal(path / _NOTES / "journal.jsonl").read()
-    runs = [str(dim) for dim in json.loads(dataset.attrs["runs"])]
-    shape = tuple(dataset.sizes[dim] for dim in runs)
-    status = np.full(shape, "missing", dtype="<U10")
-    texts: dict[Any, str] = {}
-    values = {name: np.full(dataset[name].shape, np.nan) for name in MEASURES if name in dataset}
-    for line in lines:
-        place = np.unravel_index(line["position"], shape)
-        status[place] = line["status"]
-        if line["status"] == "done":
-            for name, found in line["measures"].items():
-                values[name][place] = np.array(found, dtype=float)
-        else:
-            texts[place] = f"{line['kind']}: {line['message']}"
-    message = np.full(shape, "", dtype=f"<U{max([1, *map(len, texts.values())])}")
-    for place, text in texts.items():
-        message[place] = text
-    for name, array in values.items():
-        dataset[name] = dataset[name].copy(data=array)
-    dataset["status"] = (runs, status, {"long_name": "how the run ended"})
-    dataset["message"] = (runs, message, {"long_name": "what the run said where it failed"})
-    return dataset

@@ -1,0 +1,123 @@
+"""Opening what a study wrote, finished or not, without reading it all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.study.journal import Journal
+from tokenflow_sim.variables import MEASURES
+
+FORMAT = "tokenflow_sim study"
+FORMAT_VERSION = 1
+NOTES = ".tokenflow"
+"""The hidden folder of a store with its journal."""
+
+
+def zarr_module() -> Any:
+    """Import Zarr.
+
+    Raises
+    ------
+    ResultError
+        If it is not installed.
+    """
+    try:
+        import zarr
+    except ImportError as error:
+        raise ResultError(
+            f'studies are kept as Zarr, which is not installed ({error}): pip install "tokenflow-sim[study]"'
+        ) from error
+    return zarr
+
+
+def open_store(path: str | Path) -> xr.Dataset:
+    """Open the results of a study, finished or not; values are read when they are used.
+
+    Parameters
+    ----------
+    path : str or Path
+        What a study was told to write.
+
+    Returns
+    -------
+    Dataset
+        Lazy. Of an unfinished study, runs that are missing are NaN and their `status` is ``missing``.
+
+    Raises
+    ------
+    ResultError
+        If there is no such store, it is damaged, or it holds something else.
+    """
+    zarr_module()
+    source = Path(path)
+    if not source.is_dir():
+        what = "is a file" if source.exists() else "does not exist"
+        near = (
+            sorted(other.name for other in source.parent.glob("*.zarr"))[:12]
+            if source.parent.is_dir()
+            else []
+        )
+        raise ResultError(f"{source}: {what}; studies in {source.parent}: {', '.join(near) or 'none'}")
+    try:
+        dataset = xr.open_dataset(source, engine="zarr", chunks=_lazily(), consolidated=True)
+    except (OSError, KeyError, ValueError) as error:
+        raise ResultError(
+            f"{source}: cannot be read as a study ({error}); it is damaged, or no Zarr store"
+        ) from error
+    if dataset.attrs.get("format") != FORMAT:
+        raise ResultError(
+            f"{source}: is a Zarr store, but no study of tokenflow_sim (its attribute `format` is"
+            f" {dataset.attrs.get('format')!r}, not {FORMAT!r})"
+        )
+    if int(dataset.attrs.get("format_version", 0)) > FORMAT_VERSION:
+        raise ResultError(
+            f"{source}: has format version {dataset.attrs['format_version']}, this tokenflow_sim reads up to"
+            f" {FORMAT_VERSION}; it was written by {dataset.attrs.get('versions')}: update to that"
+        )
+    if not dataset.attrs.get("complete"):
+        return _overlaid(dataset, source)
+    for name in MEASURES:
+        if name in dataset:
+            dataset[name] = dataset[name].load()
+    return dataset
+
+
+def _lazily() -> dict[str, int] | None:
+    """Return the chunks to open with: as they are stored where Dask is installed, else without any."""
+    try:
+        import dask.array  # noqa: F401
+    except ImportError:
+        return None
+    return {}
+
+
+def _overlaid(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Take measures and statuses of an unfinished study from its journal: its arrays may lag behind."""
+    lines = Journal(path / NOTES / "journal.jsonl").read()
+    runs = [str(dim) for dim in json.loads(dataset.attrs["runs"])]
+    shape = tuple(dataset.sizes[dim] for dim in runs)
+    status = np.full(shape, "missing", dtype="<U10")
+    texts: dict[Any, str] = {}
+    values = {name: np.full(dataset[name].shape, np.nan) for name in MEASURES if name in dataset}
+    for line in lines:
+        place = np.unravel_index(line["position"], shape)
+        status[place] = line["status"]
+        if line["status"] == "done":
+            for name, found in line["measures"].items():
+                values[name][place] = np.array(found, dtype=float)
+        else:
+            texts[place] = f"{line['kind']}: {line['message']}"
+    message = np.full(shape, "", dtype=f"<U{max([1, *map(len, texts.values())])}")
+    for place, text in texts.items():
+        message[place] = text
+    for name, array in values.items():
+        dataset[name] = dataset[name].copy(data=array)
+    dataset["status"] = (runs, status, {"long_name": "how the run ended"})
+    dataset["message"] = (runs, message, {"long_name": "what the run said where it failed"})
+    return dataset
