@@ -58,17 +58,26 @@ def test_mesas_own_page_takes_the_model() -> None:
         "periods": 4,
         "demand.scale": Slider("Demand scale", 35.0, 10.0, 40.0, 1.0),
     }
-    page = SolaraViz(model, components=[make_plot_component("mean_price_chat")], model_params=parameters)
-    _, rendered = solara.render(page, handle_error=False)
-    button = {item.children[-1]: item for item in rendered.find(vuetify.Btn).widgets if item.children}
-    button["Step"].click()
+
+    @solara.component
+    def Page() -> None:
+        with solara.AppLayout():
+            SolaraViz(model, components=[make_plot_component("mean_price_chat")], model_params=parameters)
+
+    _, rendered = solara.render(Page(), handle_error=False)
+
+    def press(label: str) -> None:
+        buttons = rendered.find(vuetify.Btn).widgets
+        next(item for item in buttons if item.children and item.children[-1] == label).click()
+
+    press("Step")
     assert model.value.period == 1
     slider = next(item for item in rendered.find(vuetify.Slider).widgets if item.label == "Demand scale")
     slider.v_model = 20
-    button["Reset"].click()
+    press("Reset")
     assert model.value is not first
     assert model.value.settings.demand.scale == 20
-    button["Step"].click()
+    press("Step")
     assert model.value.period == 1
     assert (model.value.results().demand < first.results().demand).all()
     rendered.close()
