@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, known
-from tokenflow_sim.market import Market, clear
+from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.study.choices import refuse
 from tokenflow_sim.study.game import MarketGame, Play
@@ -187,7 +187,7 @@ def equilibrium(
     InputError
         With everything that is wrong in the arguments.
     InfeasibleError
-        If the truthful market cannot serve what it must.
+        If the truthful market cannot serve what it must; it tells what is short.
 
     Notes
     -----
@@ -230,9 +230,7 @@ def equilibrium(
     refuse(faults, "equilibrium")
     players = None if providers is None else sorted(set(providers))
     game = MarketGame(market, play, players, ceiling)
-    clear(market)  # tells what is short where demand that must be served cannot be
-    truthful = game.payoff(game.truthful)
-    assert truthful is not None
+    truthful = game.must_clear(game.truthful)
     search = Search(game, by, points, levels, damping, rounds, tolerance, progress, start)
     search.run()
     return Equilibrium(_dataset(game, search, truthful.profit, tolerance, name))
@@ -264,8 +262,7 @@ def _dataset(
     game: MarketGame, search: Search, truthful: np.ndarray[Any, Any], tolerance: float, name: str
 ) -> xr.Dataset:
     """Label what the search found."""
-    payoff = game.payoff(search.actions)
-    assert payoff is not None, "no player moves to where the market cannot be cleared"
+    payoff = game.must_clear(search.actions)  # nobody moves to where the market cannot be cleared
     layout = game.market.layout
     price, quantity = game.offers(search.actions)
     offers = {

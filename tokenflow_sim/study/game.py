@@ -82,7 +82,7 @@ class MarketGame:
         owner = np.array(layout.provider)
         self.rows: list[Ints] = [np.flatnonzero(owner == name) for name in self.players]
         self._clearer = Clearer(market)
-        self._seconds = SECONDS_PER_HOUR
+        self._known: dict[bytes, tuple[Floats, float] | None] = {}
         shape = (len(self.players), len(self.workloads))
         self.truthful = np.zeros(shape) if play == "price" else np.ones(shape)
         self.highest = np.ones(shape)
@@ -123,6 +123,19 @@ class MarketGame:
 
     def payoff(self, actions: Floats) -> Payoff | None:
         """Clear the market for a profile of actions; None where demand that must be served then cannot be."""
+        try:
+            return self.must_clear(actions)
+        except InfeasibleError:
+            return None
+
+    def must_clear(self, actions: Floats) -> Payoff:
+        """Clear the market for a profile of actions.
+
+        Raises
+        ------
+        InfeasibleError
+            If demand that must be served then cannot be.
+        """
         market = self.market
         price, quantity = self.offers(actions)
         played = Market.from_arrays(
@@ -131,20 +144,28 @@ class MarketGame:
             market.hours,
             check=False,
         )
-        try:
-            clearing = self._clearer.clear(played)
-        except InfeasibleError:
-            return None
+        clearing = self._clearer.clear(played)
         money = settle_values(market.layout, played.arrays, clearing.values)
         cost = (market.arrays.offer_price * clearing.values.dispatch).sum(axis=(1, 2))
         margin = money.revenue.sum(axis=1) - cost
         profit = np.array([margin[rows].sum() for rows in self.rows])
-        return Payoff(profit * self._seconds, float(money.payment.sum()) * self._seconds, clearing)
+        return Payoff(profit * SECONDS_PER_HOUR, float(money.payment.sum()) * SECONDS_PER_HOUR, clearing)
+
+    def money(self, actions: Floats) -> tuple[Floats, float] | None:
+        """Return profits and payment as `payoff` does; what was cleared once is known.
+
+        At rest, and in a loop, every candidate is tried again against the same offers.
+        """
+        key = actions.tobytes()
+        if key not in self._known:
+            found = self.payoff(actions)
+            self._known[key] = None if found is None else (found.profit, found.payment)
+        return self._known[key]
 
     def profit(self, player: int, actions: Floats) -> float:
         """Return one player's profit in $/h; minus infinity where the market could not be cleared."""
-        found = self.payoff(actions)
-        return -np.inf if found is None else float(found.profit[player])
+        found = self.money(actions)
+        return -np.inf if found is None else float(found[0][player])
 
     def grid(self, player: int, workload: int, points: int) -> Floats:
         """Return so many actions over the whole range: mark-ups in equal ratios of price, shares in equal steps."""
@@ -187,14 +208,14 @@ class MarketGame:
         price, quantity = self.offers(actions)
         rivals = np.ones(len(price), dtype=bool)
         rivals[rows] = False
-        theirs = price[rivals, workload][quantity[rivals, workload] > 0] * (1.0 - _UNDER)
+        theirs = price[rivals, workload][quantity[rivals, workload] > 0]
         worth = arrays.value[:, workload][
             (arrays.demand[:, workload] > 0) & np.isfinite(arrays.value[:, workload])
         ]
         cost = arrays.offer_price[rows, workload]
         cost = np.unique(cost[(cost > 0) & (arrays.capacity[rows, workload] > 0)])
-        levels = np.unique(np.concatenate([theirs, worth]))
-        marks = (levels[:, None] / cost[None, :] - 1.0).ravel()
+        levels = np.unique(np.concatenate([theirs, worth])) * (1.0 - _UNDER)
+        marks: Floats = (levels[:, None] / cost[None, :] - 1.0).ravel()
         marks = np.unique(marks[(marks >= 0) & (marks <= self.highest[player, workload])])
         if len(marks) > _MOST_CRITICAL:  # a large market: an even selection
             marks = marks[np.linspace(0, len(marks) - 1, _MOST_CRITICAL).round().astype(int)]

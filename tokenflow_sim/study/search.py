@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 _SAME = 7  # decimals up to which two profiles are one; best responses come from a grid and repeat exactly
 _FINER = 4  # how much finer the grid is on which gains are looked for at the end
 _GRID_TICKS = 2.5  # a loop narrower than this many neighbours on a grid is the grid's doing
+_FINE = 81  # points of that grid at least
+_ZOOMS = 2  # how often it is refined about the best point that it has
+_MORE_LEVELS = 3  # beyond those asked for, where somebody still gains more than the tolerance
 _GAIN = 1e-9  # share of the money at stake below which a gain is the rounding of a solver
 
 
@@ -111,13 +114,24 @@ class Search:
         """
         here = self.game.profit(player, self.actions)
         best, where = 0.0, self.actions[player].copy()
+        fine = max(self.points * finer, _FINE)
         for columns in self._columns(player, together=True):
-            for action in self._candidates(player, columns, self.points * finer, closely=True):
-                tried = self.actions.copy()
-                tried[player, columns] = np.minimum(action, self.game.highest[player, columns])
-                profit = self.game.profit(player, tried)
-                if profit - here > best:
-                    best, where = profit - here, tried[player]
+            candidates = self._candidates(player, columns, fine, closely=True)
+            widest = self._widest(player, columns)
+            width = self.game.width(player, widest, fine)
+            for closer in range(1 + _ZOOMS):
+                top, at = -np.inf, self.actions[player, widest]
+                for action in candidates:
+                    tried = self.actions.copy()
+                    tried[player, columns] = np.minimum(action, self.game.highest[player, columns])
+                    profit = self.game.profit(player, tried)
+                    if profit > top:
+                        top, at = profit, action
+                    if profit - here > best:
+                        best, where = profit - here, tried[player]
+                candidates = self.game.around(
+                    player, widest, float(at), width * self._zoom**closer, self.points
+                )
         return best, where
 
     def _round(self) -> bool:
@@ -162,25 +176,36 @@ class Search:
     ) -> Floats:
         """Return the actions to try: the whole range, closer about the present one, and what was found to be good."""
         game = self.game
-        widest = int(columns[np.argmax(game.highest[player, columns])])
+        widest = self._widest(player, columns)
         parts = [game.grid(player, widest, points)]
         present, width = float(self.actions[player, widest]), game.width(player, widest, self.points)
-        for level in range(self.levels if closely else self._level):
+        for level in range(max(self.levels, _ZOOMS) if closely else self._level):
             parts.append(game.around(player, widest, present, width * self._zoom**level, self.points))
         if closely:
             parts += [game.critical(player, int(k), self.actions) for k in columns]
         parts.append(np.array(self._found.get((player, widest), []), dtype=float))
         return np.unique(np.concatenate(parts))
 
+    def _widest(self, player: int, columns: NDArray[np.int64]) -> int:
+        """Return the class, of those that move together, with the widest range of actions."""
+        return int(columns[np.argmax(self.game.highest[player, columns])])
+
     @property
     def _zoom(self) -> float:
         return 2.0 / (self.points - 1)
 
     def _look_further(self) -> bool:
-        """Look on the finer grid whether anybody could still gain; if so let it move, and go on."""
+        """Look on the finer grid whether anybody could still gain; if so refine once more, or let it move, and go on.
+
+        Finer grids come first: just under a rival's offer is always better by a trifle, and moves there would creep.
+        """
         for player in range(len(self.game.players)):
             gain, where = self.gain(player)
             if gain > self.tolerance * self._stake:
+                if self._level < self.levels + _MORE_LEVELS:
+                    self._level += 1
+                    self._seen.clear()
+                    return True
                 for k in np.flatnonzero(where != self.actions[player]):
                     self._found.setdefault((player, int(k)), []).append(float(where[k]))
                 self.actions[player] = where
@@ -190,13 +215,13 @@ class Search:
 
     def _note(self, gain: float) -> None:
         """Write down where it stands."""
-        payoff = self.game.payoff(self.actions)
+        money = self.game.money(self.actions)
         players = len(self.game.players)
-        self.profits.append(np.full(players, np.nan) if payoff is None else payoff.profit)
+        self.profits.append(np.full(players, np.nan) if money is None else money[0])
         self.moves.append(self.actions.copy())
         self.gains.append(gain)
-        if payoff is not None:
-            self._stake = max(payoff.payment, np.abs(payoff.profit).max(initial=0.0))
+        if money is not None:
+            self._stake = max(money[1], np.abs(money[0]).max(initial=0.0))
 
     def _loop(self) -> int:
         """Return after how many rounds the iteration repeats itself, 0 where it has not yet."""

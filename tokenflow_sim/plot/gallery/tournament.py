@@ -12,10 +12,11 @@ from tokenflow_sim.plot.intervals import whiskers
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
 from tokenflow_sim.plot.reading import Results
 from tokenflow_sim.plot.registry import figure
-from tokenflow_sim.plot.style import INK, Columns
+from tokenflow_sim.plot.style import Columns
 
 _ROW = 0.27
 _LABELS = 1.3
+_FRAME = "#E69F00"  # stands out from both ends of the scale
 
 
 @figure("payoff", "strategy", "rival", "seed")
@@ -61,9 +62,11 @@ def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
     words = np.vectorize(lambda value: text.number(value * factor) if np.isfinite(value) else "")(payoff)
     shares_of(table, share, [text.name(name, 18) for name in order], order, words=words)
     for column, row in enumerate(np.nanargmax(payoff, axis=0)):
-        table.add_patch(
-            Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=1.2, zorder=3)
+        frame = Rectangle(
+            (column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor=_FRAME, linewidth=1.4
         )
+        table.add_patch(frame)
+    table.set_xticks(range(len(order)), [text.name(name, 18) for name in order])
     table.set_xlabel("strategy of all others")
     table.set_ylabel("strategy of the provider")
     head(table, text.labelled("Profit", f"{prefix}$/h", wrap=60), "best reply framed")

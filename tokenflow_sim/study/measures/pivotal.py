@@ -66,13 +66,10 @@ def residual_supply_index(
     # What the sums leave of nothing is not a supply.
     others = others.where(others > 1e-12 * whole, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        index = xr.where(asked > 0, others / asked, np.inf)
+        index = (others / asked).where(asked > 0, np.inf)
     order = [dim for dim in ("period", "provider", "workload") if dim in index.dims]
-    return (
-        index.transpose(*order)
-        .rename("residual_supply_index")
-        .assign_attrs(units="1", long_name="residual supply index")
-    )
+    found: xr.DataArray = index.transpose(*order).rename("residual_supply_index")
+    return found.assign_attrs(units="1", long_name="residual supply index")
 
 
 def _supply(ds: xr.Dataset, background: Background) -> xr.DataArray:
@@ -82,8 +79,9 @@ def _supply(ds: xr.Dataset, background: Background) -> xr.DataArray:
         return background.capacity
     drawn = use * total(ds, "dispatch")
     left = (limit - (drawn.sum("workload") - drawn)).clip(min=0.0)
-    able = xr.where(use > 0, left / use.where(use > 0, 1.0), 0.0)
-    return xr.where(able < background.capacity, able, background.capacity)
+    able = (left / use.where(use > 0, 1.0)).where(use > 0, 0.0)
+    supply: xr.DataArray = able.where(able < background.capacity, background.capacity)
+    return supply
 
 
 def _power(ds: xr.Dataset, background: Background) -> tuple[xr.DataArray, xr.DataArray]:
@@ -97,7 +95,7 @@ def _power(ds: xr.Dataset, background: Background) -> tuple[xr.DataArray, xr.Dat
     dispatch = total(ds, "dispatch")
     drawn = (use * dispatch).sum("asset")
     sold = dispatch.sum("asset")
-    mean_use = xr.where(sold > 0, drawn / sold.where(sold > 0, 1.0), use.where(use > 0).mean("asset"))
+    mean_use = (drawn / sold.where(sold > 0, 1.0)).where(sold > 0, use.where(use > 0).mean("asset"))
     return limit, (drawn + mean_use * total(ds, "unserved").sum("node")).sum("workload")
 
 

@@ -54,6 +54,8 @@ def need(ds: object, names: tuple[str, ...], measure: str) -> xr.Dataset:
             f"{measure} needs the dim period; found ({', '.join(map(str, ds.dims))}); keep a single period with"
             " ds.isel(period=[0])"
         )
+    if not ds.sizes["period"]:
+        raise ResultError(f"{measure} needs at least one period; these results have none")
     return ds
 
 
@@ -68,7 +70,8 @@ def by_provider(array: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
     providers = ds["provider"].values
     member = ds["asset_provider"].values[:, None] == providers[None, :]
     weights = xr.DataArray(member.astype(float), dims=("asset", "provider"), coords={"provider": providers})
-    return xr.dot(array, weights, dim="asset")
+    summed: xr.DataArray = xr.dot(array, weights, dim="asset")
+    return summed
 
 
 @dataclass(frozen=True)

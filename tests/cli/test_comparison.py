@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from tests.cli.conftest import Invoke, assert_clean_error
+from tests.study.games import SMALL
+from tokenflow_sim.cli.comparison import parse_strategies
+from tokenflow_sim.errors import InputError
+
+RUN = ["--seeds", "2", "--periods", "2", "--workers", "1"]
+
+
+@pytest.fixture
+def folder(tokenflow: Invoke) -> str:
+    """Write the scenario into the working directory."""
+    Path("small.yaml").write_text(SMALL)
+    return "small.yaml"
+
+
+def test_compare_prints_tables_and_writes_data_and_figure(tokenflow: Invoke, folder: str) -> None:
+    strategies = "marginal_cost, fixed_markup(markup=0.5)"
+    words = ["compare", folder, "--strategies", strategies, "--provider", "ada", *RUN]
+    result = tokenflow(*words, "--out", "found.nc", "--figures", "drawn")
+    assert result.exit_code == 0, result.output
+    assert "ada plays each strategy under the same 2 seeds; differences from marginal_cost" in result.stdout
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert any(line.startswith("fixed_markup(markup=0.5) 50.000 +50.0 50.0 to 50.0 more") for line in lines)
+    assert os.listdir("drawn") == ["comparison.png"]
+    with xr.open_dataset("found.nc") as ds:
+        assert ds.attrs["provider"] == "ada"
+        assert list(ds.strategy.values) == ["marginal_cost", "fixed_markup(markup=0.5)"]
+    told = assert_clean_error(tokenflow(*words, "--out", "found.nc"))
+    assert "found.nc exists already" in told
+
+
+def test_tournament_prints_payoffs_and_a_ranking(tokenflow: Invoke, folder: str) -> None:
+    words = ["--strategies", "marginal_cost,fixed_markup", "--provider", "ada", *RUN]
+    result = tokenflow("tournament", folder, *words, "--figures", "drawn")
+    assert result.exit_code == 0, result.output
+    assert "Ranking" in result.stdout
+    assert "all others playing the column" in result.stdout
+    assert os.listdir("drawn") == ["tournament.png"]
+
+
+def test_equilibrium_says_what_came_of_it(tokenflow: Invoke, folder: str) -> None:
+    words = [
+        "equilibrium",
+        folder,
+        "--by",
+        "provider",
+        "--points",
+        "5",
+        "--levels",
+        "0",
+        "--providers",
+        "ada",
+    ]
+    result = tokenflow(*words, "--out", "found.nc", "--figures", "drawn")
+    assert result.exit_code == 0, result.output
+    assert "nobody gains more than" in result.stdout
+    assert os.listdir("drawn") == ["equilibrium.png"]
+    unfinished = tokenflow("equilibrium", folder, "--points", "5", "--levels", "0", "--rounds", "1")
+    assert unfinished.exit_code == 1, "one round cannot show that nobody moves any more"
+
+
+@pytest.mark.parametrize("command", ["compare", "tournament"])
+def test_all_faults_are_told_before_any_run(tokenflow: Invoke, folder: str, command: str) -> None:
+    words = ["--strategies", "marginal,fixed_markup(mark=1)", "--provider", "adda", "--confidence", "2"]
+    told = assert_clean_error(tokenflow(command, folder, *words))
+    for part in (
+        "unknown provider strategy 'marginal'",
+        "unknown parameter 'mark'",
+        "'adda'",
+        "between 0 and 1",
+    ):
+        assert part in told
+    assert os.listdir() == [folder]
+
+
+def test_equilibrium_tells_its_faults(tokenflow: Invoke, folder: str) -> None:
+    told = assert_clean_error(
+        tokenflow("equilibrium", folder, "--play", "x", "--providers", "ada,eve", "--points", "2")
+    )
+    assert "known choices: price, quantity" in told
+    assert "unknown provider 'eve'" in told
+    assert "points: must be a whole number from 5 on" in told
+
+
+def test_strategies_are_read_with_their_parameters() -> None:
+    found = parse_strategies("marginal_cost, fixed_markup(markup=0.5), exp3( rate=1e-2 , name2=[1] )")
+    assert found[0] == {"name": "marginal_cost"}
+    assert found[1] == {"name": "fixed_markup", "markup": 0.5}
+    assert set(found[2]) == {"name", "rate", "name2"}
+    with pytest.raises(InputError, match=r"found 'b\(x=1'"):
+        parse_strategies("a,,b(x=1")
+    with pytest.raises(InputError, match="write parameter=value; found 'x'"):
+        parse_strategies("a(x)")
