@@ -76,18 +76,18 @@ class Comparison:
         rows: list[dict[str, Any]] = []
         for name, difference in self.differences.items():
             mean = self.dataset[name].mean("seed")
-            (extra,) = [dim for dim in mean.dims if dim != "strategy"] or (None,)
+            extra = next((str(dim) for dim in mean.dims if dim != "strategy"), None)
             for label in [None] if extra is None else mean[extra].values:
-                chosen = {} if extra is None else {extra: label}
+                chosen: dict[str, Any] = {} if extra is None else {extra: label}
                 for strategy in mean["strategy"].values:
-                    here = difference.sel(strategy=strategy, **chosen)
+                    here = difference.sel({"strategy": strategy, **chosen})
                     rows.append(
                         {
                             "measure": name,
                             "unit": MEASURES[name].unit,
                             "of": "market" if label is None else str(label),
                             "strategy": str(strategy),
-                            "mean": float(mean.sel(strategy=strategy, **chosen)),
+                            "mean": float(mean.sel({"strategy": strategy, **chosen})),
                             "difference": float(here["mean"]),
                             "lower": float(here["lower"]),
                             "upper": float(here["upper"]),
@@ -246,7 +246,7 @@ def compare(
         "scenario_name": loaded.name,
         "scenario": loaded.to_yaml(),
     }
-    shape = {"strategy": list(choices), "seed": numbers}
+    shape: dict[str, Sequence[Any]] = {"strategy": list(choices), "seed": numbers}
     return Comparison(gather(batch, shape).assign_attrs(attrs), batch.failures)
 
 

@@ -41,8 +41,11 @@ def market_power(results: Results, *, columns: Columns = 2, ax: OneOrMore | None
     ds, time = results.ds, results.time
     workloads, providers = ([str(name) for name in ds[dim].values] for dim in ("workload", "provider"))
     drawn = panels(4, ax, columns, figure="market_power", height=1.7)
-    families = (("hhi", "workload", workloads), ("lerner", "provider", providers))
-    families += (("residual_supply_index", "provider", providers),)
+    families = (
+        ("hhi", "workload", workloads),
+        ("lerner", "provider", providers),
+        ("residual_supply_index", "provider", providers),
+    )
     titles = ("Concentration of sales", "Lerner index", "Residual supply index")
     for axes, (name, dim, labels), title in zip(drawn.axes, families, titles, strict=False):
         values = time.mean(ds[name].transpose("period", dim))

@@ -18,6 +18,7 @@ RECORD = (
     "cost", "profit", "flow", "link_income", "welfare",
 )  # fmt: skip
 """What a run must record for `summarise`."""
+_NOISE = 1e-9  # share of demand up to which what is unserved is the rounding of a solver
 
 
 def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
@@ -51,6 +52,7 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
     with np.errstate(invalid="ignore", divide="ignore"):
         weighted = (ds["price"] * demand).sum(["period", "node"]) / asked
         lost = (unserved.sum(["period", "node"]) / asked).where(asked > 0, 0.0)
+    lost = lost.where(lost > _NOISE, 0.0)
     found = {
         "profit_rate": ds["profit"].sum("period") / hours,
         "markup": markup(run).isel(period=0, drop=True),
