@@ -285,13 +285,21 @@ class TokenMarket(mesa.Model):
         missing = [name for name in ("scenario", "seed", "strategies") if name not in results.attrs]
         if missing:
             raise ResultError(f"these results do not say how they were made: they lack {', '.join(missing)}")
-        strategies = json.loads(results.attrs["strategies"])
+        seed, text = results.attrs["seed"], results.attrs["strategies"]
+        try:
+            strategies = json.loads(text)
+            rng = seed if isinstance(seed, str) else int(seed)
+        except (TypeError, ValueError) as error:
+            raise ResultError(
+                f"these results do not say how they were made: their attributes are damaged ({error})"
+            ) from error
         if strategies is None:
             raise ResultError("these results were made by strategies that could not be written down")
-        seed = results.attrs["seed"]
+        if not isinstance(strategies, dict):
+            raise ResultError(f"these results do not say how they were made: `strategies` is {strategies!r:.80}")
         given = {
-            "scenario": Scenario.from_yaml(results.attrs["scenario"]),
-            "rng": seed if isinstance(seed, str) else int(seed),
+            "scenario": Scenario.from_yaml(str(results.attrs["scenario"])),
+            "rng": rng,
             "strategies": strategies,
         }
         return cls(**given | changes)

@@ -27,6 +27,9 @@ NOISE = 1e-9
 # `hours` stands at the margin of the scenario's text; parsing all of it would read every inlined table.
 _HOURS = re.compile(r"^hours:[ \t]*([0-9.eE+-]+)[ \t]*(?:#.*)?$", re.MULTILINE)
 
+_MAY_BE_INFINITE = frozenset({"offer_quantity"})
+"""What an asset offers may be unlimited; everything else that a run records is a finite number."""
+
 
 class Results:
     """A run's results, with access by the names of `variables.RESULTS`.
@@ -70,6 +73,7 @@ class Results:
         for name in needs:
             if name in _VARIABLES:
                 self._check_dims(name)
+                self._check_numbers(name)
 
     def _check_dims(self, name: str) -> None:
         array, wanted = self.ds[name], _VARIABLES[name].dims
@@ -94,6 +98,16 @@ class Results:
             found = ", ".join(map(str, array.dims))
             raise ResultError(
                 f"{self.figure} needs {name!r} with dims ({', '.join(wanted)}); found ({found})"
+            )
+
+    def _check_numbers(self, name: str) -> None:
+        # Of a copy: the caller's own array stays on disk.
+        numbers = self.ds[name].variable.copy(deep=False).values
+        bad = np.isnan(numbers) if name in _MAY_BE_INFINITE else ~np.isfinite(numbers)
+        if bad.any():
+            raise ResultError(
+                f"{self.figure} cannot be drawn: {name!r} holds {int(bad.sum())} numbers that are not finite; the run"
+                " was not finished, or its file is damaged"
             )
 
     def __getitem__(self, name: str) -> xr.DataArray:
