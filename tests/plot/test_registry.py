@@ -29,7 +29,8 @@ from tokenflow_sim.variables import (
     STUDY_VARIABLES,
 )
 
-STUDIES = {*MEASURES, *MARKET_POWER, *STUDY_VARIABLES, *STUDY_COORDINATES}
+# Beside them the status of the runs of a sweep, and the dims of sensitivity indices.
+STUDIES = {*MEASURES, *MARKET_POWER, *STUDY_VARIABLES, *STUDY_COORDINATES, "parameter", "output", "status"}
 NAMES = {
     "prices",
     "settlements",

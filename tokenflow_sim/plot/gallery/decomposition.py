@@ -84,7 +84,7 @@ def decomposition(
     order = [(panel, lower) for panel in range(len(shown)) for lower in range(tall)]
     cells = [(tall * (panel // across) + lower, panel % across) for panel, lower in order]
     rows = -(-len(shown) // across)
-    heights = [1.15, 0.55] * rows if has_network else [1.6] * rows
+    heights = [1.4, 0.6] * rows if has_network else [1.6] * rows
     drawn = panels(
         len(order), ax, columns, figure="decomposition", height=heights, across=across, cells=cells
     )
