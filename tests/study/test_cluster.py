@@ -20,7 +20,9 @@ def test_a_cluster_brings_the_same_bits_though_a_worker_is_killed(tmp_path: Path
 
     mark = tmp_path / "died"
     scenario = tiny().override({"description": str(mark)})
-    tasks = [Task(scenario, seed, {"seed": seed}) for seed in range(6)]
+    tasks = [
+        Task(scenario, seed, {"seed": seed}) for seed in range(9)
+    ]  # more than the scheduler holds at once
     here = run_tasks([replace(task, scenario=tiny()) for task in tasks], prices)
     with (
         LocalCluster(

@@ -6,6 +6,7 @@ import importlib
 import pickle
 import uuid
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tokenflow_sim.errors import ResultError
@@ -82,7 +83,7 @@ def play_on_cluster(client: Any, shared: Shared, jobs: Sequence[Job]) -> Iterato
         return future
 
     threads = max(1, sum(client.nthreads().values()))
-    first = [submit(job) for job, _ in zip(waiting, range(AHEAD * threads), strict=False)]
+    first = [submit(job) for job in islice(waiting, AHEAD * threads)]
     futures = _distributed().as_completed(first, loop=client.loop)  # the client need not be the default one
     for future in futures:
         job = running.pop(future.key)

@@ -176,6 +176,11 @@ def _run[T](
         done += 1
         if progress is not None:
             progress(done, len(tasks))
+    lost = set(todo) - set(seconds)
+    if lost:
+        raise RuntimeError(
+            f"{len(lost)} of {len(todo)} runs brought no answer, among them {tasks[min(lost)]}"
+        )
     everything = dict(sorted(results.items())) if store is None else store.results
     return Batch(everything, [failures[position] for position in sorted(failures)], seconds)
 
