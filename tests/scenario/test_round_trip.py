@@ -28,15 +28,18 @@ def test_text_holds_all_of_a_bundled_scenario(name: str) -> None:
     assert again.market(3).to_dataset().identical(scenario.market(3).to_dataset())
 
 
-def test_copies_and_pickles_leave_the_arrays_behind(us5: Scenario) -> None:
-    compiled = us5.compiled
+def test_copies_and_pickles_leave_arrays_and_text_behind(us5: Scenario) -> None:
+    compiled, text = us5.compiled, us5.to_yaml()
     assert us5.compiled is compiled
+    assert us5.to_yaml() is text
     for again in (pickle.loads(pickle.dumps(us5)), copy.copy(us5), copy.deepcopy(us5)):
         assert again == us5
         assert again.compiled is not compiled
-    # Pydantic's own way of changing a copy must not keep the arrays of the original.
+        assert text not in again.__dict__.values()
+    # Pydantic's own way of changing a copy must keep neither the arrays nor the text of the original.
     changed = us5.model_copy(update={"demand": us5.demand.model_copy(update={"scale": 70.0})})
     assert changed.compiled.state(0).demand.sum() == pytest.approx(2 * compiled.state(0).demand.sum())
+    assert Scenario.from_yaml(changed.to_yaml()) == changed != us5
 
 
 def test_a_scenario_is_frozen_all_the_way_down(us5: Scenario) -> None:

@@ -148,6 +148,9 @@ class Electricity(Part):
     )
 
 
+_MADE = ("compiled", "_yaml")  # what a scenario makes of itself once
+
+
 class Scenario(Part):
     """A market, its agents and what happens to them: everything that a run needs beside a seed."""
 
@@ -254,6 +257,11 @@ class Scenario(Part):
 
     def to_yaml(self) -> str:
         """Return the scenario as one YAML text with every table in it."""
+        return self._yaml
+
+    @cached_property
+    def _yaml(self) -> str:
+        """The scenario as text, made once: every run of a study writes it into its results."""
         from tokenflow_sim.scenario.export import to_yaml
 
         return to_yaml(self)
@@ -292,15 +300,16 @@ class Scenario(Part):
         return scenario_html(self)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Leave the arrays out of copies and pickles: they are made again where they are needed."""
+        """Leave arrays and text out of copies and pickles: they are made again where they are needed."""
         state = super().__getstate__()
-        fields = {name: value for name, value in state["__dict__"].items() if name != "compiled"}
+        fields = {name: value for name, value in state["__dict__"].items() if name not in _MADE}
         return {**state, "__dict__": fields}
 
     def __copy__(self) -> Self:
-        """Copy without the arrays, which may not fit a changed copy."""
+        """Copy without arrays and text, which may not fit a changed copy."""
         copied = super().__copy__()
-        copied.__dict__.pop("compiled", None)
+        for name in _MADE:
+            copied.__dict__.pop(name, None)
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
