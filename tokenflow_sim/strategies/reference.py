@@ -82,6 +82,7 @@ def _index() -> str:
             summary = _sections(find(kind, name))[0].partition("\n")[0]
             lines.append(f"| [{name}]({name}.md) | {summary} |")
         lines.append("")
+    lines += [":::{toctree}", ":hidden:", ":glob:", "", "*", ":::"]
     return "\n".join(lines).rstrip() + "\n"
 
 
