@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.market import Settlement as Settlement
     from tokenflow_sim.market import clear as clear
     from tokenflow_sim.market import decompose as decompose
+    from tokenflow_sim.market import linopy_model as linopy_model
     from tokenflow_sim.market import settle as settle
     from tokenflow_sim.model import TokenMarket as TokenMarket
     from tokenflow_sim.scenario import Scenario as Scenario
@@ -61,7 +62,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "StrategyError", "TokenflowError",
     ),
     "ledger": ("load_results", "save_results"),
-    "market": ("Clearer", "Clearing", "Market", "Settlement", "clear", "decompose", "settle"),
+    "market": ("Clearer", "Clearing", "Market", "Settlement", "clear", "decompose", "linopy_model", "settle"),
     "model": ("TokenMarket",),
     "scenario": ("Scenario", "list_scenarios", "load_scenario"),
     "strategies": (
