@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from tokenflow_sim.cli.console import progress, say
@@ -92,7 +91,7 @@ def _chosen(results: Dataset, periods: str) -> list[int]:
     ResultError
         If that is no range, or no period of the results lies in it.
     """
-    known = np.atleast_1d(results["period"].values)
+    known = results["period"].values.reshape(-1)
     found = re.fullmatch(r"(\d*):(\d*)", periods)
     if found is None:
         raise ResultError(f"--periods takes FIRST:LAST, e.g. {known[0]}:{known[-1]}; found {periods!r}")

@@ -87,7 +87,9 @@ def _play(
                 point.commit(model.get_state())
             if progress is not None:
                 progress(model.period, model.periods)
-    except ResultError:
+    except ResultError:  # e.g. the disk is full: what was finished stays, to go on from
+        if not point.kept:
+            point.discard()
         raise
     except TokenflowError:
         point.discard()  # it would come again from there
