@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +15,12 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 mpl.use("Agg")
+
+# Where Python is told to keep no byte code, each of the many processes that the tests start would compile all
+# libraries anew, which takes longer than what it tests: they keep it with pytest's own cache then.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(CHECKOUT / ".pytest_cache" / "bytecode")
 
 # No deadline: a busy machine is not a fault of the code. In CI the examples are the same in every run, so that
 # a change is judged by itself; elsewhere they are drawn anew, which is how new faults are found.
