@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.conftest import command, environment, process
 
-LONG = ("run", "us5", "--periods", "100000", "--out", "long.nc")
+LONG = ("run", "us5", "--periods", "100000", "--checkpoint", "0", "--out", "long.nc")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 HEAVY = (
     "numpy",
