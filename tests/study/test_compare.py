@@ -121,7 +121,7 @@ def test_all_faults_are_told_at_once(study: object) -> None:
     for part in (
         "did you mean 'marginal_cost'?", "unknown parameter 'mark'", "found 3", "'fixed_markup' is there twice",
         "--allow-code", "has no default for step", "unknown provider 'adda'; known providers: ada, bob, cyd",
-        "seeds: must be different", "confidence: must lie between 0 and 1",
+        "seeds: seed 1 is given twice", "confidence: must lie between 0 and 1",
     ):  # fmt: skip
         assert part in text
     with pytest.raises(tf.InputError, match="at least 2 strategies"):
@@ -164,3 +164,21 @@ def test_the_ranking_follows_the_payoffs_and_says_how_sure_it_is() -> None:
         ranking(xr.Dataset())
     with pytest.raises(tf.ResultError, match="not the dataset of a comparison"):
         differences(ds)
+
+
+def test_a_strategy_that_loses_least_against_itself_is_stable() -> None:
+    losses = np.array([[-1.0, -2.0], [-3.0, -4.0]])[:, :, None, None]
+    coords = {"strategy": ["a", "b"], "rival": ["a", "b"], "seed": [0], "provider": ["p"]}
+    dims = ("strategy", "rival", "seed", "provider")
+    table = ranking(xr.Dataset({"payoff": (dims, losses)}, coords, {"confidence": 0.95}))
+    assert table.loc["a", "stable"]
+    assert not table.loc["b", "stable"]
+
+
+def test_rivals_who_would_lose_their_strategy_are_refused() -> None:
+    for provider, name in (("ada", "ada"), ("ada", "providers.ada"), (None, "providers")):
+        with pytest.raises(tf.InputError, match="plays the strategies to compare"):
+            tf.compare(small(), STRATEGIES, provider, seeds=1, rivals={name: "fixed_markup"})
+    with pytest.raises(tf.InputError, match="must be a mapping from agents") as caught:
+        tf.compare(small(), STRATEGIES, seeds=1, rivals=["bob"], confidence="x")  # type: ignore[arg-type]
+    assert "confidence: must lie between 0 and 1; found 'x'" in str(caught.value)

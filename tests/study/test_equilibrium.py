@@ -147,6 +147,8 @@ def test_all_faults_are_told_at_once() -> None:
         )  # type: ignore[arg-type]
     assert len(told.value.faults) == 9
     assert "unknown provider 'eve'; known providers: ada, bob, cyd" in str(told.value)
+    with pytest.raises(tf.InputError, match="must be a list of providers"):
+        tf.equilibrium(small(), "ada")
 
 
 def test_the_dataset_goes_through_a_file(tmp_path: object) -> None:

@@ -131,7 +131,12 @@ def test_all_faults_of_a_design_are_told_at_once() -> None:
     [
         ({}, {}, "name at least one path"),
         ({"a": [1]}, {"seeds": 0}, "give a number from 1 on"),
-        ({"a": [1]}, {"seeds": [-1]}, "seeds from 0 on"),
+        ({"a": [1]}, {"seeds": [-1]}, "whole numbers from 0 on"),
+        ({"a": [1]}, {"seeds": "ab"}, "whole number of seeds"),
+        ({"a": [1]}, {"seeds": 2.5}, "whole number of seeds"),
+        ({"a": [1]}, {"seeds": [1.7]}, "whole numbers from 0 on; found 1.7"),
+        ({"a": [1]}, {"seeds": []}, "empty list"),
+        (["a"], {}, "must be a mapping from paths to values"),
         ({"a": "uniform(0,1)"}, {}, "say how many points to draw"),
         ({"a": "uniform(0,1)"}, {"samples": 6, "how": "sobol"}, "a power of two"),
         ({"a": "uniform(0,1)"}, {"how": "grid"}, "no distribution"),
@@ -146,3 +151,10 @@ def test_designs_that_make_no_sense_are_told(
 ) -> None:
     with pytest.raises(tf.InputError, match=told):
         make_design(vary, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seeds", [2, np.int64(2), np.arange(2), range(2), [0, np.int32(1)]])
+def test_seeds_of_arrays_are_taken_as_plain_numbers(seeds: object) -> None:
+    design = make_design({"a": [1]}, seeds)  # type: ignore[arg-type]
+    assert design.seeds == [0, 1]
+    assert {type(seed) for seed in design.seeds} == {int}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeIs
+
+import numpy as np
 
 from tokenflow_sim.errors import Fault, InputError, StrategyError, known
 from tokenflow_sim.scenario import Scenario
@@ -103,24 +105,71 @@ def check_provider(scenario: Scenario, provider: str | None, faults: list[Fault]
         faults.append(Fault(known("provider", provider, list(scenario.providers)), "provider"))
 
 
-def seeds_of(seeds: int | Sequence[int], faults: list[Fault]) -> list[int]:
-    """Return the seeds of a study: so many from 0 on, or those given."""
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
-        if seeds < 1:
-            faults.append(
-                Fault(f"must be a number of seeds from 1 on, or a list of seeds; found {seeds}", "seeds")
-            )
-        return list(range(seeds))
-    if isinstance(seeds, (str, bool)) or not isinstance(seeds, Sequence):
-        faults.append(Fault(f"must be a number of seeds, or a list of seeds; found {seeds!r}", "seeds"))
+def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
+    """Return the seeds of a study: so many from 0 on, or those given.
+
+    Parameters
+    ----------
+    seeds : int, sequence or array of int
+        How many, or which.
+    faults : list of Fault
+        What is wrong is added here.
+    """
+    if _is_whole(seeds):
+        if int(seeds) < 1:
+            faults.append(Fault(f"give a number from 1 on, or a list of seeds; found {seeds}", "seeds"))
+        return list(range(int(seeds)))
+    if isinstance(seeds, str) or not isinstance(seeds, (Sequence, np.ndarray)):
+        text = f"must be a whole number of seeds, or a list of seeds; found {seeds!r:.80}"
+        faults.append(Fault(text, "seeds"))
         return []
     listed = list(seeds)
-    wrong = [seed for seed in listed if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0]
+    wrong = [seed for seed in listed if not (_is_whole(seed) and seed >= 0)]
     if wrong:
         faults.append(Fault(f"seeds are whole numbers from 0 on; found {wrong[0]!r}", "seeds"))
-    if len(set(listed)) < len(listed) or not listed:
-        faults.append(Fault(f"must be different from each other, and at least one; found {listed}", "seeds"))
-    return listed
+        return []
+    numbers = [int(seed) for seed in listed]
+    if not numbers:
+        faults.append(Fault("give at least one seed; found an empty list", "seeds"))
+    elif len(set(numbers)) < len(numbers):
+        twice = next(seed for seed in numbers if numbers.count(seed) > 1)
+        faults.append(Fault(f"seed {twice} is given twice, which would count one run twice", "seeds"))
+    return numbers
+
+
+def _is_whole(value: object) -> TypeIs[int | np.integer[Any]]:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def check_confidence(confidence: object, faults: list[Fault]) -> None:
+    """Add a fault unless it is a number between 0 and 1."""
+    if not (isinstance(confidence, (float, int, np.number)) and 0 < confidence < 1):
+        faults.append(Fault(f"must lie between 0 and 1; found {confidence!r}", "confidence"))
+
+
+def check_rivals(rivals: object, played: str, faults: list[Fault]) -> None:
+    """Add a fault for strategies of rivals that the strategies to compare would replace.
+
+    Parameters
+    ----------
+    rivals : mapping or None
+        Strategies of other agents.
+    played : str
+        Who plays the strategies to compare: ``providers``, or ``providers.NAME``.
+    faults : list of Fault
+        What is wrong is added here.
+    """
+    if rivals is None:
+        return
+    if not isinstance(rivals, Mapping):
+        text = f"must be a mapping from agents to strategies; found {rivals!r:.80}"
+        faults.append(Fault(text, "rivals"))
+        return
+    for name in (played, played.removeprefix("providers.")):
+        if name in rivals:
+            text = "plays the strategies to compare, so that it cannot have another; leave it out"
+            faults.append(Fault(text, f"rivals[{name!r}]"))
+            return
 
 
 def refuse(faults: list[Fault], subject: str) -> None:

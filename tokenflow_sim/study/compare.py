@@ -17,7 +17,14 @@ from tokenflow_sim.errors import Fault, ResultError, known
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
-from tokenflow_sim.study.choices import check_provider, labelled, refuse, seeds_of
+from tokenflow_sim.study.choices import (
+    check_confidence,
+    check_provider,
+    check_rivals,
+    labelled,
+    refuse,
+    seeds_of,
+)
 from tokenflow_sim.study.measures.summary import RECORD, summarise
 from tokenflow_sim.study.runner import Batch, Failure, run_tasks
 from tokenflow_sim.study.statistics import METHODS, Method, paired
@@ -173,7 +180,7 @@ def compare(
     baseline : str, optional
         Label of the strategy to compare with; the first if left out.
     rivals : mapping, optional
-        Strategies of other agents than the scenario's, as `TokenMarket` takes them.
+        Strategies of the other agents than the scenario's, as `TokenMarket` takes them.
     overrides : mapping, optional
         Other values for the scenario, by dotted path.
     confidence, method
@@ -215,14 +222,14 @@ def compare(
     choices = labelled(strategies, allow_code, faults)
     check_provider(loaded, provider, faults)
     numbers = seeds_of(seeds, faults)
-    if not 0 < confidence < 1:
-        faults.append(Fault(f"must lie between 0 and 1; found {confidence!r}", "confidence"))
+    check_confidence(confidence, faults)
     if method not in METHODS:
         faults.append(Fault(known("method", method, METHODS), "method"))
     if baseline is not None and choices and baseline not in choices:
         faults.append(Fault(known("strategy", baseline, list(choices)), "baseline"))
-    refuse(faults, "comparison")
     played = "providers" if provider is None else f"providers.{provider}"
+    check_rivals(rivals, played, faults)
+    refuse(faults, "comparison")
     tasks = [
         Task(
             loaded,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.study.choices import seeds_of
 from tokenflow_sim.study.sampling import METHODS, Distribution, Values, draw, label_of, read_values
 
 How = Literal["grid", "list", "random", "latin", "sobol"]
@@ -128,6 +129,9 @@ def make_design(
     faults: list[Fault] = []
     lists: dict[str, list[Any]] = {}
     drawn: dict[str, Distribution] = {}
+    if not isinstance(vary, Mapping):
+        text = f"must be a mapping from paths to values, e.g. {{'demand.scale': [1, 2]}}; found {vary!r:.80}"
+        raise InputError([Fault(text, "vary")], "the study")
     for path, values in vary.items():
         try:
             found = read_values(values)
@@ -156,16 +160,6 @@ def make_design(
     if len(design) > MOST_RUNS:
         raise InputError([Fault(f"has {len(design):,} runs, more than {MOST_RUNS:,}", "vary")], "the study")
     return design
-
-
-def seeds_of(seeds: int | Sequence[int], faults: list[Fault]) -> list[int]:
-    """Return the seeds that are meant; what is wrong with them is added to the faults."""
-    numbers = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
-    if not numbers or min(numbers) < 0:
-        faults.append(Fault(f"give a number from 1 on, or seeds from 0 on; found {seeds!r}", "seeds"))
-    elif len(set(numbers)) < len(numbers):
-        faults.append(Fault("a seed is given more than once, which would count one run twice", "seeds"))
-    return numbers
 
 
 def _misfits(

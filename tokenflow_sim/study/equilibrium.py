@@ -216,6 +216,11 @@ def equilibrium(
     name, market = _market(scenario, period, overrides)
     known_names = sorted(set(market.layout.provider))
     faults: list[Fault] = []
+    if isinstance(providers, str):
+        faults.append(
+            Fault(f"must be a list of providers, e.g. [{providers!r}]; found {providers!r}", "providers")
+        )
+        providers = None
     for chosen in providers or []:
         if chosen not in known_names:
             faults.append(Fault(known("provider", chosen, known_names), "providers"))

@@ -16,7 +16,8 @@ import xarray as xr
 from tokenflow_sim.errors import Fault, InputError, ResultError, known
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.assignment import Choice
-from tokenflow_sim.study.design import Design, seeds_of
+from tokenflow_sim.study.choices import seeds_of
+from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.sampling import Distribution, Values, read_values
 from tokenflow_sim.study.sweep import Sweep, play_design
 from tokenflow_sim.variables import MEASURES

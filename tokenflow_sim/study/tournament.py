@@ -19,7 +19,7 @@ from tokenflow_sim.errors import Fault, ResultError
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
-from tokenflow_sim.study.choices import check_provider, labelled, refuse, seeds_of
+from tokenflow_sim.study.choices import check_confidence, check_provider, labelled, refuse, seeds_of
 from tokenflow_sim.study.runner import Batch, Failure, run_tasks
 from tokenflow_sim.study.statistics import interval
 from tokenflow_sim.study.task import Task
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _RESAMPLES = 2000
+_ROUNDING = 1e-12  # share of a payoff, also of a loss, up to which two are the same
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ def ranking(dataset: xr.Dataset) -> pd.DataFrame:
     found = interval(scores - scores.mean(axis=1, keepdims=True), confidence)
     lowest, highest = _rank_interval(scores, confidence)
     mean = payoff.where(whole).mean(["seed", "provider"]).values
+    best = mean.max(axis=0)
     table = pd.DataFrame(
         {
             "score": scores.mean(axis=0),
@@ -130,7 +132,7 @@ def ranking(dataset: xr.Dataset) -> pd.DataFrame:
             "rank": _ranks(scores.mean(axis=0)).astype(int),
             "rank_lower": lowest,
             "rank_upper": highest,
-            "stable": np.diag(mean) >= mean.max(axis=0) * (1 - 1e-12),
+            "stable": np.diag(mean) >= best - _ROUNDING * np.abs(best),
         },
         index=pd.Index(names, name="strategy"),
     )
@@ -228,8 +230,7 @@ def tournament(
             Fault(f"a tournament needs rivals; scenario {loaded.name!r} has one provider", "scenario")
         )
     numbers = seeds_of(seeds, faults)
-    if not 0 < confidence < 1:
-        faults.append(Fault(f"must lie between 0 and 1; found {confidence!r}", "confidence"))
+    check_confidence(confidence, faults)
     refuse(faults, "tournament")
     players = [provider] if provider is not None else list(loaded.providers)
     matches = list(_matches(list(choices), players))
