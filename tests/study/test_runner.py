@@ -174,6 +174,16 @@ def test_a_damaged_entry_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "runs" / "000000.pickle").write_bytes(b"\x80")
     with pytest.raises(tf.ResultError, match=r"000000.pickle: cannot be read .* remove it and resume"):
         _ = batch.results[0]
+    for damage in (b"", b"no pickle", b"cnone\nsuch\n.", b"h\x00."):
+        (tmp_path / "runs" / "000000.pickle").write_bytes(damage)
+        with pytest.raises(tf.ResultError, match=r"000000.pickle: cannot be read .* remove it and resume"):
+            _ = batch.results[0]
+    (tmp_path / "runs" / "000000.failed").write_text("[1")
+    with pytest.raises(tf.ResultError, match=r"000000.failed: cannot be read .* remove it and resume"):
+        run_tasks(tasks(1), prices, store=tmp_path / "runs")
+    (tmp_path / "runs" / "study.json").write_text("[]")
+    with pytest.raises(tf.ResultError, match=r"study.json: tells of no study"):
+        run_tasks(tasks(1), prices, store=tmp_path / "runs")
     (tmp_path / "runs" / "study.json").write_text("{")
     with pytest.raises(tf.ResultError, match=r"study.json: cannot be read"):
         run_tasks(tasks(1), prices, store=tmp_path / "runs")

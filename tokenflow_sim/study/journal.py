@@ -45,6 +45,8 @@ class Journal:
                     line = json.loads(raw)
                 except ValueError:
                     break
+                if not isinstance(line, dict):
+                    break
                 lines.append(line)
                 end += len(raw)
         return lines, end

@@ -19,6 +19,10 @@ CERTAIN = frozenset({"InfeasibleError", "CertificateError", "StrategyError", "Sc
 """Failures that come again however often a run is played; others (a lost worker, a full disk) are tried anew."""
 
 
+_NO_PICKLE = (EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError, AttributeError, ImportError)
+"""What reading a damaged pickle may raise: its first bytes decide which."""
+
+
 class Store[T](Protocol):
     """Keeps what runs brought; entering it holds it for this process."""
 
@@ -118,7 +122,12 @@ class FolderStore[T]:
         self.results = _Runs(self.path, {int(name.stem) for name in self.path.glob("[0-9]*.pickle")})
         self.failures = []
         for name in sorted(self.path.glob("[0-9]*.failed")):
-            kind, message, trace = json.loads(name.read_text(encoding="utf-8"))
+            try:
+                kind, message, trace = json.loads(name.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise ResultError(
+                    f"{name}: cannot be read ({error}); remove it and resume: it is played again"
+                ) from None
             if kind in CERTAIN:
                 position = int(name.stem)
                 self.failures.append(Failure(position, tasks[position], kind, message, trace))
@@ -130,6 +139,8 @@ class FolderStore[T]:
             raise ResultError(
                 f"{file}: cannot be read ({error}); remove {self.path}, or choose another name"
             ) from None
+        if not isinstance(found, dict):
+            raise ResultError(f"{file}: tells of no study; remove {self.path}, or choose another name")
         if found.get("versions") != head["versions"]:
             raise ResultError(
                 f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
@@ -171,7 +182,7 @@ class _Runs[T](Mapping[int, T]):
         file = self.folder / f"{position:06}.pickle"
         try:
             value: T = pickle.loads(file.read_bytes())
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+        except (OSError, *_NO_PICKLE) as error:
             raise ResultError(
                 f"{file}: cannot be read ({error}); remove it and resume: it is played again"
             ) from error

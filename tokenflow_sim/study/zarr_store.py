@@ -121,6 +121,8 @@ class ZarrStore:
             found = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ResultError(f"{file}: cannot be read ({error}); start anew (--force)") from None
+        if not isinstance(found, dict):
+            raise ResultError(f"{file}: tells of no study; start anew (--force)")
         if found.get("versions") != head["versions"]:
             raise ResultError(
                 f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
