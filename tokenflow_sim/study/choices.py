@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeIs
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
     faults : list of Fault
         What is wrong is added here.
     """
-    if _is_whole(seeds):
+    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
         if int(seeds) < 1:
             faults.append(Fault(f"give a number from 1 on, or a list of seeds; found {seeds}", "seeds"))
         return list(range(int(seeds)))
@@ -124,7 +124,7 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
         faults.append(Fault(text, "seeds"))
         return []
     listed = list(seeds)
-    wrong = [seed for seed in listed if not (_is_whole(seed) and seed >= 0)]
+    wrong = [seed for seed in listed if not _is_seed(seed)]
     if wrong:
         faults.append(Fault(f"seeds are whole numbers from 0 on; found {wrong[0]!r}", "seeds"))
         return []
@@ -137,8 +137,8 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
     return numbers
 
 
-def _is_whole(value: object) -> TypeIs[int | np.integer[Any]]:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+def _is_seed(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= 0
 
 
 def check_confidence(confidence: object, faults: list[Fault]) -> None:
