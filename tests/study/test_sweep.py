@@ -19,7 +19,9 @@ from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.study import play as playing
 from tokenflow_sim.study import runner
+from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.study.sweep import Sweep, load_sweep, sweep
+from tokenflow_sim.study.zarr_store import _consolidate
 
 VARY = {"demand.scale": [2.0, 3.0, 9.0], "market.opex_adder": "0:10:10"}
 
@@ -280,6 +282,29 @@ def test_force_replaces_a_store(tmp_path: Path) -> None:
     assert "price" not in found.dataset
     with pytest.raises(tf.InputError, match="give one of them"):
         play(tmp_path / "s.zarr", vary=one, force=True, resume=True)
+
+
+@pytest.mark.parametrize(
+    "line", ["5", '{"position": 1}', '{"position": "x", "status": "done", "measures": {}}', "{"]
+)
+def test_what_a_damaged_line_of_the_journal_hides_is_played_again(tmp_path: Path, line: str) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    entries = [{"position": place, "status": "done", "measures": {}} for place in range(2)]
+    for entry in entries:
+        journal.add(entry)
+    with journal.path.open("a") as file:
+        file.write(line + "\n")
+    assert journal.mend() == entries
+    journal.add(entries[0])
+    assert journal.read() == [*entries, entries[0]]
+
+
+def test_damaged_metadata_of_an_array_are_told(tmp_path: Path) -> None:
+    (tmp_path / "price").mkdir()
+    (tmp_path / ".zgroup").write_text("{}")
+    (tmp_path / "price" / ".zarray").write_text("{")
+    with pytest.raises(tf.ResultError, match=r"price/.zarray: is damaged .*\(--force\)"):
+        _consolidate(tmp_path)
 
 
 def test_stores_that_cannot_be_read_are_told(tmp_path: Path, written: Path) -> None:

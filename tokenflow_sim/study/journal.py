@@ -10,6 +10,13 @@ from typing import Any
 from tokenflow_sim.ledger.durable import kept
 
 
+def _is_entry(line: object) -> bool:
+    """Say whether a line tells how a run ended."""
+    if not isinstance(line, dict) or not isinstance(line.get("position"), int):
+        return False
+    return {"status", "measures"} <= line.keys() or {"status", "kind", "message", "trace"} <= line.keys()
+
+
 class Journal:
     """A journal of JSON lines.
 
@@ -45,7 +52,7 @@ class Journal:
                     line = json.loads(raw)
                 except ValueError:
                     break
-                if not isinstance(line, dict):
+                if not _is_entry(line):
                     break
                 lines.append(line)
                 end += len(raw)

@@ -271,7 +271,12 @@ def _consolidate(path: Path) -> None:
         for file in (folder / ".zarray", folder / ".zattrs")
     ]
     files = [path / ".zgroup", *(file for file in files if file.is_file())]
-    gathered = {file.relative_to(path).as_posix(): json.loads(file.read_bytes()) for file in files}
+    gathered = {}
+    for file in files:
+        try:
+            gathered[file.relative_to(path).as_posix()] = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ResultError(f"{file}: is damaged ({error}); start the study anew (--force)") from None
     content = {"zarr_consolidated_format": 1, "metadata": gathered}
     write_whole(path / ".zmetadata", json.dumps(content, indent=1).encode())
 
