@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
+import tokenflow_sim as tf
 from tests.cli.conftest import Invoke, assert_clean_error
 from tests.study.games import SMALL
 from tokenflow_sim.cli.comparison import parse_strategies
 from tokenflow_sim.errors import InputError
+from tokenflow_sim.ledger.lock import Lock
 
 RUN = ["--seeds", "2", "--periods", "2", "--workers", "1"]
 
@@ -35,6 +37,9 @@ def test_compare_prints_tables_and_writes_data_and_figure(tokenflow: Invoke, fol
         assert list(ds.strategy.values) == ["marginal_cost", "fixed_markup(markup=0.5)"]
     told = assert_clean_error(tokenflow(*words, "--out", "found.nc"))
     assert "found.nc exists already" in told
+    told = assert_clean_error(tokenflow("plot", "found.nc"))
+    assert "the file of a study (comparison), not of a run: `tokenflow report found.nc` shows it" in told
+    assert tokenflow("report", "found.nc", "--out", "found.html").exit_code == 0
 
 
 def test_tournament_prints_payoffs_and_a_ranking(tokenflow: Invoke, folder: str) -> None:
@@ -99,3 +104,38 @@ def test_strategies_are_read_with_their_parameters() -> None:
         parse_strategies("a,,b(x=1")
     with pytest.raises(InputError, match="write parameter=value; found 'x'"):
         parse_strategies("a(x)")
+
+
+def test_a_comparison_that_was_killed_goes_on_with_what_it_had(tokenflow: Invoke, folder: str) -> None:
+    words = ["compare", folder, "--strategies", "marginal_cost,fixed_markup", *RUN, "--out"]
+    assert tokenflow(*words, "whole.nc").exit_code == 0
+    assert sorted(os.listdir()) == [folder, "whole.nc"], "nothing is left beside it"
+    tf.compare(
+        folder, [{"name": "marginal_cost"}, {"name": "fixed_markup"}], seeds=2, periods=2, store=".a.nc.runs"
+    )
+    Path(".a.nc.runs/000003.pickle").unlink()
+    Path(".a.nc.runs/000001.pickle").write_bytes(b"")
+    told = assert_clean_error(tokenflow(*words, "a.nc"))
+    assert "an unfinished study of it is kept in .a.nc.runs; go on with it (--resume)" in told
+    told = assert_clean_error(tokenflow(*words, "a.nc", "--resume", "--set", "demand.scale=2"))
+    assert "holds the runs of another study" in told
+    told = assert_clean_error(tokenflow(*words, "a.nc", "--resume"))
+    assert "000001.pickle: cannot be read" in told
+    Path(".a.nc.runs/000001.pickle").unlink()
+    with Lock(Path("a.nc")):
+        assert "is being written by process" in assert_clean_error(tokenflow(*words, "a.nc", "--resume"))
+    assert tokenflow(*words, "a.nc", "--resume").exit_code == 0
+    with xr.open_dataset("whole.nc") as whole, xr.open_dataset("a.nc") as again:
+        xr.testing.assert_identical(whole, again)
+    assert sorted(os.listdir()) == ["a.nc", folder, "whole.nc"]
+
+
+@pytest.mark.parametrize("command", ["compare", "tournament"])
+def test_options_of_where_runs_are_played_are_checked(tokenflow: Invoke, folder: str, command: str) -> None:
+    words = [command, folder, "--strategies", "marginal_cost,fixed_markup", *RUN]
+    assert "name the file to go on with" in assert_clean_error(tokenflow(*words, "--resume"))
+    both = tokenflow(*words, "--resume", "--force", "--out", "a.nc")
+    assert "give one of them" in assert_clean_error(both)
+    lost = tokenflow(*words, "--scheduler", "nonsense://x")
+    assert "no scheduler answers there" in assert_clean_error(lost)
+    assert os.listdir() == [folder]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokenflow_sim.cli.console import busy, progress, say, show_table
+from tokenflow_sim.cli.console import busy, say, show_table
 from tokenflow_sim.cli.guard import CHECK_FAILED
+from tokenflow_sim.cli.keeping import Resume, keeping
 from tokenflow_sim.cli.options import (
     AllowCode,
     Debug,
@@ -22,6 +23,7 @@ from tokenflow_sim.cli.options import (
     parse_overrides,
     refuse_existing,
 )
+from tokenflow_sim.cli.studies import Scheduler
 from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.numerals import counted, significant
 
@@ -87,6 +89,8 @@ def compare(
     out: Out = None,
     figures: Figures = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
+    resume: Resume = False,
     force: Force = False,
     allow_code: AllowCode = False,
     debug: Debug = False,
@@ -97,7 +101,7 @@ def compare(
 
     from tokenflow_sim.study.compare import compare as run_comparison
 
-    with progress("comparing", max(len(names), 1) * seeds, "runs") as advance:
+    with keeping(out, workers, scheduler, resume, force) as where:
         found = run_comparison(
             scenario,
             names,
@@ -108,11 +112,11 @@ def compare(
             overrides=overrides,
             confidence=confidence,
             allow_code=allow_code,
-            workers=workers,
-            progress=lambda *_: advance(),
+            **where,
         )
+        _save(found, files, force)
     show_comparison(found)
-    _finish(found, files, force, found.failures)
+    _tell(found.failures, files)
 
 
 def tournament(
@@ -131,6 +135,8 @@ def tournament(
     out: Out = None,
     figures: Figures = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
+    resume: Resume = False,
     force: Force = False,
     allow_code: AllowCode = False,
     debug: Debug = False,
@@ -139,24 +145,21 @@ def tournament(
     overrides, files = _prepare(assignments, out, figures, "tournament", force)
     names = parse_strategies(strategies)
 
-    from tokenflow_sim.scenario import load_scenario
     from tokenflow_sim.study.tournament import tournament as run_tournament
 
-    loaded = load_scenario(scenario, overrides)
-    players = 1 if provider is not None else len(loaded.providers)
-    runs = seeds * len(names) * (1 + players * (len(names) - 1))
-    with progress("playing", runs, "runs") as advance:
+    with keeping(out, workers, scheduler, resume, force) as where:
         found = run_tournament(
-            loaded,
+            scenario,
             names,
             seeds,
             periods,
             provider=provider,
+            overrides=overrides,
             confidence=confidence,
             allow_code=allow_code,
-            workers=workers,
-            progress=lambda *_: advance(),
+            **where,
         )
+        _save(found, files, force)
     order = list(found.table.index)
     payoff = found.payoff.sel(strategy=order, rival=order).values
     show_table(
@@ -176,7 +179,7 @@ def tournament(
     ]
     heads = ["", "rank", "mean profit\n$/h", "more than\nthe mean", f"{100 * confidence:g} %\ninterval"]
     show_table("Ranking", [*heads, "best reply\nto itself"], [[str(cell) for cell in row] for row in rows])
-    _finish(found, files, force, found.failures)
+    _tell(found.failures, files)
 
 
 def equilibrium(
@@ -244,7 +247,8 @@ def equilibrium(
     ]
     show_table(str(ds.attrs["title"]), heads, rows)
     say(found.verdict)
-    _finish(found, files, force, ())
+    _save(found, files, force)
+    _tell((), files)
     if not found.converged:
         raise typer.Exit(CHECK_FAILED)
 
@@ -342,8 +346,8 @@ def _prepare(
     return overrides, files
 
 
-def _finish(found: Any, files: dict[str, Path], force: bool, failures: Sequence[Failure]) -> None:
-    """Write what was asked for, and tell what failed."""
+def _save(found: Any, files: dict[str, Path], force: bool) -> None:
+    """Write what was asked for."""
     if "data" in files:
         from tokenflow_sim.ledger import save_results
 
@@ -356,6 +360,10 @@ def _finish(found: Any, files: dict[str, Path], force: bool, failures: Sequence[
 
         figure: Figure = found.plot()
         save_figure(figure, files["figure"], Format.PNG)
+
+
+def _tell(failures: Sequence[Failure], files: dict[str, Path]) -> None:
+    """Tell what was written and what failed."""
     for path in files.values():
         say(f"wrote {path}")
     if failures:

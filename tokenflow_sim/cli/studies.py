@@ -119,11 +119,11 @@ def sweep(
     from tokenflow_sim.study.sweep import RECORDED
     from tokenflow_sim.study.sweep import sweep as play
 
-    with _runner(workers, scheduler, "runs") as runner:
+    with runner(workers, scheduler, "runs") as where:
         found = play(
             scenario, values, seeds=seeds, how=how.value if how else None, samples=samples, sample_seed=sample_seed,
             periods=periods, overrides=overrides, record=RECORDED if record is None else _names(record), out=out,
-            resume=resume, force=force, allow_code=allow_code, **runner,
+            resume=resume, force=force, allow_code=allow_code, **where,
         )  # fmt: skip
     _show_sweep(found, out, table)
 
@@ -162,11 +162,11 @@ def sensitivity(
     from tokenflow_sim.study.sensitivity import OUTPUTS
     from tokenflow_sim.study.sensitivity import sensitivity as play
 
-    with _runner(workers, scheduler, "runs") as runner:
+    with runner(workers, scheduler, "runs") as where:
         found = play(
             scenario, values, kind=kind.value, samples=samples, confidence=confidence, sample_seed=sample_seed,
             outputs=OUTPUTS if outputs is None else _names(outputs), seeds=seeds, periods=periods,
-            overrides=overrides, out=out, resume=resume, force=force, allow_code=allow_code, **runner,
+            overrides=overrides, out=out, resume=resume, force=force, allow_code=allow_code, **where,
         )  # fmt: skip
     _show_sensitivity(found, out, table)
 
@@ -188,8 +188,8 @@ def study(
     from tokenflow_sim.study.sweep import Sweep
 
     told = load_study(file)
-    with _runner(workers, scheduler, "runs") as runner:
-        found = play_study(told, out=out, resume=resume, force=force, allow_code=allow_code, **runner)
+    with runner(workers, scheduler, "runs") as where:
+        found = play_study(told, out=out, resume=resume, force=force, allow_code=allow_code, **where)
     if isinstance(found, Sweep):
         _show_sweep(found, out, table)
     else:
@@ -250,7 +250,7 @@ def _check_output(out: Path | None, table: Path | None, resume: bool, force: boo
 
 
 @contextmanager
-def _runner(workers: int, scheduler: str | None, unit: str) -> Iterator[dict[str, Any]]:
+def runner(workers: int, scheduler: str | None, unit: str) -> Iterator[dict[str, Any]]:
     """Give what says where runs are played, under a bar that shows how many are done and the time left."""
     from contextlib import ExitStack
 
