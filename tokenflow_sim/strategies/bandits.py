@@ -49,7 +49,7 @@ class EpsilonGreedy(_MeanLearner):
 
     Notes
     -----
-    Every arm is played once. After that, in the group's n-th period, an arm is drawn uniformly with probability
+    Every arm is played once. After that, with n plays done, an arm of the group is drawn uniformly with probability
 
         epsilon_n = min(1, max(c K / n, least)),
 
@@ -112,7 +112,7 @@ class UCB1(_MeanLearner):
 
     Notes
     -----
-    Every arm is played once. After that, in the group's n-th period, the arm with the highest
+    Every arm is played once. After that, with n plays of the group done, the arm with the highest
 
         mean_j / best + width sqrt(2 ln n / n_j)
 
