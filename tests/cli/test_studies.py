@@ -33,6 +33,10 @@ def test_a_sweep_shows_its_points_writes_its_runs_and_tells_what_failed(here: In
     pd.testing.assert_frame_equal(pd.read_csv("s.csv"), found.table, check_dtype=False)
     told = assert_clean_error(here(*SWEEP, "--out", "s.zarr"))
     assert "--resume" in told
+    assert "the store of a study, not the file of a run" in assert_clean_error(here("plot", "s.zarr"))
+    report = here("report", "s.zarr", "--out", "s.html")
+    assert (report.exit_code, report.stderr) == (0, ""), report.output
+    Path("s.html").unlink()
     again = here(*SWEEP, "--out", "s.zarr", "--resume")
     assert again.exit_code == 0, again.output
     assert sorted(os.listdir()) == ["s.csv", "s.zarr", "tiny.yaml"]

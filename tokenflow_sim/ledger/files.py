@@ -85,6 +85,11 @@ def load_results(path: str | Path) -> xr.Dataset:
     """
     source = Path(path)
     if not source.is_file():
+        if any((source / mark).is_file() for mark in ("zarr.json", ".zgroup")):
+            raise ResultError(
+                f"{source}: is the store of a study, not the file of a run: `tokenflow report {source}` shows it,"
+                " tokenflow_sim.load_sweep opens it"
+            )
         what = "is a folder" if source.is_dir() else "does not exist"
         near = (
             sorted(other.name for other in source.parent.glob("*.nc"))[:12] if source.parent.is_dir() else []
@@ -99,6 +104,11 @@ def load_results(path: str | Path) -> xr.Dataset:
     found, number = dataset.attrs.get("format"), dataset.attrs.get("format_version")
     if found != FORMAT or not isinstance(number, (int, np.integer)) or "period" not in dataset.dims:
         dataset.close()
+        if study := dataset.attrs.get("study"):
+            raise ResultError(
+                f"{source}: is the file of a study ({study}), not of a run: `tokenflow report {source}` shows it,"
+                " xarray.open_dataset reads it"
+            )
         raise ResultError(
             f"{source}: is a NetCDF file, but not a result of tokenflow_sim (its attribute `format` is {found!r},"
             f" not {FORMAT!r}); `tokenflow run` writes such files"

@@ -10,6 +10,7 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger import load_results
 from tokenflow_sim.ledger.files import FORMAT
+from tokenflow_sim.study.opening import NOTES, open_store
 
 _MARKS = {"scenario", "study", "tokenflow_sim_version"}
 """Attributes that studies leave in their results."""
@@ -55,6 +56,8 @@ def _open_store(source: Path) -> xr.Dataset:
         raise ResultError(f"{source}: there is no such Zarr store; `tokenflow sweep` writes them")
     if find_spec("zarr") is None:
         raise ResultError(f'{source}: a Zarr store needs zarr: pip install "tokenflow-sim[study]"')
+    if (source / NOTES).is_dir():
+        return open_store(source)  # a sweep's, which may be unfinished
     try:
         ds: xr.Dataset = xr.open_zarr(source, chunks=None, consolidated=False)
     except (OSError, ValueError, KeyError) as error:
