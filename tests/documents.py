@@ -7,10 +7,11 @@ import io
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SET_UP = "pip install uv && "
@@ -49,7 +50,7 @@ def run_page(page: str, folder: Path, uv: str) -> Iterator[tuple[Block, str]]:
     A ``text`` block that follows shows output: its lines must have been printed, in their order, where
     ``...`` stands for any others, and within a line for anything. The command of the tests themselves is left to CI.
     """
-    names: dict[str, Any] = {"__name__": "__main__"}
+    main = ModuleType("__main__")
     printed = ""
     for block in blocks_of(page):
         assert block.kind in _KINDS, f"line {block.line}: what is a block of {block.kind!r}?"
@@ -61,12 +62,22 @@ def run_page(page: str, folder: Path, uv: str) -> Iterator[tuple[Block, str]]:
             )
             yield block, printed
         elif block.kind == "python":
-            with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
-                exec(compile(block.text, f"<page, line {block.line}>", "exec"), names)
+            with as_script(main), contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(block.text, f"<page, line {block.line}>", "exec"), vars(main))
             printed = out.getvalue()
             yield block, printed
         elif block.kind == "text":
             expect_output(block, printed)
+
+
+@contextlib.contextmanager
+def as_script(main: ModuleType) -> Iterator[None]:
+    """Put a page in the place of the script, where pickle looks for what it defines."""
+    script, sys.modules["__main__"] = sys.modules["__main__"], main
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def run_command(command: str, folder: Path, uv: str, line: int = 0) -> str:
