@@ -208,11 +208,19 @@ def test_a_bad_value_is_answered_beside_its_field_and_can_be_mended(page: Page) 
 
 def test_two_variants_stand_side_by_side(page: Page) -> None:
     page.get_by_label("Two variants").click()
-    page.get_by_role("tab", name="Variant B").click()
-    visible = page.get_by_label("Demand scale", exact=True).locator("visible=true")
-    expect(visible).to_have_count(1)
-    visible.fill("1.3")
-    visible.press("Enter")
+    for name in ("A", "B"):
+        page.get_by_role("button", name=f"Variant {name}").click()
+        expect(page.get_by_text(f"Scenario of {name}", exact=True).first).to_be_visible()
+        field = page.get_by_label("Demand scale", exact=True)
+        expect(field).to_have_count(1)
+        box, tabs = field.bounding_box(), page.get_by_role("button", name=f"Variant {name}").bounding_box()
+        assert box is not None
+        assert tabs is not None
+        # In full, below the choice of the variant.
+        assert box["width"] > 100
+        assert box["height"] > 10
+        assert box["y"] > tabs["y"] + tabs["height"]
+    put(page, "Demand scale", "1.3")
     status(page, "B: ready, 0 of 12")
     button(page, "Start").click()
     status(page, "A: done, 12 of 12")

@@ -42,16 +42,19 @@ def Page() -> None:
     with solara.AppBar():
         solara.AppBarTitle("tokenflow")
     first, second = session.sides
+    shown = solara.use_reactive(f"Variant {first.name}")
     checked = [use_checked(first, True), use_checked(second, session.both.value)]
     with solara.Sidebar():
         found = [one for one in checked if one is not None]
         if session.both.value:
-            with solara.lab.Tabs():
-                for side, one in zip(session.sides, found, strict=True):
-                    with solara.lab.Tab(f"Variant {side.name}"):
-                        Settings(side.name, side.edits.value, one, side.edits.set)
+            # Not tabs: their bodies would be laid out inside the bar, too low to be used.
+            names = [f"Variant {side.name}" for side in session.sides]
+            solara.ToggleButtonsSingle(shown, values=names, dense=True)
+            number = names.index(shown.value)
+            side = session.sides[number]
+            Settings(side.name, side.edits.value, found[number], side.edits.set).key(f"settings-{side.name}")
         else:
-            Settings("the run", first.edits.value, found[0], session.sides[0].edits.set)
+            Settings("the run", first.edits.value, found[0], first.edits.set).key("settings")
     with solara.Column(classes=["tf-page"], gap="10px"):
         Controls(session, found)
         Board(session)
