@@ -137,7 +137,7 @@ class Pypsa:
             p_nom=np.where(arrays.allowed, 1e6, 0.0).ravel(), marginal_cost=arrays.route_cost.ravel(),
         )  # fmt: skip
 
-        def share_links(n: Any, snapshots: Any) -> None:
+        def share(n: Any, snapshots: Any) -> None:
             import xarray as xr
 
             use = xr.DataArray(arrays.link_use.ravel(), coords={"name": flows}, dims="name")
@@ -145,6 +145,15 @@ class Pypsa:
             load = (use * n.model["Link-p"].sel(snapshot=0)).groupby(arc).sum()
             limit = xr.DataArray(arrays.link_capacity, coords={"arc": list(layout.arcs)}, dims="arc")
             n.model.add_constraints(load <= limit.reindex(arc=load.indexes["arc"]), name="shared-links")
+            if arrays.power_use is None:
+                return
+            draw = xr.DataArray(arrays.power_use.ravel(), coords={"name": offers}, dims="name")
+            asset = xr.DataArray(
+                np.repeat(layout.assets, k), coords={"name": offers}, dims="name", name="asset"
+            )
+            power = (draw * n.model["Generator-p"].sel(snapshot=0, name=offers)).groupby(asset).sum()
+            most = xr.DataArray(arrays.power_limit, coords={"asset": list(layout.assets)}, dims="asset")
+            n.model.add_constraints(power <= most.reindex(asset=power.indexes["asset"]), name="shared-power")
 
-        network.optimize(extra_functionality=share_links, solver_name="highs", log_to_console=False, **_PLAIN)
+        network.optimize(extra_functionality=share, solver_name="highs", log_to_console=False, **_PLAIN)
         return float(network.objective)

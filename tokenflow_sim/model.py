@@ -19,7 +19,15 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger import Ledger, Plan, attributes
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
-from tokenflow_sim.strategies.assignment import Choice, Made, assign, specs, with_blocks, written_down
+from tokenflow_sim.strategies.assignment import (
+    Choice,
+    Made,
+    assign,
+    find_faults,
+    specs,
+    with_blocks,
+    written_down,
+)
 from tokenflow_sim.strategies.base import Kind
 
 SCALARS = ("unserved", "welfare", "total_cost")
@@ -115,7 +123,7 @@ class TokenMarket(mesa.Model):
         changes = {**(overrides or {}), **values}
         if periods is not None:
             changes["periods"] = periods
-        self.settings = load_scenario(scenario, changes)
+        self.settings = load_scenario(scenario, changes, also=partial(find_faults, allow_code=allow_code))
         compiled = self.settings.compiled
         self.periods, self.hours = compiled.periods, compiled.hours
         made = assign(
@@ -296,7 +304,9 @@ class TokenMarket(mesa.Model):
         if strategies is None:
             raise ResultError("these results were made by strategies that could not be written down")
         if not isinstance(strategies, dict):
-            raise ResultError(f"these results do not say how they were made: `strategies` is {strategies!r:.80}")
+            raise ResultError(
+                f"these results do not say how they were made: `strategies` is {strategies!r:.80}"
+            )
         given = {
             "scenario": Scenario.from_yaml(str(results.attrs["scenario"])),
             "rng": rng,

@@ -110,9 +110,10 @@ def test_bad_input_ends_in_one_message(tokenflow: Invoke, words: list[str], told
 
 
 def test_several_wrong_overrides_are_told_at_once(tokenflow: Invoke) -> None:
-    words = ("--set", "demand.scale=-1", "--set", "market.bandwith=none", "--set", "hours=0")
+    words = ["--set", "demand.scale=-1", "--set", "market.bandwith=none", "--set", "hours=0"]
+    words += ["--set", "providers.dallas_dc.strategy.name=fixed_markupp"]
     told = assert_clean_error(tokenflow("run", "us5", *words))
-    for place in ("demand.scale", "market.bandwith", "hours"):
+    for place in ("demand.scale", "market.bandwith", "hours", "providers.dallas_dc.strategy.name"):
         assert place in told
 
 

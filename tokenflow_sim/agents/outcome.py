@@ -183,7 +183,8 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
     service_value *= seconds
     for array in (
-        asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income, transport_cost,
+        asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
+        transport_cost,
     ):  # fmt: skip
         array.flags.writeable = False
     return Outcome(

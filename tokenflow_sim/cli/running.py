@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,8 +73,9 @@ def run(
         refuse_existing([check_suffix(out, ".nc", "results")], force or resume)
 
     from tokenflow_sim.scenario import load_scenario
+    from tokenflow_sim.strategies.assignment import find_faults
 
-    loaded = load_scenario(scenario, overrides)
+    loaded = load_scenario(scenario, overrides, also=partial(find_faults, allow_code=allow_code))
     if out is None:
         out = Path(re.sub(r"[^\w.-]+", "_", loaded.name) + ".nc")
         refuse_existing([out], force or resume)

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import math
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -95,8 +96,10 @@ def validate(
     """Check a scenario: its files, its strategies, and that its expected demand can be served."""
     from tokenflow_sim.model import TokenMarket
     from tokenflow_sim.scenario import load_scenario
+    from tokenflow_sim.strategies.assignment import find_faults
 
-    loaded = load_scenario(scenario, parse_overrides(assignments))
+    also = partial(find_faults, allow_code=allow_code)
+    loaded = load_scenario(scenario, parse_overrides(assignments), also=also)
     TokenMarket(loaded, rng=0, allow_code=allow_code)  # makes every agent's strategy, and plays nothing
     compiled = loaded.compiled
     if periods is None:

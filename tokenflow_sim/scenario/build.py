@@ -7,6 +7,7 @@ rest: a wrong number in one row must not hide an unknown name in another.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +15,10 @@ from pydantic import ValidationError
 
 from tokenflow_sim.scenario.checks import PLACEHOLDER, check
 from tokenflow_sim.scenario.intake import Intake
-from tokenflow_sim.scenario.places import Loc, errors_of, faults_of, path_of, value_at
+from tokenflow_sim.scenario.places import Found, Loc, errors_of, faults_of, path_of, value_at
 from tokenflow_sim.scenario.schema import GATHERING, Scenario
 
+Also = Callable[[Scenario], list[Found]]
 _NAMED = ("nodes", "workloads", "hardware", "providers", "owners", "regions")
 # What stands in for a section that is missing or was lost to faults, so that the rest can be checked.
 _STAND_INS: dict[str, Any] = {
@@ -51,13 +53,16 @@ class Aside:
         return loc
 
 
-def build(intake: Intake) -> Scenario:
+def build(intake: Intake, also: Also | None = None) -> Scenario:
     """Make a scenario of plain data.
 
     Parameters
     ----------
     intake : Intake
         The data, with its tables read in, and the faults found so far.
+    also : callable, optional
+        Finds more faults in what the schema accepts, asked only where there are some already: what rooms above this
+        one know, such as which strategies there are, is then told with the rest.
 
     Raises
     ------
@@ -85,6 +90,8 @@ def build(intake: Intake) -> Scenario:
         told |= {loc[: n + 1] for loc in told for n, part in enumerate(loc) if isinstance(part, int)}
         intake.tell([(loc, text) for loc, text in found if loc not in told and PLACEHOLDER not in loc])
     if intake.faults or scenario is None:
+        if scenario is not None and also is not None:
+            intake.tell([(loc, text) for loc, text in also(scenario) if loc not in told])
         raise intake.fail()
     return scenario
 

@@ -17,7 +17,11 @@ _TABLES: dict[str, tuple[str, ...]] = {
 """Fields that files may give as a table, by the part that has them; the scenario itself has no name."""
 _TABLE: list[dict[str, Any]] = [
     {"type": "string", "description": "Path of a CSV file in the scenario's folder, or its text."},
-    {"type": "array", "items": {"type": "object"}, "description": "Rows, each a mapping of columns to values."},
+    {
+        "type": "array",
+        "items": {"type": "object"},
+        "description": "Rows, each a mapping of columns to values.",
+    },
 ]
 
 

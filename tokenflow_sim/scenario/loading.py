@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenflow_sim.errors import Fault, ScenarioError, known
 from tokenflow_sim.scenario import yaml_text
-from tokenflow_sim.scenario.build import build
+from tokenflow_sim.scenario.build import Also, build
 from tokenflow_sim.scenario.intake import Source, from_text, read_bytes
 from tokenflow_sim.scenario.schema import Scenario
 
@@ -38,7 +38,9 @@ def list_scenarios() -> dict[str, str]:
     return found
 
 
-def load_scenario(source: str | Path | Scenario, overrides: Mapping[str, Any] | None = None) -> Scenario:
+def load_scenario(
+    source: str | Path | Scenario, overrides: Mapping[str, Any] | None = None, *, also: Also | None = None
+) -> Scenario:
     """Load a scenario.
 
     Parameters
@@ -47,6 +49,8 @@ def load_scenario(source: str | Path | Scenario, overrides: Mapping[str, Any] | 
         The name of a bundled scenario, a folder with a ``scenario.yaml``, such a file, or a scenario as it is.
     overrides : mapping, optional
         Values to change, by dotted path; see `Scenario.override`.
+    also : callable, optional
+        Finds more faults to be told with those of the scenario; see `build`.
 
     Returns
     -------
@@ -57,11 +61,11 @@ def load_scenario(source: str | Path | Scenario, overrides: Mapping[str, Any] | 
     ScenarioError
         If there is no such scenario, or its files have faults; all of them are listed.
     """
-    scenario = source if isinstance(source, Scenario) else _read(source)
-    return scenario.override(overrides) if overrides else scenario
+    scenario = source if isinstance(source, Scenario) else _read(source, also)
+    return scenario.override(overrides, also=also) if overrides else scenario
 
 
-def _read(source: str | Path) -> Scenario:
+def _read(source: str | Path, also: Also | None) -> Scenario:
     if not isinstance(source, (str, Path)):
         message = f"a scenario is named by text or a path; found {type(source).__name__}"
         raise ScenarioError([Fault(message)], "scenario")
@@ -75,7 +79,7 @@ def _read(source: str | Path) -> Scenario:
         text = read_bytes(file, shown)
     except ValueError as error:
         raise ScenarioError([Fault(str(error))], subject) from None
-    return build(from_text(text, Source(subject, shown, file.parent)))
+    return build(from_text(text, Source(subject, shown, file.parent)), also)
 
 
 def _find(source: str | Path, subject: str, bundled: Mapping[str, Path]) -> tuple[Path, str]:

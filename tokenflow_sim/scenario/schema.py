@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -22,7 +22,7 @@ from tokenflow_sim.scenario.fields import (
     Positive,
 )
 from tokenflow_sim.scenario.network import Network, Owner
-from tokenflow_sim.scenario.places import path_of
+from tokenflow_sim.scenario.places import Found, path_of
 from tokenflow_sim.scenario.series import PeriodSeries, offset_hours
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
 
@@ -227,7 +227,9 @@ class Scenario(Part):
         """
         return self.compiled.market(period)
 
-    def override(self, changes: Mapping[str, Any]) -> Self:
+    def override(
+        self, changes: Mapping[str, Any], *, also: Callable[[Scenario], list[Found]] | None = None
+    ) -> Self:
         """Return a copy with some values changed.
 
         Parameters
@@ -235,6 +237,8 @@ class Scenario(Part):
         changes : mapping
             New values by dotted path, as Python objects or YAML text, e.g. ``{"demand.scale": 40}``,
             ``{"providers.atlas.assets[2].power_mw": "150"}``, ``{"nodes.dallas.electricity_price": 0.05}``.
+        also : callable, optional
+            Finds more faults to be told with those of the scenario.
 
         Raises
         ------
@@ -253,7 +257,7 @@ class Scenario(Part):
         data, faults = apply(self, changes)
         intake = Intake(Source(f"scenario {self.name!r} with overrides"), data, faults)
         read_tables(intake)
-        return build(intake)  # type: ignore[return-value]
+        return build(intake, also)  # type: ignore[return-value]
 
     def to_yaml(self) -> str:
         """Return the scenario as one YAML text with every table in it."""

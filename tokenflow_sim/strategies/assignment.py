@@ -13,7 +13,8 @@ import pandas as pd
 
 from tokenflow_sim.errors import Fault, ScenarioError, StrategyError, known
 from tokenflow_sim.market import Layout
-from tokenflow_sim.scenario import Compiled
+from tokenflow_sim.scenario import Compiled, Scenario
+from tokenflow_sim.scenario.places import Found
 from tokenflow_sim.strategies.base import BaseStrategy, Kind
 from tokenflow_sim.strategies.registry import BASES, attempt, spec_of
 
@@ -80,6 +81,23 @@ def specs(compiled: Compiled) -> dict[Kind, dict[str, dict[str, Any]]]:
         "region": compiled.regions,
     }
     return {kind: {name: compiled.strategy_of(kind, name) for name in names[kind]} for kind in names}
+
+
+def find_faults(scenario: Scenario, *, allow_code: bool = False) -> list[Found]:
+    """Find strategies and parameters of a scenario that do not exist or do not fit, by their places."""
+    sections: dict[Kind, Mapping[str, Any]] = {
+        "provider": scenario.providers,
+        "owner": scenario.owners,
+        "region": scenario.regions,
+    }
+    found: list[Found] = []
+    for kind, section in sections.items():
+        for name, agent in section.items():
+            _, faults = attempt(kind, agent.strategy.as_dict(), allow_code=allow_code)
+            for fault in faults:
+                loc = (f"{kind}s", name, "strategy", *([fault.place] if fault.place else []))
+                found.append((loc, fault.message))
+    return found
 
 
 def with_blocks(layout: Layout, made: Made) -> Layout:

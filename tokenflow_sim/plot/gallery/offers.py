@@ -96,7 +96,9 @@ def offers(
         head(left, f"{text.name(name)}: offers")
         head(right, f"{text.name(name)}: mark-ups")
         dress_value(
-            left, text.labelled("Offer price", str(results.attrs("offer_price")["units"]), wrap=16), ticks=ticks
+            left,
+            text.labelled("Offer price", str(results.attrs("offer_price")["units"]), wrap=16),
+            ticks=ticks,
         )
         dress_value(right, text.labelled("Mark-up", "%"), ticks=ticks)
         tops = np.column_stack([market[:, k], offer[:, named, k]])
