@@ -185,7 +185,9 @@ def has_figure(name: str) -> bool:
     return (FOLDER.parent / "images" / "strategies" / f"{name}.png").exists()
 
 
-AT_WORK = yaml.safe_load((FOLDER.parent / "figures" / "strategies.yaml").read_text(encoding="utf-8"))["scenes"]
+AT_WORK = yaml.safe_load((FOLDER.parent / "figures" / "strategies.yaml").read_text(encoding="utf-8"))[
+    "scenes"
+]
 
 PAGES = {
     "cli.md": commands_page,
