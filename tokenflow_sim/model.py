@@ -137,7 +137,7 @@ class TokenMarket(mesa.Model):
         attrs = attributes(self.settings.to_yaml(), self.settings.name, seed, self.hours, layout.link_unit)
         attrs["strategies"] = written_down(strategies)
         wanted = None if record is None else tuple(record)
-        waits = any(strategy.keeps_backlog for strategy in made["region"].values())
+        waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
         plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits)
         self.ledger = Ledger(plan, out, force)
         self.period = 0

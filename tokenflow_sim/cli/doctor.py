@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import sys
@@ -105,13 +106,10 @@ def _results() -> str:
 
 
 def _figures() -> str:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     from tokenflow_sim import plot
     from tokenflow_sim.model import TokenMarket
 
     model = TokenMarket("us5", rng=1, periods=2)
     model.run()
-    figure = plot.prices(model.results())
-    FigureCanvasAgg(figure).draw()
+    plot.prices(model.results()).savefig(io.BytesIO(), format="png")
     return "prices of us5"
