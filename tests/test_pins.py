@@ -36,7 +36,7 @@ def reached() -> set[str]:
         if key not in seen:
             seen.add(key)
             todo.extend(needed(requires(package.name) or [], frozenset(package.extras)))
-    return {name for name, _ in seen}
+    return {name for name, _ in seen} - {canonicalize_name(PROJECT["project"]["name"])}
 
 
 def test_every_package_is_pinned_to_the_version_that_is_tested_here() -> None:
