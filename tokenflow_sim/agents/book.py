@@ -194,7 +194,9 @@ class Book:
         raise StrategyError("\n".join(text for text in told if text))
 
 
-def _check_shape(agent: Participant[Any], period: int, extra: str, most: int, **arrays: Floats) -> None:
+def _check_shape(
+    agent: Participant[Any, Any, Any, Any], period: int, extra: str, most: int, **arrays: Floats
+) -> None:
     """Refuse arrays that have neither the agent's shape nor that with blocks or steps behind it."""
     shape = agent.shape
     found = {array.shape for array in arrays.values()}
@@ -229,7 +231,7 @@ def _good(values: Floats) -> NDArray[np.bool_]:
 
 def _tell(
     book: Book,
-    agents: list[Participant[Any]],
+    agents: list[Participant[Any, Any, Any, Any]],
     period: int,
     name: str,
     values: Floats,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.scenario.compiled import State
 
 
-class NetworkOwner(Participant[NetworkStrategy]):
+class NetworkOwner(Participant[NetworkStrategy, NetworkView, Tender, NetworkReceipt]):
     """A network owner: offers its links, and is paid route cost and congestion rent.
 
     Parameters
@@ -29,6 +29,7 @@ class NetworkOwner(Participant[NetworkStrategy]):
         Positions of its arcs.
     """
 
+    submission = Tender
     kind = "owner"
 
     def __init__(
@@ -53,36 +54,17 @@ class NetworkOwner(Participant[NetworkStrategy]):
         outcome = self.model.clearing_house.outcome
         return 0.0 if outcome is None else float(self.own(outcome.link_income).sum())
 
-    def submit(
+    def view(
         self,
         period: int,
         state: State,
         last: Outcome | None,
         history: History,
-        last_market: Market | None = None,
-    ) -> Tender:
-        """Make the tender of one period.
-
-        Parameters
-        ----------
-        period : int
-            The period.
-        state : State
-            Everything exogenous; the strategy sees its own rows only.
-        last : Outcome or None
-            The last period's outcome; the strategy sees its own rows only. None in the first.
-        history : History
-            What the market has published.
-        last_market : Market or None
-            The last period's market, where the market publishes it.
-
-        Raises
-        ------
-        StrategyError
-            If the strategy returns no tender.
-        """
+        last_market: Market | None,
+    ) -> NetworkView:
+        """Return what the strategy sees."""
         own = self.own
-        view = NetworkView(
+        return NetworkView(
             self.name,
             period,
             self.periods,
@@ -102,13 +84,10 @@ class NetworkOwner(Participant[NetworkStrategy]):
             self._stream,
             last_market,
         )
-        try:
-            tender = self.strategy.tender(view)
-        except Exception as error:
-            self.fail(period, error)
-        if not isinstance(tender, Tender):
-            self.wrong_type(period, tender, Tender)
-        return tender
+
+    def decide(self, view: NetworkView) -> Tender:
+        """Ask the strategy for the period's tender."""
+        return self.strategy.tender(view)
 
     def _hold(self, name: str, array: Floats) -> Floats:
         """Return the owner's rows of an array that seldom changes: its arcs are scattered, and copies cost time."""
@@ -117,10 +96,10 @@ class NetworkOwner(Participant[NetworkStrategy]):
             held = self._held[name] = (array, self.own(array))
         return held[1]
 
-    def learn(self, outcome: Outcome, history: History) -> None:
-        """Give the strategy the receipt of a cleared period to learn from."""
+    def receipt(self, outcome: Outcome, history: History) -> NetworkReceipt:
+        """Return what the strategy learns from a cleared period."""
         own = self.own
-        receipt = NetworkReceipt(
+        return NetworkReceipt(
             outcome.period,
             own(outcome.arrays.route_cost),
             own(outcome.arrays.link_capacity),
@@ -131,7 +110,3 @@ class NetworkOwner(Participant[NetworkStrategy]):
             history,
             self._stream,
         )
-        try:
-            self.strategy.learn(receipt)
-        except Exception as error:
-            self.fail(outcome.period, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,13 @@ import numpy as np
 
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.errors import StrategyError
-from tokenflow_sim.strategies.base import BaseStrategy, Floats, Ints, Kind
+from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, Kind
 from tokenflow_sim.strategies.registry import BASES
 
 if TYPE_CHECKING:
-    from tokenflow_sim.market import Layout
+    from tokenflow_sim.agents.outcome import Outcome
+    from tokenflow_sim.market import Layout, Market
+    from tokenflow_sim.scenario.compiled import State
 
 Rows = slice | Ints
 
@@ -47,8 +50,10 @@ class Horizon:
     transfer: Floats
 
 
-class Participant[S: BaseStrategy](mesa.Agent):
+class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
     """An agent that submits to the market through its strategy.
+
+    A kind of participant says what its strategies see (V), submit (T) and learn from (R).
 
     Parameters
     ----------
@@ -65,6 +70,7 @@ class Participant[S: BaseStrategy](mesa.Agent):
     """
 
     kind: ClassVar[Kind]
+    submission: ClassVar[type]
 
     def __init__(
         self, model: mesa.Model, name: str, strategy: S, rows: Sequence[int] | Ints, horizon: Horizon
@@ -88,6 +94,70 @@ class Participant[S: BaseStrategy](mesa.Agent):
     def rng(self) -> np.random.Generator:
         """The agent's own stream of random numbers (Mesa's would be the model's, shared by all)."""
         return self._stream
+
+    @abstractmethod
+    def view(
+        self,
+        period: int,
+        state: State,
+        last: Outcome | None,
+        history: History,
+        last_market: Market | None,
+    ) -> V:
+        """Return what the strategy sees: of everything exogenous and of the last outcome, its own rows only."""
+
+    @abstractmethod
+    def decide(self, view: V) -> T:
+        """Ask the strategy for a submission."""
+
+    @abstractmethod
+    def receipt(self, outcome: Outcome, history: History) -> R:
+        """Return what the strategy learns from a cleared period."""
+
+    def submit(
+        self,
+        period: int,
+        state: State,
+        last: Outcome | None,
+        history: History,
+        last_market: Market | None = None,
+    ) -> T:
+        """Make the submission of one period.
+
+        Parameters
+        ----------
+        period : int
+            The period.
+        state : State
+            Everything exogenous, demand with its noise.
+        last : Outcome or None
+            The last period's outcome; None in the first.
+        history : History
+            What the market has published.
+        last_market : Market or None
+            The last period's market, where the market publishes it.
+
+        Raises
+        ------
+        StrategyError
+            If the strategy returns something else.
+        """
+        view = self.view(period, state, last, history, last_market)
+        try:
+            made = self.decide(view)
+        except Exception as error:
+            self.fail(period, error)
+        if not isinstance(made, self.submission):
+            self.wrong_type(period, made, self.submission)
+        return made
+
+    def learn(self, outcome: Outcome, history: History) -> None:
+        """Give the strategy the receipt of a cleared period to learn from."""
+        receipt = self.receipt(outcome, history)
+        try:
+            self.strategy.learn(receipt)  # type: ignore[attr-defined]  # each kind's base has it, with its receipt
+        except Exception as error:
+            self.fail(outcome.period, error)
 
     def get_state(self) -> dict[str, Any]:
         """Return all that the agent remembers: of its strategy and its stream."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.scenario.compiled import State
 
 
-class ComputeProvider(Participant[Strategy]):
+class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
     """A compute provider: offers the service of its assets, and is paid the price at their nodes.
 
     Parameters
@@ -28,6 +28,7 @@ class ComputeProvider(Participant[Strategy]):
         Positions of its assets.
     """
 
+    submission = Offer
     kind = "provider"
 
     def __init__(
@@ -51,36 +52,17 @@ class ComputeProvider(Participant[Strategy]):
         outcome = self.model.clearing_house.outcome
         return 0.0 if outcome is None else float(self.own(outcome.profit).sum())
 
-    def submit(
+    def view(
         self,
         period: int,
         state: State,
         last: Outcome | None,
         history: History,
-        last_market: Market | None = None,
-    ) -> Offer:
-        """Make the offer of one period.
-
-        Parameters
-        ----------
-        period : int
-            The period.
-        state : State
-            Everything exogenous; the strategy sees its own rows only.
-        last : Outcome or None
-            The last period's outcome; the strategy sees its own rows only. None in the first.
-        history : History
-            What the market has published.
-        last_market : Market or None
-            The last period's market, where the market publishes it.
-
-        Raises
-        ------
-        StrategyError
-            If the strategy returns no offer.
-        """
+        last_market: Market | None,
+    ) -> View:
+        """Return what the strategy sees."""
         own = self.own
-        view = View(
+        return View(
             self.name,
             period,
             self.periods,
@@ -100,19 +82,16 @@ class ComputeProvider(Participant[Strategy]):
             self._stream,
             last_market,
         )
-        try:
-            offer = self.strategy.offer(view)
-        except Exception as error:
-            self.fail(period, error)
-        if not isinstance(offer, Offer):
-            self.wrong_type(period, offer, Offer)
-        return offer
 
-    def learn(self, outcome: Outcome, history: History) -> None:
-        """Give the strategy the receipt of a cleared period to learn from."""
+    def decide(self, view: View) -> Offer:
+        """Ask the strategy for the period's offer."""
+        return self.strategy.offer(view)
+
+    def receipt(self, outcome: Outcome, history: History) -> Receipt:
+        """Return what the strategy learns from a cleared period."""
         own = self.own
         blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
-        receipt = Receipt(
+        return Receipt(
             outcome.period,
             own(outcome.asset_price),
             own(outcome.arrays.offer_price)[:, :, blocks],
@@ -125,7 +104,3 @@ class ComputeProvider(Participant[Strategy]):
             history,
             self._stream,
         )
-        try:
-            self.strategy.learn(receipt)
-        except Exception as error:
-            self.fail(outcome.period, error)

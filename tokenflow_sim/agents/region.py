@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.scenario.compiled import State
 
 
-class DemandRegion(Participant[DemandStrategy]):
+class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
     """A demand region: asks for service at its nodes, and pays the price there for what is served.
 
     Parameters
@@ -29,6 +29,7 @@ class DemandRegion(Participant[DemandStrategy]):
         Positions of its nodes.
     """
 
+    submission = Bid
     kind = "region"
 
     def __init__(
@@ -50,36 +51,17 @@ class DemandRegion(Participant[DemandStrategy]):
         outcome = self.model.clearing_house.outcome
         return 0.0 if outcome is None else float(self.own(outcome.payment).sum())
 
-    def submit(
+    def view(
         self,
         period: int,
         state: State,
         last: Outcome | None,
         history: History,
-        last_market: Market | None = None,
-    ) -> Bid:
-        """Make the bid of one period.
-
-        Parameters
-        ----------
-        period : int
-            The period.
-        state : State
-            Everything exogenous, demand with its noise; the strategy sees its own rows only.
-        last : Outcome or None
-            The last period's outcome; the strategy sees its own rows only. None in the first.
-        history : History
-            What the market has published.
-        last_market : Market or None
-            The last period's market, where the market publishes it.
-
-        Raises
-        ------
-        StrategyError
-            If the strategy returns no bid.
-        """
+        last_market: Market | None,
+    ) -> DemandView:
+        """Return what the strategy sees."""
         own = self.own
-        view = DemandView(
+        return DemandView(
             self.name,
             period,
             self.periods,
@@ -97,20 +79,17 @@ class DemandRegion(Participant[DemandStrategy]):
             self._stream,
             last_market,
         )
-        try:
-            bid = self.strategy.bid(view)
-        except Exception as error:
-            self.fail(period, error)
-        if not isinstance(bid, Bid):
-            self.wrong_type(period, bid, Bid)
-        return bid
 
-    def learn(self, outcome: Outcome, history: History) -> None:
-        """Give the strategy the receipt of a cleared period to learn from."""
+    def decide(self, view: DemandView) -> Bid:
+        """Ask the strategy for the period's bid."""
+        return self.strategy.bid(view)
+
+    def receipt(self, outcome: Outcome, history: History) -> DemandReceipt:
+        """Return what the strategy learns from a cleared period."""
         own = self.own
         steps = slice(self.strategy.steps) if self.strategy.steps > 1 else 0
         bid, unserved = own(outcome.arrays.demand)[:, :, steps], own(outcome.values.unserved)[:, :, steps]
-        receipt = DemandReceipt(
+        return DemandReceipt(
             outcome.period,
             own(outcome.values.price),
             bid,
@@ -121,10 +100,6 @@ class DemandRegion(Participant[DemandStrategy]):
             history,
             self._stream,
         )
-        try:
-            self.strategy.learn(receipt)
-        except Exception as error:
-            self.fail(outcome.period, error)
 
 
 def frozen_difference(left: Floats, right: Floats) -> Floats:
