@@ -77,8 +77,6 @@ class _Change:
         here: Any = self.data
         for depth, part in enumerate(loc[:-1]):
             done = loc[: depth + 1]
-            if isinstance(here, (PeriodSeries, NodeSeries)):
-                raise _BadPath("internal")  # pragma: no cover - handled below, where the series is found
             below = self.step(here, part, done)
             if isinstance(below, (PeriodSeries, NodeSeries)):
                 here[part] = self.cell(below, loc[depth + 1 :], value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
@@ -146,8 +147,9 @@ class _Series:
         """Summarise."""
         return f"<{type(self).__name__}: periods 0 to {self.periods - 1}, shape {self.values.shape}>"
 
+    @abstractmethod
     def _labels(self) -> tuple[Any, ...]:
-        raise NotImplementedError
+        """Return what the columns stand for."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
