@@ -18,7 +18,8 @@ SET_UP = "pip install uv && "
 TEST_COMMAND = "uv run pytest"
 SECONDS = 600.0
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_KINDS = {"bash", "python", "text", "yaml", "csv", "bibtex", "mermaid"}
+# A `console` block shows commands for machines that a test has not, such as a cluster's; it is not run.
+_KINDS = {"bash", "console", "python", "text", "yaml", "csv", "bibtex", "mermaid"}
 
 
 @dataclass(frozen=True)
