@@ -12,6 +12,7 @@ import mesa
 import xarray as xr
 
 from tokenflow_sim.agents import ClearingHouse, ComputeProvider, DemandRegion, Horizon, NetworkOwner
+from tokenflow_sim.agents.casting import AgentClass, cast, check, named
 from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.streams import RandomLike, seed_of
@@ -28,7 +29,7 @@ from tokenflow_sim.strategies.assignment import (
     with_blocks,
     written_down,
 )
-from tokenflow_sim.strategies.base import Kind
+from tokenflow_sim.strategies.base import Ints, Kind
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
@@ -50,6 +51,9 @@ class TokenMarket(mesa.Model):
     strategies : mapping, optional
         Other strategies than the scenario's, by the agent's name, or by ``providers``, ``owners`` or ``regions`` for
         all of a kind: a name, a mapping of name and parameters, a class, or an object (which is copied).
+    agents : mapping, optional
+        Other classes of agents than the package's, by the same keys: subclasses of `ComputeProvider`,
+        `NetworkOwner` or `DemandRegion` (of ``tokenflow_sim.agents``), or partials of them.
     out : str or Path, optional
         A NetCDF file to stream results to, so that memory does not grow with the periods. It appears when the
         last period is done, or with `close`.
@@ -89,7 +93,7 @@ class TokenMarket(mesa.Model):
     ScenarioError
         If the scenario, an override or a strategy has faults; all are listed.
     InputError
-        If the seed or `record` cannot be read.
+        If the seed or `record` cannot be read, or `agents` names what is no agent or no class of its kind.
     ResultError
         If `out` exists already and `force` is false.
 
@@ -109,6 +113,7 @@ class TokenMarket(mesa.Model):
         periods: int | None = None,
         overrides: Mapping[str, Any] | None = None,
         strategies: Mapping[str, Choice] | None = None,
+        agents: Mapping[str, AgentClass] | None = None,
         out: str | Path | None = None,
         force: bool = False,
         record: Iterable[str] | None = None,
@@ -126,16 +131,17 @@ class TokenMarket(mesa.Model):
         self.settings = load_scenario(scenario, changes, also=partial(find_faults, allow_code=allow_code))
         compiled = self.settings.compiled
         self.periods, self.hours = compiled.periods, compiled.hours
-        made = assign(
-            specs(compiled), strategies, allow_code=allow_code,
-            subject=f"scenario {self.settings.name!r}",
-        )  # fmt: skip
+        told = specs(compiled)
+        made = assign(told, strategies, allow_code=allow_code, subject=f"scenario {self.settings.name!r}")
+        classes = cast(told, agents)
         layout = with_blocks(compiled.layout, made)
         self._environment = Environment(compiled, seed)
         horizon = Horizon(layout, self.periods, self.hours, seed, compiled.transfer)
-        self._add_agents(compiled, made, horizon, history, clearer)
+        self._add_agents(compiled, made, classes, horizon, history, clearer)
         attrs = attributes(self.settings.to_yaml(), self.settings.name, seed, self.hours, layout.link_unit)
         attrs["strategies"] = written_down(strategies)
+        if agents:
+            attrs["agents"] = named(agents)
         wanted = None if record is None else tuple(record)
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
         plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits)
@@ -146,20 +152,23 @@ class TokenMarket(mesa.Model):
         self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
 
     def _add_agents(
-        self, compiled: Compiled, made: Made, horizon: Horizon, history: int, clearer: Clearer | None
+        self,
+        compiled: Compiled,
+        made: Made,
+        classes: Mapping[Kind, Mapping[str, AgentClass]],
+        horizon: Horizon,
+        history: int,
+        clearer: Clearer | None,
     ) -> None:
-        self.providers = {
-            name: ComputeProvider(self, name, made["provider"][name], compiled.provider_assets[name], horizon)
-            for name in compiled.providers
-        }
-        self.owners = {
-            name: NetworkOwner(self, name, made["owner"][name], compiled.owner_arcs[name], horizon)
-            for name in compiled.owners
-        }
-        self.regions = {
-            name: DemandRegion(self, name, made["region"][name], compiled.region_nodes[name], horizon)
-            for name in compiled.regions
-        }
+        def participants(kind: Kind, rows: Mapping[str, Ints]) -> dict[str, Any]:
+            return {
+                name: check(kind, name, make(self, name, made[kind][name], rows[name], horizon))
+                for name, make in classes[kind].items()
+            }
+
+        self.providers: dict[str, ComputeProvider] = participants("provider", compiled.provider_assets)
+        self.owners: dict[str, NetworkOwner] = participants("owner", compiled.owner_arcs)
+        self.regions: dict[str, DemandRegion] = participants("region", compiled.region_nodes)
         self.clearing_house = ClearingHouse(
             self,
             horizon,
@@ -228,7 +237,16 @@ class TokenMarket(mesa.Model):
         self.ledger.append(record, outcome.arrays, outcome.values)
         self._scalars = outcome.scalars(house.layout)
         self.period = period + 1
+        self.activate()
         self.datacollector.collect(self)
+
+    def activate(self) -> None:
+        """Call `step` of every agent, once a period, when it is settled and all have learned.
+
+        The participants do nothing then; a Mesa agent of one's own does what it likes. Override it for another
+        order, e.g. ``self.agents.shuffle_do("step")``.
+        """
+        self.agents.do("step")
 
     def run(self, progress: Callable[[int, int], object] | None = None) -> None:
         """Play all periods that are left.
@@ -301,6 +319,11 @@ class TokenMarket(mesa.Model):
             raise ResultError(
                 f"these results do not say how they were made: their attributes are damaged ({error})"
             ) from error
+        if "agents" in results.attrs and "agents" not in changes:
+            raise ResultError(
+                f"these results were made by agents of other classes, {results.attrs['agents']}: give them again as"
+                " `agents`"
+            )
         if strategies is None:
             raise ResultError("these results were made by strategies that could not be written down")
         if not isinstance(strategies, dict):

@@ -88,7 +88,10 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         )
         self._stream = stream(horizon.seed, self.kind, name)
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
-        self.learns: bool = type(strategy).learn is not BASES[self.kind].learn  # type: ignore[attr-defined]
+        self.learns: bool = (
+            type(strategy).learn is not BASES[self.kind].learn  # type: ignore[attr-defined]
+            or type(self).learn is not Participant.learn
+        )
 
     @property
     def rng(self) -> np.random.Generator:

@@ -57,7 +57,7 @@ def assign(
     ScenarioError
         With all faults: unknown agents, strategies or parameters, and values that do not fit.
     """
-    chosen, faults = _resolve(agents, choices or {})
+    chosen, faults = resolve(agents, choices or {})
     made: dict[Kind, dict[str, BaseStrategy]] = {}
     for kind, specs in agents.items():
         made[kind] = {}
@@ -138,13 +138,13 @@ def describe(choices: Mapping[str, Choice] | None) -> dict[str, dict[str, Any]]:
     return described
 
 
-def _resolve(
-    agents: Agents, choices: Mapping[str, Choice]
-) -> tuple[dict[tuple[Kind, str], Choice], list[Fault]]:
-    """Find the agents that the keys mean; a single agent's choice goes before that of its kind."""
-    chosen: dict[tuple[Kind, str], Choice] = {}
+def resolve[T](
+    agents: Mapping[Kind, Mapping[str, object]], choices: Mapping[str, T], argument: str = "strategies"
+) -> tuple[dict[tuple[Kind, str], T], list[Fault]]:
+    """Find the agents that the keys of an argument mean; a single agent's choice goes before that of its kind."""
+    chosen: dict[tuple[Kind, str], T] = {}
     faults: list[Fault] = []
-    single: dict[tuple[Kind, str], Choice] = {}
+    single: dict[tuple[Kind, str], T] = {}
     for key, choice in choices.items():
         kinds = [kind for kind in agents if key == f"{kind}s"]
         dotted = [(kind, key.partition(".")[2]) for kind in agents if key.startswith(f"{kind}s.")]
@@ -154,12 +154,12 @@ def _resolve(
             single[hits[0]] = choice
         elif hits:
             either = " or ".join(f"{kind}s.{key}" for kind, _ in hits)
-            faults.append(Fault(f"several agents are called {key!r}; say {either}", f"strategies[{key!r}]"))
+            faults.append(Fault(f"several agents are called {key!r}; say {either}", f"{argument}[{key!r}]"))
         elif kinds:
             chosen |= {(kinds[0], name): choice for name in agents[kinds[0]]}
         else:
             everybody = [name for specs in agents.values() for name in specs]
-            faults.append(Fault(known("agent", key, everybody), f"strategies[{key!r}]"))
+            faults.append(Fault(known("agent", key, everybody), f"{argument}[{key!r}]"))
     return chosen | single, faults
 
 
