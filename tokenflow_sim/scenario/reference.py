@@ -144,8 +144,9 @@ def _bounds(field: FieldInfo) -> str:
             return f" > {item.gt}"
         if isinstance(item, Ge) and not any(isinstance(other, (Le, Lt)) for other in flat):
             return f" >= {item.ge}"
-    low = next((item.ge for item in flat if isinstance(item, Ge)), None)
-    high = next((item.le for item in flat if isinstance(item, Le)), None)
+    # A type and its field may both have a limit, in an order that depends on pydantic's version: the narrower holds.
+    low = max((item.ge for item in flat if isinstance(item, Ge)), default=None)  # type: ignore[type-var]
+    high = min((item.le for item in flat if isinstance(item, Le)), default=None)  # type: ignore[type-var]
     if low is not None and high is not None:
         return f" from {low} to {high}"
     below = next((item.lt for item in flat if isinstance(item, Lt)), None)
