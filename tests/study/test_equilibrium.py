@@ -140,12 +140,15 @@ def test_all_faults_are_told_at_once() -> None:
             by="x",
             points=2,
             levels=-1,
-            damping=0,
+            damping="x",
             rounds=0,
-            tolerance=0,
+            tolerance=None,
+            ceiling=True,
             start=-1,
+            workers=0,
         )  # type: ignore[arg-type]
-    assert len(told.value.faults) == 9
+    assert len(told.value.faults) == 11
+    assert "damping: must be a number above 0 and at most 1; found 'x'" in str(told.value)
     assert "unknown provider 'eve'; known providers: ada, bob, cyd" in str(told.value)
     with pytest.raises(tf.InputError, match="must be a list of providers"):
         tf.equilibrium(small(), "ada")

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import tokenflow_sim as tf
-from tests.study.tiny import die, die_once, prices, stumble, tiny, unsendable
+from tests.study.tiny import prices, stumble, tiny, unsendable
+from tokenflow_sim.study import crew as crews
 from tokenflow_sim.study import play as playing
-from tokenflow_sim.study import runner as running
-from tokenflow_sim.study.local import Pool
 from tokenflow_sim.study.play import Answer, dump_answer, pack, play
 from tokenflow_sim.study.runner import Batch, run_tasks
 from tokenflow_sim.study.store import FolderStore
@@ -103,9 +102,7 @@ def test_numbers_of_workers_that_make_no_sense_are_told(workers: int) -> None:
 
 
 def test_answers_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        running, "play", lambda shared, job: Answer(job.position, versions="tokenflow_sim 0.0")
-    )
+    monkeypatch.setattr(crews, "play", lambda shared, job: Answer(job.position, versions="tokenflow_sim 0.0"))
     with pytest.raises(tf.ResultError, match="other versions"):
         run_tasks(tasks(1), prices)
 
@@ -114,24 +111,6 @@ def test_a_value_that_cannot_be_sent_is_a_failure() -> None:
     shared, (job,) = pack(tasks(1), [0], unsendable, None)
     answer: Answer = pickle.loads(dump_answer(play(shared, job)))
     assert "cannot be sent to another process" in answer.message
-
-
-@pytest.mark.long
-def test_local_processes_bring_the_same_bits_and_a_killed_one_is_replaced(
-    here: Batch[np.ndarray], tmp_path: Path
-) -> None:
-    marked = SCENARIO.override({"description": str(tmp_path / "died")})
-    work = [replace(task, scenario=marked) for task in tasks()]
-    with Pool(2) as pool:
-        shared, jobs = pack(work, range(4), die_once, None)
-        found = {answer.position: answer for answer in pool.play(shared, jobs)}
-        assert (tmp_path / "died").exists()
-        for position, values in here.results.items():
-            assert found[position].value.tobytes() == values.tobytes()
-        # The same processes serve another batch, and one that always dies is given up with its seed alone.
-        shared, jobs = pack(work[:3], range(3), die, None)
-        kinds = {answer.position: answer.kind for answer in pool.play(shared, jobs)}
-        assert kinds == {0: "", 1: "LostWorker", 2: ""}
 
 
 # A folder that keeps finished runs

@@ -17,8 +17,8 @@ from tests.study.tiny import tiny
 from tokenflow_sim.ledger import durable
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.study import crew
 from tokenflow_sim.study import play as playing
-from tokenflow_sim.study import runner
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.study.sweep import Sweep, load_sweep, sweep
 from tokenflow_sim.study.zarr_store import _consolidate
@@ -59,7 +59,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             left[0] -= 1
             return real(*given)
 
-        monkeypatch.setattr(runner, "play", mortal)
+        monkeypatch.setattr(crew, "play", mortal)
         monkeypatch.setattr("tokenflow_sim.study.zarr_store.ZarrStore._finish", lambda self: None)
 
     return after

@@ -56,43 +56,64 @@ def _distributed() -> Any:
     return importlib.import_module("distributed")
 
 
-def play_on_cluster(client: Any, shared: Shared, jobs: Sequence[Job]) -> Iterator[Answer]:
-    """Play jobs on a Dask cluster; answers come as they are ready.
+class Cluster:
+    """Plays jobs on a Dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A client of the cluster.
 
     Notes
     -----
     What all jobs share is the result of a task of its own: workers fetch it once each, also those that come
     later, and where the only one that has it dies, the scheduler makes it again. A job whose worker dies is given
     to another one; Dask gives up after ``distributed.scheduler.allowed-failures`` workers (3 by default).
-
-    Raises
-    ------
-    ResultError
-        If the scheduler is lost.
     """
-    batch = uuid.uuid4().hex[:8]
-    common = client.submit(pickle.loads, dumps(shared), key=f"tokenflow-shared-{batch}")
-    waiting = iter(jobs)
-    running: dict[Any, Job] = {}
 
-    def submit(job: Job) -> Any:
-        future = client.submit(
-            _play, common, dumps(job), key=f"tokenflow-run-{batch}-{job.position}", pure=False
-        )
-        running[future.key] = job
-        return future
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self._shared: object = None
+        self._common: Any = None
 
-    threads = max(1, sum(client.nthreads().values()))
-    first = [submit(job) for job in islice(waiting, AHEAD * threads)]
-    futures = _distributed().as_completed(first, loop=client.loop)  # the client need not be the default one
-    for future in futures:
-        job = running.pop(future.key)
-        answer = _answer(future, job)
-        future.release()
-        following = next(waiting, None)
-        if following is not None:
-            futures.add(submit(following))
-        yield answer
+    def close(self) -> None:
+        """Let the workers forget what was sent to them."""
+        self._shared = self._common = None
+
+    def play(self, shared: Shared, jobs: Sequence[Job]) -> Iterator[Answer]:
+        """Play jobs; answers come as they are ready.
+
+        Raises
+        ------
+        ResultError
+            If the scheduler is lost.
+        """
+        client, batch = self.client, uuid.uuid4().hex[:8]
+        if shared is not self._shared:
+            key = f"tokenflow-shared-{batch}"
+            self._shared, self._common = shared, client.submit(pickle.loads, dumps(shared), key=key)
+        waiting = iter(jobs)
+        running: dict[Any, Job] = {}
+
+        def submit(job: Job) -> Any:
+            key = f"tokenflow-run-{batch}-{job.position}"
+            future = client.submit(_play, self._common, dumps(job), key=key, pure=False)
+            running[future.key] = job
+            return future
+
+        threads = max(1, sum(client.nthreads().values()))
+        first = [submit(job) for job in islice(waiting, AHEAD * threads)]
+        futures = _distributed().as_completed(
+            first, loop=client.loop
+        )  # the client need not be the default one
+        for future in futures:
+            job = running.pop(future.key)
+            answer = _answer(future, job)
+            future.release()
+            following = next(waiting, None)
+            if following is not None:
+                futures.add(submit(following))
+            yield answer
 
 
 def _play(shared: Shared, packed: bytes) -> bytes:

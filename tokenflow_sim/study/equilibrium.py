@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +17,13 @@ from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.study.choices import refuse
+from tokenflow_sim.study.crew import Crew, Progress, check_workers
 from tokenflow_sim.study.game import MarketGame, Play
 from tokenflow_sim.study.search import Search
 from tokenflow_sim.variables import CLEARING, MARKET
 
 if TYPE_CHECKING:
+    from distributed import Client
     from matplotlib.figure import Figure
 
 _ACTIONS = {"price": "mark-up over true cost", "quantity": "share of capacity offered"}
@@ -137,7 +139,9 @@ def equilibrium(
     tolerance: float = 1e-3,
     ceiling: float = 10.0,
     start: float | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    workers: int | None = 1,
+    client: Client | None = None,
+    progress: Progress | None = None,
 ) -> Equilibrium:
     """Look for offers from which no provider gains by moving alone, in one period's market.
 
@@ -174,6 +178,9 @@ def equilibrium(
         Highest mark-up where demand must be served, so that no value limits it.
     start : float, optional
         Everybody's mark-up or share at the start; truthful prices, or no quantity at all, if left out.
+    workers, client
+        Where the candidates that a provider weighs are tried, as every study takes them: the same bits everywhere,
+        and sooner on several processes where one clearing takes some milliseconds or more.
     progress : callable, optional
         Called after each round with the number of rounds and the most there may be.
 
@@ -226,19 +233,17 @@ def equilibrium(
             faults.append(Fault(known("provider", chosen, known_names), "providers"))
     if providers is not None and not len(providers):
         faults.append(Fault(f"name at least one of {', '.join(known_names)}", "providers"))
-    _check(faults, play=play, by=by, points=points, levels=levels, damping=damping, rounds=rounds)
-    for label, number in (("tolerance", tolerance), ("ceiling", ceiling)):
-        if not (np.isfinite(number) and number > 0):
-            faults.append(Fault(f"must be a positive number; found {number!r}", label))
-    if start is not None and not (np.isfinite(start) and start >= 0):
-        faults.append(Fault(f"must be a number from 0 on; found {start!r}", "start"))
+    _check(faults, play=play, by=by, points=points, levels=levels, rounds=rounds)
+    _check_numbers(faults, damping=damping, tolerance=tolerance, ceiling=ceiling, start=start)
+    check_workers(workers, faults)
     refuse(faults, "equilibrium")
     players = None if providers is None else sorted(set(providers))
     game = MarketGame(market, play, players, ceiling)
     truthful = game.must_clear(game.truthful)
     search = Search(game, by, points, levels, damping, rounds, tolerance, progress, start)
-    search.run()
-    return Equilibrium(_dataset(game, search, truthful.profit, tolerance, name))
+    with Crew(workers, client) as game.crew:
+        search.run()
+        return Equilibrium(_dataset(game, search, truthful.profit, tolerance, name))
 
 
 def _market(
@@ -259,8 +264,19 @@ def _check(faults: list[Fault], **given: Any) -> None:
         number = given[label]
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             faults.append(Fault(f"must be a whole number from {least} on; found {number!r}", label))
-    if not 0 < given["damping"] <= 1:
-        faults.append(Fault(f"must be above 0 and at most 1; found {given['damping']!r}", "damping"))
+
+
+def _check_numbers(faults: list[Fault], **given: object) -> None:
+    """Add the faults of the options that are numbers of any size; `start` may be left out."""
+    for label, number in given.items():
+        is_number = isinstance(number, (int, float, np.number)) and not isinstance(number, bool)
+        value = float(number) if is_number else np.nan  # type: ignore[arg-type]  # mypy forgets what was asked
+        if label == "damping" and not 0 < value <= 1:
+            faults.append(Fault(f"must be a number above 0 and at most 1; found {number!r}", label))
+        elif label == "start" and number is not None and not 0 <= value < np.inf:
+            faults.append(Fault(f"must be a number from 0 on; found {number!r}", label))
+        elif label in ("tolerance", "ceiling") and not 0 < value < np.inf:
+            faults.append(Fault(f"must be a positive number; found {number!r}", label))
 
 
 def _dataset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.settlement import settle_values
+
+if TYPE_CHECKING:
+    from tokenflow_sim.study.crew import Crew
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,6 +43,14 @@ class Payoff:
     clearing: Clearing
 
 
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Some profiles of actions for one process of a crew to clear the market for."""
+
+    position: int
+    actions: tuple[Floats, ...]
+
+
 class MarketGame:
     """A market whose providers choose a number for each class: a mark-up on cost, or a share of capacity.
 
@@ -66,6 +77,8 @@ class MarketGame:
         highest value of service, or the share 1.
     plays : ndarray of bool
         Whether a player has anything to choose, dims (player, workload).
+    crew : Crew, optional
+        Who shares the work where many profiles are to be tried.
     """
 
     def __init__(
@@ -83,6 +96,7 @@ class MarketGame:
         self.rows: list[Ints] = [np.flatnonzero(owner == name) for name in self.players]
         self._clearer = Clearer(market)
         self._known: dict[bytes, tuple[Floats, float] | None] = {}
+        self.crew: Crew | None = None
         shape = (len(self.players), len(self.workloads))
         self.truthful = np.zeros(shape) if play == "price" else np.ones(shape)
         self.highest = np.ones(shape)
@@ -97,6 +111,17 @@ class MarketGame:
                     worth = value[:, k][arrays.demand[:, k] > 0]
                     self.plays[player, k] &= bool((cost[there] > 0).any())
                     self.highest[player, k] = _highest(cost[there], worth, ceiling)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs to play the game: not the solver's model, nor what was cleared."""
+        return {name: value for name, value in vars(self).items() if name not in ("_clearer", "crew")} | {
+            "_known": {}
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the game again."""
+        vars(self).update(state)
+        self._clearer, self.crew = Clearer(self.market), None
 
     @property
     def start(self) -> Floats:
@@ -161,6 +186,26 @@ class MarketGame:
             found = self.payoff(actions)
             self._known[key] = None if found is None else (found.profit, found.payment)
         return self._known[key]
+
+    def perform(self, job: Profiles) -> list[tuple[Floats, float] | None]:
+        """Return profits and payment of several profiles of actions: what one process of a crew does of them."""
+        return [self.money(actions) for actions in job.actions]
+
+    def foresee(self, profiles: Sequence[Floats]) -> None:
+        """Clear the market for several profiles of actions at once, where there is a crew to share them.
+
+        What a clearing brings is a function of the profile alone, so that it does not matter who worked it out.
+        """
+        if self.crew is None or (size := self.crew.size) < 2:
+            return
+        unknown = list(
+            {key: actions for actions in profiles if (key := actions.tobytes()) not in self._known}.values()
+        )
+        jobs = [Profiles(number, tuple(unknown[number::size])) for number in range(min(size, len(unknown)))]
+        for answer in self.crew.play(self, jobs):
+            if not answer.kind:  # what failed is tried again here, where it raises its own error
+                actions = jobs[answer.position].actions
+                self._known |= zip((one.tobytes() for one in actions), answer.value, strict=True)
 
     def profit(self, player: int, actions: Floats) -> float:
         """Return one player's profit in $/h; minus infinity where the market could not be cleared."""

@@ -103,7 +103,8 @@ class Pool:
         self._workers: list[_Worker] = []
         self._callers: queue.SimpleQueue[tuple[int, Connection[Any, Any]]] = queue.SimpleQueue()
         self._bell, self._rope = Pipe(duplex=False)
-        self._shared = b""
+        self._shared: object = None
+        self._packed = b""
         threading.Thread(target=self._answer_the_door, daemon=True).start()
 
     def __enter__(self) -> Pool:
@@ -142,9 +143,10 @@ class Pool:
         ResultError
             If no process can be started.
         """
-        self._shared = dumps(shared)
-        for worker in self._workers:
-            worker.send((None, self._shared))
+        if shared is not self._shared:
+            self._shared, self._packed = shared, dumps(shared)
+            for worker in self._workers:
+                worker.send((None, self._packed))
         waiting, left, deaths = deque(jobs), len(jobs), dict[int, int]()
         while left:
             self._hire(len(waiting))
@@ -204,7 +206,7 @@ class Pool:
         pid, connection = self._callers.get()
         process, _ = self._starting.pop(pid)
         worker = _Worker(process, connection)
-        worker.send((None, self._shared))
+        worker.send((None, self._packed))
         self._workers.append(worker)
 
     def _deal(self, waiting: deque[Job]) -> None:
@@ -233,9 +235,3 @@ class Pool:
             " that is out of memory does)"
         )
         return Answer(job.position, None, "LostWorker", message)
-
-
-def play_locally(shared: Shared, jobs: Sequence[Job], count: int) -> Iterator[Answer]:
-    """Play jobs on so many new processes of this machine; answers come as they are ready."""
-    with Pool(count) as pool:
-        yield from pool.play(shared, jobs)

@@ -9,7 +9,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.market import Clearer
@@ -22,9 +22,38 @@ KEPT_CLEARERS = 4
 """Clearers that a worker keeps, one a market structure; a solver's model of a large market takes memory."""
 
 
+class Job(Protocol):
+    """One thing to play, as it is sent."""
+
+    @property
+    def position(self) -> int:
+        """Which of its batch it is."""
+        ...
+
+
+class Shared(Protocol):
+    """What all jobs of a batch have in common, and what plays them; a worker is sent it once."""
+
+    def perform(self, job: Any, /) -> Any:
+        """Play a job, and return what is to be kept."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """What all jobs of a batch have in common; a worker is sent it once.
+class Run:
+    """A task as it is sent: the scenario by its number in `Runs`."""
+
+    position: int
+    scenario: int
+    seed: int
+    strategies: Mapping[str, Choice] | None
+    overrides: Mapping[str, Any]
+    allow_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What all runs of a batch have in common.
 
     Parameters
     ----------
@@ -40,17 +69,21 @@ class Shared:
     reduce: Callable[[TokenMarket], Any]
     record: tuple[str, ...] | None
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A task as it is sent: the scenario by its number in `Shared`."""
-
-    position: int
-    scenario: int
-    seed: int
-    strategies: Mapping[str, Choice] | None
-    overrides: Mapping[str, Any]
-    allow_code: bool
+    def perform(self, job: Run) -> Any:
+        """Play a run, with a solver's model that is there already where its market has the same structure."""
+        scenario = self.scenarios[job.scenario]
+        model = Task(scenario, job.seed, {}, job.strategies, job.overrides, job.allow_code).model(
+            record=self.record
+        )
+        house, clearers = model.clearing_house, _kept.clearers
+        house.clearer = clearers.get(house.layout)
+        model.run()
+        if house.clearer is not None:
+            clearers[house.layout] = house.clearer
+            clearers.move_to_end(house.layout)
+            if len(clearers) > KEPT_CLEARERS:
+                clearers.popitem(last=False)
+        return self.reduce(model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +95,7 @@ class Answer:
     position : int
         The job's position.
     value : object
-        What `reduce` returned; None where the run failed.
+        What playing it brought; None where that failed.
     kind, message, trace : str
         Name, text and traceback of the exception; empty where there was none.
     seconds : float
@@ -85,7 +118,7 @@ def pack(
     positions: Sequence[int],
     reduce: Callable[[TokenMarket], Any],
     record: Sequence[str] | None,
-) -> tuple[Shared, list[Job]]:
+) -> tuple[Runs, list[Run]]:
     """Split tasks into what they share and what each has of its own."""
     numbers: dict[int, int] = {}
     scenarios: list[Scenario] = []
@@ -95,8 +128,8 @@ def pack(
         number = numbers.setdefault(id(task.scenario), len(scenarios))
         if number == len(scenarios):
             scenarios.append(task.scenario)
-        jobs.append(Job(position, number, task.seed, task.strategies, task.overrides, task.allow_code))
-    return Shared(tuple(scenarios), reduce, None if record is None else tuple(record)), jobs
+        jobs.append(Run(position, number, task.seed, task.strategies, task.overrides, task.allow_code))
+    return Runs(tuple(scenarios), reduce, None if record is None else tuple(record)), jobs
 
 
 class _Kept(threading.local):
@@ -114,10 +147,9 @@ _one_at_a_time = threading.Lock()
 def play(shared: Shared, job: Job) -> Answer:
     """Play one job; whatever goes wrong becomes part of the answer, so that the other runs go on."""
     began = time.perf_counter()
-    task = Task(shared.scenarios[job.scenario], job.seed, {}, job.strategies, job.overrides, job.allow_code)
     with _one_at_a_time:
         try:
-            value = _run(task, shared)
+            value = shared.perform(job)
         except Exception as error:
             # The border of a run: also an error in a user's strategy must not end a thousand other runs. It is
             # told at the end, with the seed that repeats it.
@@ -125,19 +157,6 @@ def play(shared: Shared, job: Job) -> Answer:
             kind, message = type(error).__name__, str(error)
             return Answer(job.position, None, kind, message, trace, time.perf_counter() - began)
     return Answer(job.position, value, seconds=time.perf_counter() - began)
-
-
-def _run(task: Task, shared: Shared) -> Any:
-    model = task.model(record=shared.record)
-    house, clearers = model.clearing_house, _kept.clearers
-    house.clearer = clearers.get(house.layout)
-    model.run()
-    if house.clearer is not None:
-        clearers[house.layout] = house.clearer
-        clearers.move_to_end(house.layout)
-        if len(clearers) > KEPT_CLEARERS:
-            clearers.popitem(last=False)
-    return shared.reduce(model)
 
 
 def dump_answer(answer: Answer) -> bytes:

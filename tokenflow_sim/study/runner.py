@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokenflow_sim.errors import Fault, InputError, ResultError
-from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.model import TokenMarket
-from tokenflow_sim.study.play import Answer, Job, Shared, pack, play
+from tokenflow_sim.study.crew import Crew, Progress
+from tokenflow_sim.study.play import pack
 from tokenflow_sim.study.task import Task
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def run_tasks[T](
     reduce: Callable[[TokenMarket], T],
     *,
     record: Sequence[str] | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
     workers: int | None = 1,
     client: Client | None = None,
     store: Store[T] | str | Path | None = None,
@@ -130,26 +129,23 @@ def run_tasks[T](
         If the store belongs to other tasks, is in use or cannot be written, or the cluster is lost. What was
         finished stays in the store.
     """
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        fault = Fault(f"is a whole number from 1 on, or None for all cores; found {workers!r}", "workers")
-        raise InputError([fault], "runner")
-    if store is None:
-        return _run(tasks, reduce, record, progress, workers, client, None)
-    from tokenflow_sim.study.store import FolderStore
+    with Crew(workers, client) as crew:
+        if store is None:
+            return _run(tasks, reduce, record, progress, crew, None)
+        from tokenflow_sim.study.store import FolderStore
 
-    kept: Store[T] = FolderStore[T](store) if isinstance(store, (str, Path)) else store
-    with kept:
-        kept.open(tasks)
-        return _run(tasks, reduce, record, progress, workers, client, kept)
+        kept: Store[T] = FolderStore[T](store) if isinstance(store, (str, Path)) else store
+        with kept:
+            kept.open(tasks)
+            return _run(tasks, reduce, record, progress, crew, kept)
 
 
 def _run[T](
     tasks: Sequence[Task],
     reduce: Callable[[TokenMarket], T],
     record: Sequence[str] | None,
-    progress: Callable[[int, int], object] | None,
-    workers: int | None,
-    client: Client | None,
+    progress: Progress | None,
+    crew: Crew,
     store: Store[T] | None,
 ) -> Batch[T]:
     results: dict[int, T] = {}
@@ -161,9 +157,8 @@ def _run[T](
     if progress is not None and done:
         progress(done, len(tasks))
     shared, jobs = pack(tasks, todo, reduce, record)
-    for answer in _answers(shared, jobs, workers, client):
+    for answer in crew.play(shared, jobs):
         position, task = answer.position, tasks[answer.position]
-        _check_versions(answer)
         seconds[position] = answer.seconds
         if answer.kind:
             failures[position] = Failure(position, task, answer.kind, answer.message, answer.trace)
@@ -183,30 +178,3 @@ def _run[T](
         )
     everything = dict(sorted(results.items())) if store is None else store.results
     return Batch(everything, [failures[position] for position in sorted(failures)], seconds)
-
-
-def _answers(
-    shared: Shared, jobs: Sequence[Job], workers: int | None, client: Client | None
-) -> Iterator[Answer]:
-    """Play jobs wherever they are to be played; answers come as they are ready."""
-    if not jobs:
-        return iter(())
-    if client is not None:
-        from tokenflow_sim.study.cluster import play_on_cluster
-
-        return play_on_cluster(client, shared, jobs)
-    from tokenflow_sim.study.local import cores, play_locally
-
-    count = min(cores() if workers is None else workers, len(jobs))
-    if count > 1:
-        return play_locally(shared, jobs, count)
-    return (play(shared, job) for job in jobs)
-
-
-def _check_versions(answer: Answer) -> None:
-    """Refuse answers of another stack: its results would not be those of this one."""
-    if answer.versions != running_versions():
-        raise ResultError(
-            "a worker runs other versions of the program than this process, so that its results need not be the"
-            f" same; install the same everywhere.\n  here:   {running_versions()}\n  worker: {answer.versions}"
-        )

@@ -121,9 +121,7 @@ class Search:
             width = self.game.width(player, widest, fine)
             for closer in range(1 + _ZOOMS):
                 top, at = -np.inf, self.actions[player, widest]
-                for action in candidates:
-                    tried = self.actions.copy()
-                    tried[player, columns] = np.minimum(action, self.game.highest[player, columns])
+                for action, tried in zip(candidates, self._tried(player, columns, candidates), strict=True):
                     profit = self.game.profit(player, tried)
                     if profit > top:
                         top, at = profit, action
@@ -151,9 +149,7 @@ class Search:
         """Move a player towards its best response; return what that gains, 0 where it stays."""
         here = self.game.profit(player, self.actions)
         best, where = here, None
-        for action in self._candidates(player, columns, self.points):
-            tried = self.actions.copy()
-            tried[player, columns] = np.minimum(action, self.game.highest[player, columns])
+        for tried in self._tried(player, columns, self._candidates(player, columns, self.points)):
             profit = self.game.profit(player, tried)
             if profit > best + (_GAIN * self._stake if where is None else 0.0):
                 best, where = profit, tried[player, columns]
@@ -162,6 +158,16 @@ class Search:
         now = self.actions[player, columns]
         self.actions[player, columns] = now + self.damping * (where - now)
         return float(best - here) if np.isfinite(here) else float(self._stake)
+
+    def _tried(self, player: int, columns: NDArray[np.int64], candidates: Floats) -> list[Floats]:
+        """Return the profiles at which a player plays each candidate while the others stay, all cleared at once."""
+        profiles = []
+        for action in candidates:
+            tried = self.actions.copy()
+            tried[player, columns] = np.minimum(action, self.game.highest[player, columns])
+            profiles.append(tried)
+        self.game.foresee(profiles)
+        return profiles
 
     def _columns(self, player: int, together: bool = False) -> list[NDArray[np.int64]]:
         """Return the classes that move together."""

@@ -55,9 +55,9 @@ def _serve(connection: Connection[Any, Any]) -> None:
 
 
 def _answer(position: int, shared: Shared | Exception | None, job: Job | Exception) -> Answer:
-    from tokenflow_sim.study.play import Answer, Job, Shared, play
+    from tokenflow_sim.study.play import Answer, play
 
-    if isinstance(shared, Shared) and isinstance(job, Job):
+    if shared is not None and not isinstance(shared, Exception) and not isinstance(job, Exception):
         return play(shared, job)
     error = shared if isinstance(shared, Exception) else job
     message = (

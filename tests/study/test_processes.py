@@ -1,0 +1,93 @@
+"""Processes of this machine bring the bits of one process, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tokenflow_sim as tf
+from tests.study.games import two_nodes
+from tests.study.tiny import die, die_once, prices, tiny
+from tokenflow_sim.study.game import MarketGame
+from tokenflow_sim.study.local import Pool
+from tokenflow_sim.study.play import Answer, pack
+from tokenflow_sim.study.runner import run_tasks
+from tokenflow_sim.study.task import Task
+
+
+class Lent:
+    """A pool that outlives those who borrow it: starting a process takes longer than any game here."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.play = pool.play
+
+    def close(self) -> None:
+        """Keep it."""
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    """Give two processes."""
+    with Pool(2) as pool:
+        yield pool
+
+
+@pytest.mark.long
+def test_local_processes_bring_the_same_bits_and_a_killed_one_is_replaced(pool: Pool, tmp_path: Path) -> None:
+    tasks = [Task(tiny(), seed, {"seed": seed}) for seed in range(4)]
+    here = run_tasks(tasks, prices)
+    marked = tiny().override({"description": str(tmp_path / "died")})
+    work = [replace(task, scenario=marked) for task in tasks]
+    shared, jobs = pack(work, range(4), die_once, None)
+    found = {answer.position: answer for answer in pool.play(shared, jobs)}
+    assert (tmp_path / "died").exists()
+    for position, values in here.results.items():
+        assert found[position].value.tobytes() == values.tobytes()
+
+
+@pytest.mark.long
+def test_a_run_that_always_kills_is_given_up_alone(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenflow_sim.study.local.ATTEMPTS", 2)
+    shared, jobs = pack([Task(tiny(), seed) for seed in range(3)], range(3), die, None)
+    answers = {answer.position: answer for answer in pool.play(shared, jobs)}
+    assert {place: answer.kind for place, answer in answers.items()} == {0: "", 1: "LostWorker", 2: ""}
+    assert "died 2 times" in answers[1].message
+
+
+@pytest.mark.long
+def test_an_equilibrium_is_the_same_where_processes_share_the_work(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {"play": "quantity", "points": 5, "levels": 0}
+    alone = tf.equilibrium(two_nodes(0.5), **asked)
+    monkeypatch.setattr("tokenflow_sim.study.local.Pool", lambda count: Lent(pool))
+    cleared_here: list[bytes] = []
+    real = MarketGame.payoff
+    monkeypatch.setattr(
+        MarketGame,
+        "payoff",
+        lambda self, actions: cleared_here.append(actions.tobytes()) or real(self, actions),
+    )
+    shared = tf.equilibrium(two_nodes(0.5), **asked, workers=2)
+    assert shared.dataset.identical(alone.dataset)
+    for name, array in alone.dataset.data_vars.items():
+        assert shared.dataset[name].values.tobytes() == array.values.tobytes(), name
+    # Only where it stands is cleared here, round by round: all candidates went to the processes.
+    assert len(cleared_here) <= alone.history.sizes["round"] + 2
+
+
+def test_a_clearing_that_a_process_loses_is_made_here() -> None:
+    class Lost:
+        size = 2
+
+        def play(self, shared: object, jobs: list[Any]) -> list[Any]:
+            return [Answer(job.position, kind="LostWorker") for job in jobs]
+
+    game, other = MarketGame(two_nodes(0.5)), MarketGame(two_nodes(0.5))
+    game.crew = Lost()  # type: ignore[assignment]
+    game.foresee([game.truthful])
+    assert game.money(game.truthful)[0].tobytes() == other.money(other.truthful)[0].tobytes()
