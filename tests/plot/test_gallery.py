@@ -228,7 +228,7 @@ def test_utilisation_without_links_or_with_idle_ones() -> None:
     idle = some.assign(link_use_share=some.link_use_share.where(some.arc == some.arc[2], 0.0))
     assert (
         tf.plot.utilisation(idle).axes[0].get_title(loc="left")
-        == f"Links, the 1 most used of {some.sizes['arc']}"
+        == f"Links, the 1 most used of all {some.sizes['arc']}"
     )
     unoffered = some.assign(offer_quantity=some.offer_quantity * 0)
     assert {text.get_text() for text in tf.plot.utilisation(unoffered).axes[1].texts} == {""}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 import tokenflow_sim as tf
@@ -255,3 +256,25 @@ def test_classes_and_nodes_that_were_served_are_named_as_such(day: xr.Dataset) -
     assert left.get_title(loc="right") == "all served: chat, image, code"
     assert [label.get_text() for label in right.get_yticklabels()] == ["dallas"]
     assert right.get_xlabel() == "4 other nodes: all served"
+
+
+def test_a_column_that_is_cut_off_keeps_the_shares_of_its_parts(day: xr.Dataset) -> None:
+    money = ("revenue", "payment", "link_income")
+    where = int(day["payment"].sum(("node", "workload")).values.argmax())
+    times = xr.where(day["period"] == day["period"][where], 60.0, 1.0)
+    spiky = day.assign({name: day[name] * times for name in money})
+
+    def heights(ds: xr.Dataset) -> tuple[np.ndarray, Axes]:
+        ax = tf.plot.settlements(ds).axes[0]
+        lines = [layer.get_paths()[0].vertices for layer in ax.collections]
+        at = [
+            line[np.abs(line[:, 0] - np.unique(line[:, 0])[where : where + 2].mean()) < 0.51, 1]
+            for line in lines
+        ]
+        return np.array([np.unique(np.round(each, 9))[-1] for each in at]), ax
+
+    whole, _ = heights(day)
+    cut, ax = heights(spiky)
+    assert [text.get_text()[0] for text in ax.texts] == ["\u25b2"]
+    assert cut / cut[-1] == pytest.approx(whole / whole[-1], rel=1e-6)
+    assert cut[-1] == pytest.approx(ax.get_ylim()[1], rel=1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -61,6 +61,17 @@ def stack(ax: Axes, time: TimeAxis, layers: Sequence[Layer]) -> tuple[Floats, Fl
     if lower.any():
         ax.axhline(0.0, color="black", linewidth=0.6)
     return lower, upper
+
+
+def within_cut(layers: Sequence[Layer], tops: Floats, top: float | None) -> list[Layer]:
+    """Return layers as they are drawn in columns that end at `top`: smaller, their shares of the column kept.
+
+    Cut off at that height, a column would show its lowest layers only.
+    """
+    if top is None:
+        return list(layers)
+    factor = np.where(tops > top, top / np.where(tops > top, tops, 1.0), 1.0)
+    return [replace(layer, values=layer.values * factor) for layer in layers]
 
 
 def unserved_layer(values: Floats) -> Layer:

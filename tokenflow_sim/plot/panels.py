@@ -210,13 +210,10 @@ def cut_peaks(ax: Axes, time: TimeAxis, tops: Floats, *, cut: bool | None = None
     bool
         Whether anything was cut off.
     """
-    usual = float(np.nanquantile(tops, 0.9))
-    if cut is None:
-        cut = usual > 0 and float(np.nanmax(tops)) > 3.0 * usual
-    beyond = tops > 2.0 * usual
-    if not cut or not beyond.any() or usual <= 0:
+    top = cut_at(tops, cut)
+    if top is None:
         return False
-    top = 1.25 * float(np.nanmax(tops[~beyond]))
+    beyond = tops > top
     ax.set_ylim(ax.get_ylim()[0], top)
     starts = np.flatnonzero(beyond & ~np.append(False, beyond[:-1]))
     ends = np.flatnonzero(beyond & ~np.append(beyond[1:], False))
@@ -234,6 +231,18 @@ def cut_peaks(ax: Axes, time: TimeAxis, tops: Floats, *, cut: bool | None = None
             fontsize=6.5, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
     return True
+
+
+def cut_at(tops: Floats, cut: bool | None = None) -> float | None:
+    """Return the value at which `cut_peaks` ends an ordinate; None where it cuts nothing."""
+    usual = float(np.nanquantile(tops, 0.9))
+    if cut is None:
+        cut = usual > 0 and float(np.nanmax(tops)) > 3.0 * usual
+    beyond = tops > 2.0 * usual
+    if not cut or not beyond.any() or usual <= 0:
+        return None
+    top = 1.25 * float(np.nanmax(tops[~beyond]))
+    return top if (tops > top).any() else None
 
 
 def head(ax: Axes, left: str, right: str = "") -> None:

@@ -152,7 +152,7 @@ def figure4(ds: xr.Dataset) -> Figure:
         pair_bars(right, nodes, ds["chat_price_before"].values, ds["chat_price_after"].values)
         head(right, "Chat prices and latency limits")
         right.set_xlabel(text.labelled("Price of chat", str(ds["chat_price_before"].attrs["units"])))
-        drawn.entries = dict(bar_entries(full > 0))
+        drawn.entries = bar_entries(share[active] >= _FULL)
         drawn.entries["before"] = Patch(facecolor=BEFORE)
         drawn.entries["under tight latency limits"] = Patch(facecolor=AFTER, hatch="////", edgecolor="white")
         drawn.legend()

@@ -78,13 +78,13 @@ def links(results: Results, *, most: int = 24, columns: Columns = 1, ax: OneOrMo
                 fontsize=6.0, annotation_clip=False,
             )  # fmt: skip
     in_use = int(np.count_nonzero(mean))
-    head(ax_, f"{len(used)} of {in_use} links" if in_use > len(used) else "Links in use")
+    head(ax_, f"The {len(used)} most used of {in_use} links in use" if in_use > len(used) else "Links in use")
     ax_.set_xlabel("Share of capacity in use [%]")
     if not len(used):
         say_nothing_happened(ax_, "no link was used")
         ax_.set_yticks([])
         return drawn.figure
-    drawn.entries = bar_entries(bool(full_share[used].any()))
+    drawn.entries = bar_entries(full_share[used] > 0)
     if count > 1 and full_share[used].any():
         drawn.entries["full; % of the time at the right"] = drawn.entries.pop("full")
     if count > 1:
@@ -109,10 +109,12 @@ def share_bars(
     ax.set_xlim(0.0, 100.0)
 
 
-def bar_entries(any_full: bool) -> dict[str, Artist]:
+def bar_entries(full: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> dict[str, Artist]:
     """Return the legend of `share_bars`."""
-    entries: dict[str, Artist] = {"never full": Patch(facecolor=FREE_COLOUR, linewidth=0)}
-    if any_full:
+    entries: dict[str, Artist] = {}
+    if not full.all():
+        entries["never full"] = Patch(facecolor=FREE_COLOUR, linewidth=0)
+    if full.any():
         entries["full"] = Patch(facecolor=FULL_COLOUR, linewidth=0)
     return entries
 

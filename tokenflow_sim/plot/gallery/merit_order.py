@@ -104,8 +104,10 @@ def merit_order(
     )
     ax_.set_xlim(0.0, max(1.04 * sum(bar.quantity for bar in bars), served * 1.04) or 1.0)
     when = f", {results.time.name(0)}" if period is not None else ""
-    head(ax_, f"{text.name(classes[k])} at {text.name(nodes[i])}{when}", f"price {text.number(price)}")
-    dress_value(ax_, text.labelled("Price", str(results.attrs("price")["units"])), from_zero=True)
+    unit = str(results.attrs("price")["units"])
+    told = f"price {text.number(price)} {text.plain(unit)}"
+    head(ax_, f"{text.name(classes[k])} at {text.name(nodes[i])}{when}", told)
+    dress_value(ax_, text.labelled("Price", unit), from_zero=True)
     balance = "\n".join(wrap(_balance(results, i, k, sent), 50 if columns == 1 else 110))
     ax_.set_xlabel(f"{text.labelled('Quantity', str(results.attrs('dispatch')['units']))}\n{balance}")
     ax_.xaxis.set_major_formatter(text.TickNumbers())

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokenflow_sim.plot import text
-from tokenflow_sim.plot.layers import Layer, layers_of, stack
-from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
+from tokenflow_sim.plot.layers import Layer, layers_of, stack, within_cut
+from tokenflow_sim.plot.panels import OneOrMore, cut_at, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.reading import Results, grouped
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import INK, Columns
@@ -35,7 +35,8 @@ def settlements(
         Results with `payment`, `revenue` and `link_income`.
     cut : bool, optional
         Whether the axis ends above the usual values, with the heights of the peaks written at its end; by default
-        where the highest value is more than three times that which nine in ten steps keep to.
+        where the highest value is more than three times that which nine in ten steps keep to. In a column that is
+        cut off, the layers keep their shares of it.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : sequence of two Axes, optional
@@ -76,7 +77,7 @@ def settlements(
     )
 
     upper = drawn.axes[0]
-    stack(upper, time, layers)
+    stack(upper, time, within_cut(layers, paid * factor, cut_at(paid * factor, cut)))
     upper.plot(time.line, time.steps(paid * factor), color=INK, linewidth=1.0, label="demand pays")
     head(upper, "All receipts", f"residual ≤ {text.number(share, 2)} of payments" if share else "residual 0")
     dress_value(upper, text.labelled("Money flow", unit), from_zero=True)
@@ -85,10 +86,11 @@ def settlements(
         own_factor, own_unit = text.money(
             float(income.sum(axis=1).max(initial=0.0)), unit_of_data, results.hours
         )
-        stack(drawn.axes[1], time, _owner_layers(results, income, own_factor))
+        owned, sums = _owner_layers(results, income, own_factor), income.sum(axis=1) * own_factor
+        stack(drawn.axes[1], time, within_cut(owned, sums, cut_at(sums, cut)))
         head(drawn.axes[1], "Network owners alone")
         dress_value(drawn.axes[1], text.labelled("Money flow", own_unit), ticks=3, from_zero=True)
-        cut_peaks(drawn.axes[1], time, income.sum(axis=1) * own_factor, cut=cut)
+        cut_peaks(drawn.axes[1], time, sums, cut=cut)
     drawn.dress_time(time)
     drawn.entries = {"demand pays": Line2D([], [], color=INK, linewidth=1.0)}
     drawn.entries |= {layer.label: layer.patch() for layer in layers}

@@ -110,7 +110,9 @@ def _draw_links(results: Results, drawn: Panels, links: _LinkUse, shown: NDArray
                 f"{count:.0f}", (1.0, row), xycoords=("axes fraction", "data"), xytext=(3, 0),
                 textcoords="offset points", va="center", fontsize=6.0, color=_CONGESTED, annotation_clip=False,
             )  # fmt: skip
-    head(ax, "Links" if len(names) == len(shown) else f"Links, the {len(shown)} most used of {len(names)}")
+    head(
+        ax, "Links" if len(names) == len(shown) else f"Links, the {len(shown)} most used of all {len(names)}"
+    )
     time.dress(ax)
     if links.congested.any():
         drawn.entries["congested; number of periods at the right"] = Line2D(
