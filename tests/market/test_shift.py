@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,15 @@ import tokenflow_sim as tf
 from tests.market.small import small
 from tests.oracle.paper_markets import paper_market
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.shift import DEMAND_STEP, GENERIC_SHARE, UNIT, Scale, Shift, generic_numbers
+from tokenflow_sim.market.shift import (
+    COST_STEP,
+    DEMAND_STEP,
+    GENERIC_SHARE,
+    UNIT,
+    Scale,
+    Shift,
+    generic_numbers,
+)
 
 
 def test_generic_numbers_are_those_of_splitmix64() -> None:
@@ -55,34 +65,48 @@ def shift() -> Shift:
     return Shift(Program(paper_market(5)))
 
 
+def shifted(shift: Shift, value: float, direction: Any = None, share: float = 1.0) -> tuple[Any, Any, Any]:
+    """Return costs, upper bounds and right-hand sides that were all of one value, less that value."""
+    numbers = np.full(shift.numbers.size, value)
+    moved = np.empty_like(numbers)
+    shift.add(numbers, moved, direction, share)
+    return shift.program.split(moved - numbers)
+
+
 def test_every_demand_is_raised_by_nearly_the_same(shift: Shift) -> None:
-    program = shift.program
-    rows = np.ones(program.rows)
-    raised = shift.shift_rows(rows, 1.0, np.empty(program.rows))[program.balance] - 1
-    assert (np.abs(raised / DEMAND_STEP - 1) <= 1.5 * GENERIC_SHARE).all()
-    assert np.unique(raised).size == raised.size
-    lowered = (
-        1 - shift.shift_rows(rows, -np.ones(program.balance.stop), np.empty(program.rows))[program.balance]
-    )
-    np.testing.assert_allclose(lowered, raised, rtol=1e-9)
-    finer = shift.shift_rows(rows, 1.0, np.empty(program.rows), 0.25)[program.balance] - 1
-    np.testing.assert_allclose(finer, raised / 4, rtol=1e-9)
+    balance = shift.program.balance
+    raised = shifted(shift, 1.0)[2]
+    assert (np.abs(raised[balance] / DEMAND_STEP - 1) <= 1.5 * GENERIC_SHARE).all()
+    assert np.unique(raised[balance]).size == balance.stop
+    direction = -np.ones(balance.stop)
+    lowered = shifted(shift, 1.0, direction)[2]
+    np.testing.assert_allclose(lowered[balance], -raised[balance], rtol=1e-9)
+    np.testing.assert_array_equal(lowered[balance.stop :], raised[balance.stop :])
+    np.testing.assert_allclose(shift.of_rows(direction), lowered, rtol=1e-9)
+    for finer in (shifted(shift, 1.0, share=0.25)[2], -shifted(shift, 1.0, direction, 0.25)[2]):
+        np.testing.assert_allclose(finer[balance], raised[balance] / 4, rtol=1e-9)
+
+
+def test_costs_are_raised_least_and_those_of_shortfall_not_at_all(shift: Shift) -> None:
+    costs, _, _ = shifted(shift, 1.0)
+    v = shift.program.v
+    assert not costs[v].any()
+    assert ((costs[: v.start] > 0.4 * COST_STEP) & (costs[: v.start] < 1.6 * COST_STEP)).all()
 
 
 def test_limits_are_widened_but_those_at_zero_stay(shift: Shift) -> None:
-    limits = np.zeros(shift.program.columns)
-    limits[::2] = 5.0
-    moved = shift.shift_limits(limits, np.empty_like(limits))
-    assert (moved[::2] > 5.0).all()
-    assert not moved[1::2].any()
-    assert (moved[::2] - 5.0).max() <= 1.5 * GENERIC_SHARE * DEMAND_STEP
-    assert np.isinf(shift.shift_limits(np.full_like(limits, np.inf), np.empty_like(limits))).all()
+    widened = shifted(shift, 5.0)[1]
+    assert (widened > 0).all()
+    assert widened.max() <= 1.5 * GENERIC_SHARE * DEMAND_STEP
+    assert not shifted(shift, 0.0)[1].any()
+    moved = np.empty_like(shift.numbers)
+    shift.add(np.full(moved.size, np.inf), moved)
+    assert np.isinf(shift.program.split(moved)[1]).all()
 
 
 def test_two_programs_of_one_structure_have_one_shift(shift: Shift) -> None:
     twin = Shift(Program(paper_market(5, scale=12.0)))
-    for name in ("costs", "limits", "rows"):
-        np.testing.assert_array_equal(getattr(twin, name), getattr(shift, name))
+    np.testing.assert_array_equal(twin.numbers, shift.numbers)
 
 
 def test_powers_of_two_in_the_units_change_no_bit_of_the_outcome() -> None:

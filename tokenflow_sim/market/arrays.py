@@ -83,6 +83,11 @@ class Arrays:
         return [(name, values) for name, values in pairs if values is not None]
 
 
+def total(values: Floats) -> Floats:
+    """Return sums over blocks or steps, the last of three dims; a view where there is one only."""
+    return values[:, :, 0] if values.shape[2] == 1 else values.sum(axis=2)
+
+
 def full_dims(name: str) -> tuple[str, ...]:
     """Return the dims of an array of `Arrays`, `block` and `step` included."""
     return _DIMS[name]

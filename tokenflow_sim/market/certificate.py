@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.arrays import Arrays, Floats, total
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.values import Values, dot, total
+from tokenflow_sim.market.values import Values, dot
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""
@@ -72,73 +72,60 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
         Not-a-number anywhere in the clearing shows as an infinite residual.
     """
     price, flow, dispatch, unserved = values.price, values.flow, values.dispatch, values.unserved
-    cells, workloads = layout.cells, price.shape[1]
-    demand, bids = total(arrays.demand), arrays.demand
-    congestion, curvature, scarcity = values.congestion_rent, arrays.link_curvature, values.scarcity_rent
-    worth, shed = arrays.value, bids
+    scarcity, congestion, power = values.scarcity_rent, values.congestion_rent, values.power_rent
+    cells, offers, demand = layout.cells, layout.cells.asset.size, total(arrays.demand)
+    worth, shed = arrays.value, arrays.demand
     must_serve = worth == np.inf
     if must_serve.any():  # what must be served has no value, and none of it may be shed
-        worth, shed = np.where(must_serve, 0.0, worth), np.where(must_serve, 0.0, bids)
-    # Balance (1b), (10b).
-    net = (total(unserved) - demand).ravel()
-    net += np.bincount(cells.asset, total(dispatch).ravel(), net.size)
-    flat = flow.ravel()
-    net += np.bincount(cells.origin, flat, net.size) - np.bincount(cells.destination, flat, net.size)
-    load = (arrays.link_use * flow).sum(axis=1)
-    link_slack = arrays.link_capacity - load
-    free = arrays.capacity - dispatch
-    left = shed - unserved
-    astray = np.where(arrays.allowed, 0.0, -flow)
-    primal = [link_slack, dispatch, free, flow, astray, unserved, left]
-    # Dual feasibility and complementarity (5), (6).
-    every = price.ravel()
-    margin = arrays.offer_price + scarcity - every.take(cells.asset).reshape(-1, workloads, 1)
-    eta = congestion - curvature * load
-    on_arc = arrays.route_cost + congestion[:, None] * arrays.link_use
-    on_arc += (every.take(cells.destination) - every.take(cells.origin)).reshape(on_arc.shape)
-    on_arc = np.where(arrays.allowed, on_arc, 0.0)
-    # The rent of demand that is shed whole, where its price lies above its value.
-    gain = np.where(shed > 0, price[:, :, None] - worth, 0.0)
-    above = np.maximum(gain, 0.0)
-    in_hand = above - gain
-    limit = arrays.link_capacity
+        worth, shed = np.where(must_serve, 0.0, worth), np.where(must_serve, 0.0, shed)
+    # Balance (1b), (10b), and what flows where it may not.
+    supplied = np.bincount(cells.every, _joined(total(dispatch), flow, -flow), demand.size)
+    forbidden = ~arrays.allowed
+    astray = _joined(supplied, flow[forbidden])
+    astray[: demand.size] += (total(unserved) - demand).ravel()
+    # Dual feasibility (5): every offer and every route at the prices of its ends.
+    there = price.ravel().take(cells.every)
+    margin = arrays.offer_price + scarcity - there[:offers].reshape(-1, price.shape[1], 1)
+    route = arrays.route_cost + congestion[:, None] * arrays.link_use
+    route += (there[offers + flow.size :] - there[offers : offers + flow.size]).reshape(flow.shape)
+    route[forbidden] = 0.0
+    load = np.vecdot(arrays.link_use, flow)
+    eta, curved, strain, limit = congestion, 0.0, load, arrays.link_capacity
+    if arrays.link_curvature.any():
+        eta = congestion - arrays.link_curvature * load
+        curved = 0.5 * dot(arrays.link_curvature, load * load)
+    free_rent = 0.0
     endless = limit == np.inf
-    dual = [on_arc, eta, scarcity, values.power_rent]
-    if endless.any():
-        dual.append(-eta[endless])
-        limit, link_slack = np.where(endless, 0.0, limit), np.where(endless, 0.0, link_slack)
-    rents = _joined(scarcity, eta, above, 0.5 * curvature * load)
-    dual_cost = dot(price, demand) - dot(rents, _joined(arrays.capacity, limit, shed, load))
-    power_slack: Floats = np.zeros(0)
+    if endless.any():  # such a link has no rent
+        free_rent = _top(eta[endless])
+        limit, strain = np.where(endless, 0.0, limit), np.where(endless, 0.0, load)
+    ceiling = drawn = np.zeros(power.shape)
     if arrays.power_use is not None and arrays.power_limit is not None:
-        margin += (values.power_rent[:, None] * arrays.power_use)[:, :, None]
-        power_slack = arrays.power_limit - np.einsum("ak,akb->a", arrays.power_use, dispatch)
-        primal.append(power_slack)
-        dual_cost -= dot(values.power_rent, _finite(arrays.power_limit))
-        power_slack = _finite(power_slack) * values.power_rent
-    products = _joined(
-        margin * dispatch,
-        scarcity * free,
-        on_arc * flow,
-        link_slack * eta,
-        power_slack,
-        in_hand * unserved,
-        above * left,
-    )
+        margin += (power[:, None] * arrays.power_use)[:, :, None]
+        bounded = arrays.power_limit < np.inf
+        ceiling = np.where(bounded, arrays.power_limit, 0.0)
+        drawn = np.where(bounded, np.einsum("ak,akb->a", arrays.power_use, dispatch), 0.0)
+    # The rent of demand that is shed whole, where its price lies above its value.
+    gain = price[:, :, None] - worth
+    above = np.maximum(gain, 0.0)
+    # Every quantity beside what a unit of it costs, every slack beside its rent: none is negative, and the products
+    # are zero (3)-(6).
+    limits = _joined(arrays.capacity, limit, shed, ceiling)
+    quantities = _joined(dispatch, flow, unserved, limits - _joined(dispatch, strain, unserved, drawn))
+    rents = _joined(scarcity, eta, above, power)
+    margins = _joined(margin, route, above - gain, rents)
+    products = margins * quantities
+    dual_cost = dot(price, demand) - dot(rents, limits) - curved
     # Relative to the market's own size, whatever its units; to one where all is zero.
     size = _top(_joined(demand, dispatch, flow, load)) or 1.0
     level = max(_size(price), _top(arrays.offer_price)) or 1.0
     money = max(abs(values.cost), size * level)
     return Certificate(
-        primal=_told(_size(_joined(net, np.minimum(_joined(*primal), 0.0))) / size),
-        dual=_told(-_low(_joined(margin, *dual)) / level),
+        primal=max(_told(_size(astray) / size), _told(_low(quantities) / size)),
+        dual=max(_told(_low(margins) / level), _told(free_rent / level)),
         complementarity=_told(_size(products) / money),
-        gap=_told(abs(values.cost - float(dual_cost)) / money),
+        gap=_told(abs(values.cost - dual_cost) / money),
     )
-
-
-def _finite(values: Floats) -> Floats:
-    return np.where(np.isfinite(values), values, 0.0)
 
 
 def _joined(*arrays: Floats) -> Floats:

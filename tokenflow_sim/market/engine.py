@@ -39,13 +39,16 @@ class Problem:
     ----------
     scale : Scale
         The units.
+    numbers : ndarray
+        Costs, upper bounds and right-hand sides one after the other.
     costs, upper : ndarray
-        Dims (column,).
+        Views of them, dims (column,).
     rows : ndarray
-        Right-hand sides, dims (row,).
+        Likewise, dims (row,).
     """
 
     scale: Scale
+    numbers: Floats
     costs: Floats
     upper: Floats
     rows: Floats
@@ -86,13 +89,14 @@ class Engine:
     def problem(self, arrays: Arrays) -> Problem:
         """Bring a market's numbers into the solver's units."""
         program, scale = self.program, Scale.of(arrays)
-        costs = program.fill_costs(arrays, 0.0, np.empty(program.columns))
+        numbers = np.empty(2 * program.columns + program.rows)
+        costs, upper, rows = program.split(numbers)
+        program.fill_costs(arrays, 0.0, costs)
         costs /= scale.price
-        upper = program.fill_limits(arrays, np.empty(program.columns))
-        upper /= scale.quantity
-        rows = program.fill_rows(arrays, np.empty(program.rows))
-        rows /= scale.quantity
-        return Problem(scale, costs, upper, rows)
+        program.fill_limits(arrays, upper)
+        program.fill_rows(arrays, rows)
+        numbers[program.columns :] /= scale.quantity
+        return Problem(scale, numbers, costs, upper, rows)
 
     def solve(self, arrays: Arrays) -> Vertex:
         """Clear a market.
@@ -192,28 +196,21 @@ class Engine:
         self, problem: Problem, unservable: Bools, shortfall_forbidden: bool, step: float = 1.0
     ) -> Numbers:
         """Shift a problem's numbers, by a share of the usual step."""
-        program, shift = self.program, self.shift
-        costs = np.empty((2, program.columns))
-        costs[:] = problem.costs
-        upper = np.empty((2, program.columns))
-        upper[TRUE] = problem.upper
-        shift.shift_limits(problem.upper, upper[SHIFTED], step)
-        rows = np.empty((2, program.rows))
-        rows[TRUE] = problem.rows
-        lower, few = self._zeros, unservable.any()
-        shortfall = SHORTFALL_FACTOR * (np.maximum.reduce(problem.costs, initial=0.0) or 1.0)
+        program, few = self.program, bool(unservable.any())
+        numbers = np.empty((2, problem.numbers.size))
+        numbers[TRUE] = problem.numbers
+        direction = np.where(unservable, -1.0, 1.0) if few else None
+        self.shift.add(problem.numbers, numbers[SHIFTED], direction, step)
+        costs, upper, rows = program.split(numbers)
+        costs[:, program.v] = SHORTFALL_FACTOR * (np.maximum.reduce(problem.costs, initial=0.0) or 1.0)
+        upper[SHIFTED, program.v] = 0.0 if shortfall_forbidden else np.inf
+        lower = self._zeros
         if few:
             # Where one less is asked for, giving it away costs nothing: a price below zero has no meaning.
-            costs[:, program.v] = np.where(unservable, 0.0, shortfall)
+            costs[:, program.v][:, unservable] = 0.0
+            upper[SHIFTED, program.v][unservable] = 0.0
             lower = np.zeros(program.columns)
-            lower[program.v] = np.where(unservable, -np.inf, 0.0)
-            upper[SHIFTED, program.v] = np.where(unservable | shortfall_forbidden, 0.0, np.inf)
-            shift.shift_rows(problem.rows, np.where(unservable, -1.0, 1.0), rows[SHIFTED], step)
-        else:
-            costs[:, program.v] = shortfall
-            upper[SHIFTED, program.v] = 0.0 if shortfall_forbidden else np.inf
-            shift.shift_rows(problem.rows, 1.0, rows[SHIFTED], step)
-        costs[SHIFTED] += shift.costs if step == 1.0 else step * shift.costs
+            lower[program.v][unservable] = -np.inf
         floor = np.full(program.rows, -np.inf)
         floor[program.balance] = rows[SHIFTED, program.balance]
         return Numbers(costs, upper, lower, rows, floor)
@@ -286,9 +283,7 @@ class Engine:
         at_upper, factor = self._at_upper(solver, columns), Factor(program, columns, tight)
         basic, _ = factor.primal(at_upper, upper[None], problem.rows[None])
         values = factor.values(at_upper, upper, basic[0])
-        step = self.shift.shift_rows(
-            np.zeros(program.rows), np.where(unservable, -1.0, 1.0), np.empty(program.rows)
-        )
+        step = self.shift.of_rows(np.where(unservable, -1.0, 1.0))
         step /= np.abs(step).max()
         open_below = np.where(unservable, -np.inf, 0.0)
         move = Tangent(solver, program, values, problem.upper, problem.rows).move(

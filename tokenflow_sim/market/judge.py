@@ -103,38 +103,31 @@ def judge(
     np.copyto(reduced, np.inf, where=numbers.upper == 0)
     reduced[:, columns] = np.inf
     if at_upper is None:
-        at_upper = np.flatnonzero((reduced[SHIFTED] < 0) & (numbers.upper[SHIFTED] < np.inf))
+        at_upper = ((reduced[SHIFTED] < 0) & (numbers.upper[SHIFTED] < np.inf)).nonzero()[0]
     reduced[:, at_upper] *= -1
-    basic, fixed = factor.primal(at_upper, numbers.upper, numbers.rows)
+    basic, rest = factor.primal(at_upper, numbers.upper, numbers.rows)
     room = numbers.upper.take(columns, axis=1) - basic
-    slack = numbers.rows - fixed - program.moved_by(columns, basic)
-    slack[:, tight] = np.inf
+    # Of a limit, the slack, or the dual where there is none.
+    rest[:, tight] = -duals.take(tight, axis=1)
+    rest[:, program.balance] = np.inf
     over, lacks = basic, False
     service = int(columns.searchsorted(program.v.start))
     if service < columns.size:  # behind it stand shortfalls, which have no lower bound that matters
         over = basic.copy()
         over[:, service:] = np.inf
         lacks = bool((basic[SHIFTED, service:] > ON_BOUND).any())
-    # How far the basis is from not being optimal: the least of all values, and of all reduced costs and duals.
-    parts = [reduced, over, room, -duals[:, tight[nodal:]]]
-    shifted, true = np.minimum.reduce(
-        np.concatenate([*parts, slack], axis=1), axis=1, initial=np.inf
-    ).tolist()
-    optimal = true >= -TOLERANCE or (
-        _least(np.concatenate(parts, axis=1)[TRUE]) >= -TOLERANCE and _within(slack[TRUE], numbers.rows[TRUE])
-    )
+    # How far the basis is from another one, and from not being optimal.
+    far = np.concatenate((reduced, over, room, rest), axis=1)
+    shifted, true = np.minimum.reduce(far, axis=1, initial=np.inf).tolist()
     vertex = None
-    if optimal:
+    if true >= -TOLERANCE or _within(far[TRUE], numbers.rows[TRUE], tight):
         vertex = Vertex(factor.values(at_upper, numbers.upper[TRUE], basic[TRUE]), duals[TRUE])
     return Verdict(columns, tight, at_upper, shifted >= MARGIN, lacks, vertex)
 
 
-def _least(values: Floats) -> float:
-    """Return the least number, infinite if there is none; NaN if there is one, which no comparison holds for."""
-    least: float = np.minimum.reduce(values, initial=np.inf)
-    return least
-
-
-def _within(slack: Floats, rows: Floats) -> bool:
-    """Whether limits are kept, within tolerance, which grows with a limit."""
-    return bool((slack >= -TOLERANCE * np.clip(np.abs(rows), 1.0, 1e6)).all())
+def _within(far: Floats, rows: Floats, tight: Ints) -> bool:
+    """Whether everything is kept within tolerance, which grows with a limit; never where there is a NaN."""
+    tolerance = TOLERANCE * np.clip(np.abs(rows), 1.0, 1e6)
+    tolerance[tight] = TOLERANCE
+    others = far.size - rows.size
+    return bool((far[:others] >= -TOLERANCE).all() and (far[others:] >= -tolerance).all())

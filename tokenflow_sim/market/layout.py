@@ -20,6 +20,10 @@ LinkUnit = Literal["GB/s", "Mtok/s"]
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
+_bare: Any = object.__new__
+_set = object.__setattr__
+
+
 @dataclass(frozen=True, slots=True)
 class Cells:
     """Where assets and arcs meet the cells of a table of nodes by classes, as positions in it row by row.
@@ -28,11 +32,14 @@ class Cells:
     ----------
     asset, origin, destination : ndarray of int
         Dims (asset, workload) and twice (arc, workload), flat.
+    every : ndarray of int
+        The three, one after the other.
     """
 
     asset: IntArray
     origin: IntArray
     destination: IntArray
+    every: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +114,8 @@ class Layout:
         """Positions of assets and arcs in tables of nodes by classes."""
         workloads = len(self.workloads)
         places = (self.asset_node, self.origin, self.destination)
-        return Cells(*((place[:, None] * workloads + np.arange(workloads)).ravel() for place in places))
+        cells = [(place[:, None] * workloads + np.arange(workloads)).ravel() for place in places]
+        return Cells(*cells, np.concatenate(cells))
 
     def index(self, dim: str) -> pd.Index[Any]:
         """Return the labels of a dimension.
@@ -182,12 +190,18 @@ class Layout:
         template = self._templates.get(variable)
         if template is None:
             template = self._templates[variable] = self._template(variable)
-        dressed = xr.Variable(template.dims, values.reshape(template.shape), template.attrs, fastpath=True)
-        # What DataArray.copy(data=...) ends in, without its copying and checking of every coordinate, which would
-        # cost more than clearing a small market does.
-        return xr.DataArray(
-            dressed, dict(template._coords), name=variable.name, indexes=template._indexes, fastpath=True
-        )
+        # What DataArray.copy(data=...) ends in, without its checking of what is known to fit, which for all arrays of
+        # a clearing would cost a third of what clearing a small market does.
+        dressed = _bare(xr.Variable)
+        dressed._data, dressed._dims = values.reshape(template.shape), template.dims
+        dressed._attrs, dressed._encoding = dict(template.attrs), None
+        array = _bare(xr.DataArray)
+        for name, part in (
+            ("_variable", dressed), ("_coords", template._coords.copy()), ("_name", variable.name),
+            ("_indexes", template._indexes.copy()), ("_close", None),
+        ):  # fmt: skip
+            _set(array, name, part)
+        return array
 
     def _template(self, variable: Variable) -> xr.DataArray:
         """Make an empty array with all labels: aligning coordinates anew costs ten times what copying them does."""

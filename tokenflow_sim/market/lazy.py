@@ -144,11 +144,8 @@ class LazySolver:
 
     def basis(self) -> tuple[Ints, Ints]:
         """Return the basic columns, and the rows whose slack is not basic, in ascending order."""
-        columns, loose = read_basis(self.highs)
-        tight = np.zeros(self.program.rows, dtype=np.bool_)
-        tight[self._rows] = True
-        tight[self._rows[loose]] = False
-        return np.sort(self._columns[columns]), np.flatnonzero(tight)
+        columns, tight = read_basis(self.highs, self._columns.size, self._rows.size)
+        return np.sort(self._columns[columns]), np.sort(self._rows[tight])
 
     def _use(self, strategy: int) -> None:
         self.highs.setOptionValue("simplex_strategy", strategy)

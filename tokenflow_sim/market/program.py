@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tokenflow_sim.market.arrays import Arrays, Bools, Floats
+from tokenflow_sim.market.arrays import Arrays, Bools, Floats, total
 from tokenflow_sim.market.market import Market
 
 Ints = NDArray[np.int64]
 NO_ROW = -1
+# Up to this many coefficients, zeros included, a dense matrix is faster than index arrays. A BLAS does products
+# and factorisations of that size in one thread, so that their bits do not depend on how many there are.
+_DENSE = 2**15
 
 
 class Program:
@@ -42,6 +45,8 @@ class Program:
         Coefficient in the third row: GB/Mtok (or 1) for flows, MW per Mtok/s for dispatch.
     met, coefficient : ndarray
         The same beside each other, dims (column, 3); where a column meets no row, `met` is the number of rows.
+    dense : ndarray or None
+        All coefficients of a small program, zeros included, dims (column, row); None for a large one.
     """
 
     def __init__(self, market: Market) -> None:
@@ -69,6 +74,8 @@ class Program:
         self.met[self.met == NO_ROW] = self.rows
         self.coefficient = np.stack([np.ones(self.columns), -np.ones(self.columns), self.weight], axis=1)
         self._first, self._second, self._third = np.ascontiguousarray(self.met.T)
+        small = self.rows * self.columns <= _DENSE
+        self.dense: Floats | None = np.ascontiguousarray(self.matrix.toarray().T) if small else None
         self._open: tuple[Bools, Floats] | None = None
 
     @cached_property
@@ -124,8 +131,9 @@ class Program:
         """Write the cost of every column, in $/Mtok; zero for demand that must be served."""
         out[self.x] = arrays.offer_price.ravel()
         out[self.f] = arrays.route_cost.ravel()
-        out[self.y] = arrays.value.ravel()
-        np.copyto(out[self.y], 0.0, where=out[self.y] == np.inf)
+        out[self.y] = value = arrays.value.ravel()
+        if (endless := value == np.inf).any():
+            out[self.y][endless] = 0.0
         out[self.v] = shortfall
         return out
 
@@ -134,12 +142,12 @@ class Program:
         out[self.x] = arrays.capacity.ravel()
         if arrays.power_limit is not None and self.shares_power:
             out[self.x].reshape(self.offers_shape)[arrays.power_limit == 0] = 0.0
-        closed = arrays.link_capacity <= 0
         out[self.f] = self._flow_limits(arrays.allowed)
-        if closed.any():
+        if (closed := arrays.link_capacity <= 0).any():
             out[self.f].reshape(self.flow_shape)[closed[:, None] & (arrays.link_use != 0)] = 0.0
         out[self.y] = arrays.demand.ravel()
-        np.copyto(out[self.y], 0.0, where=arrays.value.ravel() == np.inf)
+        if (endless := arrays.value.ravel() == np.inf).any():
+            out[self.y][endless] = 0.0
         out[self.v] = 0.0
         return out
 
@@ -155,11 +163,19 @@ class Program:
         The rows of links and assets that can carry nothing are freed, since `fill_limits` already holds their
         columns at zero: an equation 0 <= 0 would only make the basis degenerate.
         """
-        out[self.balance] = arrays.demand.sum(axis=2).ravel()
-        out[self.link] = np.where(arrays.link_capacity > 0, arrays.link_capacity, np.inf)
+        out[self.balance] = total(arrays.demand).ravel()
+        out[self.link] = arrays.link_capacity
         if arrays.power_limit is not None and self.shares_power:
-            out[self.power] = np.where(arrays.power_limit > 0, arrays.power_limit, np.inf)
+            out[self.power] = arrays.power_limit
+        limits = out[self.balance.stop :]
+        if (closed := limits <= 0).any():
+            limits[closed] = np.inf
         return out
+
+    def split(self, numbers: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return views of costs, upper bounds and right-hand sides, which stand in this order in the last dim."""
+        columns = self.columns
+        return numbers[..., :columns], numbers[..., columns : 2 * columns], numbers[..., 2 * columns :]
 
     def activity(self, values: Floats) -> Floats:
         """Return the value of every row at given column values."""
@@ -173,6 +189,9 @@ class Program:
 
     def moved_by(self, columns: Ints, values: Floats) -> Floats:
         """Return what some columns add to every row, dims (program, row), at given values (program, column)."""
+        if self.dense is not None:
+            moved: Floats = values @ self.dense.take(columns, axis=0)
+            return moved
         added = self.coefficient.take(columns, axis=0) * values[:, :, None]
         width = self.rows + 1
         place = self.met.take(columns, axis=0)
@@ -182,6 +201,9 @@ class Program:
 
     def reduced_costs(self, costs: Floats, duals: Floats) -> Floats:
         """Return cost less the rows' duals of every column, ``c - A' lambda``; any dims before the last."""
+        if self.dense is not None:
+            left: Floats = costs - duals @ self.dense.T
+            return left
         padded = np.zeros((*duals.shape[:-1], self.rows + 1))  # where no row is met, the last entry is read
         padded[..., :-1] = duals
         reduced: Floats = costs - padded.take(self._first, axis=-1)

@@ -66,45 +66,56 @@ class Shift:
     ----------
     program : Program
         The program.
+
+    Attributes
+    ----------
+    numbers : ndarray
+        What is added to costs, upper bounds and right-hand sides, as in `Program.split`.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        generic = generic_numbers(2 * program.columns + program.rows)
-        columns, rows = program.columns, program.rows
-        self.costs = COST_STEP * generic[:columns]
-        self.costs[program.v] = 0.0
-        self.limits = DEMAND_STEP * GENERIC_SHARE * generic[columns : 2 * columns]
-        self.rows = DEMAND_STEP * GENERIC_SHARE * generic[2 * columns : 2 * columns + rows]
+        columns = program.columns
+        self.numbers = generic_numbers(2 * columns + program.rows)
+        costs, limits, rows = program.split(self.numbers)
+        costs *= COST_STEP
+        costs[program.v] = 0.0
+        limits *= DEMAND_STEP * GENERIC_SHARE
+        rows *= DEMAND_STEP * GENERIC_SHARE
+        rows[program.balance] += DEMAND_STEP
         # A link's or an asset's row is in its own units: shift it as far as a typical unit of service would.
-        self.rows[program.link] *= _typical(program.link_use)
+        rows[program.link] *= _typical(program.link_use)
         if program.shares_power and program.power_use is not None:
-            self.rows[program.power] *= _typical(program.power_use)
+            rows[program.power] *= _typical(program.power_use)
+        self._demand = rows[program.balance]
 
-    def shift_rows(self, rows: Floats, direction: Floats | float, out: Floats, share: float = 1.0) -> Floats:
-        """Write shifted right-hand sides.
+    def add(self, numbers: Floats, out: Floats, direction: Floats | None = None, share: float = 1.0) -> None:
+        """Write a program's shifted numbers; upper bounds of zero, which forbid, stay zero.
 
         Parameters
         ----------
-        rows : ndarray
-            Right-hand sides, dims (row,).
-        direction : ndarray or float
-            +1 where one more unit is asked for, -1 where one less, dims (balance row,).
+        numbers : ndarray
+            Costs, upper bounds and right-hand sides, as in `Program.split`.
         out : ndarray
             Where to write them.
+        direction : ndarray, optional
+            +1 where one more unit is asked for, -1 where one less, dims (balance row,); by default +1 everywhere.
         share : float
             Share of the usual step.
         """
-        np.add(rows, share * self.rows, out=out)
-        balance = self.program.balance
-        out[balance] = rows[balance] + (share * direction) * (DEMAND_STEP + self.rows[balance])
-        return out
+        np.add(numbers, self.numbers if share == 1.0 else share * self.numbers, out=out)
+        upper = self.program.split(numbers)[1]
+        _, limits, rows = self.program.split(out)
+        np.copyto(limits, 0.0, where=upper <= 0)
+        if direction is not None:
+            demand = self.program.split(numbers)[2][self.program.balance]
+            np.add(demand, share * direction * self._demand, out=rows[self.program.balance])
 
-    def shift_limits(self, limits: Floats, out: Floats, share: float = 1.0) -> Floats:
-        """Write shifted upper bounds; those at zero, which forbid, stay there."""
-        np.add(limits, share * self.limits, out=out)
-        np.copyto(out, 0.0, where=limits <= 0)
-        return out
+    def of_rows(self, direction: Floats) -> Floats:
+        """Return the shift of every right-hand side in a direction as above."""
+        rows = self.program.split(self.numbers)[2].copy()
+        rows[self.program.balance] *= direction
+        return rows
 
 
 def _typical(use: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """The live HiGHS model that linopy built, with numbers moved in bulk.
 
-A linopy model costs some 200 ms to build and HiGHS well under one to solve, so it is built once. Between
-solves only the numbers that differ are sent. See linopy's issues 198 and 718.
+A linopy model costs some 200 ms to build and HiGHS well under one to solve, so it is built once, and between
+solves its numbers are moved. See linopy's issues 198 and 718.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PRIMAL = 4  # of HiGHS's simplex_strategy
 
 
 class Solver:
-    """HiGHS, holding one program; numbers go in as whole vectors, and only differences are sent on.
+    """HiGHS, holding one program; numbers go in as whole vectors: to find what differs costs more than to send all.
 
     Parameters
     ----------
@@ -58,36 +58,24 @@ class Solver:
         # Where every number moves a little, neither feasibility of the last basis survives, and HiGHS's primal simplex
         # gets back to an optimum in half the iterations of its dual.
         self.highs.setOptionValue("simplex_strategy", _PRIMAL)
-        lp = self.highs.getLp()
-        self.costs = np.array(lp.col_cost_, dtype=np.float64)
-        self.lower = np.array(lp.col_lower_, dtype=np.float64)
-        self.upper = np.array(lp.col_upper_, dtype=np.float64)
-        self.row_lower = np.array(lp.row_lower_, dtype=np.float64)
-        self.row_upper = np.array(lp.row_upper_, dtype=np.float64)
+        # The shifted program is not degenerate, so that nothing is left for HiGHS to perturb, and to solve again.
+        self.highs.setOptionValue("primal_simplex_bound_perturbation_multiplier", 0.0)
+        self.upper = np.zeros(self.highs.getNumCol())
+        self._rows = self.highs.getNumRow()
+        self._every = np.arange(max(self.upper.size, self._rows), dtype=np.int32)
 
     def set_costs(self, costs: Floats) -> None:
         """Set the cost of every column."""
-        where = _changed(costs != self.costs)
-        if where.size:
-            self.highs.changeColsCost(where.size, where, costs[where])
-            self.costs = costs
+        self.highs.changeColsCost(costs.size, self._every[: costs.size], costs)
 
     def set_columns(self, lower: Floats, upper: Floats) -> None:
         """Set the bounds of every column."""
-        differ = upper != self.upper
-        if lower is not self.lower:
-            differ |= lower != self.lower
-        where = _changed(differ)
-        if where.size:
-            self.highs.changeColsBounds(where.size, where, lower[where], upper[where])
-            self.lower, self.upper = lower, upper
+        self.highs.changeColsBounds(upper.size, self._every[: upper.size], lower, upper)
+        self.upper = upper
 
     def set_rows(self, lower: Floats, upper: Floats) -> None:
         """Set the bounds of every row."""
-        where = _changed((upper != self.row_upper) | (lower != self.row_lower))
-        if where.size:
-            self.highs.changeRowsBounds(where.size, where, lower[where], upper[where])
-            self.row_lower, self.row_upper = lower, upper
+        self.highs.changeRowsBounds(upper.size, self._every[: upper.size], lower, upper)
 
     def run(self) -> bool:
         """Solve from the last basis; return whether the optimum was found."""
@@ -109,7 +97,7 @@ class Solver:
             Columns at their upper bound.
         """
         self.highs.clearSolver()
-        set_basis(self.highs, *flags(self.upper.size, columns, at_upper), *flags(self.row_upper.size, tight))
+        set_basis(self.highs, *flags(self.upper.size, columns, at_upper), *flags(self._rows, tight))
 
     def column_values(self) -> Floats:
         """Return the values of the columns."""
@@ -117,18 +105,15 @@ class Solver:
 
     def basis(self) -> tuple[Ints, Ints]:
         """Return the basic columns, and the rows whose slack is not basic, in ascending order."""
-        columns, loose = read_basis(self.highs)
-        tight = np.ones(self.row_upper.size, dtype=np.bool_)
-        tight[loose] = False
-        return columns, np.flatnonzero(tight)
+        return read_basis(self.highs, self.upper.size, self._rows)
 
 
-def read_basis(highs: Any) -> tuple[Ints, Ints]:
-    """Return the basic columns of a HiGHS model in ascending order, and the rows whose slack is basic."""
+def read_basis(highs: Any, columns: int, rows: int) -> tuple[Ints, Ints]:
+    """Return the basic columns of a HiGHS model, and the rows whose slack is not basic, in ascending order."""
     _, basic = highs.getBasicVariables()  # columns by their number, rows by the one before its negative
-    columns = basic[basic >= 0].astype(np.int64)
-    columns.sort()
-    return columns, -1 - basic[basic < 0].astype(np.int64)
+    found = np.zeros(columns + rows, dtype=np.bool_)
+    found[basic] = True  # rows count from the end
+    return found[:columns].nonzero()[0], (~found[columns:][::-1]).nonzero()[0]
 
 
 def flags(size: int, *sets: Ints) -> list[Bools]:
@@ -160,7 +145,3 @@ def linopy_model(market: Market, shortfall_cost: float | None = None) -> linopy.
     with linopy.options as options:
         options["semantics"] = "v1"
         return build(market, shortfall_cost=shortfall_cost)
-
-
-def _changed(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    return np.flatnonzero(mask).astype(np.int32)

@@ -72,13 +72,11 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
     Values
         With offers that tie at a node sharing pro rata.
     """
-    columns = vertex.values
+    columns = np.maximum(vertex.values, 0.0)
     price = vertex.duals[program.balance].reshape(program.nodal_shape)
-    dispatch = np.maximum(columns[program.x].reshape(program.offers_shape), 0.0)
-    np.minimum(dispatch, arrays.capacity, out=dispatch)
-    flow = np.maximum(columns[program.f].reshape(program.flow_shape), 0.0)
-    unserved = np.maximum(columns[program.y].reshape(program.unserved_shape), 0.0)
-    np.minimum(unserved, arrays.demand, out=unserved)
+    dispatch = np.minimum(columns[program.x].reshape(program.offers_shape), arrays.capacity)
+    flow = columns[program.f].reshape(program.flow_shape)
+    unserved = np.minimum(columns[program.y].reshape(program.unserved_shape), arrays.demand)
     congestion = _congestion_rent(program, arrays, vertex, price)
     at_asset = price.take(program.layout.asset_node, axis=0)
     margin = at_asset[:, :, None] - arrays.offer_price
@@ -103,11 +101,7 @@ def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, u
     value = arrays.value
     if (endless := value == np.inf).any():  # where none is unserved
         value = np.where(endless, 0.0, value)
-    cost = (
-        dot(arrays.offer_price, dispatch)
-        + dot(arrays.route_cost, flow)
-        + dot(value, np.maximum(unserved, 0.0))
-    )
+    cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow) + dot(value, unserved)
     if arrays.link_curvature.any():
         load = (arrays.link_use * flow).sum(axis=1)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
@@ -116,12 +110,7 @@ def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, u
 
 def dot(one: Floats, other: Floats) -> float:
     """Return the sum of products, summed by numpy itself: a BLAS may split it over threads, and change its bits."""
-    return float((one * other).sum())
-
-
-def total(values: Floats) -> Floats:
-    """Return sums over blocks or steps, the last of three dims; a view where there is one only."""
-    return values[:, :, 0] if values.shape[2] == 1 else values.sum(axis=2)
+    return float(np.add.reduce(one * other, axis=None))
 
 
 def _congestion_rent(program: Program, arrays: Arrays, vertex: Vertex, price: Floats) -> Floats:

@@ -6,21 +6,19 @@ and the market's unshifted numbers, so that equal bases give equal bits whatever
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.linalg.lapack import dgetrf, dgetrs
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
+from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Floats
-from tokenflow_sim.market.program import NO_ROW, Program
+from tokenflow_sim.market.program import NO_ROW, Ints, Program
 
-Ints = NDArray[np.int64]
-# A value this close to its bound, in the solver's units, stands on it.
-ON_BOUND = 1e-9
-# Up to this many rows, dense arithmetic is faster than setting up a sparse factorisation.
-_DENSE = 48
+_NO_BASIS = "HiGHS gave a basis whose columns do not span its rows"
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,11 @@ class Factor:
     columns, tight : ndarray of int
         The basic columns, and the rows whose slack is not basic; as many, and in ascending order.
 
+    Raises
+    ------
+    CertificateError
+        If the columns are no basis of these rows.
+
     Notes
     -----
     Several programs that differ only in numbers are solved for at once, dims (program, ...). A BLAS may round a
@@ -58,28 +61,15 @@ class Factor:
 
     def __init__(self, program: Program, columns: Ints, tight: Ints) -> None:
         self.program, self.columns, self.tight = program, columns, tight
-        size = tight.size
-        place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)
-        place[tight] = np.arange(size)
-        met = place.take(program.met.take(columns, axis=0))
-        coefficients = program.coefficient.take(columns, axis=0)
-        self._dense: Floats | None = None
-        if size <= _DENSE:
-            # What meets no tight row is written to a row too many.
-            padded = np.zeros((size + 1, size))
-            padded[met, np.arange(size)[:, None]] = coefficients
-            self._dense = padded[:size]
+        if program.dense is None:
+            self._basic: Floats | None = None
+            self._solve = _sparse(program, columns, tight)
         else:
-            there = met != NO_ROW
-            starts = np.zeros(size + 1, dtype=np.int32)
-            np.cumsum(there.sum(axis=1), out=starts[1:])
-            matrix = csc_matrix(
-                (coefficients[there], met[there].astype(np.int32), starts), shape=(size, size)
-            )
-            self._lu = splu(matrix)
+            self._basic = program.dense.take(columns, axis=0)
+            self._solve = _dense(self._basic.take(tight, axis=1))
 
     def primal(self, at_upper: Ints, upper: Floats, rows: Floats) -> tuple[Floats, Floats]:
-        """Return the values of the basic columns, and the value of every row without them.
+        """Return the values of the basic columns, and what they leave of every right-hand side.
 
         Parameters
         ----------
@@ -88,10 +78,10 @@ class Factor:
         upper, rows : ndarray
             Upper bounds and right-hand sides, dims (program, column) and (program, row).
         """
-        fixed = self.program.moved_by(at_upper, upper.take(at_upper, axis=1))
-        right = (rows - fixed).take(self.tight, axis=1).T
-        solved = self._lu.solve(right) if self._dense is None else np.linalg.solve(self._dense, right)
-        return solved.T, fixed
+        left = rows - self.program.moved_by(at_upper, upper.take(at_upper, axis=1))
+        basic = self._solve(left.take(self.tight, axis=1), False)
+        left -= self.program.moved_by(self.columns, basic) if self._basic is None else basic @ self._basic
+        return basic, left
 
     def dual(self, costs: Floats) -> Floats:
         """Return the duals of all rows.
@@ -101,12 +91,8 @@ class Factor:
         costs : ndarray
             Dims (program, column).
         """
-        right = costs.take(self.columns, axis=1).T
-        solved = (
-            self._lu.solve(right, trans="T") if self._dense is None else np.linalg.solve(self._dense.T, right)
-        )
         duals = np.zeros((len(costs), self.program.rows))
-        duals[:, self.tight] = solved.T
+        duals[:, self.tight] = self._solve(costs.take(self.columns, axis=1), True)
         return duals
 
     def values(self, at_upper: Ints, upper: Floats, basic: Floats) -> Floats:
@@ -115,3 +101,40 @@ class Factor:
         values[at_upper] = upper[at_upper]
         values[self.columns] = basic
         return values
+
+
+# Solves for right-hand sides, dims (program, ...), of the basis matrix or of its transpose.
+_Solve = Callable[[Floats, bool], Floats]
+
+
+def _dense(transposed: Floats) -> _Solve:
+    """Factorise a matrix given as its transpose, which is how LAPACK reads it without copying."""
+    if not transposed.size:
+        return lambda right, of_transpose: right
+    factors, pivots, info = dgetrf(transposed.T, overwrite_a=True)
+    if info:
+        raise CertificateError(_NO_BASIS)
+
+    def solve(right: Floats, of_transpose: bool) -> Floats:
+        # What LAPACK solves for stands in columns, one after the other in memory, as ours do in rows.
+        solved: Floats = dgetrs(factors, pivots, right.T, of_transpose, overwrite_b=True)[0]
+        return solved.T
+
+    return solve
+
+
+def _sparse(program: Program, columns: Ints, tight: Ints) -> _Solve:
+    size = tight.size
+    place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)
+    place[tight] = np.arange(size)
+    met = place.take(program.met.take(columns, axis=0))
+    there = met != NO_ROW
+    starts = np.zeros(size + 1, dtype=np.int32)
+    np.cumsum(there.sum(axis=1), out=starts[1:])
+    coefficients = program.coefficient.take(columns, axis=0)[there]
+    matrix = csc_matrix((coefficients, met[there].astype(np.int32), starts), shape=(size, size))
+    try:
+        factors = splu(matrix)
+    except RuntimeError as error:  # how SuperLU tells a singular matrix
+        raise CertificateError(_NO_BASIS) from error
+    return lambda right, of_transpose: factors.solve(right.T, trans="T" if of_transpose else "N").T
