@@ -68,7 +68,7 @@ def test_equilibrium_says_what_came_of_it(tokenflow: Invoke, folder: str) -> Non
     assert result.exit_code == 0, result.output
     assert "nobody gains more than" in result.stdout
     assert os.listdir("drawn") == ["equilibrium.png"]
-    unfinished = tokenflow("equilibrium", folder, "--points", "5", "--levels", "0", "--rounds", "1")
+    unfinished = tokenflow(*words[:-1], "ada,bob", "--rounds", "1")
     assert unfinished.exit_code == 1, "one round cannot show that nobody moves any more"
 
 
@@ -114,14 +114,12 @@ def test_a_comparison_that_was_killed_goes_on_with_what_it_had(tokenflow: Invoke
         folder, [{"name": "marginal_cost"}, {"name": "fixed_markup"}], seeds=2, periods=2, store=".a.nc.runs"
     )
     Path(".a.nc.runs/000003.pickle").unlink()
-    Path(".a.nc.runs/000001.pickle").write_bytes(b"")
+    Path("..a.nc.runs.lock").touch()  # what a process that was killed leaves
+    Path(".a.nc.runs/.000003.pickle.host-1-0.part").touch()
     told = assert_clean_error(tokenflow(*words, "a.nc"))
     assert "an unfinished study of it is kept in .a.nc.runs; go on with it (--resume)" in told
     told = assert_clean_error(tokenflow(*words, "a.nc", "--resume", "--set", "demand.scale=2"))
     assert "holds the runs of another study" in told
-    told = assert_clean_error(tokenflow(*words, "a.nc", "--resume"))
-    assert "000001.pickle: cannot be read" in told
-    Path(".a.nc.runs/000001.pickle").unlink()
     with Lock(Path("a.nc")):
         assert "is being written by process" in assert_clean_error(tokenflow(*words, "a.nc", "--resume"))
     assert tokenflow(*words, "a.nc", "--resume").exit_code == 0
@@ -131,9 +129,39 @@ def test_a_comparison_that_was_killed_goes_on_with_what_it_had(tokenflow: Invoke
 
 
 @pytest.mark.parametrize("command", ["compare", "tournament"])
+def test_what_is_whole_is_shown_again_and_not_played(tokenflow: Invoke, folder: str, command: str) -> None:
+    words = [command, folder, "--strategies", "marginal_cost,fixed_markup", "--provider", "ada", *RUN]
+    words += ["--out", "a.nc"]
+    first = tokenflow(*words)
+    stamp = os.stat("a.nc").st_mtime_ns
+    again = tokenflow(*words, "--resume")
+    assert again.exit_code == 0, again.output
+    assert again.stdout == "all runs were finished before: nothing was left to play\n" + first.stdout
+    assert os.stat("a.nc").st_mtime_ns == stamp
+    for other in (["--seeds", "3"], ["--confidence", "0.9"]):
+        told = assert_clean_error(tokenflow(*words, *other, "--resume"))
+        assert "is there already, of another study" in told
+    Path("a.nc").write_bytes(b"")
+    assert "a.nc: cannot be read" in assert_clean_error(tokenflow(*words, "--resume"))
+    assert sorted(os.listdir()) == ["a.nc", folder]
+
+
+def test_failures_of_what_is_whole_are_told_again(tokenflow: Invoke, folder: str) -> None:
+    words = ["compare", folder, "--strategies", "marginal_cost,fixed_markup", *RUN, "--out", "a.nc"]
+    words += ["--set", "market.must_serve=true", "--set", "demand.scale=1.19"]
+    first = tokenflow(*words)
+    assert (first.exit_code, "2 runs failed and left out" in first.stdout) == (1, True), first.output
+    again = tokenflow(*words, "--resume")
+    assert again.exit_code == 1
+    assert again.stdout.endswith(first.stdout)
+    overrides = "{'market.must_serve': 'true', 'demand.scale': '1.19', 'periods': 2}"
+    assert f"again: tokenflow_sim.TokenMarket('small.yaml', rng=1, overrides={overrides}, strategies=" in first.stdout
+
+
+@pytest.mark.parametrize("command", ["compare", "tournament"])
 def test_options_of_where_runs_are_played_are_checked(tokenflow: Invoke, folder: str, command: str) -> None:
     words = [command, folder, "--strategies", "marginal_cost,fixed_markup", *RUN]
-    assert "name the file to go on with" in assert_clean_error(tokenflow(*words, "--resume"))
+    assert "name the output to go on with" in assert_clean_error(tokenflow(*words, "--resume"))
     both = tokenflow(*words, "--resume", "--force", "--out", "a.nc")
     assert "give one of them" in assert_clean_error(both)
     lost = tokenflow(*words, "--scheduler", "nonsense://x")

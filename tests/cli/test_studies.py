@@ -37,8 +37,9 @@ def test_a_sweep_shows_its_points_writes_its_runs_and_tells_what_failed(here: In
     report = here("report", "s.zarr", "--out", "s.html")
     assert (report.exit_code, report.stderr) == (0, ""), report.output
     Path("s.html").unlink()
-    again = here(*SWEEP, "--out", "s.zarr", "--resume")
+    again = here(*SWEEP, "--out", "s.zarr", "--table", "s.csv", "--resume")
     assert again.exit_code == 0, again.output
+    assert again.stdout == "all runs were finished before: nothing was left to play\n" + result.stdout
     assert sorted(os.listdir()) == ["s.csv", "s.zarr", "tiny.yaml"]
 
 
@@ -74,7 +75,7 @@ def test_sensitivity_shows_indices(here: Invoke) -> None:
         (("--vary", "demand.scale=1,2", "--record", "prize"), "did you mean 'price'"),
         (("--vary", "demand.scale=1,2", "--out", "s.nc"), "give a name that ends in .zarr"),
         (("--vary", "demand.scale=1,2", "--table", "s.txt"), "give a name that ends in .csv"),
-        (("--vary", "demand.scale=1,2", "--resume"), "name the store to go on with"),
+        (("--vary", "demand.scale=1,2", "--resume"), "name the output to go on with"),
         (("--vary", "demand.scale=1,2", "--resume", "--force", "--out", "a.zarr"), "give one of them"),
         (("--vary", "demand.scale=1,2", "--scheduler", "nonsense://x"), "no scheduler answers there"),
         (("--vary", "demand.scale=1,2", "--resume", "--out", "tiny.zarr"), "is no study of tokenflow_sim"),

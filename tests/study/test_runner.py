@@ -148,21 +148,30 @@ def test_a_store_refuses_other_tasks_other_things_and_a_second_writer(tmp_path: 
         run_tasks(tasks(1), prices, store=tmp_path / "runs")
 
 
-def test_a_damaged_entry_is_told_with_what_to_do(tmp_path: Path) -> None:
-    batch = run_tasks(tasks(1), prices, store=tmp_path / "runs")
-    (tmp_path / "runs" / "000000.pickle").write_bytes(b"\x80")
-    with pytest.raises(tf.ResultError, match=r"000000.pickle: cannot be read .* remove it and resume"):
-        _ = batch.results[0]
-    for damage in (b"", b"no pickle", b"cnone\nsuch\n.", b"h\x00."):
-        (tmp_path / "runs" / "000000.pickle").write_bytes(damage)
-        with pytest.raises(tf.ResultError, match=r"000000.pickle: cannot be read .* remove it and resume"):
-            _ = batch.results[0]
+@pytest.mark.parametrize("content", [b"", b"\x80", b"no pickle", b"cnone\nsuch\n.", b"h\x00."])
+def test_a_damaged_run_is_told_and_played_again(tmp_path: Path, content: bytes) -> None:
+    batch = run_tasks(tasks(2), prices, store=tmp_path / "runs")
+    (tmp_path / "runs" / "000001.pickle").write_bytes(content)
     (tmp_path / "runs" / "000000.failed").write_text("[1")
-    with pytest.raises(tf.ResultError, match=r"000000.failed: cannot be read .* remove it and resume"):
-        run_tasks(tasks(1), prices, store=tmp_path / "runs")
-    (tmp_path / "runs" / "study.json").write_text("[]")
-    with pytest.raises(tf.ResultError, match=r"study.json: tells of no study"):
-        run_tasks(tasks(1), prices, store=tmp_path / "runs")
-    (tmp_path / "runs" / "study.json").write_text("{")
-    with pytest.raises(tf.ResultError, match=r"study.json: cannot be read"):
+    (tmp_path / "runs" / ".000001.pickle.host-1-0.part").touch()  # what a process that was killed leaves
+    with pytest.raises(tf.ResultError, match=r"run 1 cannot be read .* resume the study"):
+        _ = batch.results[1]
+    with pytest.warns(UserWarning, match=r"1 finished run is damaged \(number 1\) and played again"):
+        again = run_tasks(tasks(2), prices, store=tmp_path / "runs")
+    assert list(again.seconds) == [1]
+    assert again.results[1].tobytes() == prices(_played(tasks(2)[1])).tobytes()
+    assert not list((tmp_path / "runs").glob(".*"))
+
+
+def _played(task: Task) -> tf.TokenMarket:
+    model = task.model()
+    model.run()
+    return model
+
+
+@pytest.mark.parametrize(("content", "told"), [("[]", "tells of no study"), ("{", "cannot be read")])
+def test_a_damaged_head_of_a_folder_is_told(tmp_path: Path, content: str, told: str) -> None:
+    run_tasks(tasks(1), prices, store=tmp_path / "runs")
+    (tmp_path / "runs" / "study.json").write_text(content)
+    with pytest.raises(tf.ResultError, match=f"study.json: {told}"):
         run_tasks(tasks(1), prices, store=tmp_path / "runs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -285,18 +286,57 @@ def test_force_replaces_a_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["5", '{"position": 1}', '{"position": "x", "status": "done", "measures": {}}', "{"]
+    "line",
+    [b"5", b'{"position": 1}', b'{"position": "x", "status": "done", "measures": {}}', b"{", b"\xff\xfe"],
 )
-def test_what_a_damaged_line_of_the_journal_hides_is_played_again(tmp_path: Path, line: str) -> None:
+def test_a_damaged_line_of_the_journal_hides_itself_alone(tmp_path: Path, line: bytes) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    entries = [{"position": place, "status": "done", "measures": {}} for place in range(2)]
-    for entry in entries:
-        journal.add(entry)
-    with journal.path.open("a") as file:
-        file.write(line + "\n")
-    assert journal.mend() == entries
+    entries = [{"position": place, "status": "done", "measures": {}} for place in range(3)]
     journal.add(entries[0])
-    assert journal.read() == [*entries, entries[0]]
+    with journal.path.open("ab") as file:
+        file.write(line + b"\n")
+    journal.add(entries[1])
+    with journal.path.open("ab") as file:
+        file.write(b'{"position": 9')
+    assert journal.mend() == entries[:2]
+    journal.add(entries[2])
+    assert journal.read() == entries
+
+
+def damage(file: Path, how: str) -> None:
+    content = file.read_bytes()
+    if how == "gone":
+        file.unlink()
+    elif how == "flipped":
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        file.write_bytes(content[: {"cut": len(content) // 2, "empty": 0}[how]])
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "flipped", "gone"])
+def test_damaged_runs_are_found_and_played_again(
+    how: str, kept: Sweep, written: Path, tmp_path: Path
+) -> None:
+    store = Path(shutil.copytree(written, tmp_path / "s.zarr"))
+    damage(store / "price" / "0.1.0.0.0.0", how)
+    damage(store / "welfare" / "1.0.1.0", how)
+    damage(store / "mean_price" / "0.0.0.0", how)
+    (store / "price" / "0.0.0.0.0.0f.partial").touch()  # what a process that was killed leaves
+    (store / ".tokenflow" / ".study.json.host-1-0.part").touch()
+    if how != "gone":
+        with pytest.raises(tf.ResultError, match=r"values there are damaged .* resume the study"):
+            load_sweep(store).dataset["price"].load()
+    with pytest.warns(UserWarning, match=r"2 finished runs are damaged \(number 2, 5\) and played again"):
+        again = play(store, resume=True)
+    assert sorted(again.seconds) == [2, 5]
+    xr.testing.assert_identical(bare(again.dataset), bare(kept.dataset))
+    assert not [*store.glob("**/*.partial"), *store.glob("**/.*.part")]
+
+
+def test_a_line_of_the_journal_about_no_run_does_not_count(written: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(written, tmp_path / "s.zarr"))
+    Journal(store / ".tokenflow" / "journal.jsonl").add({"position": 99, "status": "done", "measures": {}})
+    assert play(store, resume=True).seconds == {}
 
 
 def test_damaged_metadata_of_an_array_are_told(tmp_path: Path) -> None:

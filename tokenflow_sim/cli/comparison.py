@@ -11,19 +11,20 @@ import typer
 
 from tokenflow_sim.cli.console import busy, say, show_table
 from tokenflow_sim.cli.guard import CHECK_FAILED
-from tokenflow_sim.cli.keeping import Resume, keeping
-from tokenflow_sim.cli.options import (
-    AllowCode,
-    Debug,
-    Force,
-    Overrides,
-    Source,
-    check_suffix,
-    make_folder,
-    parse_overrides,
-    refuse_existing,
+from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source, parse_overrides
+from tokenflow_sim.cli.study_options import (
+    Confidence,
+    Figures,
+    File,
+    Periods,
+    Resume,
+    Scheduler,
+    Seeds,
+    Workers,
+    check_outputs,
+    connected,
+    playing,
 )
-from tokenflow_sim.cli.studies import Scheduler
 from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.numerals import counted, significant
 
@@ -42,21 +43,9 @@ StrategyNames = Annotated[
     ),
 ]
 Provider = Annotated[
-    str | None, typer.Option("--provider", metavar="NAME", help="Who plays them. [default: all]")
+    str | None,
+    typer.Option("--provider", metavar="NAME", help="Who plays them; every provider if left out."),
 ]
-Periods = Annotated[
-    int | None, typer.Option("--periods", min=1, help="Number of periods, in place of the scenario's.")
-]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the data here (NetCDF).")
-]
-Figures = Annotated[
-    Path | None, typer.Option("--figures", metavar="DIR", help="Draw the figure into this folder.")
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes. [default: one for each core]")
-]
-Confidence = Annotated[float, typer.Option("--confidence", help="Of the intervals, between 0 and 1.")]
 
 _SHOWN = (
     "profit_rate",
@@ -78,17 +67,17 @@ def compare(
     scenario: Source,
     strategies: StrategyNames,
     provider: Provider = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0 on.")] = 20,
+    seeds: Seeds = 20,
     periods: Periods = None,
     baseline: Annotated[
         str | None,
-        typer.Option("--baseline", metavar="NAME", help="What to compare with. [default: the first]"),
+        typer.Option("--baseline", metavar="NAME", help="What to compare with; the first if left out."),
     ] = None,
     confidence: Confidence = 0.95,
     assignments: Overrides = None,
-    out: Out = None,
+    out: File = None,
     figures: Figures = None,
-    workers: Workers = None,
+    workers: Workers = 0,
     scheduler: Scheduler = None,
     resume: Resume = False,
     force: Force = False,
@@ -96,12 +85,12 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare strategies under common random numbers, with intervals of the paired differences."""
-    overrides, files = _prepare(assignments, out, figures, "comparison", force)
+    overrides, figure = _prepare(assignments, out, figures, "comparison", force, resume)
     names = parse_strategies(strategies)
 
     from tokenflow_sim.study.compare import compare as run_comparison
 
-    with keeping(out, workers, scheduler, resume, force) as where:
+    with playing(workers, scheduler) as where:
         found = run_comparison(
             scenario,
             names,
@@ -112,11 +101,14 @@ def compare(
             overrides=overrides,
             confidence=confidence,
             allow_code=allow_code,
+            out=out,
+            resume=resume,
+            force=force,
             **where,
         )
-        _save(found, files, force)
     show_comparison(found)
-    _tell(found.failures, files)
+    _draw(found, figure)
+    _tell(found.failures, out, figure)
 
 
 def tournament(
@@ -125,16 +117,16 @@ def tournament(
     provider: Annotated[
         str | None,
         typer.Option(
-            "--provider", metavar="NAME", help="Who plays each against the others. [default: all in turn]"
+            "--provider", metavar="NAME", help="Who plays each against the others; all in turn if left out."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0 on.")] = 5,
+    seeds: Seeds = 5,
     periods: Periods = None,
     confidence: Confidence = 0.95,
     assignments: Overrides = None,
-    out: Out = None,
+    out: File = None,
     figures: Figures = None,
-    workers: Workers = None,
+    workers: Workers = 0,
     scheduler: Scheduler = None,
     resume: Resume = False,
     force: Force = False,
@@ -142,12 +134,12 @@ def tournament(
     debug: Debug = False,
 ) -> None:
     """Let every strategy play against every other, and rank them."""
-    overrides, files = _prepare(assignments, out, figures, "tournament", force)
+    overrides, figure = _prepare(assignments, out, figures, "tournament", force, resume)
     names = parse_strategies(strategies)
 
     from tokenflow_sim.study.tournament import tournament as run_tournament
 
-    with keeping(out, workers, scheduler, resume, force) as where:
+    with playing(workers, scheduler) as where:
         found = run_tournament(
             scenario,
             names,
@@ -157,9 +149,11 @@ def tournament(
             overrides=overrides,
             confidence=confidence,
             allow_code=allow_code,
+            out=out,
+            resume=resume,
+            force=force,
             **where,
         )
-        _save(found, files, force)
     order = list(found.table.index)
     payoff = found.payoff.sel(strategy=order, rival=order).values
     show_table(
@@ -179,13 +173,15 @@ def tournament(
     ]
     heads = ["", "rank", "mean profit\n$/h", "more than\nthe mean", f"{100 * confidence:g} %\ninterval"]
     show_table("Ranking", [*heads, "best reply\nto itself"], [[str(cell) for cell in row] for row in rows])
-    _tell(found.failures, files)
+    _draw(found, figure)
+    _tell(found.failures, out, figure)
 
 
 def equilibrium(
     scenario: Source,
     providers: Annotated[
-        str | None, typer.Option("--providers", metavar="A,B,...", help="Who chooses. [default: all]")
+        str | None,
+        typer.Option("--providers", metavar="A,B,...", help="Who chooses; every provider if left out."),
     ] = None,
     play: Annotated[str, typer.Option("--play", help="What they choose: price or quantity.")] = "price",
     by: Annotated[
@@ -200,18 +196,20 @@ def equilibrium(
         float, typer.Option("--tolerance", help="Share of payments up to which a gain does not count.")
     ] = 1e-3,
     assignments: Overrides = None,
-    out: Out = None,
+    out: File = None,
     figures: Figures = None,
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Look for offers from which nobody gains by moving alone; fail (status 1) where none is found."""
-    overrides, files = _prepare(assignments, out, figures, "equilibrium", force)
+    overrides, figure = _prepare(assignments, out, figures, "equilibrium", force)
     chosen = None if providers is None else [name.strip() for name in providers.split(",")]
 
     from tokenflow_sim.study.equilibrium import equilibrium as find_equilibrium
 
-    with busy("best responses"):
+    with busy("best responses"), connected(workers, scheduler) as where:
         found = find_equilibrium(
             scenario,
             chosen,
@@ -224,6 +222,7 @@ def equilibrium(
             rounds=rounds,
             damping=damping,
             tolerance=tolerance,
+            **where,
         )
     ds = found.dataset
     what = "mark-up, %" if play == "price" else "share of capacity, %"
@@ -247,8 +246,12 @@ def equilibrium(
     ]
     show_table(str(ds.attrs["title"]), heads, rows)
     say(found.verdict)
-    _save(found, files, force)
-    _tell((), files)
+    if out is not None:
+        from tokenflow_sim.ledger import save_results
+
+        save_results(found.dataset, out, force)
+    _draw(found, figure)
+    _tell((), out, figure)
     if not found.converged:
         raise typer.Exit(CHECK_FAILED)
 
@@ -333,39 +336,38 @@ def show_comparison(found: Comparison) -> None:
 
 
 def _prepare(
-    assignments: Sequence[str] | None, out: Path | None, figures: Path | None, name: str, force: bool
-) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Read the overrides, and see that the files can be written, before any work."""
+    assignments: Sequence[str] | None,
+    out: Path | None,
+    figures: Path | None,
+    name: str,
+    force: bool,
+    resume: bool | None = None,
+) -> tuple[dict[str, Any], Path | None]:
+    """Read the overrides, and see that the files can be written, before any work; return the figure's name."""
     overrides = parse_overrides(assignments)
-    files = {} if out is None else {"data": check_suffix(out, ".nc", "the data")}
-    if figures is not None:
-        files["figure"] = figures / f"{name}.png"
-    refuse_existing(files.values(), force)
-    for path in files.values():
-        make_folder(path.parent)
-    return overrides, files
+    figure = None if figures is None else figures / f"{name}.png"
+    check_outputs(out, ".nc", {} if figure is None else {figure: ".png"}, force, resume)
+    return overrides, figure
 
 
-def _save(found: Any, files: dict[str, Path], force: bool) -> None:
-    """Write what was asked for."""
-    if "data" in files:
-        from tokenflow_sim.ledger import save_results
+def _draw(found: Any, path: Path | None) -> None:
+    """Draw the figure, where one was asked for."""
+    if path is None:
+        return
+    import matplotlib as mpl
 
-        save_results(found.dataset, files["data"], force)
-    if "figure" in files:
-        import matplotlib as mpl
+    mpl.use("Agg")  # figures go to files, on machines without a screen too
+    from tokenflow_sim.cli.figures import Format, save_figure
 
-        mpl.use("Agg")  # figures go to files, on machines without a screen too
-        from tokenflow_sim.cli.figures import Format, save_figure
-
-        figure: Figure = found.plot()
-        save_figure(figure, files["figure"], Format.PNG)
+    figure: Figure = found.plot()
+    save_figure(figure, path, Format.PNG)
 
 
-def _tell(failures: Sequence[Failure], files: dict[str, Path]) -> None:
+def _tell(failures: Sequence[Failure], *files: Path | None) -> None:
     """Tell what was written and what failed."""
-    for path in files.values():
-        say(f"wrote {path}")
+    for path in files:
+        if path is not None:
+            say(f"wrote {path}")
     if failures:
         say(f"{counted(len(failures), 'run')} failed and left out:")
         for failure in failures[:5]:

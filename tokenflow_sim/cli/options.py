@@ -78,7 +78,7 @@ def check_suffix(path: Path, suffix: str, what: str) -> Path:
         If the name ends otherwise.
     """
     if path.suffix != suffix:
-        kind = {".nc": "NetCDF", ".csv": "CSV", ".html": "HTML"}[suffix]
+        kind = {".nc": "NetCDF", ".csv": "CSV", ".html": "HTML", ".zarr": "Zarr", ".png": "PNG"}[suffix]
         raise ResultError(f"{path}: {what} will be {kind}; give a name that ends in {suffix}")
     return path
 

@@ -25,6 +25,7 @@ from tokenflow_sim.cli.options import (
     quoted,
     refuse_existing,
 )
+from tokenflow_sim.cli.study_options import Periods
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ EVERY = 168
 
 def run(
     scenario: Source,
-    periods: Annotated[
-        int | None, typer.Option("--periods", min=1, help="Number of periods, in place of the scenario's.")
-    ] = None,
+    periods: Periods = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")] = 0,
     assignments: Overrides = None,
     out: Annotated[

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokenflow_sim.cli.console import progress, say, show_table, significant
+from tokenflow_sim.cli.console import say, show_table, significant
 from tokenflow_sim.cli.guard import CHECK_FAILED
-from tokenflow_sim.cli.options import (
-    AllowCode,
-    Debug,
-    Force,
-    Overrides,
-    Source,
-    make_folder,
-    parse_overrides,
-    refuse_existing,
+from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source, parse_overrides
+from tokenflow_sim.cli.study_options import (
+    Confidence,
+    Periods,
+    Resume,
+    Scheduler,
+    Seeds,
+    Store,
+    Table,
+    Workers,
+    check_outputs,
+    playing,
 )
-from tokenflow_sim.errors import Fault, InputError, ResultError
+from tokenflow_sim.errors import Fault, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,30 +64,7 @@ Vary = Annotated[
         " loguniform(...), integers(...); may be repeated.",
     ),
 ]
-Periods = Annotated[
-    int | None, typer.Option("--periods", min=1, help="Number of periods, in place of the scenario's.")
-]
-Seeds = Annotated[
-    int, typer.Option("--seeds", min=1, help="Seeds that every point is played with, from 0 on.")
-]
 SampleSeed = Annotated[int, typer.Option("--sample-seed", min=0, help="Seed of what is drawn.")]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", "-o", metavar="STORE", help="Zarr store to write runs to as they finish, e.g. study.zarr."
-    ),
-]
-Table = Annotated[
-    Path | None, typer.Option("--table", metavar="FILE", help="CSV file to write the whole table to.")
-]
-Workers = Annotated[
-    int, typer.Option("--workers", min=0, help="Processes on this machine; 0 takes all cores.")
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option("--scheduler", metavar="ADDRESS", help="Play on a Dask cluster, e.g. tcp://10.0.0.5:8786."),
-]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with what is in STORE of the same study.")]
 
 
 def sweep(
@@ -103,7 +82,7 @@ def sweep(
             "--record", metavar="NAMES", help="Variables to keep of each period, e.g. price,flow; or none."
         ),
     ] = None,
-    out: Out = None,
+    out: Store = None,
     table: Table = None,
     workers: Workers = 1,
     scheduler: Scheduler = None,
@@ -115,11 +94,11 @@ def sweep(
     """Play a scenario at many values of some of its paths."""
     values = parse_vary(vary)
     overrides = parse_overrides(assignments)
-    _check_output(out, table, resume, force)
+    _check_outputs(out, table, force, resume)
     from tokenflow_sim.study.sweep import RECORDED
     from tokenflow_sim.study.sweep import sweep as play
 
-    with runner(workers, scheduler, "runs") as where:
+    with playing(workers, scheduler) as where:
         found = play(
             scenario, values, seeds=seeds, how=how.value if how else None, samples=samples, sample_seed=sample_seed,
             periods=periods, overrides=overrides, record=RECORDED if record is None else _names(record), out=out,
@@ -141,12 +120,12 @@ def sensitivity(
         str | None,
         typer.Option("--outputs", metavar="NAMES", help="Measures to explain, e.g. mean_price,lerner."),
     ] = None,
-    confidence: Annotated[float, typer.Option("--confidence", help="What the intervals cover.")] = 0.95,
+    confidence: Confidence = 0.95,
     sample_seed: SampleSeed = 0,
     seeds: Seeds = 1,
     periods: Periods = None,
     assignments: Overrides = None,
-    out: Out = None,
+    out: Store = None,
     table: Table = None,
     workers: Workers = 1,
     scheduler: Scheduler = None,
@@ -158,11 +137,11 @@ def sensitivity(
     """Say on which values of a scenario its results depend most."""
     values = parse_vary(vary)
     overrides = parse_overrides(assignments)
-    _check_output(out, table, resume, force)
+    _check_outputs(out, table, force, resume)
     from tokenflow_sim.study.sensitivity import OUTPUTS
     from tokenflow_sim.study.sensitivity import sensitivity as play
 
-    with runner(workers, scheduler, "runs") as where:
+    with playing(workers, scheduler) as where:
         found = play(
             scenario, values, kind=kind.value, samples=samples, confidence=confidence, sample_seed=sample_seed,
             outputs=OUTPUTS if outputs is None else _names(outputs), seeds=seeds, periods=periods,
@@ -173,7 +152,7 @@ def sensitivity(
 
 def study(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file (YAML).")],
-    out: Out = None,
+    out: Store = None,
     table: Table = None,
     workers: Workers = 1,
     scheduler: Scheduler = None,
@@ -183,12 +162,12 @@ def study(
     debug: Debug = False,
 ) -> None:
     """Play the study that a file describes."""
-    _check_output(out, table, resume, force)
+    _check_outputs(out, table, force, resume)
     from tokenflow_sim.study.file import load_study, play_study
     from tokenflow_sim.study.sweep import Sweep
 
     told = load_study(file)
-    with runner(workers, scheduler, "runs") as where:
+    with playing(workers, scheduler) as where:
         found = play_study(told, out=out, resume=resume, force=force, allow_code=allow_code, **where)
     if isinstance(found, Sweep):
         _show_sweep(found, out, table)
@@ -225,56 +204,8 @@ def _names(text: str) -> list[str]:
     return [] if names == ["none"] else names
 
 
-def _check_output(out: Path | None, table: Path | None, resume: bool, force: bool) -> None:
-    """Refuse what cannot be written, before any work."""
-    faults = []
-    if resume and force:
-        faults.append(Fault("go on with a study, or replace it: give one of them", "--resume and --force"))
-    if resume and out is None:
-        faults.append(Fault("name the store to go on with (--out)", "--resume"))
-    if faults:
-        raise InputError(faults, "the command line")
-    if out is not None:
-        if out.suffix != ".zarr":
-            raise ResultError(f"{out}: a study will be Zarr; give a name that ends in .zarr")
-        if out.exists() and not (resume or force):
-            raise ResultError(
-                f"{out} exists already: go on with it (--resume), replace it (--force) or choose another"
-            )
-        make_folder(out.absolute().parent)
-    if table is not None:
-        if table.suffix != ".csv":
-            raise ResultError(f"{table}: a table will be CSV; give a name that ends in .csv")
-        refuse_existing([table], force or resume)
-        make_folder(table.absolute().parent)
-
-
-@contextmanager
-def runner(workers: int, scheduler: str | None, unit: str) -> Iterator[dict[str, Any]]:
-    """Give what says where runs are played, under a bar that shows how many are done and the time left."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-        client = None
-        if scheduler is not None:
-            from tokenflow_sim.study.cluster import connect
-
-            client = stack.enter_context(connect(scheduler))
-        yield {"workers": workers or None, "client": client, "progress": _Bar(stack, unit)}
-
-
-class _Bar:
-    """A progress bar that learns its length with the first run."""
-
-    def __init__(self, stack: Any, unit: str) -> None:
-        self.stack, self.unit, self.shown = stack, unit, 0
-        self.advance: Callable[[int], None] | None = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if self.advance is None:
-            self.advance = self.stack.enter_context(progress("playing", total, self.unit))
-        self.advance(done - self.shown)
-        self.shown = done
+def _check_outputs(out: Path | None, table: Path | None, force: bool, resume: bool) -> None:
+    check_outputs(out, ".zarr", {} if table is None else {table: ".csv"}, force, resume)
 
 
 def _show_sweep(found: Sweep, out: Path | None, table: Path | None) -> None:

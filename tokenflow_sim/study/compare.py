@@ -26,9 +26,10 @@ from tokenflow_sim.study.choices import (
     seeds_of,
 )
 from tokenflow_sim.study.measures.summary import RECORD, summarise
+from tokenflow_sim.study.output import Output
 from tokenflow_sim.study.runner import Batch, Failure, run_tasks
 from tokenflow_sim.study.statistics import METHODS, Method, paired
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.task import Task, source_of
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ def compare(
     confidence: float = 0.95,
     method: Method = "student",
     allow_code: bool = False,
+    out: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
     **runner: Any,
 ) -> Comparison:
     """Let a provider, or all of them, play one strategy after another against the same random numbers.
@@ -187,6 +191,10 @@ def compare(
         As `statistics.interval` takes them.
     allow_code : bool
         Whether ``module:Class`` may be imported.
+    out : str or Path, optional
+        A NetCDF file to write the Dataset to; finished runs are kept beside it until it is whole.
+    resume, force : bool
+        Whether to go on with what is there of the same study, or to replace it.
     **runner
         Arguments of `run_tasks`: ``workers``, ``client``, ``store``, ``progress``.
 
@@ -200,7 +208,7 @@ def compare(
     InputError
         With everything that is wrong: unknown providers, strategies, parameters.
     ResultError
-        If all runs failed; the first reason is told.
+        If all runs failed (the first reason is told), or `out` cannot be written or holds something else.
 
     Notes
     -----
@@ -237,12 +245,13 @@ def compare(
             label={"strategy": label, "seed": seed},
             strategies={**(rivals or {}), played: choice},
             allow_code=allow_code,
+            source=source_of(scenario),
+            given=changes,
         )
         for label, choice in choices.items()
         for seed in numbers
     ]
     tasks[0].model(record=["price"])  # tells what is wrong with `rivals` before any run
-    batch = run_tasks(tasks, measure, record=RECORD, **runner)
     attrs = {
         "title": f"{loaded.name}: {', '.join(choices)}",
         "study": "comparison",
@@ -254,7 +263,11 @@ def compare(
         "scenario": loaded.to_yaml(),
     }
     shape: dict[str, Sequence[Any]] = {"strategy": list(choices), "seed": numbers}
-    return Comparison(gather(batch, shape).assign_attrs(attrs), batch.failures)
+    with Output(out, tasks, attrs, resume=resume, force=force) as output:
+        if output.dataset is not None:
+            return Comparison(output.dataset, output.failures)
+        batch = run_tasks(tasks, measure, record=RECORD, **{"store": output.store, **runner})
+        return Comparison(output.write(gather(batch, shape), batch.failures), batch.failures)
 
 
 def measure(model: TokenMarket) -> xr.Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tokenflow_sim.errors import Fault, InputError, ResultError
 from tokenflow_sim.ledger.plan import running_versions
@@ -14,24 +14,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], object]
 """Called after each run with the number of runs done and of all."""
-
-
-class Where(TypedDict, total=False):
-    """Options of every study that say where its runs are played.
-
-    Parameters
-    ----------
-    workers : int or None
-        Processes on this machine: 1 plays in this one, None uses as many as there are cores.
-    client : distributed.Client, optional
-        A Dask cluster to play on, in place of local processes.
-    progress : callable, optional
-        Called after each run with the number of runs done and of all.
-    """
-
-    workers: int | None
-    client: Client | None
-    progress: Progress | None
 
 
 class _Players(Protocol):
@@ -82,7 +64,7 @@ class Crew:
     def size(self) -> int:
         """How many jobs are played at once."""
         if self.client is not None:
-            return max(1, sum(self.client.nthreads().values()))
+            return max(1, int(sum(self.client.nthreads().values())))
         from tokenflow_sim.study.local import cores
 
         return cores() if self.workers is None else self.workers

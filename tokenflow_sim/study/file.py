@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.study.sensitivity import OUTPUTS, Sensitivity, sensitivity
-from tokenflow_sim.study.sweep import RECORDED, Sweep, sweep
-
-if TYPE_CHECKING:
-    from distributed import Client
+from tokenflow_sim.study.sweep import RECORDED, Options, Sweep, sweep
 
 
 class StudyFile(BaseModel):
@@ -111,25 +107,16 @@ def _fault(detail: Any, source: Path) -> Fault:
     return Fault(f"{message[0].lower()}{message[1:]}; found {detail['input']!r:.60}", place, str(source))
 
 
-def play_study(
-    study: StudyFile | str | Path,
-    *,
-    workers: int | None = 1,
-    client: Client | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    force: bool = False,
-    allow_code: bool = False,
-    progress: Callable[[int, int], object] | None = None,
-) -> Sweep | Sensitivity:
+def play_study(study: StudyFile | str | Path, **options: Unpack[Options]) -> Sweep | Sensitivity:
     """Play the runs of a study file.
 
     Parameters
     ----------
     study : StudyFile, str or Path
         The study, or its file.
-    workers, client, out, resume, force, allow_code, progress
-        As `sweep` takes them.
+    **options
+        As `sweep` takes them, but the strategies, which the file names: ``workers``, ``client``, ``out``, ``resume``,
+        ``force``, ``allow_code``, ``progress``.
 
     Raises
     ------
@@ -139,8 +126,7 @@ def play_study(
     told = study if isinstance(study, StudyFile) else load_study(study)
     common: dict[str, Any] = {
         "seeds": told.seeds, "sample_seed": told.sample_seed, "periods": told.periods, "overrides": told.overrides,
-        "strategies": told.strategies or None, "workers": workers, "client": client, "out": out, "resume": resume,
-        "force": force, "allow_code": allow_code, "progress": progress,
+        "strategies": told.strategies or None, **options,
     }  # fmt: skip
     if told.study == "sensitivity":
         if told.samples is not None:

@@ -27,8 +27,9 @@ class Journal:
 
     Notes
     -----
-    A line counts once it ends in a line break and can be read. What follows the last such line, left by a process
-    that was killed or a disk that was full, is cut off before anything is added.
+    A line counts once it ends in a line break and can be read; one that is damaged is passed over, and hides itself
+    alone. What follows the last line break, left by a process that was killed or a disk that was full, is cut off
+    before anything is added.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +40,7 @@ class Journal:
         return self._scan()[0]
 
     def _scan(self) -> tuple[list[dict[str, Any]], int]:
-        """Return all lines that count, and where the last of them ends."""
+        """Return all lines that count, and where the last line ends."""
         lines: list[dict[str, Any]] = []
         end = 0
         if not self.path.exists():
@@ -48,18 +49,17 @@ class Journal:
             for raw in file:
                 if not raw.endswith(b"\n"):
                     break
+                end += len(raw)
                 try:
                     line = json.loads(raw)
-                except ValueError:
-                    break
-                if not _is_entry(line):
-                    break
-                lines.append(line)
-                end += len(raw)
+                except ValueError:  # also what is not UTF-8
+                    continue
+                if _is_entry(line):
+                    lines.append(line)
         return lines, end
 
     def mend(self) -> list[dict[str, Any]]:
-        """Cut off what does not count, and return the rest.
+        """Cut off a line that was not finished, and return those that count.
 
         Raises
         ------

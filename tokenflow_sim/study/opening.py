@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.study.journal import Journal
@@ -65,8 +67,8 @@ def open_store(path: str | Path) -> xr.Dataset:
         )
         raise ResultError(f"{source}: {what}; studies in {source.parent}: {', '.join(near) or 'none'}")
     try:
-        dataset = xr.open_dataset(source, engine="zarr", chunks=_lazily(), consolidated=True)
-    except (OSError, KeyError, ValueError) as error:
+        dataset = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=True)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise ResultError(
             f"{source}: cannot be read as a study ({error}); it is damaged, or no Zarr store"
         ) from error
@@ -80,21 +82,62 @@ def open_store(path: str | Path) -> xr.Dataset:
             f"{source}: has format version {dataset.attrs['format_version']}, this tokenflow_sim reads up to"
             f" {FORMAT_VERSION}; it was written by {dataset.attrs.get('versions')}: update to that"
         )
+    dataset = _guarded(dataset, source)
     if not dataset.attrs.get("complete"):
         return _overlaid(dataset, source)
-    for name in MEASURES:
-        if name in dataset:
+    for name in dataset:
+        if name in MEASURES:
             dataset[name] = dataset[name].load()
     return dataset
 
 
-def _lazily() -> dict[str, int] | None:
-    """Return the chunks to open with: as they are stored where Dask is installed, else without any."""
+class _Guarded(BackendArray):
+    """An array of a store that tells what to do where values of it are damaged.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        The array.
+    place : Path
+        Where it is, for the message.
+    """
+
+    def __init__(self, array: Any, place: Path) -> None:
+        self.array, self.place = array, place
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        """Read what an indexer wants."""
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> Any:
+        try:
+            return self.array.oindex[key]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ResultError(
+                f"{self.place}: values there are damaged ({error}); resume the study (--resume), which plays damaged"
+                " runs again"
+            ) from error
+
+
+def _guarded(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Let every array tell where values of it are damaged; in chunks as they are stored where Dask is installed."""
+    group = zarr_module().open_group(path, mode="r", zarr_format=2)
+    for name, held in dataset.data_vars.items():
+        array = group[str(name)]
+        lazy = indexing.LazilyIndexedArray(_Guarded(array, path / str(name)))
+        dataset[name] = (held.dims, lazy, held.attrs)
+        if _has_dask() and name not in MEASURES:
+            dataset[name] = dataset[name].chunk(dict(zip(held.dims, array.chunks, strict=True)))
+    return dataset
+
+
+def _has_dask() -> bool:
     try:
         import dask.array  # noqa: F401
     except ImportError:
-        return None
-    return {}
+        return False
+    return True
 
 
 def _overlaid(dataset: xr.Dataset, path: Path) -> xr.Dataset:
@@ -106,6 +149,8 @@ def _overlaid(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     texts: dict[Any, str] = {}
     values = {name: np.full(dataset[name].shape, np.nan) for name in MEASURES if name in dataset}
     for line in lines:
+        if not 0 <= line["position"] < status.size:
+            continue  # damaged, though it can be read
         place = np.unravel_index(line["position"], shape)
         status[place] = line["status"]
         if line["status"] == "done":

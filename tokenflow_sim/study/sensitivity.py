@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,13 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, ResultError, known
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.strategies.assignment import Choice
 from tokenflow_sim.study.choices import seeds_of
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.sampling import Distribution, Values, read_values
-from tokenflow_sim.study.sweep import Sweep, play_design
+from tokenflow_sim.study.sweep import Options, Sweep, play_design
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:
-    from distributed import Client
     from matplotlib.figure import Figure
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -113,14 +111,7 @@ def sensitivity(
     sample_seed: int = 0,
     periods: int | None = None,
     overrides: Mapping[str, Any] | None = None,
-    strategies: Mapping[str, Choice] | None = None,
-    workers: int | None = 1,
-    client: Client | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    force: bool = False,
-    allow_code: bool = False,
-    progress: Callable[[int, int], object] | None = None,
+    **options: Unpack[Options],
 ) -> Sensitivity:
     """Measure how much the results of a scenario depend on each of several of its values.
 
@@ -143,8 +134,11 @@ def sensitivity(
         Seeds that each point is played with; outputs are means over them.
     sample_seed : int
         Seed of the sample and of the bootstrap.
-    periods, overrides, strategies, workers, client, out, resume, force, allow_code, progress
+    periods, overrides
         As `sweep` takes them.
+    **options
+        The other arguments of `sweep`: ``strategies``, ``workers``, ``client``, ``out``, ``resume``, ``force``,
+        ``allow_code``, ``progress``.
 
     Returns
     -------
@@ -175,12 +169,8 @@ def sensitivity(
     unit = _sample(kind, len(drawn), samples, sample_seed)
     columns = [distribution.at(unit[:, number]) for number, distribution in enumerate(drawn.values())]
     points = [dict(zip(drawn, row, strict=True)) for row in zip(*columns, strict=True)]
-    given = {**(overrides or {}), **({} if periods is None else {"periods": periods})}
     about = {"sample_seed": sample_seed, "distributions": str({path: str(d) for path, d in drawn.items()})}
-    runs = play_design(
-        Design({}, points, numbers, kind), scenario, given, strategies=strategies, record=(), workers=workers,
-        client=client, out=out, resume=resume, force=force, allow_code=allow_code, progress=progress, attrs=about,
-    )  # fmt: skip
+    runs = play_design(Design({}, points, numbers, kind), scenario, periods, overrides, (), about, **options)
     _refuse_holes(runs)
     outcome = _flat(runs.dataset, names)
     found = _analyse(kind, unit, outcome, samples, confidence, sample_seed)

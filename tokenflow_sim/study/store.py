@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, Self
+from zlib import crc32
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.durable import write_whole
+from tokenflow_sim.ledger.files import remove
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.study.runner import Failure
@@ -20,7 +24,7 @@ CERTAIN = frozenset({"InfeasibleError", "CertificateError", "StrategyError", "Sc
 
 
 _NO_PICKLE = (EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError, AttributeError, ImportError)
-"""What reading a damaged pickle may raise: its first bytes decide which."""
+"""What reading a pickle of another program may raise."""
 
 
 class Store[T](Protocol):
@@ -66,6 +70,20 @@ def fingerprints(tasks: Sequence[Task]) -> list[str]:
     return [task.fingerprint(texts[id(task.scenario)]) for task in tasks]
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove what a process that was killed had begun to write; only who holds the store may do so."""
+    for pattern in (".*.part", "*/.*.part", "*.partial", "*/*.partial"):  # our own, and those of Zarr
+        for part in folder.glob(pattern):
+            remove(part)
+
+
+def tell_damaged(path: Path, positions: Sequence[int]) -> None:
+    """Warn that finished runs are damaged."""
+    some = ", ".join(map(str, sorted(positions)[:8])) + (", ..." if len(positions) > 8 else "")
+    what = "1 finished run is" if len(positions) == 1 else f"{len(positions)} finished runs are"
+    warnings.warn(f"{path}: {what} damaged (number {some}) and played again", UserWarning, stacklevel=2)
+
+
 class FolderStore[T]:
     """A folder with one pickle a run.
 
@@ -76,7 +94,8 @@ class FolderStore[T]:
 
     Notes
     -----
-    Every file appears whole or not at all. Open only folders that you trust: a pickle may run code.
+    Every file appears whole or not at all, and ends in a checksum, by which damage is found when the folder is opened
+    again. Open only folders that you trust: a pickle may run code.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -119,18 +138,19 @@ class FolderStore[T]:
             except OSError as error:
                 raise ResultError(f"{self.path}: cannot be made ({error.strerror})") from error
             write_whole(file, json.dumps(head).encode())
-        self.results = _Runs(self.path, {int(name.stem) for name in self.path.glob("[0-9]*.pickle")})
+        remove_parts(self.path)
+        runs = _Runs[T](self.path, {int(name.stem) for name in self.path.glob("[0-9]*.pickle")})
+        if damaged := [position for position in runs if runs.packed(position) is None]:
+            runs.positions.difference_update(damaged)
+            tell_damaged(self.path, damaged)
+        self.results = runs
         self.failures = []
         for name in sorted(self.path.glob("[0-9]*.failed")):
-            try:
+            with suppress(OSError, ValueError):  # what is damaged does not count, and is played again
                 kind, message, trace = json.loads(name.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise ResultError(
-                    f"{name}: cannot be read ({error}); remove it and resume: it is played again"
-                ) from None
-            if kind in CERTAIN:
-                position = int(name.stem)
-                self.failures.append(Failure(position, tasks[position], kind, message, trace))
+                if kind in CERTAIN:
+                    position = int(name.stem)
+                    self.failures.append(Failure(position, tasks[position], kind, message, trace))
 
     def _compare(self, file: Path, head: Mapping[str, Any]) -> None:
         try:
@@ -160,7 +180,8 @@ class FolderStore[T]:
         ResultError
             If it cannot be written.
         """
-        write_whole(self.path / f"{position:06}.pickle", pickle.dumps(value))
+        packed = pickle.dumps(value)
+        write_whole(self.path / f"{position:06}.pickle", packed + _checksum(packed))
         assert isinstance(self.results, _Runs)
         self.results.positions.add(position)
 
@@ -179,17 +200,35 @@ class _Runs[T](Mapping[int, T]):
     def __getitem__(self, position: int) -> T:
         if position not in self.positions:
             raise KeyError(position)
-        file = self.folder / f"{position:06}.pickle"
+        packed = self.packed(position)
         try:
-            value: T = pickle.loads(file.read_bytes())
+            if packed is None:
+                raise ValueError("it is not what was written")
+            value: T = pickle.loads(packed)
         except (OSError, *_NO_PICKLE) as error:
             raise ResultError(
-                f"{file}: cannot be read ({error}); remove it and resume: it is played again"
+                f"{self.folder}: run {position} cannot be read ({error}); resume the study: it is played again"
             ) from error
         return value
+
+    def packed(self, position: int) -> bytes | None:
+        """Return what was written of a run, or None where it is damaged."""
+        try:
+            content = (self.folder / f"{position:06}.pickle").read_bytes()
+        except OSError:
+            return None
+        packed, found = content[:-_CHECKSUM], content[-_CHECKSUM:]
+        return packed if found == _checksum(packed) else None
 
     def __iter__(self) -> Iterator[int]:
         return iter(sorted(self.positions))
 
     def __len__(self) -> int:
         return len(self.positions)
+
+
+_CHECKSUM = 4  # bytes
+
+
+def _checksum(packed: bytes) -> bytes:
+    return crc32(packed).to_bytes(_CHECKSUM, "big")

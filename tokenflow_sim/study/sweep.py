@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice, written_down
+from tokenflow_sim.study.crew import Progress
 from tokenflow_sim.study.describe import described
 from tokenflow_sim.study.design import Design, How, make_design
 from tokenflow_sim.study.frame import Frame, Kept, labels_of
@@ -27,7 +28,7 @@ from tokenflow_sim.study.memory_store import MemoryStore
 from tokenflow_sim.study.opening import FORMAT, FORMAT_VERSION, open_store
 from tokenflow_sim.study.runner import Failure, run_tasks
 from tokenflow_sim.study.sampling import Values
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.task import Task, source_of
 from tokenflow_sim.study.zarr_store import ZarrStore
 from tokenflow_sim.variables import BACKLOG, MEASURES, RESULTS
 
@@ -37,6 +38,19 @@ if TYPE_CHECKING:
 
 RECORDED = ("price", "unserved", "profit", "total_cost", "welfare", "certificate")
 """What a sweep keeps of each period, unless told otherwise."""
+
+
+class Options(TypedDict, total=False):
+    """What every study with a store may be told beside its question; `sweep` says what it means."""
+
+    strategies: Mapping[str, Choice] | None
+    workers: int | None
+    client: Client | None
+    out: str | Path | None
+    resume: bool
+    force: bool
+    allow_code: bool
+    progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -203,7 +217,7 @@ def sweep(
     resume: bool = False,
     force: bool = False,
     allow_code: bool = False,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Sweep:
     """Play a scenario at many values of some of its paths, each with the same seeds.
 
@@ -262,44 +276,47 @@ def sweep(
     ('demand.scale', 'seed', 'workload')
     """
     design = make_design(vary, seeds, how=how, samples=samples, sample_seed=sample_seed)
-    given = {**(overrides or {}), **({} if periods is None else {"periods": periods})}
     return play_design(
-        design, scenario, given, strategies=strategies, record=record, workers=workers, client=client, out=out,
-        resume=resume, force=force, allow_code=allow_code, progress=progress, attrs={"sample_seed": sample_seed},
+        design, scenario, periods, overrides, record, {"sample_seed": sample_seed}, strategies=strategies,
+        workers=workers, client=client, out=out, resume=resume, force=force, allow_code=allow_code, progress=progress,
     )  # fmt: skip
 
 
 def play_design(
     design: Design,
     scenario: str | Path | Scenario,
-    given: Mapping[str, Any],
+    periods: int | None,
+    overrides: Mapping[str, Any] | None,
+    record: Iterable[str],
+    attrs: Mapping[str, Any],
     *,
     strategies: Mapping[str, Choice] | None = None,
-    record: Iterable[str] = RECORDED,
     workers: int | None = 1,
     client: Client | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     force: bool = False,
     allow_code: bool = False,
-    progress: Callable[[int, int], object] | None = None,
-    attrs: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> Sweep:
-    """Play the runs of a design over a scenario with some values given; see `sweep`."""
-    names = _recorded(record, resume, force)
+    """Play the runs of a design; `attrs` are added to those of the Dataset, all else is as `sweep` takes it."""
+    kept = _recorded(record, resume, force)
+    recorded = [name for name in (*RESULTS, *BACKLOG) if name in {*kept, *RECORD}]
+    given = {**(overrides or {}), **({} if periods is None else {"periods": periods})}
     base = load_scenario(scenario, given)
     pattern = Task(
         base, 0, strategies=strategies, allow_code=allow_code, given=given,
-        source=base.name if isinstance(scenario, Scenario) else str(scenario),
+        source=source_of(scenario),
     )  # fmt: skip
-    tasks, frame = _prepare(design, pattern, names)
-    about = _about(design, base, strategies, attrs or {})
+    frame = Frame(design, kept)
+    tasks = _prepare(design, pattern, frame, recorded)
+    about = _about(design, base, strategies, attrs)
     store: ZarrStore | MemoryStore
     store = MemoryStore(frame) if out is None else ZarrStore(out, frame, about, resume=resume, force=force)
-    wanted = [name for name in (*RESULTS, *BACKLOG) if name in {*names, *RECORD}]
     batch = run_tasks(
-        tasks, KeepRun(names), record=wanted, progress=progress, workers=workers, client=client, store=store
-    )
+        tasks, KeepRun(kept), record=recorded, progress=progress, workers=workers,
+        client=client, store=store,
+    )  # fmt: skip
     return Sweep(store.dataset().assign_attrs(about), batch.failures, batch.seconds)
 
 
@@ -314,18 +331,17 @@ def _recorded(record: Iterable[str], resume: bool, force: bool) -> tuple[str, ..
     return tuple(name for name in table if name in set(given))
 
 
-def _prepare(design: Design, pattern: Task, record: tuple[str, ...]) -> tuple[list[Task], Frame]:
-    """Make the tasks, check all points, and work out the shape of what they will bring.
+def _prepare(design: Design, pattern: Task, frame: Frame, recorded: Sequence[str]) -> list[Task]:
+    """Make the tasks, check all points, and tell the frame the shape of what they will bring.
 
     Raises
     ------
     ScenarioError
         With the faults of all points, the first time each is found.
     """
-    frame, tasks = Frame(design, record), list[Task]()
+    tasks: list[Task] = []
     faults: dict[str, Fault] = {}
     structures: set[str] = set()
-    wanted = [name for name in (*RESULTS, *BACKLOG) if name in {*record, *RECORD}]
     names = list(design.shape)
     for point in design:
         labels = dict(zip(names, point.index, strict=False)) | point.values
@@ -339,7 +355,7 @@ def _prepare(design: Design, pattern: Task, record: tuple[str, ...]) -> tuple[li
             if structure in structures:
                 pattern.scenario.override(point.values)
             else:
-                model = of_point[0].model(record=wanted)
+                model = of_point[0].model(record=recorded)
                 frame.add(model.ledger.plan, model.periods)
                 structures.add(structure)
         except InputError as error:
@@ -347,7 +363,7 @@ def _prepare(design: Design, pattern: Task, record: tuple[str, ...]) -> tuple[li
                 faults.setdefault(str(fault), fault)
     if faults:
         raise ScenarioError(list(faults.values()), f"scenario {pattern.scenario.name!r} as it is varied")
-    return tasks, frame
+    return tasks
 
 
 def _is_number(value: Any) -> bool:

@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tokenflow_sim.market import Clearer
@@ -109,6 +110,11 @@ class Task:
         """Name the run by its labels and seed."""
         labels = [f"{dim}={value}" for dim, value in self.label.items() if dim != "seed"]
         return ", ".join([*labels, f"seed={self.seed}"])
+
+
+def source_of(scenario: str | Path | Scenario) -> str:
+    """Return how the command that repeats a run names its scenario."""
+    return scenario.name if isinstance(scenario, Scenario) else str(scenario)
 
 
 def _told(choice: object) -> str:

@@ -20,9 +20,10 @@ from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
 from tokenflow_sim.study.choices import check_confidence, check_provider, labelled, refuse, seeds_of
+from tokenflow_sim.study.output import Output
 from tokenflow_sim.study.runner import Batch, Failure, run_tasks
 from tokenflow_sim.study.statistics import interval
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.task import Task, source_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -165,6 +166,9 @@ def tournament(
     overrides: Mapping[str, Any] | None = None,
     confidence: float = 0.95,
     allow_code: bool = False,
+    out: str | Path | None = None,
+    resume: bool = False,
+    force: bool = False,
     **runner: Any,
 ) -> Tournament:
     """Let every strategy play against every other, itself among them.
@@ -187,6 +191,10 @@ def tournament(
         Of the intervals of the ranking.
     allow_code : bool
         Whether ``module:Class`` may be imported.
+    out : str or Path, optional
+        A NetCDF file to write the Dataset to; finished runs are kept beside it until it is whole.
+    resume, force : bool
+        Whether to go on with what is there of the same study, or to replace it.
     **runner
         Arguments of `run_tasks`: ``workers``, ``client``, ``store``, ``progress``.
 
@@ -200,7 +208,7 @@ def tournament(
     InputError
         With everything that is wrong: unknown providers, strategies, parameters.
     ResultError
-        If all runs failed; the first reason is told.
+        If all runs failed (the first reason is told), or `out` cannot be written or holds something else.
 
     Notes
     -----
@@ -242,11 +250,12 @@ def tournament(
             strategies={"providers": choices[rival]}
             | ({} if player is None else {f"providers.{player}": choices[own]}),
             allow_code=allow_code,
+            source=source_of(scenario),
+            given=changes,
         )
         for own, rival, player in matches
         for seed in numbers
     ]
-    batch = run_tasks(tasks, profits, record=("profit",), **runner)
     attrs = {
         "title": f"{loaded.name}: tournament of {', '.join(choices)}",
         "study": "tournament",
@@ -254,8 +263,12 @@ def tournament(
         "scenario_name": loaded.name,
         "scenario": loaded.to_yaml(),
     }
-    payoff = _payoffs(batch, matches, list(choices), numbers, players, list(loaded.providers))
-    return Tournament(payoff.to_dataset(name="payoff").assign_attrs(attrs), batch.failures)
+    with Output(out, tasks, attrs, resume=resume, force=force) as output:
+        if output.dataset is not None:
+            return Tournament(output.dataset, output.failures)
+        batch = run_tasks(tasks, profits, record=("profit",), **{"store": output.store, **runner})
+        payoff = _payoffs(batch, matches, list(choices), numbers, players, list(loaded.providers))
+        return Tournament(output.write(payoff.to_dataset(name="payoff"), batch.failures), batch.failures)
 
 
 def profits(model: TokenMarket) -> Floats:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
+from zlib import crc32
 
 import numpy as np
 import xarray as xr
@@ -20,7 +24,7 @@ from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.study.memory_store import with_statuses
 from tokenflow_sim.study.opening import NOTES, open_store, zarr_module
 from tokenflow_sim.study.runner import Failure
-from tokenflow_sim.study.store import CERTAIN, fingerprints
+from tokenflow_sim.study.store import CERTAIN, fingerprints, remove_parts, tell_damaged
 from tokenflow_sim.study.task import Task
 from tokenflow_sim.variables import MEASURES
 
@@ -48,9 +52,10 @@ class ZarrStore:
     Notes
     -----
     The values of a run are chunks of their own, a week of periods or so each; none is shared with another run, so
-    that nothing finished is ever written again. A run counts once the journal in the hidden folder says so, with its
-    measures, which are small; they become arrays of one chunk each when the store is closed, so that a figure of a
-    measure over all runs reads one file.
+    that nothing finished is ever written again. A run counts once the journal in the hidden folder says so, with a
+    checksum of its chunks, by which damage is found when the study is resumed, and with its measures. These are small:
+    they become arrays of one chunk each when the store is closed, so that a figure of a measure over all runs reads
+    one file.
     """
 
     def __init__(
@@ -160,6 +165,7 @@ class ZarrStore:
                     chunks=tuple(max(1, size) for size in chunks),
                     dtype="float64",
                     fill_value=np.nan,
+                    compressors=_compressor(),
                     attributes={
                         "_ARRAY_DIMENSIONS": [*runs, *frame.dims[name]],
                         "coordinates": " ".join(_beside(coords, {*runs, *frame.dims[name]})),
@@ -172,15 +178,49 @@ class ZarrStore:
         self._arrays = _open_arrays(self.zarr, self.path, frame)
 
     def _go_on(self, tasks: Sequence[Task]) -> None:
+        remove_parts(self.path)
         self._arrays = _open_arrays(self.zarr, self.path, self.frame)
         for line in self._journal.mend():
-            if line["status"] == "done" or line["kind"] in CERTAIN:
+            if 0 <= line["position"] < len(tasks) and (line["status"] == "done" or line["kind"] in CERTAIN):
                 self._lines[line["position"]] = line
+        self._forget_damaged()
         for position, line in sorted(self._lines.items()):
             if line["status"] != "done":
                 self.failures.append(
                     Failure(position, tasks[position], line["kind"], line["message"], line["trace"])
                 )
+
+    def _forget_damaged(self) -> None:
+        """Forget runs whose chunks are not what was written, so that they are played again, and say so."""
+        damaged = [
+            position
+            for position, line in self._lines.items()
+            if "crc32" in line and line["crc32"] != self._checksum(position)
+        ]
+        for position in damaged:
+            del self._lines[position]
+            for file in self._files(position):
+                file.unlink(missing_ok=True)
+        if damaged:
+            tell_damaged(self.path, damaged)
+
+    def _files(self, position: int) -> Iterator[Path]:
+        """Yield where the chunks of a run are, or would be if any of their values were not NaN."""
+        place = self.frame.design.index(position)
+        for name in self.frame.variables:
+            if name not in MEASURES:
+                shape = self.frame.shape(name)
+                counts = (-(-size // part) for size, part in zip(shape, _chunks(shape), strict=True))
+                for chunk in product(*map(range, counts)):
+                    yield self.path / name / ".".join(map(str, (*place, *chunk)))
+
+    def _checksum(self, position: int) -> int:
+        """Return a checksum of the chunks of a run."""
+        found = 0
+        for file in self._files(position):
+            with suppress(FileNotFoundError):
+                found = crc32(file.read_bytes(), crc32(file.name.encode(), found))
+        return found
 
     def keep(self, position: int, task: Task, value: Kept) -> None:
         """Write what a run brought, then say so in the journal.
@@ -195,12 +235,13 @@ class ZarrStore:
             for name, array in self._arrays.items():
                 if name in value.arrays:
                     array[place] = self.frame.fitted(name, value)
+            checksum = self._checksum(position)
         measures = {
             name: self.frame.fitted(name, value).tolist()
             for name in self.frame.measured
             if name in value.measures
         }
-        line = {"position": position, "status": "done", "measures": measures}
+        line = {"position": position, "status": "done", "crc32": checksum, "measures": measures}
         self._journal.add(line)
         self._lines[position] = line
 
@@ -230,6 +271,7 @@ class ZarrStore:
                 attributes = {"_ARRAY_DIMENSIONS": runs, **small[name].attrs}
                 array = group.create_array(
                     name, shape=values.shape, chunks=values.shape, dtype=values.dtype, fill_value=None,
+                    compressors=_compressor(),
                     attributes=attributes, overwrite=True,
                 )  # fmt: skip
                 array[...] = values
@@ -284,6 +326,11 @@ def _consolidate(path: Path) -> None:
 def _is_blank(path: Path) -> bool:
     """Say whether nothing of worth is in a folder: it is empty, or was left before a study had begun."""
     return not any(path.iterdir()) or ((path / ".zgroup").exists() and not (path / ".zmetadata").exists())
+
+
+def _compressor() -> Any:
+    """Return a compressor whose chunks carry a checksum, so that readers notice damage; Zarr's own does not."""
+    return importlib.import_module("numcodecs").Zstd(level=0, checksum=True)
 
 
 def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
