@@ -147,7 +147,9 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         """
         view = self.view(period, state, last, history, last_market)
         try:
-            made = self.decide(view)
+            # What overflows is not finite, which the book tells with its place.
+            with np.errstate(over="ignore"):
+                made = self.decide(view)
         except Exception as error:
             self.fail(period, error)
         if not isinstance(made, self.submission):

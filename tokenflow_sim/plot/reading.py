@@ -283,4 +283,4 @@ def grouped(values: Floats, members: Sequence[str], groups: Sequence[str], axis:
 
 
 def _first(array: xr.DataArray, dim: str) -> Any:
-    return array[dim].values[0].item() if dim in array.coords and array.sizes[dim] else 0
+    return array[dim].values.item(0) if dim in array.coords and array.sizes[dim] else 0
