@@ -183,6 +183,15 @@ def test_a_keyword_overrides_the_coordinates() -> None:
     assert tf.Market(**given(asset_node=["e", "w"])).layout.asset_node.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("least", [5e-324, 1e-300])
+def test_numbers_too_small_to_be_precise_are_nothing_and_others_are_cleared(least: float) -> None:
+    demand = array([[least, 0.2], [least, 0.4]], node=NODES, workload=CLASSES)
+    market = tf.Market(**given(demand=demand))
+    assert (market.demand.sel(workload="chat") == (0.0 if least < 1e-307 else least)).all()
+    everywhere = tf.Market(**given(demand=demand.where(demand > 1, least)))
+    assert tf.clear(everywhere).certificate.worst < 1e-7
+
+
 def test_labels_may_be_numbers() -> None:
     numbered = {
         name: value.assign_coords({dim: np.arange(value.sizes[dim]) + 0.5 for dim in value.dims})

@@ -21,6 +21,7 @@ from tokenflow_sim.market.arrays import culprits, number_faults
 from tokenflow_sim.variables import COORDINATES, MARKET
 
 STEPPED = {"offer_price": "block", "capacity": "block", "demand": "step", "value": "step"}
+_SMALLEST = np.finfo(np.float64).tiny
 # Missing dims are filled by repetition, except where that would multiply a quantity.
 MAY_BROADCAST = set(MARKET) - {"capacity", "demand", "link_capacity", "power_limit"}
 
@@ -215,7 +216,10 @@ def _numbers(
             Fault(f"must be true or false; found dtype {raw.dtype}", name)
         ]
     if kind in "fiu":
-        return raw.astype(np.float64), []
+        numbers = raw.astype(np.float64)
+        # What is too small for a double to hold precisely is nothing: no clearing of it could be proved.
+        numbers[np.abs(numbers) < _SMALLEST] = 0.0
+        return numbers, []
     return np.zeros(raw.shape), [Fault(f"must hold numbers; found dtype {raw.dtype}", name)]
 
 
