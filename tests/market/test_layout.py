@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from tests.market.small import small
 from tokenflow_sim.market.layout import Layout
@@ -118,3 +119,27 @@ def test_the_dress_of_one_array_is_not_that_of_another() -> None:
 def test_numbers_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="reshape"):
         PLAIN.label(CLEARING["price"], np.zeros((3, 1)))
+
+
+def test_an_array_is_dressed_as_xarray_itself_would() -> None:
+    """What is put together part by part equals what the constructor makes, and behaves like it."""
+    values = np.array([[[1.0]], [[2.0]]])
+    ours = PLAIN.label(CLEARING["dispatch"], values)
+    theirs = xr.DataArray(
+        values[:, :, 0],
+        dims=("asset", "workload"),
+        coords={name: PLAIN.coords[name] for name in ("asset", "workload", "asset_node", "provider")},
+        name="dispatch",
+        attrs={"units": "Mtok/s", "long_name": "dispatch"},
+    )
+    xr.testing.assert_identical(ours, theirs)
+    assert set(ours.xindexes) == set(theirs.xindexes)
+    for thing, other in ((ours, theirs), (ours.variable, theirs.variable)):
+        slots = {slot for kind in type(thing).__mro__ for slot in getattr(kind, "__slots__", ())} - {
+            "__weakref__"
+        }
+        assert {slot for slot in slots if hasattr(thing, slot)} == {
+            slot for slot in slots if hasattr(other, slot)
+        }
+    xr.testing.assert_identical((ours + 1).sum("asset"), (theirs + 1).sum("asset"))
+    xr.testing.assert_identical(pickle.loads(pickle.dumps(ours)), theirs)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given
+from linopy.solvers import Solver as LinopySolver
 
 import tokenflow_sim as tf
 from tests.market.small import cleared, cleared_lazily, small
@@ -14,7 +15,9 @@ from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import linearised
+from tokenflow_sim.market.solver import linopy_model
 
 PLAIN: dict[str, Any] = {
     "assets": [("west", 1.0, 20.0), ("east", 3.0, 20.0)],
@@ -86,6 +89,31 @@ def test_more_than_links_and_assets_can_do_is_told() -> None:
     with pytest.raises(tf.InfeasibleError) as caught:
         tf.clear(market)
     assert sum(caught.value.shortfall.values()) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize("name", ["congestion_qp", "everything"])
+def test_the_program_is_the_labelled_model(name: str) -> None:
+    """The vectors that HiGHS is given are those of the linopy model, and both cost the same."""
+
+    @effort(2)
+    @given(markets(FORMULATIONS[name]))
+    def run(market: tf.Market) -> None:
+        tell(market)
+        arcs = len(market.layout.arcs)
+        market = market.replace(link_curvature=np.linspace(0.5, 0.0, arcs))
+        if not arcs or not market.is_quadratic:
+            return
+        model = linopy_model(market)
+        inner = Program(market).matrix_with_loads.toarray()
+        np.testing.assert_array_equal(model.matrices.A.toarray(), inner)
+        solver = LinopySolver.from_name(
+            "highs", model, io_api="direct", options={"output_flag": False}, set_names=False
+        )
+        solver.solver_model.run()
+        theirs = solver.solver_model.getInfo().objective_function_value
+        assert cleared(market).values.cost == pytest.approx(theirs, rel=1e-6, abs=1e-6)
+
+    run()
 
 
 def test_almost_no_curvature_is_almost_the_linear_market() -> None:

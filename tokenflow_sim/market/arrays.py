@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
@@ -72,6 +73,12 @@ class Arrays:
     link_curvature: Floats
     power_use: Floats | None = None
     power_limit: Floats | None = None
+
+    @cached_property
+    def must_serve(self) -> Bools | None:
+        """Demand that has no value since it must be served, dims (node, workload, step); None where there is none."""
+        endless = self.value == np.inf
+        return endless if endless.any() else None
 
     def with_(self, **changes: Any) -> Arrays:
         """Return a copy with some arrays exchanged, unchecked."""

@@ -75,8 +75,8 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     scarcity, congestion, power = values.scarcity_rent, values.congestion_rent, values.power_rent
     cells, offers, demand = layout.cells, layout.cells.asset.size, total(arrays.demand)
     worth, shed = arrays.value, arrays.demand
-    must_serve = worth == np.inf
-    if must_serve.any():  # what must be served has no value, and none of it may be shed
+    must_serve = arrays.must_serve
+    if must_serve is not None:  # what must be served has no value, and none of it may be shed
         worth, shed = np.where(must_serve, 0.0, worth), np.where(must_serve, 0.0, shed)
     # Balance (1b), (10b), and what flows where it may not.
     supplied = np.bincount(cells.every, _joined(total(dispatch), flow, -flow), demand.size)

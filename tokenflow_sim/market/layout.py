@@ -20,10 +20,6 @@ LinkUnit = Literal["GB/s", "Mtok/s"]
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
-_bare: Any = object.__new__
-_set = object.__setattr__
-
-
 @dataclass(frozen=True, slots=True)
 class Cells:
     """Where assets and arcs meet the cells of a table of nodes by classes, as positions in it row by row.
@@ -157,7 +153,7 @@ class Layout:
         return xr.Dataset(coords=data).coords
 
     @cached_property
-    def _templates(self) -> dict[Variable, xr.DataArray]:
+    def _templates(self) -> dict[Variable, _Template]:
         return {}
 
     def dims_of(self, variable: Variable) -> tuple[str, ...]:
@@ -189,21 +185,10 @@ class Layout:
         """
         template = self._templates.get(variable)
         if template is None:
-            template = self._templates[variable] = self._template(variable)
-        # What DataArray.copy(data=...) ends in, without its checking of what is known to fit, which for all arrays of
-        # a clearing would cost a third of what clearing a small market does.
-        dressed = _bare(xr.Variable)
-        dressed._data, dressed._dims = values.reshape(template.shape), template.dims
-        dressed._attrs, dressed._encoding = dict(template.attrs), None
-        array = _bare(xr.DataArray)
-        for name, part in (
-            ("_variable", dressed), ("_coords", template._coords.copy()), ("_name", variable.name),
-            ("_indexes", template._indexes.copy()), ("_close", None),
-        ):  # fmt: skip
-            _set(array, name, part)
-        return array
+            template = self._templates[variable] = _Template(self._empty(variable))
+        return template.dress(values)
 
-    def _template(self, variable: Variable) -> xr.DataArray:
+    def _empty(self, variable: Variable) -> xr.DataArray:
         """Make an empty array with all labels: aligning coordinates anew costs ten times what copying them does."""
         dims = self.dims_of(variable)
         coords = {name: coord for name, coord in self.coords.items() if set(coord.dims) <= set(dims)}
@@ -218,3 +203,39 @@ class Layout:
         for name in set(template.coords) - set(template.indexes):
             template.coords[name].values.flags.writeable = False  # all arrays of the layout share them
         return template
+
+
+_bare: Any = object.__new__
+_set = object.__setattr__
+
+
+class _Template:
+    """A labelled array's parts, to be put around other values.
+
+    This is what DataArray.copy(data=...) ends in, without its checking of what is known to fit, which for all
+    arrays of a clearing would cost a third of what clearing a small market does.
+
+    Parameters
+    ----------
+    array : DataArray
+        With all labels and attributes.
+    """
+
+    __slots__ = ("attrs", "coords", "dims", "indexes", "name", "shape")
+
+    def __init__(self, array: xr.DataArray) -> None:
+        self.name, self.dims, self.shape, self.attrs = array.name, array.dims, array.shape, array.attrs
+        self.coords, self.indexes = array._coords, array._indexes
+
+    def dress(self, values: np.ndarray[Any, Any]) -> xr.DataArray:
+        """Put the labels around values of the same shape, or one with more dimensions of length one."""
+        variable = _bare(xr.Variable)
+        variable._data, variable._dims = values.reshape(self.shape), self.dims
+        variable._attrs, variable._encoding = self.attrs.copy(), None
+        array: xr.DataArray = _bare(xr.DataArray)
+        _set(array, "_variable", variable)
+        _set(array, "_coords", self.coords.copy())
+        _set(array, "_name", self.name)
+        _set(array, "_indexes", self.indexes.copy())
+        _set(array, "_close", None)
+        return array

@@ -127,13 +127,28 @@ class Program:
         values = np.concatenate([np.ones(self.columns), -np.ones(has_second.sum()), self.weight[has_third]])
         return sparse.csc_array((values, (rows, places)), shape=(self.rows, self.columns))
 
+    @cached_property
+    def matrix_with_loads(self) -> sparse.csc_array:
+        """The coefficients without shortfall, and for every link a column, its load, and a row that says so."""
+        use = sparse.csc_array(
+            (
+                self.weight[self.f],
+                (self.third[self.f] - self.link.start, np.arange(self.f.start, self.f.stop)),
+            ),
+            shape=(self.flow_shape[0], self.v.start),
+        )
+        stacked = [[self.matrix[:, : self.v.start], None], [-use, sparse.eye_array(self.flow_shape[0])]]
+        matrix = sparse.block_array(stacked, format="csc")
+        matrix.eliminate_zeros()
+        return matrix
+
     def fill_costs(self, arrays: Arrays, shortfall: float, out: Floats) -> Floats:
         """Write the cost of every column, in $/Mtok; zero for demand that must be served."""
         out[self.x] = arrays.offer_price.ravel()
         out[self.f] = arrays.route_cost.ravel()
-        out[self.y] = value = arrays.value.ravel()
-        if (endless := value == np.inf).any():
-            out[self.y][endless] = 0.0
+        out[self.y] = arrays.value.ravel()
+        if arrays.must_serve is not None:
+            out[self.y][arrays.must_serve.ravel()] = 0.0
         out[self.v] = shortfall
         return out
 
@@ -146,8 +161,8 @@ class Program:
         if (closed := arrays.link_capacity <= 0).any():
             out[self.f].reshape(self.flow_shape)[closed[:, None] & (arrays.link_use != 0)] = 0.0
         out[self.y] = arrays.demand.ravel()
-        if (endless := arrays.value.ravel() == np.inf).any():
-            out[self.y][endless] = 0.0
+        if arrays.must_serve is not None:
+            out[self.y][arrays.must_serve.ravel()] = 0.0
         out[self.v] = 0.0
         return out
 

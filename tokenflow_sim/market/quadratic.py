@@ -8,18 +8,18 @@ and so the set of optimal duals among which the price rule chooses.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import highspy
 import numpy as np
-from linopy.solvers import Solver as LinopySolver
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Arrays, Floats
-from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.engine import Engine, Problem
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quiet import silence_banner
-from tokenflow_sim.market.shift import Scale
-from tokenflow_sim.market.solver import OPTIONS, linopy_model
+from tokenflow_sim.market.solver import OPTIONS
 from tokenflow_sim.market.values import Values, values_of
 from tokenflow_sim.market.vertex import Vertex
 
@@ -71,46 +71,60 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
         If HiGHS finds no optimum.
     """
     arrays, program = market.arrays, engine.program
-    columns = _quadratic_columns(market)
+    problem = engine.problem(arrays)
+    columns = _quadratic_columns(program, problem, arrays.link_curvature)
     if columns is None:
         engine.solve(linearised(arrays, np.zeros(program.flow_shape[0])))  # says what cannot be met
         raise CertificateError("HiGHS found no optimum of a quadratic market that has one")
     values = np.zeros(program.columns)
     values[: program.v.start] = np.maximum(columns[: program.v.start], 0.0)  # no flow below rounding
+    values *= problem.scale.quantity
     load = (arrays.link_use * values[program.f].reshape(program.flow_shape)).sum(axis=1)
     priced = engine.solve(linearised(arrays, load))
     outcome = values_of(program, arrays, Vertex(values, priced.duals))
     return replace(outcome, congestion_rent=outcome.congestion_rent + arrays.link_curvature * load)
 
 
-def _quadratic_columns(market: Market) -> Floats | None:
-    """Solve the quadratic program cold, in scaled units; None if it has no optimum."""
+def _quadratic_columns(program: Program, problem: Problem, curvature: Floats) -> Floats | None:
+    """Solve the quadratic program, always cold, in the solver's units; None if it has no optimum.
+
+    Its columns are the linear program's without shortfall, then every link's load; its rows the linear program's, and
+    one for each load. HiGHS is given vectors: to build a linopy model anew takes a hundred times what a small
+    one takes to solve.
+    """
     silence_banner()
-    scale = Scale.of(market.arrays)
-    scaled = Market.from_arrays(market.layout, _scaled(market.arrays, scale), market.hours, check=False)
-    solver = LinopySolver.from_name(
-        "highs", linopy_model(scaled), io_api="direct", options=dict(_QP_OPTIONS), set_names=False
+    used, links = program.v.start, curvature.size
+    matrix = program.matrix_with_loads
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = used + links, program.rows + links
+    lp.col_cost_ = np.concatenate([problem.costs[:used], np.zeros(links)])
+    lp.col_lower_ = np.zeros(used + links)
+    lp.col_upper_ = np.concatenate([problem.upper[:used], np.full(links, np.inf)])
+    lower = np.full(program.rows, -np.inf)
+    lower[program.balance] = problem.rows[program.balance]
+    lp.row_lower_ = np.concatenate([lower, np.zeros(links)])
+    lp.row_upper_ = np.concatenate([problem.rows, np.zeros(links)])
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
+        matrix.indptr,
+        matrix.indices,
+        matrix.data,
     )
-    highs: highspy.Highs = solver.solver_model
+    # The objective is half of what the diagonal says: kappa / 2 * load^2, in the solver's units.
+    hessian = highspy.HighsHessian()
+    hessian.dim_ = used + links
+    hessian.format_ = highspy.HessianFormat.kTriangular
+    hessian.start_ = np.concatenate([np.zeros(used, dtype=np.int32), np.arange(links + 1, dtype=np.int32)])
+    hessian.index_ = np.arange(used, used + links, dtype=np.int32)
+    hessian.value_ = curvature * (problem.scale.quantity / problem.scale.price)
+    model = highspy.HighsModel()
+    model.lp_, model.hessian_ = lp, hessian
+    make: Any = highspy.Highs  # its type stubs lack half of its methods
+    highs = make()
     for name, value in _QP_OPTIONS.items():
         highs.setOptionValue(name, value)
+    highs.passModel(model)
     highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None
-    values: Floats = np.array(highs.getSolution().col_value, dtype=np.float64)
-    return values * scale.quantity
-
-
-def _scaled(arrays: Arrays, scale: Scale) -> Arrays:
-    quantity, price = scale.quantity, scale.price
-    limit = arrays.power_limit
-    return arrays.with_(
-        offer_price=arrays.offer_price / price,
-        capacity=arrays.capacity / quantity,
-        demand=arrays.demand / quantity,
-        value=arrays.value / price,
-        route_cost=arrays.route_cost / price,
-        link_capacity=arrays.link_capacity / quantity,
-        link_curvature=arrays.link_curvature * quantity / price,
-        power_limit=None if limit is None else limit / quantity,
-    )
+    return np.array(highs.getSolution().col_value, dtype=np.float64)

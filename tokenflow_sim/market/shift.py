@@ -51,8 +51,9 @@ class Scale:
 
 
 def _mean_positive(values: Floats) -> float:
-    count = np.count_nonzero(values)  # none is negative
-    return float(values.sum()) / count if count else 0.0
+    flat = values.ravel()
+    count = np.count_nonzero(flat)  # none is negative
+    return float(np.add.reduce(flat)) / count if count else 0.0
 
 
 def _power_of_two(value: float) -> float:

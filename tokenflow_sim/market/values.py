@@ -99,8 +99,8 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
 def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, unserved: Floats) -> float:
     """Return the cost of processing, routing, lost service and curvature in $/s: equations (1a), (10a)."""
     value = arrays.value
-    if (endless := value == np.inf).any():  # where none is unserved
-        value = np.where(endless, 0.0, value)
+    if arrays.must_serve is not None:  # none of which is unserved
+        value = np.where(arrays.must_serve, 0.0, value)
     cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow) + dot(value, unserved)
     if arrays.link_curvature.any():
         load = (arrays.link_use * flow).sum(axis=1)
