@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.strategies.samples import Learner
-from tests.study.tiny import TEXT, tiny
+from tests.study.tiny import tiny
 from tokenflow_sim.ledger import checkpoint as checkpoints
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.market import Clearer
@@ -250,36 +247,3 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         pytest.raises(tf.ResultError, match=f"is being written by process {os.getpid()}"),
     ):
         run_resumable(model(), tmp_path / "run.nc")
-
-
-@pytest.mark.long
-def test_kill_9_from_outside_and_the_command_line(tmp_path: Path) -> None:
-    (tmp_path / "tiny.yaml").write_text(TEXT)
-    words = [
-        sys.executable,
-        "-c",
-        "from tokenflow_sim.cli import main; main()",
-        "run",
-        "tiny.yaml",
-        "--seed",
-        "4",
-    ]
-    words += ["--periods", "400", "--checkpoint", "5", "--out", "run.nc"]
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL)
-    state = checkpoints.folder_of(tmp_path / "run.nc") / "state.pickle"
-    for _ in range(12_000):
-        if state.exists() or process.poll() is not None:
-            break
-        time.sleep(0.05)
-    process.kill()
-    process.wait()
-    assert state.exists(), "it was killed in its midst"
-    assert not (tmp_path / "run.nc").exists()
-    run_resumable(
-        model(periods=400, strategies=None, scenario=tiny()), tmp_path / "run.nc", resume=True
-    ).close()
-    with tf.load_results(tmp_path / "run.nc") as results:
-        same = model(periods=400, strategies=None)
-        same.run()
-        xr.testing.assert_identical(results.load(), same.results())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.nc", "tiny.yaml"]
