@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tokenflow_sim as tf
+from tests.study.games import two_nodes
 from tests.study.tiny import die_once, prices, tiny
 from tokenflow_sim.study.cluster import connect
 from tokenflow_sim.study.runner import run_tasks
@@ -23,6 +25,7 @@ def test_a_cluster_brings_the_same_bits_though_a_worker_is_killed(tmp_path: Path
     tasks = [
         Task(scenario, seed, {"seed": seed}) for seed in range(9)
     ]  # more than the scheduler holds at once
+    asked: dict[str, Any] = {"play": "quantity", "points": 5, "levels": 0}
     here = run_tasks([replace(task, scenario=tiny()) for task in tasks], prices)
     with (
         LocalCluster(
@@ -33,11 +36,13 @@ def test_a_cluster_brings_the_same_bits_though_a_worker_is_killed(tmp_path: Path
     ):  # fmt: skip
         assert cluster.scheduler_address.startswith("tcp://")
         there = run_tasks(tasks, die_once, client=client, store=tmp_path / "runs")
+        game = tf.equilibrium(two_nodes(0.5), **asked, client=client)
     assert mark.exists(), "a worker was killed by its run"
     assert there.failures == []
     assert list(there.results) == list(here.results)
     for position, values in here.results.items():
         assert values.tobytes() == there.results[position].tobytes()
+    assert game.dataset.identical(tf.equilibrium(two_nodes(0.5), **asked).dataset)
 
 
 def test_a_scheduler_that_is_not_there_is_told_with_how_to_start_one() -> None:

@@ -67,9 +67,7 @@ def test_differences_are_paired_by_seed(compared: Comparison) -> None:
 
 
 def test_everyone_plays_where_no_provider_is_named(tmp_path: Path) -> None:
-    found = tf.compare(
-        small(), STRATEGIES[:2], seeds=2, periods=2, baseline="fixed_markup(markup=0.3)", workers=2
-    )
+    found = tf.compare(small(), STRATEGIES[:2], seeds=2, periods=2, baseline="fixed_markup(markup=0.3)")
     assert found.provider is None
     offers = found.dataset.offer_markup
     np.testing.assert_allclose(offers.sel(strategy="fixed_markup(markup=0.3)"), 0.3)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xarray as xr
 
 import tokenflow_sim as tf
 from tests.study.games import two_nodes
@@ -36,6 +37,12 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
+@pytest.fixture
+def lent(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let studies that ask for processes use those."""
+    monkeypatch.setattr("tokenflow_sim.study.local.Pool", lambda count: Lent(pool))
+
+
 @pytest.mark.long
 def test_local_processes_bring_the_same_bits_and_a_killed_one_is_replaced(pool: Pool, tmp_path: Path) -> None:
     tasks = [Task(tiny(), seed, {"seed": seed}) for seed in range(4)]
@@ -59,12 +66,20 @@ def test_a_run_that_always_kills_is_given_up_alone(pool: Pool, monkeypatch: pyte
 
 
 @pytest.mark.long
-def test_an_equilibrium_is_the_same_where_processes_share_the_work(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("lent")
+def test_studies_of_runs_are_the_same_on_processes() -> None:
+    names = ["marginal_cost", "fixed_markup"]
+    one, two = (tf.compare(tiny(), names, seeds=2, workers=count).dataset for count in (1, 2))
+    xr.testing.assert_identical(one, two)
+    one, two = (tf.sweep(tiny(), {"demand.scale": [1, 9]}, workers=count).dataset for count in (1, 2))
+    xr.testing.assert_identical(one, two)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("lent")
+def test_an_equilibrium_is_the_same_where_processes_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {"play": "quantity", "points": 5, "levels": 0}
     alone = tf.equilibrium(two_nodes(0.5), **asked)
-    monkeypatch.setattr("tokenflow_sim.study.local.Pool", lambda count: Lent(pool))
     cleared_here: list[bytes] = []
     real = MarketGame.payoff
     monkeypatch.setattr(
