@@ -45,22 +45,28 @@ def commands_of(block: Block) -> list[str]:
     return [line for line in bare if line and not line.startswith("#")]
 
 
-def run_page(page: str, folder: Path, uv: str) -> Iterator[tuple[Block, str]]:
+def run_page(
+    page: str, folder: Path, uv: str, ran: dict[str, str] | None = None
+) -> Iterator[tuple[Block, str]]:
     """Run all of a page in a folder, and give each block that ran with what it printed.
 
     A ``text`` block that follows shows output: its lines must have been printed, in their order, where
     ``...`` stands for any others, and within a line for anything. The command of the tests themselves is left to CI.
+    `ran` holds what commands have printed: of another page that was run in the same folder, they are not run again.
     """
+    ran = {} if ran is None else ran
+    former = dict(ran)
     main = ModuleType("__main__")
     printed = ""
     for block in blocks_of(page):
         assert block.kind in _KINDS, f"line {block.line}: what is a block of {block.kind!r}?"
         if block.kind == "bash":
-            printed = "".join(
-                run_command(command, folder, uv, block.line)
-                for command in commands_of(block)
-                if command.removeprefix(SET_UP) != TEST_COMMAND
-            )
+            lines = [line.removeprefix(SET_UP) for line in commands_of(block)]
+            commands = [command for line in lines for command in line.split(" && ")]
+            for command in commands:
+                if command not in {TEST_COMMAND, *former}:
+                    ran[command] = run_command(command, folder, uv, block.line)
+            printed = "".join(ran.get(command, "") for command in commands)
             yield block, printed
         elif block.kind == "python":
             with as_script(main), contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
@@ -90,9 +96,8 @@ def run_command(command: str, folder: Path, uv: str, line: int = 0) -> str:
         "MPLBACKEND": "Agg",
         "COLUMNS": "110",
     }
-    script = command.removeprefix(SET_UP)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
+        ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder, env=env, text=True, capture_output=True, timeout=SECONDS, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
