@@ -1,6 +1,6 @@
 """What the runner of studies costs: parallel efficiency, its own share of the time, and its memory.
 
-    uv run python -m benchmarks.runner [--runs 64] [--periods 168] [--sweep-runs 1000] [--only efficiency memory]
+    uv run python -m benchmarks.runner [--runs 64] [--periods 168] [--sweep-runs 1000] [--only efficiency] [--write]
 
 Each figure is measured in a process of its own, so that none finds another's caches. Nothing else should run on the
 machine meanwhile.
@@ -18,8 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.page import Table, versions, write_section
+
 EFFICIENCY, OVERHEAD, MEMORY = 0.85, 0.05, 1 << 30
 """The figures to reach: share of ideal on two processes, share of the runs' time, bytes."""
+
+PARTS = ["efficiency", "memory"]
+MEASURED, TO_REACH = "measured", "to reach"
 
 
 def efficiency(runs: int, periods: int) -> dict[str, float]:
@@ -87,47 +92,65 @@ def _apart(what: str, *numbers: int) -> dict[str, float]:
     return found
 
 
+def _efficiency_rows(table: Table, runs: int, periods: int) -> None:
+    found = _apart("efficiency", runs, periods)
+    name = f"{runs} runs of us20_oligopoly, {periods} periods each"
+    table.set(f"{name}: in this process", MEASURED, f"{found['wall_1']:.1f} s")
+    table.set(f"{name}: on two processes", MEASURED, f"{found['wall_2']:.1f} s")
+    _judged(table, "share of ideal on two processes", found["efficiency"], EFFICIENCY, "at least")
+    _judged(table, "the runner's own share of the time", found["overhead"], OVERHEAD, "at most")
+
+
+def _memory_rows(table: Table, runs: int) -> None:
+    found = _apart("memory", runs)
+    name = f"sweep of {found['runs']:.0f} day-long runs of us5"
+    text = f"{found['peak'] / 2**20:.0f} MiB"
+    table.set(f"{name}: peak memory of the parent", MEASURED, text)
+    table.set(f"{name}: peak memory of the parent", TO_REACH, f"at most {MEMORY / 2**20:.0f} MiB")
+    table.verdicts.append((found["peak"] <= MEMORY, f"peak memory of the parent: {text}"))
+    summary = f"{found['peak_with_summary'] / 2**20:.0f} MiB, {found['summary']:.1f} s"
+    table.set(f"{name}: a summary of all prices", MEASURED, summary)
+    table.set(f"{name}: reading a figure over all runs", MEASURED, f"{found['figure']:.2f} s")
+
+
+def _judged(table: Table, name: str, value: float, target: float, how: str) -> None:
+    """Fill a row with a share, in bold type where it misses what is to be reached."""
+    met = value >= target if how == "at least" else value <= target
+    text = f"{100 * value:.1f} %"
+    table.set(name, MEASURED, text if met else f"**{text}**")
+    table.set(name, TO_REACH, f"{how} {100 * target:.0f} %")
+    table.verdicts.append((met, f"{name}: {text} ({how} {100 * target:.0f} %)"))
+
+
 def main() -> int:
     """Measure, print, and return 1 if a figure is missed."""
     parser = argparse.ArgumentParser(description="Measure the runner of studies.")
     parser.add_argument("--runs", type=int, default=64)
     parser.add_argument("--periods", type=int, default=168)
     parser.add_argument("--sweep-runs", type=int, default=1000)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument(
-        "--only", nargs="+", choices=["efficiency", "memory"], default=["efficiency", "memory"]
+        "--write", action="store_true", help="write the section of docs/reference/benchmarks.md"
     )
     parser.add_argument("--measure", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
         what, *numbers = given.measure
-        found = (efficiency if what == "efficiency" else memory)(*map(int, numbers))
-        print(json.dumps(found))
+        print(json.dumps((efficiency if what == "efficiency" else memory)(*map(int, numbers))))
         return 0
-    missed = 0
+    table = Table()
     if "efficiency" in given.only:
-        found = _apart("efficiency", given.runs, given.periods)
-        print(f"{given.runs} runs of us20_oligopoly, {given.periods} periods each")
-        print(f"  in this process   {found['wall_1']:8.1f} s, {found['wall_1'] / given.runs:.2f} s a run")
-        print(f"  on two processes  {found['wall_2']:8.1f} s")
-        print(
-            f"  efficiency        {100 * found['efficiency']:8.1f} % of ideal (to reach: {100 * EFFICIENCY:.0f} %)"
-        )
-        print(
-            f"  runner's overhead {100 * found['overhead']:8.1f} % (to reach: below {100 * OVERHEAD:.0f} %)"
-        )
-        missed += found["efficiency"] < EFFICIENCY or found["overhead"] > OVERHEAD
+        _efficiency_rows(table, given.runs, given.periods)
     if "memory" in given.only:
-        found = _apart("memory", given.sweep_runs)
-        print(f"sweep of {found['runs']:.0f} day-long runs of us5, written as Zarr")
-        print(
-            f"  peak memory of the parent {found['peak'] / 2**20:6.0f} MiB (to reach: below {MEMORY / 2**20:.0f} MiB)"
-        )
-        print(
-            f"  with a summary of prices  {found['peak_with_summary'] / 2**20:6.0f} MiB, {found['summary']:.1f} s"
-        )
-        print(f"  a figure over all runs    {found['figure']:6.2f} s to read")
-        missed += found["peak"] > MEMORY
-    return int(missed > 0)
+        _memory_rows(table, given.sweep_runs)
+    text = f"{table.text()}\n\n{versions()}"
+    print(text)
+    if given.write:
+        write_section("runner", text)
+    for met, verdict in table.verdicts:
+        if not met:
+            print(f"missed: {verdict}", file=sys.stderr)
+    return int(not all(met for met, _ in table.verdicts))
 
 
 if __name__ == "__main__":
