@@ -8,7 +8,6 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-import tokenflow_sim.plot as plot
 from tests.cli.conftest import Invoke, assert_clean_error
 
 
@@ -23,9 +22,8 @@ def test_figures_are_drawn_beside_the_run(tokenflow: Invoke, run_file: Path) -> 
         assert pixels.min() < 0.5 < pixels.max(), "neither blank nor black"
 
 
-@pytest.mark.usefixtures("only_prices")
 def test_a_film_and_chosen_periods(tokenflow: Invoke, run_file: Path) -> None:
-    result = tokenflow("plot", "run.nc", "--out", "out", "--animate", "--periods", "0:1")
+    result = tokenflow("plot", "run.nc", "--only", "prices", "--out", "out", "--animate", "--periods", "0:1")
     assert result.exit_code == 0, result.output
     assert sorted(os.listdir("out")) == ["prices.png", "run.gif"]
     with Image.open("out/run.gif") as film:
@@ -35,19 +33,15 @@ def test_a_film_and_chosen_periods(tokenflow: Invoke, run_file: Path) -> None:
     assert "no such periods; the run has 0 to" in told
 
 
-@pytest.fixture
-def only_prices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw one figure only, where the others would take time and show nothing more."""
-    monkeypatch.setattr(plot, "figures", lambda results: {"prices": plot.prices}, raising=False)
-
-
-@pytest.mark.usefixtures("only_prices")
 @pytest.mark.parametrize(("format", "head"), [("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_figures_of_one_run_are_the_same_bits(
     tokenflow: Invoke, run_file: Path, format: str, head: bytes
 ) -> None:
     for folder in ("one", "two"):
-        assert tokenflow("plot", run_file, "--out", folder, "--format", format).exit_code == 0
+        assert (
+            tokenflow("plot", run_file, "--only", "prices", "--out", folder, "--format", format).exit_code
+            == 0
+        )
     names = sorted(os.listdir("one"))
     assert f"prices.{format}" in names
     assert names == sorted(os.listdir("two"))
@@ -56,17 +50,26 @@ def test_figures_of_one_run_are_the_same_bits(
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes()
 
 
-@pytest.mark.usefixtures("only_prices")
 def test_figures_are_kept_without_force_and_replaced_with_it(tokenflow: Invoke, run_file: Path) -> None:
     Path("out").mkdir()
     Path("out/prices.png").write_text("precious")
-    told = assert_clean_error(tokenflow("plot", "run.nc", "--out", "out"))
+    told = assert_clean_error(tokenflow("plot", "run.nc", "--out", "out", "--only", "prices"))
     assert "out/prices.png exists already" in told
     assert os.listdir("out") == ["prices.png"]
     assert Path("out/prices.png").read_text() == "precious"
-    assert tokenflow("plot", "run.nc", "--out", "out", "--force").exit_code == 0
+    assert tokenflow("plot", "run.nc", "--out", "out", "--only", "prices", "--force").exit_code == 0
     assert Path("out/prices.png").read_bytes().startswith(b"\x89PNG")
     assert not [name for name in os.listdir("out") if not name.endswith(".png")]
+
+
+def test_chosen_figures_are_drawn_and_unfit_names_told(tokenflow: Invoke, run_file: Path) -> None:
+    assert tokenflow("plot", "run.nc", "--out", "out", "--only", "unserved, profits").exit_code == 0
+    assert sorted(os.listdir("out")) == ["profits.png", "unserved.png"]
+    told = assert_clean_error(tokenflow("plot", "run.nc", "--only", "price,backlog,price_change"))
+    assert "unknown figure 'price'; known figures: decomposition, dispatch," in told
+    assert "backlog needs backlog, shed, which these results lack" in told
+    assert "price_change needs more than the results of one run: call tokenflow_sim.plot.price_change" in told
+    assert not Path("run_figures").exists()
 
 
 def test_what_is_no_result_is_told(tokenflow: Invoke) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from tokenflow_sim.cli.console import progress, say
 from tokenflow_sim.cli.options import Debug, Force, make_folder, refuse_existing
-from tokenflow_sim.errors import ResultError
+from tokenflow_sim.errors import ResultError, known
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,6 +38,12 @@ def plot(
         typer.Option("--out", "-o", metavar="DIR", help="Folder of the figures; RUN_figures if left out."),
     ] = None,
     format: Annotated[Format, typer.Option("--format", help="File format.")] = Format.PNG,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only", metavar="NAMES", help="Figures to draw, e.g. prices,settlements; all if left out."
+        ),
+    ] = None,
     animate: Annotated[
         bool, typer.Option("--animate", help="Also write a film of the run on the map: run.gif.")
     ] = False,
@@ -61,9 +67,11 @@ def plot(
         from tokenflow_sim.plot import animate as write_film
         from tokenflow_sim.plot import figures
 
-        files = {folder / f"{name}.{format}": draw for name, draw in figures(results).items()}
-        if not files:
+        fitting = figures(results)
+        if not fitting:
             raise ResultError(f"{run} has nothing to draw: no figure finds the variables that it needs")
+        names = list(fitting) if only is None else _named(only, list(fitting), results)
+        files = {folder / f"{name}.{format}": fitting[name] for name in names}
         films = [folder / "run.gif"] if animate else []
         refuse_existing([*files, *films], force)
         make_folder(folder)
@@ -81,6 +89,34 @@ def plot(
                 advance()
     for path in [*files, *films]:
         say(str(path))
+
+
+def _named(only: str, fitting: list[str], results: Dataset) -> list[str]:
+    """Read the names of figures.
+
+    Raises
+    ------
+    ResultError
+        If there is no figure of a name, or the results do not allow it; all such names are told.
+    """
+    from tokenflow_sim.plot.reading import missing
+    from tokenflow_sim.plot.registry import entries
+
+    names = list(dict.fromkeys(name.strip() for name in only.split(",")))
+    told = []
+    for name in names:
+        if name in fitting:
+            continue
+        entry = entries().get(name)
+        if entry is None:
+            told.append(known("figure", name, fitting))
+        elif lacking := missing(results, entry.needs):
+            told.append(f"{name} needs {', '.join(lacking)}, which these results lack")
+        else:
+            told.append(f"{name} needs more than the results of one run: call tokenflow_sim.plot.{name}")
+    if told:
+        raise ResultError(f"--only {only}: {'; '.join(told)}")
+    return names
 
 
 def _chosen(results: Dataset, periods: str) -> list[int]:
