@@ -192,6 +192,20 @@ def test_numbers_too_small_to_be_precise_are_nothing_and_others_are_cleared(leas
     assert tf.clear(everywhere).certificate.worst < 1e-7
 
 
+def test_offers_next_to_nothing_are_cleared_beside_values_of_a_common_size() -> None:
+    offers = given()["offer_price"]
+    market = tf.Market(
+        **given(
+            offer_price=offers * 0 + 1e-300,
+            value=array([[9.0, 8.0], [9.0, 8.0]], node=NODES, workload=CLASSES),
+        ),
+        route_cost=array([[0.1, 0.2]], arc=ARCS, workload=CLASSES),
+    )
+    clearing = tf.clear(market)
+    assert clearing.certificate.worst < 1e-7
+    assert float(clearing.unserved.sum()) == 0
+
+
 def test_labels_may_be_numbers() -> None:
     numbered = {
         name: value.assign_coords({dim: np.arange(value.sizes[dim]) + 0.5 for dim in value.dims})

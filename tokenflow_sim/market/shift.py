@@ -50,10 +50,15 @@ class Scale:
         return cls(_power_of_two(quantity) / UNIT, _power_of_two(price) / UNIT)
 
 
+_LEAST = 2.0**-60
+
+
 def _mean_positive(values: Floats) -> float:
+    """Return the mean of what is not zero; zero too where that is so small beside one that it is no measure."""
     flat = values.ravel()
     count = np.count_nonzero(flat)  # none is negative
-    return float(np.add.reduce(flat)) / count if count else 0.0
+    mean = float(np.add.reduce(flat)) / count if count else 0.0
+    return mean if mean >= _LEAST else 0.0
 
 
 def _power_of_two(value: float) -> float:

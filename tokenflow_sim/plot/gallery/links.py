@@ -78,7 +78,7 @@ def links(results: Results, *, most: int = 24, columns: Columns = 1, ax: OneOrMo
                 fontsize=6.0, annotation_clip=False,
             )  # fmt: skip
     in_use = int(np.count_nonzero(mean))
-    head(ax_, f"The {len(used)} most used of {in_use} links in use" if in_use > len(used) else "Links in use")
+    head(ax_, f"Busiest {len(used)} of {in_use} links used" if in_use > len(used) else "Links in use")
     ax_.set_xlabel("Share of capacity in use [%]")
     if not len(used):
         say_nothing_happened(ax_, "no link was used")
