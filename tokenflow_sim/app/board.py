@@ -74,7 +74,7 @@ def View(
     on = solara.use_memo(lambda: None if scenario is None else atlas.ground(scenario), [id(scenario)])
     with solara.Div():
         if side.variant.error:
-            solara.Error(side.variant.error)
+            solara.Error(side.variant.error, classes=["tf-error"])
     if scenario is None or on is None:
         return
     with solara.Div():
