@@ -186,6 +186,7 @@ def _versions() -> str:
     return json.dumps(found)
 
 
+@cache  # every answer of a worker carries them
 def running_versions() -> str:
     """Return the versions of this package and of what it stands on, as one line."""
     return f"tokenflow_sim {version('tokenflow-sim')}, {_versions()}"

@@ -122,14 +122,18 @@ class _Guarded(BackendArray):
 
 def _guarded(dataset: xr.Dataset, path: Path) -> xr.Dataset:
     """Let every array tell where values of it are damaged; in chunks as they are stored where Dask is installed."""
-    group = zarr_module().open_group(path, mode="r", zarr_format=2)
-    for name, held in dataset.data_vars.items():
+    group, chunked = zarr_module().open_group(path, mode="r", zarr_format=2), _has_dask()
+    guarded = {}
+    for name, held in dataset.variables.items():
+        if name in dataset.coords:
+            continue
         array = group[str(name)]
         lazy = indexing.LazilyIndexedArray(_Guarded(array, path / str(name)))
-        dataset[name] = (held.dims, lazy, held.attrs)
-        if _has_dask() and name not in MEASURES:
-            dataset[name] = dataset[name].chunk(dict(zip(held.dims, array.chunks, strict=True)))
-    return dataset
+        variable = xr.Variable(held.dims, lazy, held.attrs)
+        if chunked and name not in MEASURES:
+            variable = variable.chunk(dict(zip(held.dims, array.chunks, strict=True)))
+        guarded[name] = variable
+    return dataset.assign(guarded)
 
 
 def _has_dask() -> bool:
