@@ -82,11 +82,12 @@ def test_an_equilibrium_is_the_same_where_processes_share_the_work(monkeypatch: 
     alone = tf.equilibrium(two_nodes(0.5), **asked)
     cleared_here: list[bytes] = []
     real = MarketGame.payoff
-    monkeypatch.setattr(
-        MarketGame,
-        "payoff",
-        lambda self, actions: cleared_here.append(actions.tobytes()) or real(self, actions),
-    )
+
+    def counted(self: MarketGame, actions: Any) -> Any:
+        cleared_here.append(actions.tobytes())
+        return real(self, actions)
+
+    monkeypatch.setattr(MarketGame, "payoff", counted)
     shared = tf.equilibrium(two_nodes(0.5), **asked, workers=2)
     assert shared.dataset.identical(alone.dataset)
     for name, array in alone.dataset.data_vars.items():
@@ -105,4 +106,7 @@ def test_a_clearing_that_a_process_loses_is_made_here() -> None:
     game, other = MarketGame(two_nodes(0.5)), MarketGame(two_nodes(0.5))
     game.crew = Lost()  # type: ignore[assignment]
     game.foresee([game.truthful])
-    assert game.money(game.truthful)[0].tobytes() == other.money(other.truthful)[0].tobytes()
+    mine, theirs = game.money(game.truthful), other.money(other.truthful)
+    assert mine is not None
+    assert theirs is not None
+    assert mine[0].tobytes() == theirs[0].tobytes()
