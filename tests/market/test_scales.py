@@ -12,6 +12,8 @@ import tokenflow_sim as tf
 from tests.market.small import cleared, small
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.paper_markets import paper_market
+from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.lazy import LazySolver
 
 HERE: dict[str, Any] = {"nodes": ("here",)}
 
@@ -150,6 +152,29 @@ def test_blocks_smaller_than_the_shift_are_not_stepped_over(gap: float) -> None:
     assert price_of(**HERE, assets=offers, demand=[5.0 - gap / 2]) == [2.0]
     assert price_of(**HERE, assets=offers, demand=[5.0 - gap]) == [2.0]
     assert price_of(**HERE, assets=offers, demand=[5.0]) == [9.0]
+
+
+@pytest.mark.parametrize("gap", [1e-6, 1e-7])
+def test_a_gap_leaves_the_solver_hot(gap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The finer step and the exact solve are another solver's; a large network takes long to start cold."""
+    market = small(
+        **HERE,
+        assets=[("here", 1.0, 5.0 - gap), ("here", 2.0, gap), ("here", 9.0, 5.0)],
+        demand=[5.0 - gap / 2],
+    )
+    engine = Engine(market, lazy=True)
+    engine.solve(market.arrays)
+    forgotten: list[object] = []
+    forget = LazySolver.forget
+
+    def spy(solver: LazySolver) -> None:
+        forgotten.append(solver)
+        forget(solver)
+
+    monkeypatch.setattr(LazySolver, "forget", spy)
+    assert engine.solve(market.arrays).duals.tolist() == [2.0]
+    assert forgotten
+    assert all(solver is engine.aside for solver in forgotten)
 
 
 @pytest.mark.parametrize("gap", [1e-3, 1e-5, 1e-7, 1e-9])

@@ -13,6 +13,7 @@ from tests.market.small import small
 from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
+from tests.oracle.paper_markets import paper_market
 from tokenflow_sim.market.judge import Numbers, Verdict, judge
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.vertex import Factor
@@ -170,3 +171,35 @@ def test_a_column_that_meets_no_tight_row_but_its_own() -> None:
     basic, _ = factor.primal(np.zeros(0, dtype=np.int64), upper[None], rows[None])
     assert basic.tolist() == [[6.0, 4.0]]
     assert factor.dual(costs[None]).tolist() == [[1.0, 1.0, 0.0]]
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_columns_that_do_not_span_the_rows_are_refused(dense: bool) -> None:
+    """Two offers at one node meet the same row only."""
+    market = small(assets=[("west", 1.0, 9.0), ("west", 2.0, 9.0)], demand=[2.0, 4.0])
+    program = Program(market)
+    assert program.dense is not None
+    if not dense:
+        program.dense = None
+    with pytest.raises(tf.CertificateError, match="do not span"):
+        Factor(program, np.array([0, 1]), np.array([0, 1]))
+
+
+def test_small_and_large_programs_are_factorised_alike() -> None:
+    """Dense and sparse arithmetic agree on the paper's market but for rounding."""
+    market = paper_market(5)
+    program, costs, upper, rows = numbers(market)
+    values = solution(market)
+    basis = seen(program, values, upper, rows)
+    assert basis is not None
+    assert program.dense is not None
+    columns, tight, at_upper = basis
+    found = []
+    for dense in (program.dense, None):
+        program.dense = dense
+        factor = Factor(program, columns, tight)
+        basic, left = factor.primal(at_upper, np.array([upper, upper]), np.array([rows, rows]))
+        duals = factor.dual(np.array([costs, costs]))
+        found.append((basic, left, duals, program.reduced_costs(np.array([costs, costs]), duals)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)

@@ -173,9 +173,10 @@ class Engine:
     ) -> Vertex | None:
         """Solve with one more unit asked for where it can be served, and one less elsewhere."""
         numbers = self._numbers(problem, unservable, shortfall_forbidden)
-        if not self._run(numbers, 1.0):
+        self._load(self.solver, numbers)
+        if not self.solver.run():
             self.solver.forget()
-            if not self._run(numbers, 1.0):
+            if not self.solver.run():
                 return self._exactly(problem, numbers, unservable, None) if shortfall_forbidden else None
         verdict = self._judge(numbers)
         if verdict is None or not verdict.only:
@@ -186,10 +187,15 @@ class Engine:
             return None
         if verdict.vertex is not None:
             return verdict.vertex
-        # The step has jumped over a gap in the data: a finer one may not.
-        finer = self._refined(self._numbers(problem, unservable, shortfall_forbidden, FINE_STEP))
-        if finer is not None and finer.only and finer.vertex is not None:
-            return finer.vertex
+        # The step has jumped over a gap in the data: a finer one may not. It starts from the usual one's only optimal
+        # basis, so that what it ends in does not depend on the past.
+        finer = self._numbers(problem, unservable, shortfall_forbidden, FINE_STEP)
+        self._load(self.aside, finer, FINER)
+        self.aside.start_from(verdict.columns, verdict.tight, verdict.at_upper)
+        if self.aside.run():
+            closer = judge(self.program, finer, *self.aside.basis())
+            if closer is not None and closer.only and closer.vertex is not None:
+                return closer.vertex
         return self._exactly(problem, numbers, unservable, verdict)
 
     def _numbers(
@@ -215,9 +221,9 @@ class Engine:
         floor[program.balance] = rows[SHIFTED, program.balance]
         return Numbers(costs, upper, lower, rows, floor)
 
-    def _run(self, numbers: Numbers, size: float) -> bool:
-        """Solve the shifted program, magnified to a size; return whether an optimum was found."""
-        solver = self.solver
+    @staticmethod
+    def _load(solver: Solver | LazySolver, numbers: Numbers, size: float = 1.0) -> None:
+        """Give a solver the shifted program, magnified to a size."""
         parts = (
             numbers.costs[SHIFTED],
             numbers.lower,
@@ -229,7 +235,6 @@ class Engine:
         solver.set_costs(costs)
         solver.set_columns(lower, upper)
         solver.set_rows(floor, rows)
-        return solver.run()
 
     def _judge(self, numbers: Numbers) -> Verdict | None:
         return judge(self.program, numbers, *self.solver.basis())
@@ -240,12 +245,13 @@ class Engine:
         Within its tolerance a solver may stop at the one optimal basis or next to it, depending on where it came
         from. Should the finer optimum not be seen to be the only one either, the answer is that of a cold start.
         """
-        if self._run(numbers, FINER):
+        self._load(self.solver, numbers, FINER)
+        if self.solver.run():
             verdict = self._judge(numbers)
             if verdict is not None and verdict.only:
                 return verdict
         self.solver.forget()
-        if not self._run(numbers, FINER):
+        if not self.solver.run():
             return None
         columns, tight = self.solver.basis()
         return judge(self.program, numbers, columns, tight, self._at_upper(self.solver, columns))

@@ -111,7 +111,7 @@ class Layout:
         workloads = len(self.workloads)
         places = (self.asset_node, self.origin, self.destination)
         cells = [(place[:, None] * workloads + np.arange(workloads)).ravel() for place in places]
-        return Cells(*cells, np.concatenate(cells))
+        return Cells(cells[0], cells[1], cells[2], np.concatenate(cells))
 
     def index(self, dim: str) -> pd.Index[Any]:
         """Return the labels of a dimension.

@@ -137,10 +137,14 @@ class Program:
             ),
             shape=(self.flow_shape[0], self.v.start),
         )
-        stacked = [[self.matrix[:, : self.v.start], None], [-use, sparse.eye_array(self.flow_shape[0])]]
-        matrix = sparse.block_array(stacked, format="csc")
+        none = sparse.csc_array((self.rows, self.flow_shape[0]))
+        loads = sparse.eye_array(self.flow_shape[0], format="csc")
+        matrix = sparse.vstack(
+            [sparse.hstack([self.matrix[:, : self.v.start], none]), sparse.hstack([-use, loads])],
+            format="csc",
+        )
         matrix.eliminate_zeros()
-        return matrix
+        return sparse.csc_array(matrix)
 
     def fill_costs(self, arrays: Arrays, shortfall: float, out: Floats) -> Floats:
         """Write the cost of every column, in $/Mtok; zero for demand that must be served."""

@@ -117,7 +117,7 @@ def _dense(transposed: Floats) -> _Solve:
 
     def solve(right: Floats, of_transpose: bool) -> Floats:
         # What LAPACK solves for stands in columns, one after the other in memory, as ours do in rows.
-        solved: Floats = dgetrs(factors, pivots, right.T, of_transpose, overwrite_b=True)[0]
+        solved: Floats = dgetrs(factors, pivots, right.T, trans=of_transpose, overwrite_b=True)[0]
         return solved.T
 
     return solve
