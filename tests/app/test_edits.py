@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import solara
 
 import tokenflow_sim as tf
 from tokenflow_sim.app import edits as forms
 from tokenflow_sim.app.edits import MORE, SEED, SOURCE, Edits, check
+from tokenflow_sim.app.session import Side
 
 
 def typed(**values: str) -> Edits:
@@ -115,3 +119,10 @@ def test_every_field_holds_what_the_scenario_says(name: str) -> None:
     assert [(entry.path, entry.base) for entry in markup] == [
         (f"providers.{provider}.strategy.markup", "0.1")
     ]
+
+
+def test_two_fields_that_change_before_the_page_is_drawn_anew_both_count() -> None:
+    side = Side("A", solara.reactive(Edits("us5")))
+    side.change(lambda now: now.put("demand.scale", "36", "35"))
+    side.change(lambda now: replace(now, seed="4"))
+    assert side.edits.peek() == Edits("us5", "4", {"demand.scale": "36"})

@@ -12,7 +12,8 @@ from tokenflow_sim.app.edits import MORE, SEED, SOURCE, Checked, Edits, Entry
 from tokenflow_sim.scenario import Scenario, list_scenarios
 from tokenflow_sim.strategies import registry
 
-Put = Callable[[Edits], None]
+Put = Callable[[Callable[[Edits], Edits]], None]
+"""Takes a change of what was typed: two fields may change before either is drawn anew."""
 
 
 @solara.component
@@ -22,7 +23,7 @@ def Settings(name: str, edits: Edits, checked: Checked, put: Put) -> None:
     sources = list(names) if edits.source in names else [edits.source, *names]
 
     def choose(source: str) -> None:
-        put(Edits(source, edits.seed))
+        put(lambda now: Edits(source, now.seed))
 
     with solara.Column(gap="2px", classes=["tf-settings"]):
         solara.Select(f"Scenario of {name}", values=sources, value=edits.source, on_value=choose)
@@ -32,7 +33,7 @@ def Settings(name: str, edits: Edits, checked: Checked, put: Put) -> None:
         solara.InputText(
             "Seed",
             value=edits.seed,
-            on_value=lambda text: put(replace(edits, seed=text)),
+            on_value=lambda text: put(lambda now: replace(now, seed=text)),
             error=checked.faults.get(SEED, False),
         )
         Fields(forms.general(checked.base), edits, checked.faults, put)
@@ -48,7 +49,7 @@ def Settings(name: str, edits: Edits, checked: Checked, put: Put) -> None:
             solara.InputTextArea(
                 "path = value, one a line",
                 value=edits.more,
-                on_value=lambda text: put(replace(edits, more=text)),
+                on_value=lambda text: put(lambda now: replace(now, more=text)),
                 rows=3,
             )
             Fault(checked.faults.get(MORE))
@@ -69,7 +70,7 @@ def Fields(entries: list[Entry], edits: Edits, faults: Mapping[str, str], put: P
         solara.InputText(
             f"{entry.label}{unit}",
             value=edits.values.get(entry.path, entry.base),
-            on_value=lambda text, entry=entry: put(edits.put(entry.path, text, entry.base)),
+            on_value=lambda text, entry=entry: put(lambda now: now.put(entry.path, text, entry.base)),
             error=faults.get(entry.path, False),
         ).key(entry.path)
 
@@ -90,7 +91,7 @@ def Strategies(edits: Edits, checked: Checked, put: Put) -> None:
         "Strategy",
         values=names if strategy in names else [strategy, *names],
         value=strategy,
-        on_value=lambda name: put(edits.put(path, name, own)),
+        on_value=lambda name: put(lambda now: now.put(path, name, own)),
     )
     Fault(checked.faults.get(path))
     Fields(forms.strategy(checked.base, provider, strategy), edits, checked.faults, put)

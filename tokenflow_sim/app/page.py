@@ -52,9 +52,9 @@ def Page() -> None:
             solara.ToggleButtonsSingle(shown, values=names, dense=True)
             number = names.index(shown.value)
             side = session.sides[number]
-            Settings(side.name, side.edits.value, found[number], side.edits.set).key(f"settings-{side.name}")
+            Settings(side.name, side.edits.value, found[number], side.change).key(f"settings-{side.name}")
         else:
-            Settings("the run", first.edits.value, found[0], first.edits.set).key("settings")
+            Settings("the run", first.edits.value, found[0], first.change).key("settings")
     with solara.Column(classes=["tf-page"], gap="10px"):
         Controls(session, found)
         Board(session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import solara
@@ -30,6 +31,10 @@ class Side:
     edits: solara.Reactive[Edits]
     variant: Variant = field(default_factory=Variant)
     applied: Edits | None = None
+
+    def change(self, change: Callable[[Edits], Edits]) -> None:
+        """Change what was typed, from what it is by now and not from what was drawn last."""
+        self.edits.set(change(self.edits.peek()))
 
     def apply(self, checked: Checked, edits: Edits) -> None:
         """Begin anew with what was typed."""
