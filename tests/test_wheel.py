@@ -69,7 +69,9 @@ def test_the_command_runs_us5_outside_the_checkout(elsewhere: Path) -> None:
     told = run(tokenflow, "run", "us5", "--periods", "2", "--seed", "1", "--out", "us5.nc", cwd=elsewhere)
     assert "chat" in told
     assert (elsewhere / "us5.nc").stat().st_size > 0
-    run(tokenflow, "plot", "us5.nc", "--only", "dispatch_map", "--out", "figures", cwd=elsewhere)  # has a data file
+    run(
+        tokenflow, "plot", "us5.nc", "--only", "dispatch_map", "--out", "figures", cwd=elsewhere
+    )  # has a data file
     assert (elsewhere / "figures" / "dispatch_map.png").stat().st_size > 10_000
 
 

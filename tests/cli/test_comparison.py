@@ -155,7 +155,10 @@ def test_failures_of_what_is_whole_are_told_again(tokenflow: Invoke, folder: str
     assert again.exit_code == 1
     assert again.stdout.endswith(first.stdout)
     overrides = "{'market.must_serve': 'true', 'demand.scale': '1.19', 'periods': 2}"
-    assert f"again: tokenflow_sim.TokenMarket('small.yaml', rng=1, overrides={overrides}, strategies=" in first.stdout
+    assert (
+        f"again: tokenflow_sim.TokenMarket('small.yaml', rng=1, overrides={overrides}, strategies="
+        in first.stdout
+    )
 
 
 @pytest.mark.parametrize("command", ["compare", "tournament"])
