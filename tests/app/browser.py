@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -33,6 +34,21 @@ class Tab:
     page: Page
     foreign: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+
+    def type(self, label: str, text: str) -> None:
+        """Type into a field, and press Enter once the page has sent what was typed.
+
+        While the server is busy, what was typed waits in the page and Enter does not: only a machine types so fast.
+        """
+        one = self.page.get_by_label(label, exact=True)
+        already = len(self.sent)
+        one.fill(text)
+        for _ in range(250):
+            if any(json.dumps(text) in frame for frame in self.sent[already:]):
+                break
+            self.page.wait_for_timeout(20)
+        one.press("Enter")
 
     def check(self) -> None:
         """Refuse errors, and requests to anywhere but this computer."""
@@ -67,7 +83,11 @@ def _watched(context: BrowserContext) -> Tab:
         else:
             route.continue_()
 
+    def keep(payload: str | bytes) -> None:
+        opened.sent.append(payload if isinstance(payload, str) else payload.decode(errors="replace"))
+
     context.route("**/*", guard)
+    page.on("websocket", lambda socket: socket.on("framesent", keep))
     page.on(
         "console", lambda message: opened.errors.append(message.text) if message.type == "error" else None
     )

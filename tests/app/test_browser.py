@@ -84,12 +84,6 @@ def restart(page: Page) -> None:
     status(page, "ready, 0 of")
 
 
-def put(page: Page, label: str, text: str) -> None:
-    field = page.get_by_label(label, exact=True)
-    field.fill(text)
-    field.press("Enter")
-
-
 def pick(page: Page, label: str, option: str) -> None:
     page.locator(".v-select", has=page.get_by_text(label, exact=True)).last.click()
     page.get_by_role("option", name=option, exact=True).or_(
@@ -151,29 +145,29 @@ def test_ten_resets_do_no_harm(page: Page) -> None:
     assert price(page) == before
 
 
-def test_every_setting_moves_the_market(page: Page) -> None:
+def test_every_setting_moves_the_market(page: Page, opened: Tab) -> None:
     first = price(page)
-    put(page, "Demand scale", "1.3")
-    put(page, "Seed", "4")
+    opened.type("Demand scale", "1.3")
+    opened.type("Seed", "4")
     dearer = price(page)
     assert dearer != first
-    put(page, "Demand scale", "1")
+    opened.type("Demand scale", "1")
     assert price(page) == first
 
     unfold(page, "Link capacities")
-    put(page, "Tier-1 backbone [GB/s]", "5")
+    opened.type("Tier-1 backbone [GB/s]", "5")
     cheaper = price(page)
     assert cheaper < first
     unfold(page, "Latency limits")
-    put(page, "chat [ms]", "1")  # too far from the cheap hub now
+    opened.type("chat [ms]", "1")  # too far from the cheap hub now
     assert price(page) > cheaper
-    put(page, "chat [ms]", "50")
+    opened.type("chat [ms]", "50")
     assert price(page) == cheaper
-    put(page, "Tier-1 backbone [GB/s]", "0.3")
+    opened.type("Tier-1 backbone [GB/s]", "0.3")
     pick(page, "One link", "dallas->ashburn")
-    put(page, "dallas->ashburn, empty: by rule [GB/s]", "5")
+    opened.type("dallas->ashburn, empty: by rule [GB/s]", "5")
     assert price(page) != first
-    put(page, "dallas->ashburn, empty: by rule [GB/s]", "")
+    opened.type("dallas->ashburn, empty: by rule [GB/s]", "")
     assert price(page) == first
 
     unfold(page, "Any other value")
@@ -185,28 +179,28 @@ def test_every_setting_moves_the_market(page: Page) -> None:
     assert price(page) == first
 
 
-def test_a_providers_strategy_and_its_parameters_move_prices(page: Page) -> None:
+def test_a_providers_strategy_and_its_parameters_move_prices(page: Page, opened: Tab) -> None:
     first = price(page)
     pick(page, "Provider", "bee")
     pick(page, "Strategy", "fixed_markup")
-    put(page, "markup", "1.0")
+    opened.type("markup", "1.0")
     expect(page.get_by_text("Changed: bee plays fixed_markup")).to_be_visible()
     assert price(page) > first
     pick(page, "Strategy", "marginal_cost")
     assert price(page) == first
 
 
-def test_a_bad_value_is_answered_beside_its_field_and_can_be_mended(page: Page) -> None:
-    put(page, "Demand scale", "a lot")
+def test_a_bad_value_is_answered_beside_its_field_and_can_be_mended(page: Page, opened: Tab) -> None:
+    opened.type("Demand scale", "a lot")
     field = page.locator(".v-input", has=page.get_by_label("Demand scale", exact=True))
     expect(field).to_contain_text("number")
     expect(button(page, "Reset")).to_be_disabled()
-    put(page, "Demand scale", "1")
+    opened.type("Demand scale", "1")
     expect(field).not_to_contain_text("number")
     expect(button(page, "Reset")).to_be_enabled()
 
 
-def test_two_variants_stand_side_by_side(page: Page) -> None:
+def test_two_variants_stand_side_by_side(page: Page, opened: Tab) -> None:
     page.get_by_label("Two variants").click()
     for name in ("A", "B"):
         page.get_by_role("button", name=f"Variant {name}").click()
@@ -220,7 +214,7 @@ def test_two_variants_stand_side_by_side(page: Page) -> None:
         assert box["width"] > 100
         assert box["height"] > 10
         assert box["y"] > tabs["y"] + tabs["height"]
-    put(page, "Demand scale", "1.3")
+    opened.type("Demand scale", "1.3")
     status(page, "B: ready, 0 of 12")
     button(page, "Start").click()
     status(page, "A: done, 12 of 12")
@@ -233,8 +227,8 @@ def test_two_variants_stand_side_by_side(page: Page) -> None:
     expect(page.locator("[data-side]")).to_have_count(1)
 
 
-def test_the_run_its_report_and_the_scenario_are_saved(page: Page, tmp_path: Path) -> None:
-    put(page, "Demand scale", "1.2")
+def test_the_run_its_report_and_the_scenario_are_saved(page: Page, opened: Tab, tmp_path: Path) -> None:
+    opened.type("Demand scale", "1.2")
     restart(page)
     button(page, "Start").click()
     status(page, "done, 12 of 12")
@@ -249,4 +243,4 @@ def test_the_run_its_report_and_the_scenario_are_saved(page: Page, tmp_path: Pat
     model.run()
     with tf.load_results(tmp_path / "row.nc") as saved:
         assert saved.payment.equals(model.results().payment)
-    put(page, "Demand scale", "1")
+    opened.type("Demand scale", "1")
