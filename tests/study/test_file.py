@@ -50,6 +50,18 @@ def test_a_sensitivity_study_can_be_a_file(folder: Path) -> None:
         ("format: 2\nscenario: us5\nvary: {a: 1}\nperiods: 0", ["format:", "periods:"]),
         ("- a", ["must be a mapping"]),
         ("a: [", ["study.yaml"]),
+        (
+            "format: 1\nscenario: us5\nvary: {demand.scale: [20]}\nvary: {demand.scale: [30]}\nseeds: [1, -2]",
+            ["study.yaml:4: vary: is given twice", "seeds.1: "],
+        ),
+        (
+            "format: 1\nscenario: us5\nkind: morris\noutputs: [hhi]\nvary: {demand.scale: [2]}",
+            ["kind: has no meaning for a sweep", "outputs: has no meaning"],
+        ),
+        (
+            "format: 1\nstudy: sensitivity\nscenario: us5\nhow: grid\nvary: {demand.scale: [2]}",
+            ["how: has no meaning for a sensitivity"],
+        ),
     ],
 )
 def test_faults_of_a_file_are_told_at_once(folder: Path, text: str, told: list[str]) -> None:

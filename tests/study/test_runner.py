@@ -11,6 +11,7 @@ import pytest
 
 import tokenflow_sim as tf
 from tests.study.tiny import prices, stumble, tiny, unsendable
+from tokenflow_sim.strategies.marginal_cost import MarginalCost
 from tokenflow_sim.study import crew as crews
 from tokenflow_sim.study import play as playing
 from tokenflow_sim.study.play import Answer, dump_answer, pack, play
@@ -88,6 +89,23 @@ def test_what_repeats_a_run_names_source_strategies_and_code() -> None:
         replace(task, strategies=None).repeat()
         == "tokenflow run dir/my.yaml --seed 3 --set periods=2 --allow-code"
     )
+
+
+class Tabled(MarginalCost):
+    """A strategy of one's own whose parameter is an array."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table = table
+
+
+def test_the_fingerprint_sees_every_number_of_a_strategys_state() -> None:
+    one, other = np.ones(2000), np.ones(2000)
+    other[505] += 1e-15
+    digests = [
+        Task(SCENARIO, 1, strategies={"a": Tabled(table)}).fingerprint("text")
+        for table in (one, one.copy(), other)
+    ]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_long_lists_of_failures_are_cut() -> None:

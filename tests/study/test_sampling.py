@@ -131,10 +131,10 @@ def test_all_faults_of_a_design_are_told_at_once() -> None:
     [
         ({}, {}, "name at least one path"),
         ({"a": [1]}, {"seeds": 0}, "give a number from 1 on"),
-        ({"a": [1]}, {"seeds": [-1]}, "whole numbers from 0 on"),
+        ({"a": [1]}, {"seeds": [-1]}, "whole numbers from 0 to"),
         ({"a": [1]}, {"seeds": "ab"}, "whole number of seeds"),
         ({"a": [1]}, {"seeds": 2.5}, "whole number of seeds"),
-        ({"a": [1]}, {"seeds": [1.7]}, "whole numbers from 0 on; found 1.7"),
+        ({"a": [1]}, {"seeds": [1.7]}, "whole numbers from 0 to .*; found 1.7"),
         ({"a": [1]}, {"seeds": []}, "empty list"),
         (["a"], {}, "must be a mapping from paths to values"),
         ({"a": "uniform(0,1)"}, {}, "say how many points to draw"),
@@ -158,3 +158,21 @@ def test_seeds_of_arrays_are_taken_as_plain_numbers(seeds: object) -> None:
     design = make_design({"a": [1]}, seeds)  # type: ignore[arg-type]
     assert design.seeds == [0, 1]
     assert {type(seed) for seed in design.seeds} == {int}
+
+
+@pytest.mark.parametrize("paths", [("demand.scale", "demand"), ("demand", "demand.scale"), ("a.b", " a.b")])
+def test_paths_of_which_one_holds_the_other_are_told(paths: tuple[str, str]) -> None:
+    with pytest.raises(tf.InputError, match=r"holds .* which is varied too") as caught:
+        make_design({path: [1, 2] for path in paths})
+    assert len(caught.value.faults) == 1
+    assert make_design({"demand.scale": [1], "demand.scaled": [2]}).shape == {
+        "demand.scale": 1,
+        "demand.scaled": 1,
+        "seed": 1,
+    }
+
+
+def test_a_seed_that_no_coordinate_holds_is_told() -> None:
+    assert make_design({"a": [1]}, [2**64 - 1]).coords["seed"][1].tolist() == [2**64 - 1]
+    with pytest.raises(tf.InputError, match="whole numbers from 0 to 18,446,744,073,709,551,615"):
+        make_design({"a": [1]}, [2**64])

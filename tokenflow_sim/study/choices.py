@@ -105,6 +105,9 @@ def check_provider(scenario: Scenario, provider: str | None, faults: list[Fault]
         faults.append(Fault(known("provider", provider, list(scenario.providers)), "provider"))
 
 
+_LAST_SEED = 2**64 - 1  # what a coordinate of results holds
+
+
 def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
     """Return the seeds of a study: so many from 0 on, or those given.
 
@@ -126,7 +129,8 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
     listed = list(seeds)
     wrong = [seed for seed in listed if not _is_seed(seed)]
     if wrong:
-        faults.append(Fault(f"seeds are whole numbers from 0 on; found {wrong[0]!r}", "seeds"))
+        text = f"seeds are whole numbers from 0 to {_LAST_SEED:,}; found {wrong[0]!r:.60}"
+        faults.append(Fault(text, "seeds"))
         return []
     numbers = [int(seed) for seed in listed]
     if not numbers:
@@ -138,7 +142,9 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
 
 
 def _is_seed(value: object) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= 0
+    return (
+        isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= int(value) <= _LAST_SEED
+    )
 
 
 def check_confidence(confidence: object, faults: list[Fault]) -> None:

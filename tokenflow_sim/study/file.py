@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Unpack
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
+from tokenflow_sim.scenario.places import path_of
 from tokenflow_sim.study.sensitivity import OUTPUTS, Sensitivity, sensitivity
 from tokenflow_sim.study.sweep import RECORDED, Options, Sweep, sweep
 
@@ -58,6 +60,9 @@ class StudyFile(BaseModel):
     )
 
 
+_OF_THE_OTHER = {"sweep": ("kind", "outputs"), "sensitivity": ("how", "record")}
+
+
 def load_study(path: str | Path) -> StudyFile:
     """Read a study file.
 
@@ -88,16 +93,23 @@ def load_study(path: str | Path) -> StudyFile:
         raise InputError(
             [Fault("must be a mapping with `format`, `scenario` and `vary`", "", str(source))], subject
         )
+    faults = [Fault(message, path_of(place), f"{source}:{line}") for place, message, line in document.faults]
     try:
         study = StudyFile.model_validate(document.data)
     except ValidationError as error:
-        raise InputError([_fault(detail, source) for detail in error.errors()], subject) from None
+        raise InputError(faults + [_fault(detail, source) for detail in error.errors()], subject) from None
+    idle = study.model_fields_set & set(_OF_THE_OTHER[study.study])
+    faults += [Fault(f"has no meaning for a {study.study}", name, str(source)) for name in sorted(idle)]
+    if faults:
+        raise InputError(faults, subject)
     beside = source.parent / study.scenario
     return study.model_copy(update={"scenario": str(beside)}) if beside.exists() else study
 
 
 def _fault(detail: Any, source: Path) -> Fault:
-    place = ".".join(map(str, detail["loc"]))
+    # Of alternatives, pydantic adds which one it tried.
+    parts = [part for part in detail["loc"] if not re.search(r"[\[(]|^constrained-|^int$", str(part))]
+    place = ".".join(map(str, parts))
     if detail["type"] == "extra_forbidden":
         names = [field.alias or name for name, field in StudyFile.model_fields.items()]
         return Fault(known("field", detail["loc"][-1], names, limit=30), place, str(source))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import sys
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
@@ -120,4 +123,6 @@ def source_of(scenario: str | Path | Scenario) -> str:
 def _told(choice: object) -> str:
     kind = choice if isinstance(choice, type) else type(choice)
     state = getattr(choice, "__dict__", {})
-    return f"{kind.__module__}:{kind.__qualname__}({sorted(state.items(), key=str)!r})"
+    # In full: numpy would leave out the middle of a large array, and the last digits of any.
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique", linewidth=10**6):
+        return f"{kind.__module__}:{kind.__qualname__}({sorted(state.items(), key=str)!r})"
