@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -172,13 +175,112 @@ def test_other_versions_do_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
         run_resumable(later, tmp_path / "run.nc", resume=True)
 
 
-@pytest.mark.parametrize("name", ["run.json", "state.pickle", "000000000.npz"])
-def test_a_damaged_file_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def flipped(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "no head": ("run.json: cannot be read", Path.unlink),
+    "head of no text": ("run.json: cannot be read", lambda file: file.write_bytes(b"\x80")),
+    "head is a list": (
+        "run.json: cannot be read .*does not describe a run",
+        lambda file: file.write_text("[]"),
+    ),
+    "head is empty": (
+        "run.json: cannot be read .*does not describe a run",
+        lambda file: file.write_text("{}"),
+    ),
+    "empty state": ("state.pickle: cannot be read", lambda file: file.write_bytes(b"")),
+    "cut state": ("state.pickle: cannot be read", lambda file: file.write_bytes(file.read_bytes()[:-1])),
+    "flipped state": ("state.pickle: cannot be read .*checksum does not match", flipped),
+    "no first part": (r"000000000.npz \(periods 0 to 1\) is missing", Path.unlink),
+    "no last part": (r"000000002.npz \(periods 2 to 3\) is missing", Path.unlink),
+    "flipped part": (r"000000002.npz \(periods 2 to 3\) is damaged", flipped),
+    "part is a folder": (
+        r"000000000.npz \(periods 0 to 1\) cannot be read",
+        lambda file: file.rename(file.with_name("away")).parent.joinpath(file.name).mkdir(),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_told(
+    damage: str, whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, do = DAMAGES[damage]
     out = tmp_path / "run.nc"
     killed_after(5, out, monkeypatch)
-    (checkpoints.folder_of(out) / name).write_bytes(b"\x80")
-    with pytest.raises(tf.ResultError, match=rf"{name}: cannot be read .*start anew \(--force\)"):
+    do(checkpoints.folder_of(out) / re.match(r"\w+\.[a-z]+", said)[0])  # type: ignore[index]
+    with pytest.raises(tf.ResultError, match=rf"{said}.*start anew \(--force\)"):
         run_resumable(model(), out, resume=True)
+    assert not out.exists()
+    run_resumable(model(), out, force=True).close()
+    assert_same(out, whole)
+
+
+def test_any_flipped_bit_of_the_state_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run.nc"
+    killed_after(5, out, monkeypatch)
+    state, plan = checkpoints.folder_of(out) / "state.pickle", model().ledger.plan
+    content = state.read_bytes()
+    for place in range(0, len(content), max(1, len(content) // 50)):
+        state.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        with pytest.raises(tf.ResultError, match=r"state.pickle: cannot be read"):
+            checkpoints.Checkpoint(out, plan, resume=True)
+    state.write_bytes(content)
+    assert checkpoints.Checkpoint(out, plan, resume=True).kept == 4
+
+
+def test_all_missing_parts_are_told_and_go_on_once_they_are_back(
+    whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run.nc"
+    killed_after(5, out, monkeypatch)
+    parts = sorted(checkpoints.folder_of(out).glob("*.npz"))
+    saved = {part: part.read_bytes() for part in parts}
+    for part in parts:
+        part.unlink()
+    with pytest.raises(
+        tf.ResultError, match=r"periods 0 to 1\) is missing; .*periods 2 to 3\) is missing; put"
+    ):
+        run_resumable(model(), out, resume=True)
+    for part, content in saved.items():
+        part.write_bytes(content)
+    run_resumable(model(), out, resume=True).close()
+    assert_same(out, whole)
+
+
+def test_a_part_that_vanishes_while_the_run_goes_on_is_told_at_its_end(tmp_path: Path) -> None:
+    out = tmp_path / "run.nc"
+
+    def remove(done: int, _: int) -> None:
+        if done == 5:
+            (checkpoints.folder_of(out) / "000000002.npz").unlink()
+
+    with pytest.raises(tf.ResultError, match=r"000000002.npz \(periods 2 to 3\) is missing"):
+        run_resumable(model(), out, every=2, progress=remove)
+    assert not out.exists()
+    assert checkpoints.left_unfinished(out)
+
+
+def test_periods_that_were_never_written_are_told(tmp_path: Path) -> None:
+    plan = model(record=["price"]).ledger.plan
+    point = checkpoints.Checkpoint(tmp_path / "run.nc", plan)
+    point.write(3, {"price": np.ones((2, *plan.shape("price")))})
+    with pytest.raises(tf.ResultError, match="no part holds periods 0 to 2"):
+        point.close()
+    assert not point.path.exists()
+
+
+def test_dying_while_what_was_kept_is_removed_is_no_loss(whole: xr.Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "run.nc"
+    run_resumable(model(), out).close()
+    checkpoints.folder_of(out).mkdir()
+    (checkpoints.folder_of(out) / "state.pickle").touch()
+    run_resumable(model(), out, resume=True).close()
+    assert_same(out, whole)
 
 
 def test_a_run_that_would_fail_again_keeps_nothing(tmp_path: Path) -> None:

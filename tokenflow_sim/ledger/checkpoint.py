@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import pickle
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,19 @@ from tokenflow_sim.ledger.stream import Stream
 
 _HEAD, _STATE = "run.json", "state.pickle"
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
+_OTHER_CODE = (ImportError, AttributeError, TypeError)
+"""What unpickling raises where a class that the state remembers is no longer what it was."""
+_CRC = 4
+"""Bytes of the checksum at the end of the state, which unpickling ignores."""
+_TOLD = 5
+"""Parts that one message names at most."""
+
+
+class _Part(NamedTuple):
+    """What the state says of a part: from a checksum one learns that it is another file than was written."""
+
+    rows: int
+    crc: int
 
 
 def folder_of(path: Path) -> Path:
@@ -32,6 +47,10 @@ def folder_of(path: Path) -> Path:
 def left_unfinished(path: Path) -> bool:
     """Say whether an unfinished run of a result file is kept beside it, from which one can go on."""
     return (folder_of(path) / _STATE).is_file()
+
+
+class _Fault(Exception):
+    """One part that is not as it was written."""
 
 
 class Checkpoint:
@@ -65,7 +84,9 @@ class Checkpoint:
     Notes
     -----
     A part is written whole, then the state that counts it; what was written after the last state is written
-    again. So the folder is consistent whenever the process dies, and nothing in it needs repair.
+    again. So the folder is consistent whenever the process dies, and nothing in it needs repair. The state names
+    the parts that it counts with their checksums, and ends in one of its own (CRC-32), so that a folder which
+    was damaged or lost a file is refused rather than made results of.
     """
 
     def __init__(self, path: str | Path, plan: Plan, force: bool = False, resume: bool = False) -> None:
@@ -74,19 +95,21 @@ class Checkpoint:
         self.finished = False
         self.kept = 0
         self._rows = 0
+        self._parts: dict[int, _Part] = {}
         self._state: Any = None
         head = {**_head(plan), "force": force}
-        found = self._unfinished()
+        unfinished = left_unfinished(self.path)
         if resume:
-            self.finished = self.path.is_file() and self._is_output_of_this_run(found is None)
+            self.finished = self.path.is_file() and self._is_output_of_this_run(not unfinished)
             if self.finished:
                 self.discard()
                 return
-            if found is not None:
+            if unfinished:
+                found = self._found()
                 self._compare(found, head)
                 head["force"] = found["force"]
                 self._restore()
-        elif found is not None and not force:
+        elif unfinished and not force:
             raise ResultError(
                 f"{self.path}: an unfinished run of it is kept in {self.folder}; go on with it (--resume), or start"
                 " anew (--force)"
@@ -95,16 +118,17 @@ class Checkpoint:
         refuse_existing(self.path, self.force)
         with kept(self.folder):
             if self._state is None and self.folder.exists():
+                (self.folder / _STATE).unlink(missing_ok=True)
                 shutil.rmtree(self.folder)
             self.folder.mkdir(exist_ok=True)
         write_whole(self.folder / _HEAD, json.dumps(head).encode())
 
-    def _unfinished(self) -> dict[str, Any] | None:
-        """Return what an unfinished run with a state says of itself."""
-        if not left_unfinished(self.path):
-            return None
+    def _found(self) -> dict[str, Any]:
+        """Return what the unfinished run says of itself."""
         try:
-            head: dict[str, Any] = json.loads((self.folder / _HEAD).read_text(encoding="utf-8"))
+            head = json.loads((self.folder / _HEAD).read_text(encoding="utf-8"))
+            if not isinstance(head, dict) or not isinstance(head.get("force"), bool):
+                raise ValueError("it does not describe a run")
         except _DAMAGED as error:
             raise self._unreadable(_HEAD, error) from error
         return head
@@ -129,13 +153,18 @@ class Checkpoint:
 
     def _restore(self) -> None:
         try:
-            saved = pickle.loads((self.folder / _STATE).read_bytes())
-            self.kept, self._state = int(saved["rows"]), saved["state"]
-            self._rows = self.kept
-        except (*_DAMAGED, ImportError, AttributeError) as error:
+            content = (self.folder / _STATE).read_bytes()
+            packed, crc = content[:-_CRC], content[-_CRC:]
+            if crc != _checksum(packed):
+                raise ValueError("its checksum does not match: it is damaged")
+            saved = pickle.loads(packed)
+            self.kept, self._parts, self._state = saved["rows"], saved["parts"], saved["state"]
+        except (*_DAMAGED, *_OTHER_CODE) as error:
             raise self._unreadable(_STATE, error) from error
+        self._rows = self.kept
+        self._check()
         with kept(self.folder):
-            for part in self._parts():
+            for part in self.folder.glob("[0-9]*.npz"):
                 if int(part.stem) >= self._rows:
                     part.unlink()
 
@@ -144,8 +173,51 @@ class Checkpoint:
             f"{self.folder / name}: cannot be read ({type(error).__name__}: {error}); start anew (--force)"
         )
 
-    def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*.npz"), key=lambda part: int(part.stem))
+    def _check(self) -> None:
+        """See that the parts are there, unharmed, and hold every row once.
+
+        Raises
+        ------
+        ResultError
+            Telling all that is wrong.
+        """
+        faults, reached = [], 0
+        for start, part in sorted(self._parts.items()):
+            if start != reached:
+                faults.append(f"no part holds periods {reached} to {start - 1}")
+            reached = start + part.rows
+            try:
+                self._content(start)
+            except _Fault as fault:
+                faults.append(str(fault))
+        if reached != self._rows:
+            faults.append(f"the parts end before period {reached}, the run stands before {self._rows}")
+        if faults:
+            raise self._incomplete(faults)
+
+    def _incomplete(self, faults: list[str]) -> ResultError:
+        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
+        return ResultError(
+            f"{self.folder}: the unfinished run is not complete: {'; '.join(faults[:_TOLD])}{more}; put the files back"
+            " as they were, e.g. from a backup, and go on (--resume), or start anew (--force)"
+        )
+
+    def _file(self, start: int) -> Path:
+        return self.folder / f"{start:09}.npz"
+
+    def _content(self, start: int) -> bytes:
+        """Return the bytes of a part as they were written."""
+        file, part = self._file(start), self._parts[start]
+        what = f"{file.name} (periods {start} to {start + part.rows - 1})"
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError as error:
+            raise _Fault(f"{what} is missing") from error
+        except OSError as error:
+            raise _Fault(f"{what} cannot be read ({error.strerror or error})") from error
+        if zlib.crc32(content) != part.crc:
+            raise _Fault(f"{what} is damaged (its checksum does not match)")
+        return content
 
     @property
     def state(self) -> Any:
@@ -161,13 +233,13 @@ class Checkpoint:
             If it cannot be written, or a strategy remembers what cannot be pickled.
         """
         try:
-            packed = pickle.dumps({"rows": self._rows, "state": state})
+            packed = pickle.dumps({"rows": self._rows, "parts": self._parts, "state": state})
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise ResultError(
                 f"{self.path}: the state of the run cannot be kept ({error}); let no strategy remember open files,"
                 " functions made on the spot and the like, or keep no checkpoints (--checkpoint 0)"
             ) from error
-        write_whole(self.folder / _STATE, packed)
+        write_whole(self.folder / _STATE, packed + _checksum(packed))
         self.kept = self._rows
 
     def write(self, start: int, values: Mapping[str, np.ndarray[Any, Any]], first: int = 0) -> None:
@@ -178,21 +250,24 @@ class Checkpoint:
         ResultError
             If they cannot be written, e.g. because the disk is full.
         """
-        content = io.BytesIO()
-        np.savez(content, **values)  # type: ignore[arg-type]
-        write_whole(self.folder / f"{start:09}.npz", content.getvalue())
-        self._rows = start + len(next(iter(values.values())))
+        buffer = io.BytesIO()
+        np.savez(buffer, **values)  # type: ignore[arg-type]
+        content, rows = buffer.getvalue(), len(next(iter(values.values())))
+        write_whole(self._file(start), content)
+        self._parts[start] = _Part(rows, zlib.crc32(content))
+        self._rows = start + rows
 
-    def _load(self, part: Path) -> dict[str, np.ndarray[Any, Any]]:
+    def _load(self, start: int) -> dict[str, np.ndarray[Any, Any]]:
         try:
-            with np.load(part, allow_pickle=False) as content:
-                return {name: content[name] for name in self.plan.variables}
-        except _DAMAGED as error:
-            raise self._unreadable(part.name, error) from error
+            content = self._content(start)
+        except _Fault as fault:
+            raise self._incomplete([str(fault)]) from fault
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in self.plan.variables}
 
     def read(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return all that was written so far, in memory."""
-        parts = [self._load(part) for part in self._parts()]
+        parts = [self._load(start) for start in sorted(self._parts)]
         empty = {name: np.empty((0, *self.plan.shape(name))) for name in self.plan.variables}
         return {name: np.concatenate([part[name] for part in [empty, *parts]]) for name in empty}
 
@@ -202,12 +277,13 @@ class Checkpoint:
         Raises
         ------
         ResultError
-            If it cannot be written; the parts are kept.
+            If it cannot be written, or a part is missing or damaged; the parts are kept.
         """
+        self._check()
         stream = Stream(self.path, self.plan, self.force)
         try:
-            for part in self._parts():
-                stream.write(int(part.stem), self._load(part))
+            for start in sorted(self._parts):
+                stream.write(start, self._load(start))
         except BaseException:
             stream.abort()
             raise
@@ -215,11 +291,17 @@ class Checkpoint:
         self.discard()
 
     def discard(self) -> None:
-        """Remove what was kept."""
+        """Remove what was kept, the state first: without it no half of the rest is taken for an unfinished run."""
+        with contextlib.suppress(OSError):
+            (self.folder / _STATE).unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def abort(self) -> None:
         """Leave what was kept as it is: a run that is interrupted can go on from it."""
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(_CRC, "little")
 
 
 def _head(plan: Plan) -> dict[str, Any]:
