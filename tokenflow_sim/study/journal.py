@@ -6,8 +6,12 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from tokenflow_sim.ledger.durable import kept
+
+_CHECK = "line_crc32"
+"""The checksum of all else in a line."""
 
 
 def _is_entry(line: object) -> bool:
@@ -15,6 +19,10 @@ def _is_entry(line: object) -> bool:
     if not isinstance(line, dict) or not isinstance(line.get("position"), int):
         return False
     return {"status", "measures"} <= line.keys() or {"status", "kind", "message", "trace"} <= line.keys()
+
+
+def _checksum(line: dict[str, Any]) -> int:
+    return crc32(json.dumps(line).encode())
 
 
 class Journal:
@@ -27,9 +35,9 @@ class Journal:
 
     Notes
     -----
-    A line counts once it ends in a line break and can be read; one that is damaged is passed over, and hides itself
-    alone. What follows the last line break, left by a process that was killed or a disk that was full, is cut off
-    before anything is added.
+    A line counts once it ends in a line break and its checksum fits; one that is damaged is passed over, and hides
+    itself alone. What follows the last line break, left by a process that was killed or a disk that was full, is cut
+    off before anything is added.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +62,7 @@ class Journal:
                     line = json.loads(raw)
                 except ValueError:  # also what is not UTF-8
                     continue
-                if _is_entry(line):
+                if _is_entry(line) and line.pop(_CHECK, None) == _checksum(line):
                     lines.append(line)
         return lines, end
 
@@ -80,7 +88,7 @@ class Journal:
         ResultError
             If it cannot be written; then it does not count.
         """
-        packed = json.dumps(line).encode() + b"\n"
+        packed = json.dumps({**line, _CHECK: _checksum(line)}).encode() + b"\n"
         with kept(self.path), self.path.open("ab") as file:
             start = file.tell()
             try:

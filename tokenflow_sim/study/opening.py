@@ -15,10 +15,14 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.variables import MEASURES
 
+_UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)
+"""What Zarr and xarray raise where metadata or chunks are damaged."""
 FORMAT = "tokenflow_sim study"
 FORMAT_VERSION = 1
 NOTES = ".tokenflow"
 """The hidden folder of a store with its journal."""
+BEGUN = "begun"
+"""A file in it while a store is begun, which is when an older one in its place is removed."""
 
 
 def zarr_module() -> Any:
@@ -36,6 +40,27 @@ def zarr_module() -> Any:
             f'studies are kept as Zarr, which is not installed ({error}): pip install "tokenflow-sim[study]"'
         ) from error
     return zarr
+
+
+def is_blank(path: Path) -> bool:
+    """Say whether nothing is in a folder but what a process left that was killed before it had begun."""
+    if not path.is_dir():
+        return False
+    found = [part for part in path.iterdir() if part.name != NOTES]
+    if (path / NOTES).is_dir():
+        found += (path / NOTES).iterdir()
+    return all(part.name.startswith(".") and part.suffix in {".part", ".partial"} for part in found)
+
+
+def is_ours(path: Path) -> bool:
+    """Say whether a folder is the store of a study, begun or damaged perhaps, or blank: it may be replaced."""
+    if is_blank(path) or any((path / NOTES / name).is_file() for name in ("study.json", BEGUN)):
+        return True
+    try:
+        attrs = json.loads((path / ".zattrs").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(attrs, dict) and attrs.get("format") == FORMAT
 
 
 def open_store(path: str | Path) -> xr.Dataset:
@@ -68,9 +93,11 @@ def open_store(path: str | Path) -> xr.Dataset:
         raise ResultError(f"{source}: {what}; studies in {source.parent}: {', '.join(near) or 'none'}")
     try:
         dataset = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=True)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
+        what = "it is damaged: resume the study (--resume), or start anew (--force)"
         raise ResultError(
-            f"{source}: cannot be read as a study ({error}); it is damaged, or no Zarr store"
+            f"{source}: cannot be read as a study ({error});"
+            f" {what if (source / NOTES).is_dir() else 'it is damaged, or no Zarr store'}"
         ) from error
     if dataset.attrs.get("format") != FORMAT:
         raise ResultError(
@@ -82,7 +109,13 @@ def open_store(path: str | Path) -> xr.Dataset:
             f"{source}: has format version {dataset.attrs['format_version']}, this tokenflow_sim reads up to"
             f" {FORMAT_VERSION}; it was written by {dataset.attrs.get('versions')}: update to that"
         )
-    dataset = _guarded(dataset, source)
+    try:
+        dataset = _guarded(dataset, source)
+    except _UNREADABLE as error:
+        raise ResultError(
+            f"{source}: the description of an array is damaged ({error}); resume the study (--resume), or start anew"
+            " (--force)"
+        ) from error
     if not dataset.attrs.get("complete"):
         return _overlaid(dataset, source)
     for name in dataset:

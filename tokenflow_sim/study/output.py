@@ -16,8 +16,9 @@ from tokenflow_sim.errors import Fault, InputError, ResultError
 from tokenflow_sim.ledger import save_results
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.study.opening import is_blank
 from tokenflow_sim.study.runner import Failure
-from tokenflow_sim.study.store import fingerprints
+from tokenflow_sim.study.store import fingerprints, where_it_leads
 from tokenflow_sim.study.task import Task
 
 _DIGEST, _FAILURES = "digest", "failures"
@@ -73,7 +74,7 @@ class Output:
             faults.append(Fault("name the file to go on with (out)", "resume"))
         if faults:
             raise InputError(faults, "the study")
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else where_it_leads(path)
         self.tasks, self.attrs = tasks, dict(attrs)
         self.resume, self.force = resume, force
         self.dataset: xr.Dataset | None = None
@@ -102,12 +103,18 @@ class Output:
     def _begin(self, path: Path, runs: Path) -> None:
         parts = [running_versions(), json.dumps(self.attrs), *fingerprints(self.tasks)]
         self.attrs[_DIGEST] = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        if path.is_dir():
+            raise ResultError(f"{path}: is a folder, and is not replaced; name a file")
         if path.exists() and not (self.resume or self.force):
             raise ResultError(f"{path}: exists already; choose another name, or replace it (--force)")
         if not runs.exists():
             if self.resume and path.exists():
                 self._read(path)
         elif self.force:
+            if not (runs / "study.json").exists() and not is_blank(runs):
+                raise ResultError(
+                    f"{runs}: holds no runs of tokenflow_sim, and is not replaced; move it away"
+                )
             shutil.rmtree(runs)
         elif not self.resume:
             raise ResultError(

@@ -70,6 +70,16 @@ def fingerprints(tasks: Sequence[Task]) -> list[str]:
     return [task.fingerprint(texts[id(task.scenario)]) for task in tasks]
 
 
+def where_it_leads(path: str | Path) -> Path:
+    """Return a path as it is given, or, where it goes through a symbolic link, what it leads to.
+
+    Two names of one output have one lock.
+    """
+    given = Path(path)
+    real = given.resolve()
+    return given if real == given.absolute() else real
+
+
 def remove_parts(folder: Path) -> None:
     """Remove what a process that was killed had begun to write; only who holds the store may do so."""
     for pattern in (".*.part", "*/.*.part", "*.partial", "*/*.partial"):  # our own, and those of Zarr
@@ -99,7 +109,7 @@ class FolderStore[T]:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = where_it_leads(path)
         self.results: Mapping[int, T] = {}
         self.failures: list[Failure] = []
         self._lock: Lock | None = None

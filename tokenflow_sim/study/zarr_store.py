@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,15 +23,16 @@ from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.study.frame import Frame, Kept, status_of
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.study.memory_store import with_statuses
-from tokenflow_sim.study.opening import NOTES, open_store, zarr_module
+from tokenflow_sim.study.opening import BEGUN, NOTES, is_blank, is_ours, open_store, zarr_module
 from tokenflow_sim.study.runner import Failure
-from tokenflow_sim.study.store import CERTAIN, fingerprints, remove_parts, tell_damaged
+from tokenflow_sim.study.store import CERTAIN, fingerprints, remove_parts, tell_damaged, where_it_leads
 from tokenflow_sim.study.task import Task
 from tokenflow_sim.variables import MEASURES
 
 ZARR_FORMAT = 2  # every reader knows it, and text has a settled form there
 
 _CHUNK_NUMBERS = 500_000
+_ENDINGS = ("status", "message")  # arrays of how runs ended
 
 
 class ZarrStore:
@@ -68,7 +70,7 @@ class ZarrStore:
         force: bool = False,
     ) -> None:
         self.zarr = zarr_module()
-        self.path, self.frame, self.attrs = Path(path), frame, dict(attrs)
+        self.path, self.frame, self.attrs = where_it_leads(path), frame, dict(attrs)
         self.resume, self.force = resume, force
         self.failures: list[Failure] = []
         self._lines: dict[int, dict[str, Any]] = {}
@@ -107,18 +109,20 @@ class ZarrStore:
         """
         head = {"versions": running_versions(), "record": self.frame.variables, "tasks": fingerprints(tasks)}
         file = self.path / NOTES / "study.json"
-        if self.path.exists() and not self.force:
-            if not self.resume:
+        if self.path.exists():
+            if not (self.resume or self.force):
                 raise ResultError(
                     f"{self.path}: exists already; go on with it (--resume), replace it (--force) or choose another"
                     " name"
                 )
-            if file.exists():
+            if not is_ours(self.path):
+                raise ResultError(
+                    f"{self.path}: is no study of tokenflow_sim, and is not replaced; choose another name"
+                )
+            if self.resume and not file.with_name(BEGUN).exists() and not is_blank(self.path):
                 self._compare(file, head)
                 self._go_on(tasks)
                 return
-            if self.path.is_file() or not _is_blank(self.path):
-                raise ResultError(f"{self.path}: is no study of tokenflow_sim; choose another name")
         self._create(file, head)
 
     def _compare(self, file: Path, head: Mapping[str, Any]) -> None:
@@ -145,41 +149,64 @@ class ZarrStore:
             )
 
     def _create(self, file: Path, head: Mapping[str, Any]) -> None:
+        """Begin; a process that is killed here leaves what says that it had begun."""
+        begun = file.with_name(BEGUN)
         with kept(self.path):
-            if self.path.is_file():
-                self.path.unlink()
-            elif self.path.exists():
-                shutil.rmtree(self.path)
-            self.path.mkdir(parents=True)
-            frame, runs = self.frame, tuple(self.frame.runs)
-            coords = frame.coordinates().assign_attrs(self.attrs | {"complete": 0})
-            coords.to_zarr(self.path, mode="w", zarr_format=ZARR_FORMAT, consolidated=False)
-            group = self.zarr.open_group(self.path, mode="r+", zarr_format=ZARR_FORMAT)
-            for name in frame.variables:
-                shape = frame.shape(name)
-                single = (1,) * len(runs)
-                chunks = tuple(frame.runs.values()) + shape if name in MEASURES else single + _chunks(shape)
-                group.create_array(
-                    name,
-                    shape=tuple(frame.runs.values()) + shape,
-                    chunks=tuple(max(1, size) for size in chunks),
-                    dtype="float64",
-                    fill_value=np.nan,
-                    compressors=_compressor(),
-                    attributes={
-                        "_ARRAY_DIMENSIONS": [*runs, *frame.dims[name]],
-                        "coordinates": " ".join(_beside(coords, {*runs, *frame.dims[name]})),
-                        **frame.attrs[name],
-                    },
-                )
-            _consolidate(self.path)
-            (self.path / NOTES).mkdir()
+            begun.parent.mkdir(parents=True, exist_ok=True)
+            begun.touch()
+            _clear(self.path, begun.parent)
+            _clear(begun.parent, begun)
         write_whole(file, json.dumps(head).encode())
-        self._arrays = _open_arrays(self.zarr, self.path, frame)
+        with kept(self.path):
+            begun.unlink()
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Write coordinates and the description of every array, where they are not what they should be."""
+        fresh = self.path / NOTES / "layout"
+        with kept(self.path):
+            shutil.rmtree(fresh, ignore_errors=True)
+            self._describe(fresh)
+            for file in [file for file in fresh.rglob("*") if file.is_file()]:
+                place = self.path / file.relative_to(fresh)
+                if not place.is_file() or place.read_bytes() != file.read_bytes():
+                    place.parent.mkdir(exist_ok=True)
+                    os.replace(file, place)
+            shutil.rmtree(fresh)
+            # How runs ended is written anew in the end; until then the journal has it.
+            _consolidate(self.path, without=_ENDINGS)
+            for name in _ENDINGS:
+                shutil.rmtree(self.path / name, ignore_errors=True)
+        self._arrays = _open_arrays(self.zarr, self.path, self.frame)
+
+    def _describe(self, folder: Path) -> None:
+        """Write coordinates and arrays without any values to a folder."""
+        frame, runs = self.frame, tuple(self.frame.runs)
+        coords = frame.coordinates().assign_attrs(self.attrs | {"complete": 0})
+        packing = {name: {"compressors": (_compressor(),)} for name in coords.coords}
+        coords.to_zarr(folder, mode="w", zarr_format=ZARR_FORMAT, consolidated=False, encoding=packing)
+        group = self.zarr.open_group(folder, mode="r+", zarr_format=ZARR_FORMAT)
+        for name in frame.variables:
+            shape = frame.shape(name)
+            single = (1,) * len(runs)
+            chunks = tuple(frame.runs.values()) + shape if name in MEASURES else single + _chunks(shape)
+            group.create_array(
+                name,
+                shape=tuple(frame.runs.values()) + shape,
+                chunks=tuple(max(1, size) for size in chunks),
+                dtype="float64",
+                fill_value=np.nan,
+                compressors=_compressor(),
+                attributes={
+                    "_ARRAY_DIMENSIONS": [*runs, *frame.dims[name]],
+                    "coordinates": " ".join(_beside(coords, {*runs, *frame.dims[name]})),
+                    **frame.attrs[name],
+                },
+            )
 
     def _go_on(self, tasks: Sequence[Task]) -> None:
         remove_parts(self.path)
-        self._arrays = _open_arrays(self.zarr, self.path, self.frame)
+        self._lay_out()
         for line in self._journal.mend():
             if 0 <= line["position"] < len(tasks) and (line["status"] == "done" or line["kind"] in CERTAIN):
                 self._lines[line["position"]] = line
@@ -266,7 +293,7 @@ class ZarrStore:
             for name in self.frame.measured:
                 self._arrays[name][...] = small[name].values
             group = self.zarr.open_group(self.path, mode="r+", zarr_format=ZARR_FORMAT)
-            for name in ("status", "message"):
+            for name in _ENDINGS:
                 values = small[name].values
                 attributes = {"_ARRAY_DIMENSIONS": runs, **small[name].attrs}
                 array = group.create_array(
@@ -302,7 +329,17 @@ def journaled(dataset: xr.Dataset, frame: Frame, lines: Any) -> xr.Dataset:
     return with_statuses(dataset, frame, done, told)
 
 
-def _consolidate(path: Path) -> None:
+def _clear(folder: Path, besides: Path) -> None:
+    """Remove everything in a folder but one thing."""
+    for found in folder.iterdir():
+        if found.is_dir() and not found.is_symlink():
+            if found != besides:
+                shutil.rmtree(found)
+        elif found != besides:
+            found.unlink()
+
+
+def _consolidate(path: Path, without: Sequence[str] = ()) -> None:
     """Gather the metadata of all arrays in one file, in one step, by which the store is opened.
 
     Zarr's own function warns of the folder with the journal, which is no array.
@@ -310,6 +347,7 @@ def _consolidate(path: Path) -> None:
     files = [
         file
         for folder in (path, *sorted(path.iterdir()))
+        if folder.name not in without
         for file in (folder / ".zarray", folder / ".zattrs")
     ]
     files = [path / ".zgroup", *(file for file in files if file.is_file())]
@@ -321,11 +359,6 @@ def _consolidate(path: Path) -> None:
             raise ResultError(f"{file}: is damaged ({error}); start the study anew (--force)") from None
     content = {"zarr_consolidated_format": 1, "metadata": gathered}
     write_whole(path / ".zmetadata", json.dumps(content, indent=1).encode())
-
-
-def _is_blank(path: Path) -> bool:
-    """Say whether nothing of worth is in a folder: it is empty, or was left before a study had begun."""
-    return not any(path.iterdir()) or ((path / ".zgroup").exists() and not (path / ".zmetadata").exists())
 
 
 def _compressor() -> Any:
@@ -354,5 +387,5 @@ def _open_arrays(zarr: Any, path: Path, frame: Frame) -> dict[str, Any]:
     try:
         group = zarr.open_group(path, mode="r+", zarr_format=ZARR_FORMAT)
         return {name: group[name] for name in frame.variables}
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ResultError(f"{path}: cannot be read as Zarr ({error}); start anew (--force)") from error
