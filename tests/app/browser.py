@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Route, WebSocket, sync_playwright
 
 PATIENCE = 60_000.0  # milliseconds: a busy machine is not a fault
 
@@ -34,21 +35,42 @@ class Tab:
     page: Page
     foreign: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    sent: list[str] = field(default_factory=list)
+    unanswered: set[str] = field(default_factory=set)
 
     def type(self, label: str, text: str) -> None:
-        """Type into a field, and press Enter once the page has sent what was typed.
-
-        While the server is busy, what was typed waits in the page and Enter does not: only a machine types so fast.
-        """
+        """Type into a field, and press Enter."""
         one = self.page.get_by_label(label, exact=True)
-        already = len(self.sent)
         one.fill(text)
-        for _ in range(250):
-            if any(json.dumps(text) in frame for frame in self.sent[already:]):
-                break
-            self.page.wait_for_timeout(20)
         one.press("Enter")
+        self.settle()
+
+    def press(self, name: str) -> None:
+        """Press a button."""
+        self.page.get_by_role("button", name=name, exact=True).click()
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the server has answered all that the page has sent.
+
+        What stands on the page until then may be the answer to an earlier click.
+        """
+        until = time.monotonic() + PATIENCE / 1000
+        self.page.wait_for_timeout(20)
+        while self.unanswered and time.monotonic() < until:
+            self.page.wait_for_timeout(20)
+        assert not self.unanswered
+
+    def sends(self, frame: str | bytes) -> None:
+        """Take note of a message to the server."""
+        if isinstance(frame, str):
+            self.unanswered.add(json.loads(frame)["header"]["msg_id"])
+
+    def receives(self, frame: str | bytes) -> None:
+        """Take note of the server's word that it has done with a message."""
+        if isinstance(frame, str) and '"idle"' in frame:
+            message = json.loads(frame)
+            if message["header"]["msg_type"] == "status":
+                self.unanswered.discard(message["parent_header"].get("msg_id"))
 
     def check(self) -> None:
         """Refuse errors, and requests to anywhere but this computer."""
@@ -83,11 +105,12 @@ def _watched(context: BrowserContext) -> Tab:
         else:
             route.continue_()
 
-    def keep(payload: str | bytes) -> None:
-        opened.sent.append(payload if isinstance(payload, str) else payload.decode(errors="replace"))
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", opened.sends)
+        socket.on("framereceived", opened.receives)
 
     context.route("**/*", guard)
-    page.on("websocket", lambda socket: socket.on("framesent", keep))
+    page.on("websocket", listen)
     page.on(
         "console", lambda message: opened.errors.append(message.text) if message.type == "error" else None
     )

@@ -66,7 +66,7 @@ def opened(server: Server) -> Iterator[Tab]:
 @pytest.fixture
 def page(opened: Tab) -> Iterator[Page]:
     """Give the page, at the start of a run, and check afterwards that nothing went wrong in it."""
-    restart(opened.page)
+    restart(opened)
     yield opened.page
     opened.check()
 
@@ -79,16 +79,18 @@ def status(page: Page, text: str) -> None:
     expect(page.get_by_role("status")).to_contain_text(text)
 
 
-def restart(page: Page) -> None:
-    button(page, "Reset").click()
-    status(page, "ready, 0 of")
+def restart(opened: Tab) -> None:
+    opened.press("Reset")
+    status(opened.page, "ready, 0 of")
 
 
-def pick(page: Page, label: str, option: str) -> None:
+def pick(opened: Tab, label: str, option: str) -> None:
+    page = opened.page
     page.locator(".v-select", has=page.get_by_text(label, exact=True)).last.click()
     page.get_by_role("option", name=option, exact=True).or_(
         page.locator(".v-overlay--active .v-list-item", has_text=option)
     ).first.click()
+    opened.settle()
 
 
 def unfold(page: Page, title: str) -> None:
@@ -97,19 +99,21 @@ def unfold(page: Page, title: str) -> None:
         head.click()
 
 
-def price(page: Page, node: str = "dallas", workload: str = "chat") -> float:
+def price(opened: Tab, node: str = "dallas", workload: str = "chat") -> float:
     """Return the price of a class at a node after one step from the start."""
-    restart(page)
-    button(page, "Step").click()
+    page = opened.page
+    restart(opened)
+    opened.press("Step")
     status(page, "stopped, 1 of")
     page.locator(f"[data-node={node}] circle").click()
+    opened.settle()
     expect(page.locator(".tf-parts p")).to_contain_text(node)
     row = page.locator(".tf-parts tr", has=page.get_by_role("rowheader", name=workload))
     return float(row.locator(".tf-price").inner_text())
 
 
-def test_it_runs_to_the_end_and_shows_what_happened(page: Page) -> None:
-    button(page, "Start").click()
+def test_it_runs_to_the_end_and_shows_what_happened(page: Page, opened: Tab) -> None:
+    opened.press("Start")
     status(page, "done, 12 of 12 periods")
     model = tf.TokenMarket(tf.Scenario.from_yaml(TEXT), rng=1)
     model.run()
@@ -121,73 +125,75 @@ def test_it_runs_to_the_end_and_shows_what_happened(page: Page) -> None:
     expect(button(page, "Start")).to_be_disabled()
 
 
-def test_it_stops_and_goes_on_and_answers_meanwhile(page: Page) -> None:
-    pick(page, "Pause a period", "1 s")
-    button(page, "Start").click()
+def test_it_stops_and_goes_on_and_answers_meanwhile(page: Page, opened: Tab) -> None:
+    pick(opened, "Pause a period", "1 s")
+    opened.press("Start")
     status(page, "running, 1 of")
     page.locator("[data-node=seattle] circle").click()
     expect(page.locator(".tf-parts p")).to_contain_text("seattle")
     page.get_by_role("button", name="image").click()
     expect(page.locator(".tf-legend")).to_contain_text("price of image")
     status(page, "running")
-    button(page, "Stop").click()
+    opened.press("Stop")
     status(page, "stopped")
-    pick(page, "Pause a period", "none")
-    button(page, "Start").click()
+    pick(opened, "Pause a period", "none")
+    opened.press("Start")
     status(page, "done, 12 of 12")
 
 
-def test_ten_resets_do_no_harm(page: Page) -> None:
-    before = price(page)
+def test_ten_resets_do_no_harm(page: Page, opened: Tab) -> None:
+    before = price(opened)
     for _ in range(10):
-        button(page, "Start").click()
-        restart(page)
-    assert price(page) == before
+        opened.press("Start")
+        restart(opened)
+    assert price(opened) == before
 
 
 def test_every_setting_moves_the_market(page: Page, opened: Tab) -> None:
-    first = price(page)
+    first = price(opened)
     opened.type("Demand scale", "1.3")
     opened.type("Seed", "4")
-    dearer = price(page)
+    dearer = price(opened)
     assert dearer != first
     opened.type("Demand scale", "1")
-    assert price(page) == first
+    assert price(opened) == first
 
     unfold(page, "Link capacities")
     opened.type("Tier-1 backbone [GB/s]", "5")
-    cheaper = price(page)
+    cheaper = price(opened)
     assert cheaper < first
     unfold(page, "Latency limits")
     opened.type("chat [ms]", "1")  # too far from the cheap hub now
-    assert price(page) > cheaper
+    assert price(opened) > cheaper
     opened.type("chat [ms]", "50")
-    assert price(page) == cheaper
+    assert price(opened) == cheaper
     opened.type("Tier-1 backbone [GB/s]", "0.3")
-    pick(page, "One link", "dallas->ashburn")
+    pick(opened, "One link", "dallas->ashburn")
     opened.type("dallas->ashburn, empty: by rule [GB/s]", "5")
-    assert price(page) != first
+    assert price(opened) != first
     opened.type("dallas->ashburn, empty: by rule [GB/s]", "")
-    assert price(page) == first
+    assert price(opened) == first
 
     unfold(page, "Any other value")
     page.get_by_label("path = value, one a line").fill("nodes.dallas.electricity_price = 0.9")
     page.get_by_label("path = value, one a line").blur()
-    assert price(page, "dallas") != first
+    opened.settle()
+    assert price(opened, "dallas") != first
     page.get_by_label("path = value, one a line").fill("")
     page.get_by_label("path = value, one a line").blur()
-    assert price(page) == first
+    opened.settle()
+    assert price(opened) == first
 
 
 def test_a_providers_strategy_and_its_parameters_move_prices(page: Page, opened: Tab) -> None:
-    first = price(page)
-    pick(page, "Provider", "bee")
-    pick(page, "Strategy", "fixed_markup")
+    first = price(opened)
+    pick(opened, "Provider", "bee")
+    pick(opened, "Strategy", "fixed_markup")
     opened.type("markup", "1.0")
     expect(page.get_by_text("Changed: bee plays fixed_markup")).to_be_visible()
-    assert price(page) > first
-    pick(page, "Strategy", "marginal_cost")
-    assert price(page) == first
+    assert price(opened) > first
+    pick(opened, "Strategy", "marginal_cost")
+    assert price(opened) == first
 
 
 def test_a_bad_value_is_answered_beside_its_field_and_can_be_mended(page: Page, opened: Tab) -> None:
@@ -202,8 +208,9 @@ def test_a_bad_value_is_answered_beside_its_field_and_can_be_mended(page: Page, 
 
 def test_two_variants_stand_side_by_side(page: Page, opened: Tab) -> None:
     page.get_by_label("Two variants").click()
+    opened.settle()
     for name in ("A", "B"):
-        page.get_by_role("button", name=f"Variant {name}").click()
+        opened.press(f"Variant {name}")
         expect(page.get_by_text(f"Scenario of {name}", exact=True).first).to_be_visible()
         field = page.get_by_label("Demand scale", exact=True)
         expect(field).to_have_count(1)
@@ -216,7 +223,7 @@ def test_two_variants_stand_side_by_side(page: Page, opened: Tab) -> None:
         assert box["y"] > tabs["y"] + tabs["height"]
     opened.type("Demand scale", "1.3")
     status(page, "B: ready, 0 of 12")
-    button(page, "Start").click()
+    opened.press("Start")
     status(page, "A: done, 12 of 12")
     status(page, "B: done, 12 of 12")
     expect(page.locator("[data-side]")).to_have_count(2)
@@ -224,13 +231,15 @@ def test_two_variants_stand_side_by_side(page: Page, opened: Tab) -> None:
     expect(row).to_have_count(3)
     assert row.nth(0).inner_text() != row.nth(1).inner_text()
     page.get_by_label("Two variants").click()
+    opened.settle()
     expect(page.locator("[data-side]")).to_have_count(1)
+    expect(page.get_by_text("Scenario of the run", exact=True).first).to_be_visible()
 
 
 def test_the_run_its_report_and_the_scenario_are_saved(page: Page, opened: Tab, tmp_path: Path) -> None:
     opened.type("Demand scale", "1.2")
-    restart(page)
-    button(page, "Start").click()
+    restart(opened)
+    opened.press("Start")
     status(page, "done, 12 of 12")
     for name, file in (("Scenario", "row.yaml"), ("Run", "row.nc")):
         with page.expect_download() as download:

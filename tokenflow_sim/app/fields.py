@@ -9,6 +9,7 @@ import solara
 
 from tokenflow_sim.app import edits as forms
 from tokenflow_sim.app.edits import MORE, SEED, SOURCE, Checked, Edits, Entry
+from tokenflow_sim.app.widgets import Choice, Text
 from tokenflow_sim.scenario import Scenario, list_scenarios
 from tokenflow_sim.strategies import registry
 
@@ -26,15 +27,15 @@ def Settings(name: str, edits: Edits, checked: Checked, put: Put) -> None:
         put(lambda now: Edits(source, now.seed))
 
     with solara.Column(gap="2px", classes=["tf-settings"]):
-        solara.Select(f"Scenario of {name}", values=sources, value=edits.source, on_value=choose)
+        Choice(label=f"Scenario of {name}", values=sources, value=edits.source, event_put=choose)
         Fault(checked.faults.get(SOURCE))
         if checked.base is None:
             return
-        solara.InputText(
-            "Seed",
+        Text(
+            label="Seed",
             value=edits.seed,
-            on_value=lambda text: put(lambda now: replace(now, seed=text)),
-            error=checked.faults.get(SEED, False),
+            event_put=lambda text: put(lambda now: replace(now, seed=text)),
+            fault=checked.faults.get(SEED, ""),
         )
         Fields(forms.general(checked.base), edits, checked.faults, put)
         with solara.Details("Strategies of providers", expand=True):
@@ -46,10 +47,10 @@ def Settings(name: str, edits: Edits, checked: Checked, put: Put) -> None:
                 Fields(forms.capacities(checked.base), edits, checked.faults, put)
                 Link(edits, checked, put)
         with solara.Details("Any other value", expand=MORE in checked.faults):
-            solara.InputTextArea(
-                "path = value, one a line",
+            Text(
+                label="path = value, one a line",
                 value=edits.more,
-                on_value=lambda text: put(lambda now: replace(now, more=text)),
+                event_put=lambda text: put(lambda now: replace(now, more=text)),
                 rows=3,
             )
             Fault(checked.faults.get(MORE))
@@ -67,11 +68,11 @@ def Fields(entries: list[Entry], edits: Edits, faults: Mapping[str, str], put: P
     """Show fields for text, with units."""
     for entry in entries:
         unit = f" [{entry.unit}]" if entry.unit else ""
-        solara.InputText(
-            f"{entry.label}{unit}",
+        Text(
+            label=f"{entry.label}{unit}",
             value=edits.values.get(entry.path, entry.base),
-            on_value=lambda text, entry=entry: put(lambda now: now.put(entry.path, text, entry.base)),
-            error=faults.get(entry.path, False),
+            event_put=lambda text, entry=entry: put(lambda now: now.put(entry.path, text, entry.base)),
+            fault=faults.get(entry.path, ""),
         ).key(entry.path)
 
 
@@ -82,16 +83,16 @@ def Strategies(edits: Edits, checked: Checked, put: Put) -> None:
     providers = list(checked.base.providers)
     chosen = solara.use_reactive(providers[0])
     provider = chosen.value if chosen.value in providers else providers[0]
-    solara.Select("Provider", values=providers, value=provider, on_value=chosen.set)
+    Choice(label="Provider", values=providers, value=provider, event_put=chosen.set)
     path = f"providers.{provider}.strategy.name"
     own = checked.base.providers[provider].strategy.name
     strategy = edits.values.get(path, own)
     names = registry.names("provider")
-    solara.Select(
-        "Strategy",
+    Choice(
+        label="Strategy",
         values=names if strategy in names else [strategy, *names],
         value=strategy,
-        on_value=lambda name: put(lambda now: now.put(path, name, own)),
+        event_put=lambda name: put(lambda now: now.put(path, name, own)),
     )
     Fault(checked.faults.get(path))
     Fields(forms.strategy(checked.base, provider, strategy), edits, checked.faults, put)
@@ -117,6 +118,6 @@ def Link(edits: Edits, checked: Checked, put: Put) -> None:
     arcs = [str(arc) for arc in checked.base.compiled.layout.arcs]
     chosen = solara.use_reactive(arcs[0])
     arc = chosen.value if chosen.value in arcs else arcs[0]
-    solara.Select("One link", values=arcs, value=arc, on_value=chosen.set)
+    Choice(label="One link", values=arcs, value=arc, event_put=chosen.set)
     entry = forms.link(checked.base, arc)
     Fields([replace(entry, label=f"{arc}, empty: by rule")], edits, checked.faults, put)

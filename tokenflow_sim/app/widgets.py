@@ -1,4 +1,8 @@
-"""The page's own drawings, which the browser makes from plain numbers: a map, charts, a table of price parts."""
+"""The page's own widgets: fields, and drawings that the browser makes from plain numbers.
+
+A field sends what was typed or picked with the event itself. A widget that sends its value by the side may have that
+value wait in the browser while the server is busy, and the event, or the next click, arrives before it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,16 @@ from collections.abc import Callable
 from typing import Any
 
 import solara
+
+
+@solara.component_vue("vue/text.vue")
+def Text(label: str, value: str, event_put: Callable[[str], None], fault: str = "", rows: int = 0) -> None:
+    """Take a text, put when Enter is pressed or the field is left; of several lines where `rows` is given."""
+
+
+@solara.component_vue("vue/choice.vue")
+def Choice(label: str, values: list[str], value: str, event_put: Callable[[str], None]) -> None:
+    """Take one of some values."""
 
 
 @solara.component_vue("vue/map.vue")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
     faults : list of Fault
         What is wrong is added here.
     """
-    if isinstance(seeds, (int, np.integer)) and not isinstance(seeds, bool):
+    if _is_whole(seeds):
         if int(seeds) < 1:
             faults.append(Fault(f"give a number from 1 on, or a list of seeds; found {seeds}", "seeds"))
         return list(range(int(seeds)))
@@ -127,7 +127,7 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
         faults.append(Fault(text, "seeds"))
         return []
     listed = list(seeds)
-    wrong = [seed for seed in listed if not _is_seed(seed)]
+    wrong = [seed for seed in listed if not (_is_whole(seed) and 0 <= int(seed) <= _LAST_SEED)]
     if wrong:
         text = f"seeds are whole numbers from 0 to {_LAST_SEED:,}; found {wrong[0]!r:.60}"
         faults.append(Fault(text, "seeds"))
@@ -141,10 +141,14 @@ def seeds_of(seeds: object, faults: list[Fault]) -> list[int]:
     return numbers
 
 
-def _is_seed(value: object) -> bool:
-    return (
-        isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= int(value) <= _LAST_SEED
-    )
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def check_ways(resume: bool, force: bool, faults: list[Fault]) -> None:
+    """Add a fault where a study is to be gone on with, and also to be replaced."""
+    if resume and force:
+        faults.append(Fault("go on with a study, or replace it: give one of them", "resume and force"))
 
 
 def check_confidence(confidence: object, faults: list[Fault]) -> None:

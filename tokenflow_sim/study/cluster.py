@@ -103,9 +103,8 @@ class Cluster:
 
         threads = max(1, sum(client.nthreads().values()))
         first = [submit(job) for job in islice(waiting, AHEAD * threads)]
-        futures = _distributed().as_completed(
-            first, loop=client.loop
-        )  # the client need not be the default one
+        # With its own loop: the client need not be the default one.
+        futures = _distributed().as_completed(first, loop=client.loop)
         for future in futures:
             job = running.pop(future.key)
             answer = _answer(future, job)

@@ -16,6 +16,7 @@ from tokenflow_sim.errors import Fault, InputError, ResultError
 from tokenflow_sim.ledger import save_results
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.study.choices import check_ways
 from tokenflow_sim.study.opening import is_blank
 from tokenflow_sim.study.runner import Failure
 from tokenflow_sim.study.store import fingerprints, where_it_leads
@@ -67,9 +68,8 @@ class Output:
         resume: bool = False,
         force: bool = False,
     ) -> None:
-        faults = []
-        if resume and force:
-            faults.append(Fault("go on with a study, or replace it: give one of them", "resume and force"))
+        faults: list[Fault] = []
+        check_ways(resume, force, faults)
         if resume and path is None:
             faults.append(Fault("name the file to go on with (out)", "resume"))
         if faults:

@@ -18,6 +18,7 @@ from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice, written_down
+from tokenflow_sim.study.choices import check_ways
 from tokenflow_sim.study.crew import Progress
 from tokenflow_sim.study.describe import described
 from tokenflow_sim.study.design import Design, How, make_design
@@ -324,8 +325,7 @@ def _recorded(record: Iterable[str], resume: bool, force: bool) -> tuple[str, ..
     given = [record] if isinstance(record, str) else list(record)
     table = {**RESULTS, **BACKLOG}
     faults = [Fault(known("variable", name, list(table)), "record") for name in given if name not in table]
-    if resume and force:
-        faults.append(Fault("go on with a study, or replace it: give one of them", "resume and force"))
+    check_ways(resume, force, faults)
     if faults:
         raise InputError(faults, "the study")
     return tuple(name for name in table if name in set(given))
