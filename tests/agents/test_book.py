@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -213,3 +214,9 @@ def test_other_errors_of_a_strategy_keep_their_kind_and_say_whose_they_are() -> 
     with pytest.raises(IndexError) as caught:
         collect(dallas_dc=Says(lambda view: view.cost[7]))
     assert "provider 'dallas_dc', period 0" in caught.value.__notes__[0]
+
+
+def test_a_strategy_that_asks_python_to_exit_ends_its_run_and_no_more() -> None:
+    with pytest.raises(StrategyError, match="asked Python to exit") as caught:
+        collect(dallas_dc=Says(lambda view: sys.exit(3)))
+    assert "provider 'dallas_dc', period 0" in str(caught.value)

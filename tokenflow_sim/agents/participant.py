@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Rows = slice | Ints
 
+# What a strategy may raise; one that exits would end every run of a study.
+_ANYTHING = (Exception, SystemExit)
+
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
@@ -150,7 +153,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
             # What overflows is not finite, which the book tells with its place.
             with np.errstate(over="ignore"):
                 made = self.decide(view)
-        except Exception as error:
+        except _ANYTHING as error:
             self.fail(period, error)
         if not isinstance(made, self.submission):
             self.wrong_type(period, made, self.submission)
@@ -161,7 +164,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         receipt = self.receipt(outcome, history)
         try:
             self.strategy.learn(receipt)  # type: ignore[attr-defined]  # each kind's base has it, with its receipt
-        except Exception as error:
+        except _ANYTHING as error:
             self.fail(outcome.period, error)
 
     def get_state(self) -> dict[str, Any]:
@@ -177,18 +180,22 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         """Return whose strategy it was and when, for messages."""
         return f"{self.kind} {self.name!r}, period {period}, strategy {self.strategy!r}"
 
-    def fail(self, period: int, error: Exception) -> NoReturn:
+    def fail(self, period: int, error: Exception | SystemExit) -> NoReturn:
         """Say in whose strategy and when something went wrong, and raise it.
 
         Raises
         ------
         StrategyError
-            If that is what went wrong.
+            If that is what went wrong, or the strategy asked Python to exit.
         Exception
             Whatever else the strategy raised, with a note.
         """
         if isinstance(error, StrategyError):
             raise StrategyError(f"{self.told(period)}: {error}") from error
+        if isinstance(error, SystemExit):
+            raise StrategyError(
+                f"{self.told(period)}: asked Python to exit; raise an error instead"
+            ) from error
         error.add_note(f"in {self.told(period)}")
         raise error
 
