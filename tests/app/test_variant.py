@@ -48,6 +48,23 @@ def test_a_run_in_the_background_is_the_run_of_the_model(
         xr.testing.assert_equal(saved.load(), played)
 
 
+def test_a_run_after_others_of_other_scenarios_is_the_same_run(variant: Variant, played: xr.Dataset) -> None:
+    scenario = variant.settings
+    assert scenario is not None
+    variant.start(pause=0.2)
+    first = variant._run
+    variant.reset(tf.load_scenario("us5"), 1)  # while the other plays
+    variant.step()
+    variant.reset(scenario, 5)
+    variant.start()
+    variant.wait(60)
+    xr.testing.assert_identical(variant.results(), played)
+    assert first is not None
+    assert first.thread is not None
+    first.thread.join(60)
+    assert first.model.period < 40
+
+
 def test_it_stops_steps_and_goes_on(variant: Variant, played: xr.Dataset) -> None:
     variant.start(pause=0.05)
     assert variant.status == "running"

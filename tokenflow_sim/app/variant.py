@@ -13,6 +13,7 @@ import xarray as xr
 
 from tokenflow_sim.errors import ResultError, TokenflowError
 from tokenflow_sim.ledger import save_results
+from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario
 
@@ -74,9 +75,10 @@ class Variant:
     def reset(self, scenario: Scenario, seed: int) -> None:
         """Stop, and begin anew with a scenario."""
         self.stop()
+        clearer = None if self._run is None else _take_clearer(self._run)
         self.error, self._run, self._seen = "", None, None
         try:
-            self._run = _Run(TokenMarket(scenario, rng=seed))
+            self._run = _Run(TokenMarket(scenario, rng=seed, clearer=clearer))
         except TokenflowError as error:
             self.error = str(error)
             self._now("failed")
@@ -168,3 +170,18 @@ class Variant:
     def _now(self, status: Status) -> None:
         self.status = status
         self.version += 1
+
+
+def _take_clearer(run: _Run) -> Clearer | None:
+    """Take the solver's model from a run that was told to stop: to build one takes longer than to play a period.
+
+    While it still plays its last period, the model is left to it.
+    """
+    if not run.lock.acquire(timeout=_PATIENCE):
+        return None
+    try:
+        house = run.model.clearing_house
+        clearer, house.clearer = house.clearer, None
+    finally:
+        run.lock.release()
+    return clearer
