@@ -126,9 +126,10 @@ def test_it_runs_to_the_end_and_shows_what_happened(page: Page, opened: Tab) -> 
 
 
 def test_it_stops_and_goes_on_and_answers_meanwhile(page: Page, opened: Tab) -> None:
+    opened.type("Periods", "120")
     pick(opened, "Pause a period", "1 s")
     opened.press("Start")
-    status(page, "running, 1 of")
+    status(page, "running")
     page.locator("[data-node=seattle] circle").click()
     expect(page.locator(".tf-parts p")).to_contain_text("seattle")
     page.get_by_role("button", name="image").click()
@@ -138,7 +139,8 @@ def test_it_stops_and_goes_on_and_answers_meanwhile(page: Page, opened: Tab) -> 
     status(page, "stopped")
     pick(opened, "Pause a period", "none")
     opened.press("Start")
-    status(page, "done, 12 of 12")
+    status(page, "done, 120 of 120")
+    opened.type("Periods", "12")
 
 
 def test_ten_resets_do_no_harm(page: Page, opened: Tab) -> None:
@@ -188,11 +190,11 @@ def test_every_setting_moves_the_market(page: Page, opened: Tab) -> None:
 def test_a_providers_strategy_and_its_parameters_move_prices(page: Page, opened: Tab) -> None:
     first = price(opened)
     pick(opened, "Provider", "bee")
-    pick(opened, "Strategy", "fixed_markup")
+    pick(opened, "Strategy of bee", "fixed_markup")
     opened.type("markup", "1.0")
     expect(page.get_by_text("Changed: bee plays fixed_markup")).to_be_visible()
     assert price(opened) > first
-    pick(opened, "Strategy", "marginal_cost")
+    pick(opened, "Strategy of bee", "marginal_cost")
     assert price(opened) == first
 
 

@@ -126,3 +126,25 @@ def test_two_fields_that_change_before_the_page_is_drawn_anew_both_count() -> No
     side.change(lambda now: now.put("demand.scale", "36", "35"))
     side.change(lambda now: replace(now, seed="4"))
     assert side.edits.peek() == Edits("us5", "4", {"demand.scale": "36"})
+
+
+def test_a_start_plays_what_was_typed_last_even_before_the_page_is_drawn_anew() -> None:
+    side = Side("A", solara.reactive(Edits("us5")))
+    side.catch_up()
+    side.change(lambda now: now.put("periods", "2", "24"))
+    side.start(0.0)
+    side.variant.wait(60)
+    assert (side.variant.status, side.variant.periods) == ("done", 2)
+    # What is played is left alone until Reset.
+    side.change(lambda now: now.put("periods", "3", "24"))
+    side.catch_up()
+    side.step()
+    assert (side.variant.status, side.variant.periods) == ("done", 2)
+
+
+def test_a_faulty_setting_leaves_what_is_ready() -> None:
+    side = Side("A", solara.reactive(Edits("us5")))
+    side.catch_up()
+    side.change(lambda now: now.put("periods", "many", "24"))
+    side.catch_up()
+    assert (side.variant.status, side.applied) == ("ready", Edits("us5"))

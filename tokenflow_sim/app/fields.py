@@ -88,12 +88,13 @@ def Strategies(edits: Edits, checked: Checked, put: Put) -> None:
     own = checked.base.providers[provider].strategy.name
     strategy = edits.values.get(path, own)
     names = registry.names("provider")
+    # It names its provider: what is picked before the page is drawn for another provider is still this one's.
     Choice(
-        label="Strategy",
+        label=f"Strategy of {provider}",
         values=names if strategy in names else [strategy, *names],
         value=strategy,
         event_put=lambda name: put(lambda now: now.put(path, name, own)),
-    )
+    ).key(path)
     Fault(checked.faults.get(path))
     Fields(forms.strategy(checked.base, provider, strategy), edits, checked.faults, put)
     told = _told(checked.base, edits)

@@ -14,6 +14,7 @@ from tokenflow_sim.app.board import Board
 from tokenflow_sim.app.edits import Checked, Edits, check
 from tokenflow_sim.app.fields import Settings
 from tokenflow_sim.app.session import Session, Side
+from tokenflow_sim.app.widgets import Choice
 from tokenflow_sim.scenario import Scenario
 
 PAUSES = {"none": 0.0, "0.2 s": 0.2, "1 s": 1.0}
@@ -66,13 +67,9 @@ def use_checked(side: Side, shown: bool) -> Checked | None:
     checked: Checked | None = solara.use_memo(lambda: check(edits) if shown else None, [edits, shown])
 
     def apply() -> None:
-        if (
-            checked is not None
-            and side.applied != edits
-            and not side.variant.period
-            and side.variant.status != "running"
-        ):
-            side.apply(checked, edits)
+        # Where something newer was typed meanwhile, the page is drawn again for it.
+        if checked is not None and edits == side.edits.peek():
+            side.catch_up(checked)
 
     solara.use_effect(apply, [edits, shown])
     return checked
@@ -90,7 +87,7 @@ def Controls(session: Session, checked: list[Checked]) -> None:
     def start() -> None:
         session.period.set(None)
         for side in sides:
-            side.variant.start(PAUSES[session.pause.value])
+            side.start(PAUSES[session.pause.peek()])
         session.look()
 
     def stop() -> None:
@@ -100,14 +97,15 @@ def Controls(session: Session, checked: list[Checked]) -> None:
     def step() -> None:
         session.period.set(None)
         for side in sides:
-            side.variant.step()
+            side.step()
         session.look()
 
     def reset() -> None:
         session.period.set(None)
         for side in sides:
             # What stands in the fields now, which may be newer than what was drawn last.
-            side.apply(check(side.edits.value), side.edits.value)
+            edits = side.edits.peek()
+            side.apply(check(edits), edits)
         session.look()
 
     running = "running" in states
@@ -121,7 +119,12 @@ def Controls(session: Session, checked: list[Checked]) -> None:
         solara.Button("Step", icon_name="mdi-skip-next", on_click=step, disabled=not can_play)
         solara.Button("Reset", icon_name="mdi-restart", on_click=reset, disabled=faulty)
         with solara.Div(classes=["tf-pause"]):
-            solara.Select("Pause a period", values=list(PAUSES), value=session.pause, dense=True)
+            Choice(
+                label="Pause a period",
+                values=list(PAUSES),
+                value=session.pause.value,
+                event_put=session.pause.set,
+            )
         with solara.Div(classes=["tf-status"], attributes={"role": "status"}):
             for side in sides:
                 solara.Text(_status(side, len(sides) > 1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import solara
 
-from tokenflow_sim.app.edits import Checked, Edits
+from tokenflow_sim.app.edits import Checked, Edits, check
 from tokenflow_sim.app.variant import Variant
 
 NAMES = ("A", "B")
@@ -31,16 +31,41 @@ class Side:
     edits: solara.Reactive[Edits]
     variant: Variant = field(default_factory=Variant)
     applied: Edits | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def change(self, change: Callable[[Edits], Edits]) -> None:
         """Change what was typed, from what it is by now and not from what was drawn last."""
         self.edits.set(change(self.edits.peek()))
 
     def apply(self, checked: Checked, edits: Edits) -> None:
-        """Begin anew with what was typed."""
-        if checked.scenario is not None:
-            self.applied = edits
-            self.variant.reset(checked.scenario, checked.seed)
+        """Begin anew with what was typed, unless it has faults."""
+        with self._lock:
+            if checked.scenario is not None:
+                self.applied = edits
+                self.variant.reset(checked.scenario, checked.seed)
+
+    def catch_up(self, checked: Checked | None = None) -> None:
+        """Apply what was typed last, as long as nothing was played.
+
+        A click may come before the page was drawn with what was typed before it; and the page may be drawn, in a
+        thread of its own, while that click is answered.
+        """
+        with self._lock:
+            edits = self.edits.peek()
+            if self.applied != edits and not self.variant.period and self.variant.status != "running":
+                self.apply(checked or check(edits), edits)
+
+    def start(self, pause: float) -> None:
+        """Play what was typed last, or go on."""
+        with self._lock:
+            self.catch_up()
+            self.variant.start(pause)
+
+    def step(self) -> None:
+        """Play one period of what was typed last, or the next."""
+        with self._lock:
+            self.catch_up()
+            self.variant.step()
 
 
 class Session:
