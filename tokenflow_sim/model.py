@@ -19,6 +19,7 @@ from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger import Ledger, Plan, attributes
 from tokenflow_sim.market import Clearer, Clearing
+from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import (
     Choice,
@@ -261,10 +262,11 @@ class TokenMarket(mesa.Model):
         StrategyError, InfeasibleError, CertificateError, ResultError
             As `step` does.
         """
-        while self.running:
-            self.step()
-            if progress is not None:
-                progress(self.period, self.periods)
+        with one_thread():  # once for all periods: entering it for each would cost more than it does
+            while self.running:
+                self.step()
+                if progress is not None:
+                    progress(self.period, self.periods)
 
     run_model = run
 

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import CertificateError, Fault, MarketError
+from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.bounds import price_bounds
 from tokenflow_sim.market.certificate import CERTIFIED, Certificate, certify
 from tokenflow_sim.market.engine import Engine
@@ -262,6 +263,10 @@ class Clearer:
             If no method reaches an optimum that can be certified.
         """
         require_market(market)
+        with one_thread():
+            return self._clear(market)
+
+    def _clear(self, market: Market) -> Clearing:
         if not self._engine.program.serves(market):
             self._engine = Engine(market)
         reasons = []
