@@ -60,7 +60,8 @@ def memory(runs: int) -> dict[str, float]:
 
     The figure, mean prices over all runs, is read from the store; so is a summary of the prices of all periods.
     """
-    from tokenflow_sim.study.sweep import load_sweep, sweep
+    from tokenflow_sim.study.sweep import sweep
+    from tokenflow_sim.study.swept import load_sweep
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "sweep.zarr"

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from tokenflow_sim.study.compare import compare as compare
     from tokenflow_sim.study.equilibrium import equilibrium as equilibrium
     from tokenflow_sim.study.sensitivity import sensitivity as sensitivity
-    from tokenflow_sim.study.sweep import load_sweep as load_sweep
     from tokenflow_sim.study.sweep import sweep as sweep
+    from tokenflow_sim.study.swept import load_sweep as load_sweep
     from tokenflow_sim.study.tournament import tournament as tournament
 
     __version__: str
@@ -71,7 +71,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "study.compare": ("compare",),
     "study.sensitivity": ("sensitivity",),
-    "study.sweep": ("load_sweep", "sweep"),
+    "study.sweep": ("sweep",),
+    "study.swept": ("load_sweep",),
     "study.equilibrium": ("equilibrium",),
     "study.tournament": ("tournament",),
 }  # fmt: skip

@@ -9,7 +9,7 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.cli.conftest import Invoke, assert_clean_error
 from tests.study.games import SMALL
-from tokenflow_sim.cli.comparison import parse_strategies
+from tokenflow_sim.cli.strategies import parse_strategies
 from tokenflow_sim.errors import InputError
 from tokenflow_sim.ledger.lock import Lock
 

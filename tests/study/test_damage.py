@@ -19,7 +19,8 @@ from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.study import zarr_store
 from tokenflow_sim.study.output import Output
 from tokenflow_sim.study.store import FolderStore
-from tokenflow_sim.study.sweep import Sweep, load_sweep, sweep
+from tokenflow_sim.study.sweep import sweep
+from tokenflow_sim.study.swept import Sweep, load_sweep
 
 
 def play(out: Path | None = None, **changes: Any) -> Sweep:

@@ -9,7 +9,8 @@ import tokenflow_sim as tf
 from tests.study.tiny import TEXT, tiny
 from tokenflow_sim.study.file import load_study, play_study
 from tokenflow_sim.study.sensitivity import Sensitivity
-from tokenflow_sim.study.sweep import Sweep, sweep
+from tokenflow_sim.study.sweep import sweep
+from tokenflow_sim.study.swept import Sweep
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.study import crew
 from tokenflow_sim.study import play as playing
 from tokenflow_sim.study.journal import Journal
-from tokenflow_sim.study.sweep import Sweep, load_sweep, sweep
-from tokenflow_sim.study.zarr_store import _consolidate
+from tokenflow_sim.study.sweep import sweep
+from tokenflow_sim.study.swept import Sweep, load_sweep
+from tokenflow_sim.study.zarr_layout import consolidate
 
 VARY = {"demand.scale": [2.0, 3.0, 9.0], "market.opex_adder": "0:10:10"}
 
@@ -344,7 +345,7 @@ def test_damaged_metadata_of_an_array_are_told(tmp_path: Path) -> None:
     (tmp_path / ".zgroup").write_text("{}")
     (tmp_path / "price" / ".zarray").write_text("{")
     with pytest.raises(tf.ResultError, match=r"price/.zarray: is damaged .*\(--force\)"):
-        _consolidate(tmp_path)
+        consolidate(tmp_path)
 
 
 def test_stores_that_cannot_be_read_are_told(tmp_path: Path, written: Path) -> None:

@@ -24,6 +24,7 @@ from tokenflow_sim.cli import (
     schema,
     signals,
     studies,
+    tournament,
 )
 from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
 
@@ -48,7 +49,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "study": studies.study,
     "app": application.app,
     "compare": comparison.compare,
-    "tournament": comparison.tournament,
+    "tournament": tournament.tournament,
     "equilibrium": comparison.equilibrium,
     "reproduce": reproduction.reproduce,
     "schema": schema.schema,

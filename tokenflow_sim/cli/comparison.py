@@ -1,17 +1,15 @@
-"""``tokenflow compare``, ``tournament`` and ``equilibrium``: strategies against each other."""
+"""``tokenflow compare`` and ``equilibrium``: what strategies bring, and offers from which nobody moves."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokenflow_sim.cli.console import busy, say, show_table
 from tokenflow_sim.cli.guard import CHECK_FAILED
-from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source, parse_overrides
+from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source
+from tokenflow_sim.cli.strategies import StrategyNames, draw, estimate, parse_strategies, prepare, tell
 from tokenflow_sim.cli.study_options import (
     Confidence,
     Figures,
@@ -21,27 +19,14 @@ from tokenflow_sim.cli.study_options import (
     Scheduler,
     Seeds,
     Workers,
-    check_outputs,
     connected,
     playing,
 )
-from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.numerals import counted, significant
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from tokenflow_sim.study.compare import Comparison
-    from tokenflow_sim.study.runner import Failure
 
-StrategyNames = Annotated[
-    str,
-    typer.Option(
-        "--strategies",
-        metavar="A,B,...",
-        help="Strategies, with parameters in brackets where wanted: marginal_cost,fixed_markup(markup=0.3).",
-    ),
-]
 Provider = Annotated[
     str | None,
     typer.Option("--provider", metavar="NAME", help="Who plays them; every provider if left out."),
@@ -85,7 +70,7 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare strategies under common random numbers, with intervals of the paired differences."""
-    overrides, figure = _prepare(assignments, out, figures, "comparison", force, resume)
+    overrides, figure = prepare(assignments, out, figures, "comparison", force, resume)
     names = parse_strategies(strategies)
 
     from tokenflow_sim.study.compare import compare as run_comparison
@@ -107,74 +92,8 @@ def compare(
             **where,
         )
     show_comparison(found)
-    _draw(found, figure)
-    _tell(found.failures, out, figure)
-
-
-def tournament(
-    scenario: Source,
-    strategies: StrategyNames,
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            "--provider", metavar="NAME", help="Who plays each against the others; all in turn if left out."
-        ),
-    ] = None,
-    seeds: Seeds = 5,
-    periods: Periods = None,
-    confidence: Confidence = 0.95,
-    assignments: Overrides = None,
-    out: File = None,
-    figures: Figures = None,
-    workers: Workers = 0,
-    scheduler: Scheduler = None,
-    resume: Resume = False,
-    force: Force = False,
-    allow_code: AllowCode = False,
-    debug: Debug = False,
-) -> None:
-    """Let every strategy play against every other, and rank them."""
-    overrides, figure = _prepare(assignments, out, figures, "tournament", force, resume)
-    names = parse_strategies(strategies)
-
-    from tokenflow_sim.study.tournament import tournament as run_tournament
-
-    with playing(workers, scheduler) as where:
-        found = run_tournament(
-            scenario,
-            names,
-            seeds,
-            periods,
-            provider=provider,
-            overrides=overrides,
-            confidence=confidence,
-            allow_code=allow_code,
-            out=out,
-            resume=resume,
-            force=force,
-            **where,
-        )
-    order = list(found.table.index)
-    payoff = found.payoff.sel(strategy=order, rival=order).values
-    show_table(
-        "Profit in $/h of the provider that plays the row, all others playing the column",
-        ["", *order],
-        [[name, *(significant(value, 5) for value in row)] for name, row in zip(order, payoff, strict=True)],
-    )
-    rows = [
-        [
-            name,
-            _places(int(row["rank"]), int(row["rank_lower"]), int(row["rank_upper"])),
-            significant(float(row["score"]), 5),
-            *_estimate(float(row["advantage"]), float(row["lower"]), float(row["upper"])),
-            "yes" if row["stable"] else "",
-        ]
-        for name, row in found.table.iterrows()
-    ]
-    heads = ["", "rank", "mean profit\n$/h", "more than\nthe mean", f"{100 * confidence:g} %\ninterval"]
-    show_table("Ranking", [*heads, "best reply\nto itself"], [[str(cell) for cell in row] for row in rows])
-    _draw(found, figure)
-    _tell(found.failures, out, figure)
+    draw(found, figure)
+    tell(found.failures, out, figure)
 
 
 def equilibrium(
@@ -204,7 +123,7 @@ def equilibrium(
     debug: Debug = False,
 ) -> None:
     """Look for offers from which nobody gains by moving alone; fail (status 1) where none is found."""
-    overrides, figure = _prepare(assignments, out, figures, "equilibrium", force)
+    overrides, figure = prepare(assignments, out, figures, "equilibrium", force)
     chosen = None if providers is None else [name.strip() for name in providers.split(",")]
 
     from tokenflow_sim.study.equilibrium import equilibrium as find_equilibrium
@@ -250,48 +169,10 @@ def equilibrium(
         from tokenflow_sim.ledger import save_results
 
         save_results(found.dataset, out, force)
-    _draw(found, figure)
-    _tell((), out, figure)
+    draw(found, figure)
+    tell((), out, figure)
     if not found.converged:
         raise typer.Exit(CHECK_FAILED)
-
-
-def parse_strategies(text: str) -> list[dict[str, Any]]:
-    """Read strategies as they are written on the command line.
-
-    Parameters
-    ----------
-    text : str
-        Names, parted by commas that stand outside of brackets, each with parameters in brackets where wanted:
-        ``marginal_cost,fixed_markup(markup=0.3)``. Values are YAML.
-
-    Raises
-    ------
-    InputError
-        With everything that cannot be read.
-    """
-    import yaml
-
-    found: list[dict[str, Any]] = []
-    faults: list[Fault] = []
-    for item in re.split(r",(?![^(]*\))", text):
-        name, bracket, rest = item.strip().partition("(")
-        spec: dict[str, Any] = {"name": name.strip()}
-        if not name.strip() or (bracket and not rest.endswith(")")):
-            faults.append(Fault(f"write name or name(parameter=value, ...); found {item!r}", "--strategies"))
-            continue
-        for pair in filter(None, (part.strip() for part in rest.removesuffix(")").split(","))):
-            key, equals, value = pair.partition("=")
-            try:
-                spec[key.strip()] = yaml.safe_load(value)
-            except yaml.YAMLError:
-                equals = ""
-            if not equals:
-                faults.append(Fault(f"write parameter=value; found {pair!r}", f"--strategies {name.strip()}"))
-        found.append(spec)
-    if faults:
-        raise InputError(faults, "the command line")
-    return found
 
 
 def show_comparison(found: Comparison) -> None:
@@ -319,7 +200,7 @@ def show_comparison(found: Comparison) -> None:
         for _, row in part.iterrows():
             numbers = [float(row[end]) * scale for end in ("difference", "lower", "upper")]
             is_base = row["strategy"] == found.baseline
-            told = ["", "", ""] if is_base else [*_estimate(*numbers), _verdict(numbers[1], numbers[2])]
+            told = ["", "", ""] if is_base else [*estimate(*numbers), _verdict(numbers[1], numbers[2])]
             rows.append(
                 [
                     *([str(row["of"])] if several else []),
@@ -335,55 +216,6 @@ def show_comparison(found: Comparison) -> None:
     say(f"{who} plays each strategy under the same {seeds}; differences from {found.baseline}, seed by seed")
 
 
-def _prepare(
-    assignments: Sequence[str] | None,
-    out: Path | None,
-    figures: Path | None,
-    name: str,
-    force: bool,
-    resume: bool | None = None,
-) -> tuple[dict[str, Any], Path | None]:
-    """Read the overrides, and see that the files can be written, before any work; return the figure's name."""
-    overrides = parse_overrides(assignments)
-    figure = None if figures is None else figures / f"{name}.png"
-    check_outputs(out, ".nc", {} if figure is None else {figure: ".png"}, force, resume)
-    return overrides, figure
-
-
-def _draw(found: Any, path: Path | None) -> None:
-    """Draw the figure, where one was asked for."""
-    if path is None:
-        return
-    import matplotlib as mpl
-
-    mpl.use("Agg")  # figures go to files, on machines without a screen too
-    from tokenflow_sim.cli.figures import Format, save_figure
-
-    figure: Figure = found.plot()
-    save_figure(figure, path, Format.PNG)
-
-
-def _tell(failures: Sequence[Failure], *files: Path | None) -> None:
-    """Tell what was written and what failed."""
-    for path in files:
-        if path is not None:
-            say(f"wrote {path}")
-    if failures:
-        say(f"{counted(len(failures), 'run')} failed and left out:")
-        for failure in failures[:5]:
-            say(f"  - {failure}")
-        raise typer.Exit(CHECK_FAILED)
-
-
-def _estimate(mean: float, lower: float, upper: float) -> list[str]:
-    sign = "+" if mean > 0 else ""
-    return [sign + significant(mean, 3), f"{significant(lower, 3)} to {significant(upper, 3)}"]
-
-
 def _verdict(lower: float, upper: float) -> str:
     """Say which way a difference goes, where its interval leaves zero out."""
     return "more" if lower > 0 else "less" if upper < 0 else ""
-
-
-def _places(rank: int, lowest: int, highest: int) -> str:
-    return str(rank) if lowest == highest else f"{rank} ({lowest} to {highest})"

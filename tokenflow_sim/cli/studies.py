@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tokenflow_sim.study.runner import Failure
     from tokenflow_sim.study.sensitivity import Sensitivity
-    from tokenflow_sim.study.sweep import Sweep
+    from tokenflow_sim.study.swept import Sweep
 
 ROWS = 60
 """Points that a table shows."""
@@ -164,7 +164,7 @@ def study(
     """Play the study that a file describes."""
     _check_outputs(out, table, force, resume)
     from tokenflow_sim.study.file import load_study, play_study
-    from tokenflow_sim.study.sweep import Sweep
+    from tokenflow_sim.study.swept import Sweep
 
     told = load_study(file)
     with playing(workers, scheduler) as where:

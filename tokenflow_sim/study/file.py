@@ -12,7 +12,8 @@ from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.places import path_of
 from tokenflow_sim.study.sensitivity import OUTPUTS, Sensitivity, sensitivity
-from tokenflow_sim.study.sweep import RECORDED, Options, Sweep, sweep
+from tokenflow_sim.study.sweep import RECORDED, Options, sweep
+from tokenflow_sim.study.swept import Sweep
 
 
 class StudyFile(BaseModel):

@@ -18,7 +18,8 @@ from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.choices import seeds_of
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.sampling import Distribution, Values, read_values
-from tokenflow_sim.study.sweep import Options, Sweep, play_design
+from tokenflow_sim.study.sweep import Options, play_design
+from tokenflow_sim.study.swept import Sweep
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict
 
-import numpy as np
-import pandas as pd
-import xarray as xr
-
-from tokenflow_sim.errors import Fault, InputError, ScenarioError, known
+from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice, written_down
 from tokenflow_sim.study.choices import check_ways
 from tokenflow_sim.study.crew import Progress
-from tokenflow_sim.study.describe import described
 from tokenflow_sim.study.design import Design, How, make_design
 from tokenflow_sim.study.frame import Frame, Kept, labels_of
 from tokenflow_sim.study.measures import summarise
 from tokenflow_sim.study.measures.summary import RECORD
 from tokenflow_sim.study.memory_store import MemoryStore
-from tokenflow_sim.study.opening import FORMAT, FORMAT_VERSION, open_store
-from tokenflow_sim.study.runner import Failure, run_tasks
+from tokenflow_sim.study.opening import FORMAT, FORMAT_VERSION
+from tokenflow_sim.study.points import prepare
+from tokenflow_sim.study.runner import run_tasks
 from tokenflow_sim.study.sampling import Values
+from tokenflow_sim.study.swept import Sweep
 from tokenflow_sim.study.task import Task, source_of
 from tokenflow_sim.study.zarr_store import ZarrStore
-from tokenflow_sim.variables import BACKLOG, MEASURES, RESULTS
+from tokenflow_sim.variables import BACKLOG, RESULTS
 
 if TYPE_CHECKING:
     from distributed import Client
-    from matplotlib.figure import Figure
 
 RECORDED = ("price", "unserved", "profit", "total_cost", "welfare", "certificate")
 """What a sweep keeps of each period, unless told otherwise."""
@@ -52,129 +47,6 @@ class Options(TypedDict, total=False):
     force: bool
     allow_code: bool
     progress: Progress | None
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What a sweep brought.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Measures of each run and what it recorded; dims named by the dotted paths that were varied (or ``point``),
-        then `seed`, then those of the results. `status` says how each run ended: ``done``, ``infeasible``,
-        ``failed``, or ``missing`` where the study is unfinished. Lazy where it was written to a store.
-    failures : list of Failure
-        The runs that failed, with what repeats them.
-    seconds : dict
-        How long each run that was played now took, by position.
-    """
-
-    dataset: xr.Dataset
-    failures: list[Failure] = field(default_factory=list)
-    seconds: dict[int, float] = field(default_factory=dict)
-
-    @property
-    def runs(self) -> list[str]:
-        """The dims of the runs."""
-        return [str(dim) for dim in json.loads(self.dataset.attrs["runs"])]
-
-    @property
-    def paths(self) -> list[str]:
-        """The dotted paths that were varied."""
-        return [str(path) for path in json.loads(self.dataset.attrs["paths"])]
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """One row a run: its values, its seed, how it ended, and its measures."""
-        dataset, runs = self.dataset, self.runs
-        columns: dict[str, Any] = {}
-        blank = dataset["status"]
-        for name in [*self.paths, *([] if "point" not in runs else ["point"]), "seed"]:
-            columns[name] = dataset[name].broadcast_like(blank).transpose(*runs).values.ravel()
-        columns["status"] = blank.values.ravel()
-        for name in MEASURES:
-            if name not in dataset:
-                continue
-            array = dataset[name].transpose(*runs, ...)
-            flat = array.values.reshape(blank.size, -1)
-            own = [str(dim) for dim in array.dims if dim not in runs]
-            labels = dataset[own[0]].values if own else [""]
-            for number, label in enumerate(labels):
-                columns[f"{name}[{label}]" if own else name] = flat[:, number]
-        return pd.DataFrame(columns)
-
-    def summary(
-        self, over: str | Sequence[str] = "seed", quantiles: Sequence[float] = (0.05, 0.5, 0.95)
-    ) -> xr.Dataset:
-        """Summarise over some dims: mean, standard deviation, quantiles and number of runs.
-
-        Parameters
-        ----------
-        over : str or sequence of str
-            The dims to summarise over.
-        quantiles : sequence of float
-            Which quantiles, each between 0 and 1.
-
-        Returns
-        -------
-        Dataset
-            Every variable with a dim ``statistic`` (mean, std, count, q5, q50, ...). Runs that failed are left out.
-            Lazy where the sweep is: only what is used of it is read, some runs at a time.
-        """
-        dims = [over] if isinstance(over, str) else list(over)
-        faults = [
-            Fault(known("dim", dim, list(self.dataset.dims)), "over")
-            for dim in dims
-            if dim not in self.dataset.dims
-        ]
-        faults += [
-            Fault(f"lie between 0 and 1; found {q!r}", "quantiles") for q in quantiles if not 0 <= q <= 1
-        ]
-        if faults:
-            raise InputError(faults, "summary")
-        numbers = self.dataset.drop_vars(["status", "message"])
-        return xr.Dataset(
-            {
-                name: described(array, [dim for dim in dims if dim in array.dims], quantiles)
-                for name, array in numbers.data_vars.items()
-            },
-            attrs=self.dataset.attrs,
-        )
-
-    def plot(self, **options: Any) -> Figure:
-        """Draw a measure over what was varied.
-
-        Parameters
-        ----------
-        **options
-            As `tokenflow_sim.plot.sweep` takes them.
-        """
-        # A study stands below the figures, and must load without them.
-        plot = importlib.import_module("tokenflow_sim.plot")
-        return cast("Figure", plot.sweep(self.dataset, **options))
-
-    def __repr__(self) -> str:
-        """Summarise the sweep in one line."""
-        found, counts = np.unique(self.dataset["status"].values, return_counts=True)
-        told = ", ".join(f"{count} {status}" for status, count in zip(found, counts, strict=True))
-        return f"<Sweep: {self.dataset.attrs['scenario_name']} over {', '.join(self.paths)}; runs: {told}>"
-
-
-def load_sweep(path: str | Path) -> Sweep:
-    """Open what a sweep wrote, finished or not; values are read when they are used.
-
-    Parameters
-    ----------
-    path : str or Path
-        The Zarr store.
-
-    Raises
-    ------
-    ResultError
-        If there is no such store, it is damaged, or it holds something else.
-    """
-    return Sweep(open_store(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +182,7 @@ def play_design(
         source=source_of(scenario),
     )  # fmt: skip
     frame = Frame(design, kept)
-    tasks = _prepare(design, pattern, frame, recorded)
+    tasks = prepare(design, pattern, frame, recorded)
     about = _about(design, base, strategies, attrs)
     store: ZarrStore | MemoryStore
     store = MemoryStore(frame) if out is None else ZarrStore(out, frame, about, resume=resume, force=force)
@@ -329,46 +201,6 @@ def _recorded(record: Iterable[str], resume: bool, force: bool) -> tuple[str, ..
     if faults:
         raise InputError(faults, "the study")
     return tuple(name for name in table if name in set(given))
-
-
-def _prepare(design: Design, pattern: Task, frame: Frame, recorded: Sequence[str]) -> list[Task]:
-    """Make the tasks, check all points, and tell the frame the shape of what they will bring.
-
-    Raises
-    ------
-    ScenarioError
-        With the faults of all points, the first time each is found.
-    """
-    tasks: list[Task] = []
-    faults: dict[str, Fault] = {}
-    structures: set[str] = set()
-    names = list(design.shape)
-    for point in design:
-        labels = dict(zip(names, point.index, strict=False)) | point.values
-        of_point = [
-            replace(pattern, seed=seed, label={**labels, "seed": seed}, overrides=point.values)
-            for seed in design.seeds
-        ]
-        tasks += of_point
-        try:
-            structure = repr([(p, v) for p, v in point.values.items() if p == "periods" or not _is_number(v)])
-            if structure in structures:
-                pattern.scenario.override(point.values)
-            else:
-                model = of_point[0].model(record=recorded)
-                frame.add(model.ledger.plan, model.periods)
-                structures.add(structure)
-        except InputError as error:
-            for fault in error.faults:
-                faults.setdefault(str(fault), fault)
-    if faults:
-        raise ScenarioError(list(faults.values()), f"scenario {pattern.scenario.name!r} as it is varied")
-    return tasks
-
-
-def _is_number(value: Any) -> bool:
-    """Say whether a value is one that moves numbers of a market, but not its labels."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _about(

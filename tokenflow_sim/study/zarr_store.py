@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
@@ -27,11 +26,16 @@ from tokenflow_sim.study.opening import BEGUN, NOTES, is_blank, is_ours, open_st
 from tokenflow_sim.study.runner import Failure
 from tokenflow_sim.study.store import CERTAIN, fingerprints, remove_parts, tell_damaged, where_it_leads
 from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.zarr_layout import (
+    ZARR_FORMAT,
+    chunks_of,
+    compressor,
+    consolidate,
+    open_arrays,
+    write_layout,
+)
 from tokenflow_sim.variables import MEASURES
 
-ZARR_FORMAT = 2  # every reader knows it, and text has a settled form there
-
-_CHUNK_NUMBERS = 500_000
 _ENDINGS = ("status", "message")  # arrays of how runs ended
 
 
@@ -166,7 +170,7 @@ class ZarrStore:
         fresh = self.path / NOTES / "layout"
         with kept(self.path):
             shutil.rmtree(fresh, ignore_errors=True)
-            self._describe(fresh)
+            write_layout(self.zarr, fresh, self.frame, self.attrs)
             for file in [file for file in fresh.rglob("*") if file.is_file()]:
                 place = self.path / file.relative_to(fresh)
                 if not place.is_file() or place.read_bytes() != file.read_bytes():
@@ -174,35 +178,10 @@ class ZarrStore:
                     os.replace(file, place)
             shutil.rmtree(fresh)
             # How runs ended is written anew in the end; until then the journal has it.
-            _consolidate(self.path, without=_ENDINGS)
+            consolidate(self.path, without=_ENDINGS)
             for name in _ENDINGS:
                 shutil.rmtree(self.path / name, ignore_errors=True)
-        self._arrays = _open_arrays(self.zarr, self.path, self.frame)
-
-    def _describe(self, folder: Path) -> None:
-        """Write coordinates and arrays without any values to a folder."""
-        frame, runs = self.frame, tuple(self.frame.runs)
-        coords = frame.coordinates().assign_attrs(self.attrs | {"complete": 0})
-        packing = {name: {"compressors": (_compressor(),)} for name in coords.coords}
-        coords.to_zarr(folder, mode="w", zarr_format=ZARR_FORMAT, consolidated=False, encoding=packing)
-        group = self.zarr.open_group(folder, mode="r+", zarr_format=ZARR_FORMAT)
-        for name in frame.variables:
-            shape = frame.shape(name)
-            single = (1,) * len(runs)
-            chunks = tuple(frame.runs.values()) + shape if name in MEASURES else single + _chunks(shape)
-            group.create_array(
-                name,
-                shape=tuple(frame.runs.values()) + shape,
-                chunks=tuple(max(1, size) for size in chunks),
-                dtype="float64",
-                fill_value=np.nan,
-                compressors=_compressor(),
-                attributes={
-                    "_ARRAY_DIMENSIONS": [*runs, *frame.dims[name]],
-                    "coordinates": " ".join(_beside(coords, {*runs, *frame.dims[name]})),
-                    **frame.attrs[name],
-                },
-            )
+        self._arrays = open_arrays(self.zarr, self.path, self.frame)
 
     def _go_on(self, tasks: Sequence[Task]) -> None:
         remove_parts(self.path)
@@ -237,7 +216,7 @@ class ZarrStore:
         for name in self.frame.variables:
             if name not in MEASURES:
                 shape = self.frame.shape(name)
-                counts = (-(-size // part) for size, part in zip(shape, _chunks(shape), strict=True))
+                counts = (-(-size // part) for size, part in zip(shape, chunks_of(shape), strict=True))
                 for chunk in product(*map(range, counts)):
                     yield self.path / name / ".".join(map(str, (*place, *chunk)))
 
@@ -298,12 +277,12 @@ class ZarrStore:
                 attributes = {"_ARRAY_DIMENSIONS": runs, **small[name].attrs}
                 array = group.create_array(
                     name, shape=values.shape, chunks=values.shape, dtype=values.dtype, fill_value=None,
-                    compressors=_compressor(),
+                    compressors=compressor(),
                     attributes=attributes, overwrite=True,
                 )  # fmt: skip
                 array[...] = values
             group.attrs["complete"] = int(complete)
-            _consolidate(self.path)
+            consolidate(self.path)
 
     def dataset(self) -> xr.Dataset:
         """Open what was kept, lazily."""
@@ -337,55 +316,3 @@ def _clear(folder: Path, besides: Path) -> None:
                 shutil.rmtree(found)
         elif found != besides:
             found.unlink()
-
-
-def _consolidate(path: Path, without: Sequence[str] = ()) -> None:
-    """Gather the metadata of all arrays in one file, in one step, by which the store is opened.
-
-    Zarr's own function warns of the folder with the journal, which is no array.
-    """
-    files = [
-        file
-        for folder in (path, *sorted(path.iterdir()))
-        if folder.name not in without
-        for file in (folder / ".zarray", folder / ".zattrs")
-    ]
-    files = [path / ".zgroup", *(file for file in files if file.is_file())]
-    gathered = {}
-    for file in files:
-        try:
-            gathered[file.relative_to(path).as_posix()] = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ResultError(f"{file}: is damaged ({error}); start the study anew (--force)") from None
-    content = {"zarr_consolidated_format": 1, "metadata": gathered}
-    write_whole(path / ".zmetadata", json.dumps(content, indent=1).encode())
-
-
-def _compressor() -> Any:
-    """Return a compressor whose chunks carry a checksum, so that readers notice damage; Zarr's own does not."""
-    return importlib.import_module("numcodecs").Zstd(level=0, checksum=True)
-
-
-def _chunks(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the chunks of one run of a variable: whole, or some periods of it where that would be large."""
-    if not shape:
-        return ()
-    rest = max(1, int(np.prod(shape[1:])))
-    return (max(1, min(shape[0], _CHUNK_NUMBERS // rest)), *shape[1:])
-
-
-def _beside(coords: xr.Dataset, dims: set[str]) -> list[str]:
-    """Return the coordinates that are no dims themselves, of those dims."""
-    return [
-        str(name)
-        for name, array in coords.coords.items()
-        if name not in array.dims and set(map(str, array.dims)) <= dims
-    ]
-
-
-def _open_arrays(zarr: Any, path: Path, frame: Frame) -> dict[str, Any]:
-    try:
-        group = zarr.open_group(path, mode="r+", zarr_format=ZARR_FORMAT)
-        return {name: group[name] for name in frame.variables}
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ResultError(f"{path}: cannot be read as Zarr ({error}); start anew (--force)") from error
