@@ -238,7 +238,7 @@ def test_a_run_that_fails_leaves_no_file(make: Any, tmp_path: Path) -> None:
         model.run()
     assert leftovers(tmp_path) == []
     with pytest.raises(tf.ResultError, match="closed"):
-        model.ledger.append({}, None, None)  # type: ignore[arg-type]
+        model.ledger.append({}, None, None, None)  # type: ignore[arg-type]
 
 
 def test_an_interrupted_run_leaves_no_file(make: Any, tmp_path: Path) -> None:
@@ -416,8 +416,12 @@ def test_the_parts_of_many_periods_are_those_of_each(scenario: Scenario, clearer
             route_cost=factor * market.arrays.route_cost,
         )
         clearing = clearer.clear(tf.Market.from_arrays(market.layout, arrays))
-        periods.append((arrays, clearing.values))
-        singles.append(tf.decompose(clearing.market, clearing))
+        true_cost = arrays.offer_price[:, :, 0] * rng.uniform(0.5, 1.0, (5, 4))
+        running = true_cost * rng.uniform(0.0, 1.0, (5, 4))
+        periods.append((arrays, clearing.values, (true_cost, running)))
+        singles.append(
+            tf.decompose(clearing.market, clearing, true_cost=true_cost, electricity_cost=true_cost - running)
+        )
     parts = price_parts(market.layout, periods)
     for name, found in parts.items():
         for period, single in enumerate(singles):
@@ -426,4 +430,4 @@ def test_the_parts_of_many_periods_are_those_of_each(scenario: Scenario, clearer
             )
     assert set(ledger.PARTS) < set(RESULTS)
     total = sum(parts.values())
-    np.testing.assert_allclose(total, np.stack([values.price for _, values in periods]), rtol=1e-12)
+    np.testing.assert_allclose(total, np.stack([values.price for _, values, _ in periods]), rtol=1e-12)

@@ -17,7 +17,7 @@ import tokenflow_sim as tf
 from tests.strategies.samples import CongestionTariff, Elastic, Learner, Undercut
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
-from tokenflow_sim.variables import RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import PRICE_PARTS, RESULT_COORDINATES, RESULTS
 
 PERIODS = 12
 
@@ -99,13 +99,49 @@ def test_sums_by_party_are_those_of_their_parts(results: xr.Dataset) -> None:
 def test_the_parts_of_a_price_sum_to_it_and_are_those_of_the_core(
     results: xr.Dataset, played: TokenMarket
 ) -> None:
-    parts = [f"price_{part}" for part in ("energy", "scarcity", "routing", "congestion")]
+    parts = [f"price_{part}" for part in PRICE_PARTS]
     np.testing.assert_allclose(sum(results[part] for part in parts), results.price, rtol=1e-12)
     last = played.clearing
     assert last is not None
     core = tf.decompose(last.market, last)
-    for part in parts:
-        np.testing.assert_allclose(results[part][-1], core[part.removeprefix("price_")], atol=1e-12)
+    for part in ("scarcity", "routing", "congestion"):
+        np.testing.assert_allclose(results[f"price_{part}"][-1], core[part], atol=1e-12)
+    offer = (results.price_energy + results.price_running + results.price_markup)[-1]
+    np.testing.assert_allclose(offer, core.energy, rtol=1e-12)
+
+
+def test_the_offer_in_a_price_parts_into_electricity_running_cost_and_mark_up(oligopoly: Scenario) -> None:
+    """Each by hand from the scenario: price of a kWh times kWh/Mtok, $/MW-h over Mtok/MW-h, a fifth of the two."""
+    with_markup = {"providers": {"name": "fixed_markup", "markup": 0.2}}
+    model = TokenMarket(oligopoly, rng=1, periods=3, strategies=with_markup)
+    model.run()
+    ds, compiled = model.results(), oligopoly.compiled
+    hardware = {
+        name: oligopoly.hardware[kind]
+        for name, kind in zip(compiled.layout.assets, compiled.asset_hardware, strict=True)
+    }
+    checked = 0
+    for period in range(3):
+        kwh = compiled.state(period).electricity_price
+        for node in map(str, ds.node.values):
+            for name in map(str, ds.workload.values):
+                here = ds.sel(period=period, workload=name)
+                serving = here.dispatch.where(here.asset_node == node, 0.0)
+                if float(serving.max()) <= 0:
+                    continue
+                # Served at home: the dearest asset that runs is the one on the margin.
+                offers = here.offer_price.where(serving > 0, -np.inf)
+                asset = str(offers.asset.values[int(offers.values.argmax())])
+                kind, place = hardware[asset], list(ds.node.values).index(node)
+                electricity = kwh[place] * kind.energy[name]
+                adder = kind.running_cost + oligopoly.rules.opex_adder
+                running = adder / (kind.throughput[name] * 3600 / 1e6)
+                spot = here.sel(node=node)
+                assert float(spot.price_energy) == pytest.approx(electricity, rel=1e-9)
+                assert float(spot.price_running) == pytest.approx(running, rel=1e-9)
+                assert float(spot.price_markup) == pytest.approx(0.2 * (electricity + running), rel=1e-9)
+                checked += 1
+    assert checked > 20
 
 
 def test_results_are_those_of_the_core(results: xr.Dataset, played: TokenMarket) -> None:

@@ -235,7 +235,8 @@ class TokenMarket(mesa.Model):
         record = outcome.record()
         if names := self.ledger.plan.backlog:
             record |= house.waiting(names)
-        self.ledger.append(record, outcome.arrays, outcome.values)
+        true_cost = outcome.true_cost, outcome.running_cost
+        self.ledger.append(record, outcome.arrays, outcome.values, true_cost)
         self._scalars = outcome.scalars(house.layout)
         self.period = period + 1
         self.activate()

@@ -83,12 +83,18 @@ CLEARING: dict[str, Variable] = _table(
 """What a Clearing answers."""
 
 DECOMPOSITION: dict[str, Variable] = _table(
-    ("energy", _NK, "$/Mtok", "energy cost at the serving node"),
+    ("energy", _NK, "$/Mtok", "offer at the serving node; its electricity where true costs are given"),
+    ("running", _NK, "$/Mtok", "other true cost at the serving node, where true costs are given"),
+    ("markup", _NK, "$/Mtok", "offer less true cost at the serving node, where true costs are given"),
     ("scarcity", _NK, "$/Mtok", "scarcity rent at the serving node"),
     ("routing", _NK, "$/Mtok", "route cost along the path"),
     ("congestion", _NK, "$/Mtok", "congestion rent along the path"),
 )
 """The parts of a price, which sum to it."""
+
+PRICE_PARTS = ("energy", "running", "markup", "scarcity", "routing", "congestion")
+"""The parts of a price where true costs are known, in the order in which they are stacked; in results each is
+``price_<part>``."""
 
 SETTLEMENT: dict[str, Variable] = _table(
     ("payment", _NK, "$/h", "payment by demand"),
@@ -102,7 +108,9 @@ _PNK, _PAK, _PLK = (("period", *dims) for dims in (_NK, _AK, _LK))
 
 RESULTS: dict[str, Variable] = _table(
     ("price", _PNK, "$/Mtok", "locational marginal price"),
-    ("price_energy", _PNK, "$/Mtok", "energy part of the price"),
+    ("price_energy", _PNK, "$/Mtok", "electricity part of the price"),
+    ("price_running", _PNK, "$/Mtok", "running-cost part of the price"),
+    ("price_markup", _PNK, "$/Mtok", "mark-up part of the price"),
     ("price_scarcity", _PNK, "$/Mtok", "scarcity part of the price"),
     ("price_routing", _PNK, "$/Mtok", "routing part of the price"),
     ("price_congestion", _PNK, "$/Mtok", "congestion part of the price"),

@@ -27,7 +27,7 @@ def split(market: tf.Market) -> tuple[tf.Clearing, xr.Dataset]:
 
 def at(parts: xr.Dataset, node: str, workload: str = "chat") -> list[float]:
     spot = parts.sel(node=node, workload=workload)
-    return [float(spot[name]) for name in PARTS]
+    return [float(part) for part in spot.data_vars.values()]
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,47 @@ def test_rents_of_several_full_links_add_up() -> None:
     assert clearing.congestion_rent.to_numpy().tolist() == [8.5, 9.75]
     assert at(parts, "b") == [1.0, 0.0, 0.5, 8.5]
     assert at(parts, "c") == [1.0, 0.0, 0.75, 18.25]
+
+
+def test_true_costs_part_the_offer_and_travel_with_the_path() -> None:
+    """Two equal offers at a, 1 and 3 units: true costs 0.4 and 0.8, half of each electricity, count 1 to 3."""
+    market = small(**CHAIN | {"assets": [("a", 1.0, 3.0), ("a", 1.0, 9.0), ("d", 9.0, 9.0)]})
+    clearing = tf.clear(market)
+    cost = np.array([[0.4], [0.8], [2.0]])
+    parts = tf.decompose(market, clearing, true_cost=cost, electricity_cost=cost / 2)
+    assert list(parts) == ["energy", "running", "markup", "scarcity", "routing", "congestion"]
+    assert at(parts, "a") == pytest.approx([0.35, 0.35, 0.3, 0.0, 0.0, 0.0])
+    assert at(parts, "c") == pytest.approx([0.35, 0.35, 0.3, 0.0, 0.75, 0.0])
+    assert at(parts, "d") == pytest.approx([1.0, 1.0, 7.0, 0.0, 0.0, 0.0])
+    xr.testing.assert_allclose(parts.to_array().sum("variable"), clearing.price, rtol=1e-12)
+    labelled = xr.DataArray(
+        cost,
+        dims=("asset", "workload"),
+        coords={"asset": market.layout.assets, "workload": market.layout.workloads},
+    )
+    alone = tf.decompose(market, clearing, true_cost=labelled[::-1])
+    assert at(alone, "a") == pytest.approx([0.7, 0.0, 0.3, 0.0, 0.0, 0.0])  # by label; all of it electricity
+
+
+def test_a_price_that_no_asset_explains_has_no_cost_and_no_mark_up() -> None:
+    """Shed at its value where nothing is offered: all of it is scarcity, as it is without true costs."""
+    market = small(nodes=("here", "there"), assets=[("there", 1.0, 2.0)], demand=[4.0, 1.0], value=50.0)
+    clearing = tf.clear(market)
+    parts = tf.decompose(market, clearing, true_cost=np.array([[0.5]]))
+    assert at(parts, "here") == [0.0, 0.0, 0.0, 50.0, 0.0, 0.0]
+    assert at(parts, "there") == [0.5, 0.0, 0.5, 0.0, 0.0, 0.0]
+
+
+def test_costs_that_do_not_fit_are_refused() -> None:
+    market = small(nodes=("here",), assets=[("here", 1.0, 2.0)], demand=[1.0])
+    clearing = tf.clear(market)
+    with pytest.raises(tf.MarketError, match="needs true_cost"):
+        tf.decompose(market, clearing, electricity_cost=1.0)
+    with pytest.raises(tf.MarketError, match=r"dims \(asset, workload\), \(1, 1\) here") as caught:
+        tf.decompose(market, clearing, true_cost=np.ones((3, 2)), electricity_cost="much")
+    assert "electricity_cost" in str(caught.value)
+    with pytest.raises(tf.MarketError, match="must be finite"):
+        tf.decompose(market, clearing, true_cost=np.nan)
 
 
 def test_scarcity_at_the_serving_node_travels_with_the_path() -> None:

@@ -78,8 +78,11 @@ def fake_results(
 
     premium = 1 + 0.15 * rng.random((nodes, 1)) * tight[:, None]
     scarce = 1 + 6 * np.clip(tight - 0.9, 0, None)
+    offer = level * np.ones((periods, nodes, classes)) * rng.uniform(0.85, 1.0, (nodes, 1))
     parts = {
-        "price_energy": level * np.ones((periods, nodes, classes)) * rng.uniform(0.85, 1.0, (nodes, 1)),
+        "price_energy": 0.5 * offer,
+        "price_running": 0.25 * offer,
+        "price_markup": 0.25 * offer,
         "price_scarcity": level * (scarce[:, None] - 1) * np.ones((nodes, 1)),
         "price_routing": level * 0.02 * rng.random((nodes, 1)) * np.ones((periods, 1, 1)),
         "price_congestion": level * (premium - 1) * scarce[:, None],

@@ -12,6 +12,7 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.plot.fake_results import fake_results
 from tests.plot.seen import layer, line, outline, words_of
+from tokenflow_sim.variables import PRICE_PARTS
 
 
 def weighted(ds: xr.Dataset, name: str, workload: str) -> np.ndarray:
@@ -242,7 +243,7 @@ def test_the_parts_of_a_price_stack_up_to_it(
     ds: xr.Dataset = request.getfixturevalue(results)
     figure = tf.plot.decomposition(ds, node)
     label = "price, mean weighted by demand" if node is None else "price at dallas"
-    assert legend(figure) == [label, "energy", "scarcity", "routing", "congestion"]
+    assert set(legend(figure)) == {label, *PRICE_PARTS}  # in rows, column by column
     has_network = len(figure.axes) > ds.sizes["workload"]
     assert has_network == (node is None or results == "day"), "a hub of the run serves itself"
     above, lower = (figure.axes[0::2], figure.axes[1::2]) if has_network else (figure.axes, figure.axes)
@@ -267,6 +268,24 @@ def test_the_parts_of_a_price_stack_up_to_it(
         largest = max((path.vertices[:, 1].max() for area in alone for path in area.get_paths()), default=0.0)
         routing = weighted(ds, "price_routing", name) if node is None else chosen.price_routing.sel(node=node)
         assert largest == pytest.approx(float(routing.max()), abs=1e-12)
+
+
+def test_results_that_know_offers_alone_have_the_offer_in_one_piece(day: xr.Dataset) -> None:
+    """Results of early versions, and a clearing: neither tells true cost from mark-up."""
+    old = day.drop_vars(["price_running", "price_markup"])
+    offer = day.price_energy + day.price_running + day.price_markup
+    old["price_energy"] = offer.assign_attrs(units="$/Mtok", long_name="energy part of the price")
+    figure = tf.plot.decomposition(old)
+    assert legend(figure)[1:] == ["offer", "scarcity", "routing", "congestion"]
+    bottom, top = layer(figure.axes[0], "offer")
+    chosen = weighted(old, "price_energy", str(day.workload.values[0]))
+    np.testing.assert_allclose(top - bottom, chosen, rtol=1e-9)
+    clearing = tf.clear(tf.load_scenario("us5").market())
+    assert legend(tf.plot.decomposition(clearing))[1:] == ["offer", "scarcity", "routing", "congestion"]
+    torn = day.drop_vars("price_markup")
+    assert "decomposition" not in tf.plot.figures(torn)
+    with pytest.raises(tf.ResultError, match="missing: price_markup"):
+        tf.plot.decomposition(torn)
 
 
 def test_a_negative_part_is_stacked_downwards(day: xr.Dataset) -> None:

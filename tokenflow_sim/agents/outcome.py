@@ -63,6 +63,8 @@ class Outcome:
         What demand pays, dims (node, workload).
     service_value : ndarray
         What the service is worth to those who were served, dims (node, workload); see `service_value_of`.
+    true_cost, running_cost : ndarray
+        True cost of a unit of service in $/Mtok, and what of it is not electricity, dims (asset, workload).
     revenue, cost, profit : ndarray
         What assets are paid, their true cost, and the difference, dims (asset, workload).
     link_income, transport_cost : ndarray
@@ -88,6 +90,8 @@ class Outcome:
     unserved: Floats
     payment: Floats
     service_value: Floats
+    true_cost: Floats
+    running_cost: Floats
     revenue: Floats
     cost: Floats
     profit: Floats
@@ -199,6 +203,8 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
         unserved=unserved,
         payment=payment,
         service_value=service_value,
+        true_cost=state.true_cost,
+        running_cost=state.running_cost,
         revenue=revenue,
         cost=cost,
         profit=profit,

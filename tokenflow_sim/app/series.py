@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.numerals import compact, share, significant
 from tokenflow_sim.plot.reading import NOISE
 from tokenflow_sim.plot.style import INK, PALETTES, colours
+from tokenflow_sim.variables import PRICE_PARTS
 
 Line = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -21,7 +22,6 @@ MOST_POINTS = 400
 _MOST_LINES = 8
 _SECONDS = 3600.0
 _GREY = "#A6A6A6"
-PARTS = ("energy", "scarcity", "routing", "congestion")
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def decomposition(ds: xr.Dataset, node: str, period: int) -> list[dict[str, Any]
     for name in ds["workload"].to_numpy():
         one = here.sel(workload=name)
         asked, lost = float(one["demand"].sum()), float(one["unserved"].sum())
-        parts = [float(one[f"price_{part}"]) for part in PARTS]
+        parts = [float(one[f"price_{part}"]) for part in PRICE_PARTS]
         total = sum(abs(part) for part in parts) or 1.0
         rows.append(
             {
@@ -190,7 +190,7 @@ def decomposition(ds: xr.Dataset, node: str, period: int) -> list[dict[str, Any]
                         "width": 100 * abs(value) / total,
                         "color": colour,
                     }
-                    for part, value, colour in zip(PARTS, parts, PALETTES["part"], strict=True)
+                    for part, value, colour in zip(PRICE_PARTS, parts, PALETTES["part"], strict=True)
                 ],
             }
         )

@@ -12,13 +12,14 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.checkpoint import Checkpoint
 from tokenflow_sim.ledger.files import load_results
-from tokenflow_sim.ledger.parts import price_parts
+from tokenflow_sim.ledger.parts import Split, TrueCost, price_parts
 from tokenflow_sim.ledger.plan import Plan
 from tokenflow_sim.ledger.stream import Stream
 from tokenflow_sim.market import Arrays
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.variables import PRICE_PARTS
 
-PARTS = {f"price_{part}": part for part in ("energy", "scarcity", "routing", "congestion")}
+PARTS = {f"price_{part}": part for part in PRICE_PARTS}
 
 
 class Ledger:
@@ -69,7 +70,7 @@ class Ledger:
         self._chunk = {name: np.empty((plan.chunk, *plan.full_shape(name))) for name in plan.variables}
         self._kept = [(name, array) for name, array in self._chunk.items() if name not in PARTS]
         self._splits = len(self._kept) < len(self._chunk)
-        self._markets: list[tuple[Arrays, Values]] = []
+        self._markets: list[Split] = []
         self._rows = 0
 
     def __len__(self) -> int:
@@ -97,7 +98,7 @@ class Ledger:
         if self._rows and self._stream is not None:
             self._flush()
 
-    def append(self, record: Mapping[str, Any], arrays: Arrays, values: Values) -> None:
+    def append(self, record: Mapping[str, Any], arrays: Arrays, values: Values, true_cost: TrueCost) -> None:
         """Record the next period.
 
         Parameters
@@ -107,6 +108,8 @@ class Ledger:
             market has none) or number for every variable of the plan but the parts of prices; others are ignored.
         arrays, values
             The market and its clearing, from which the parts of its prices are worked out; kept until then.
+        true_cost : tuple of ndarray
+            True cost of every asset's service, and what of it is not electricity, in $/Mtok, dims (asset, workload).
 
         Raises
         ------
@@ -119,7 +122,7 @@ class Ledger:
         for name, kept in self._kept:
             kept[row] = record[name]
         if self._splits:
-            self._markets.append((arrays, values))
+            self._markets.append((arrays, values, true_cost))
         self._rows = row + 1
         if self._rows == self.plan.chunk:
             self._flush()

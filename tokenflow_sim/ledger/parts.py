@@ -10,21 +10,25 @@ import numpy as np
 import pandas as pd
 
 from tokenflow_sim.market import Arrays, Layout
-from tokenflow_sim.market.prices import decompose_values
+from tokenflow_sim.market.prices import Costs, decompose_values
 from tokenflow_sim.market.values import Values
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+TrueCost = tuple[Floats, Floats]
+"""True cost of every asset's service, and what of it is not electricity, in $/Mtok, dims (asset, workload)."""
+Split = tuple[Arrays, Values, TrueCost]
+"""What the prices of one period are split by: its market, its clearing and its true costs."""
 
 
-def price_parts(layout: Layout, periods: Sequence[tuple[Arrays, Values]]) -> dict[str, Floats]:
-    """Split the prices of several periods into energy, scarcity, routing and congestion.
+def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
+    """Split the prices of several periods into their parts, those of `variables.PRICE_PARTS`.
 
     Parameters
     ----------
     layout : Layout
         The market's labels, the same in every period.
-    periods : sequence of (Arrays, Values)
-        Each period's market and its clearing.
+    periods : sequence of (Arrays, Values, TrueCost)
+        Each period's market, its clearing and its true costs.
 
     Returns
     -------
@@ -40,7 +44,7 @@ def price_parts(layout: Layout, periods: Sequence[tuple[Arrays, Values]]) -> dic
     """
     count = len(periods)
     stacked = _beside_each_other(layout, count)
-    scale = np.array([_scale(values.price) for _, values in periods])
+    scale = np.array([_scale(values.price) for _, values, _ in periods])
     first = periods[0]
 
     def stack(source: int, *names: str, by: Floats | None = None) -> dict[str, Any]:
@@ -57,7 +61,8 @@ def price_parts(layout: Layout, periods: Sequence[tuple[Arrays, Values]]) -> dic
         **stack(1, "price", "scarcity_rent", "power_rent", "congestion_rent", by=scale),
         **stack(1, "dispatch", "flow", "unserved"),
     )
-    parts = decompose_values(stacked, arrays, values)
+    whole, running = (_stack([pair[2][place] for pair in periods], scale) for place in range(2))
+    parts = decompose_values(stacked, arrays, values, Costs(electricity=whole - running, running=running))
     shape = (count, *first[1].price.shape)
     return {name: part.reshape(shape) * scale[:, None, None] for name, part in parts.items()}
 

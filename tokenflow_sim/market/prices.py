@@ -1,29 +1,43 @@
 """The parts of a price: energy, scarcity, routing and congestion, adding up to it along an active path.
 
-Equation (8) at a node that serves itself, equations (9) and (11) along the path to the node that serves it.
+Equation (8) at a node that serves itself, equations (9) and (11) along the path to the node that serves it. Where the
+true costs behind the offers are known, energy parts into electricity, other running cost, and the offer's mark-up.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.errors import Fault, MarketError
+from tokenflow_sim.market.arrays import Arrays, Floats, total
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.values import Values
-from tokenflow_sim.variables import DECOMPOSITION
+from tokenflow_sim.variables import DECOMPOSITION, PRICE_PARTS
 
 PARTS = ("energy", "scarcity", "routing", "congestion")
 # Relative to the largest price: a condition that holds with equality up to this is tight.
 _TIGHT = 1e-7
+# Relative to all that a node has to serve of a class: what is no more than this is the rounding of a solver.
 _ACTIVE = 1e-9
 _ROUNDING = 1e-12
 
 
-def decompose(market: Market, clearing: Clearing) -> xr.Dataset:
+class Costs(NamedTuple):
+    """The true costs behind the offers, dims (asset, workload), in $/Mtok."""
+
+    electricity: Floats
+    running: Floats
+
+
+def decompose(
+    market: Market, clearing: Clearing, *, true_cost: Any = None, electricity_cost: Any = None
+) -> xr.Dataset:
     """Split every price into its parts.
 
     Parameters
@@ -32,16 +46,23 @@ def decompose(market: Market, clearing: Clearing) -> xr.Dataset:
         What was cleared.
     clearing : Clearing
         Its outcome.
+    true_cost : DataArray or ndarray, optional
+        True cost of every asset's service, dims (asset, workload), in $/Mtok. A market knows offers alone; with
+        true costs, what an offer is made of is told apart.
+    electricity_cost : DataArray or ndarray, optional
+        What of it is electricity, likewise; all of it if left out.
 
     Returns
     -------
     Dataset
-        `energy`, `scarcity`, `routing`, `congestion`, dims (node, workload), $/Mtok; they sum to the price.
+        `energy` (the offer at the serving node), `scarcity`, `routing`, `congestion`, dims (node, workload), $/Mtok;
+        they sum to the price. With `true_cost`: `energy` (its electricity), `running` (its other true cost),
+        `markup` (the offer less true cost), `scarcity`, `routing`, `congestion`, which sum to it as well.
 
     Raises
     ------
     MarketError
-        If the clearing is of a market with other labels or numbers.
+        If the clearing is of a market with other labels or numbers, or costs do not fit its assets and classes.
 
     Notes
     -----
@@ -49,17 +70,46 @@ def decompose(market: Market, clearing: Clearing) -> xr.Dataset:
     (equation 8). Another takes those of the node it is served from along the active path of fewest arcs, plus
     that path's route cost and congestion rents (equations 9 and 11). Where nothing is served or routed, arcs and
     offers at which the price would just pay stand in for active ones; what no offer explains (demand shed at its
-    value) is scarcity.
+    value) is scarcity. Of several equal offers on the margin, true costs count by what each of them serves.
     """
     clearing.check_belongs_to(market)
-    parts = decompose_values(market.layout, market.arrays, clearing.values)
+    costs = _read_costs(market.layout, true_cost, electricity_cost)
+    parts = decompose_values(market.layout, market.arrays, clearing.values, costs)
     return xr.Dataset(
-        {name: market.layout.label(DECOMPOSITION[name], parts[name]) for name in PARTS},
+        {name: market.layout.label(DECOMPOSITION[name], part) for name, part in parts.items()},
         attrs={"description": "parts of the locational marginal price; they sum to it"},
     )
 
 
-def decompose_values(layout: Layout, arrays: Arrays, values: Values) -> dict[str, Floats]:
+def _read_costs(layout: Layout, true_cost: Any, electricity_cost: Any) -> Costs | None:
+    """Align true costs with the market's assets and classes."""
+    given = {"true_cost": true_cost, "electricity_cost": electricity_cost}
+    given = {name: cost for name, cost in given.items() if cost is not None}
+    if not given:
+        return None
+    if true_cost is None:
+        raise MarketError([Fault("needs true_cost beside it", "electricity_cost")], "argument")
+    shape, faults, found = (len(layout.assets), len(layout.workloads)), [], {}
+    for name, cost in given.items():
+        try:
+            if isinstance(cost, xr.DataArray):
+                cost = cost.sel(asset=layout.assets, workload=layout.workloads)
+                cost = cost.transpose("asset", "workload").to_numpy()
+            found[name] = np.broadcast_to(np.asarray(cost, dtype=float), shape)
+        except (KeyError, ValueError, TypeError) as error:
+            faults.append(Fault(f"must have dims (asset, workload), {shape} here ({error})", name))
+            continue
+        if not np.isfinite(found[name]).all():
+            faults.append(Fault("must be finite ($/Mtok)", name))
+    if faults:
+        raise MarketError(faults, "argument")
+    electricity = found.get("electricity_cost", found["true_cost"])
+    return Costs(electricity, found["true_cost"] - electricity)
+
+
+def decompose_values(
+    layout: Layout, arrays: Arrays, values: Values, costs: Costs | None = None
+) -> dict[str, Floats]:
     """Split prices given as plain arrays.
 
     Parameters
@@ -68,49 +118,86 @@ def decompose_values(layout: Layout, arrays: Arrays, values: Values) -> dict[str
         The market.
     values : Values
         Its clearing.
+    costs : Costs, optional
+        The true costs behind its offers.
 
     Returns
     -------
     dict of ndarray
-        By part, dims (node, workload), in $/Mtok.
+        By part, dims (node, workload), in $/Mtok: `PARTS`, with costs those of `variables.PRICE_PARTS`.
     """
     price = values.price
-    parts = {name: np.full(price.shape, np.nan) for name in PARTS}
+    behind = {} if costs is None else costs._asdict()
+    parts = {name: np.full(price.shape, np.nan) for name in (*PARTS, *behind)}
     charge = values.congestion_rent[:, None] * arrays.link_use
     tolerance = _TIGHT * max(1.0, float(np.abs(price).max(initial=0.0)))
-    running = values.dispatch > _ACTIVE
-    _serve_at_home(layout, arrays, price, running, parts)
-    _follow(layout, arrays, charge, values.flow > _ACTIVE, parts)
+    noise = _ACTIVE * to_serve(layout, arrays, values)
+    running = values.dispatch > noise[layout.asset_node][:, :, None]
+    _serve_at_home(layout, arrays, running, values.dispatch, behind, parts)
+    _follow(layout, arrays, charge, values.flow > noise[layout.origin], parts)
     # Nothing active reaches the rest: take what would be active first.
     cost = arrays.route_cost + charge
     gain = price[layout.origin] - price[layout.destination] if len(layout.arcs) else cost
     would_flow = arrays.allowed & (np.abs(cost - gain) <= tolerance)
     _follow(layout, arrays, charge, would_flow, parts)
     worth = price[layout.asset_node][:, :, None] - arrays.offer_price
-    _serve_at_home(layout, arrays, price, (arrays.capacity > 0) & (worth >= -tolerance), parts)
+    would_run = (arrays.capacity > 0) & (worth >= -tolerance)
+    _serve_at_home(layout, arrays, would_run, arrays.capacity, behind, parts)
     _follow(layout, arrays, charge, would_flow, parts)
     unexplained = np.isnan(parts["energy"])
-    for name in ("energy", "routing", "congestion"):
+    for name in ("energy", "routing", "congestion", *behind):
         parts[name][unexplained] = 0.0
     # Scarcity is what the others leave, so that the parts sum to the price; less than rounding is nothing.
     scarcity = price - parts["energy"] - parts["routing"] - parts["congestion"]
-    parts["scarcity"] = np.where(
-        np.abs(scarcity) <= _ROUNDING * np.maximum(1.0, np.abs(price)), 0.0, scarcity
-    )
-    return parts
+    parts["scarcity"] = _cleared(scarcity, np.maximum(1.0, np.abs(price)))
+    if not behind:
+        return parts
+    offer, electricity, other = parts["energy"], parts["electricity"], parts["running"]
+    parts["markup"] = _cleared(offer - electricity - other, np.abs(offer))
+    parts["energy"] = electricity
+    return {name: parts[name] for name in PRICE_PARTS}
+
+
+def to_serve(layout: Layout, arrays: Arrays, values: Values) -> Floats:
+    """Return all that a node has to serve, its own demand and what flows in, in Mtok/s, dims (node, workload)."""
+    inflow = np.zeros(values.price.shape)
+    np.add.at(inflow, layout.destination, values.flow)
+    return inflow + total(arrays.demand)
+
+
+def _cleared(part: Floats, beside: Floats) -> Floats:
+    return np.where(np.abs(part) <= _ROUNDING * beside, 0.0, part)
 
 
 def _serve_at_home(
-    layout: Layout, arrays: Arrays, price: Floats, running: NDArray[np.bool_], parts: dict[str, Floats]
+    layout: Layout,
+    arrays: Arrays,
+    running: NDArray[np.bool_],
+    served: Floats,
+    behind: dict[str, Floats],
+    parts: dict[str, Floats],
 ) -> None:
-    """Explain prices by the dearest of the node's own offers that run: equation (8)."""
+    """Explain prices by the dearest of the node's own offers that run: equation (8).
+
+    Where equal offers are the dearest, the costs behind them count by what each has served.
+    """
+    shape = parts["energy"].shape
     dearest = np.where(running, arrays.offer_price, -np.inf).max(axis=2, initial=-np.inf)
-    at_node = np.full(price.shape, -np.inf)
+    at_node = np.full(shape, -np.inf)
     np.maximum.at(at_node, layout.asset_node, dearest)
     here = np.isfinite(at_node) & np.isnan(parts["energy"])
     parts["energy"][here] = at_node[here]
     parts["routing"][here] = 0.0
     parts["congestion"][here] = 0.0
+    if not behind:
+        return
+    marginal = running & (arrays.offer_price == at_node[layout.asset_node][:, :, None])
+    weight, all_of_it = np.where(marginal, served, 0.0).sum(axis=2), np.zeros(shape)
+    np.add.at(all_of_it, layout.asset_node, weight)
+    for name, cost in behind.items():
+        mixed = np.zeros(shape)
+        np.add.at(mixed, layout.asset_node, weight * cost)
+        parts[name][here] = mixed[here] / all_of_it[here]
 
 
 def _follow(
@@ -119,6 +206,7 @@ def _follow(
     """Explain prices from the far end of active arcs, one arc further each round: equations (9), (11)."""
     if not active.any():
         return
+    behind = [name for name in parts if name not in PARTS]
     arc, workload = np.nonzero(active)
     start, end = layout.origin[arc], layout.destination[arc]
     for _ in range(len(layout.nodes)):
@@ -131,6 +219,7 @@ def _follow(
             "energy": parts["energy"][j, k],
             "routing": parts["routing"][j, k] + arrays.route_cost[a, k],
             "congestion": parts["congestion"][j, k] + charge[a, k],
+            **{name: parts[name][j, k] for name in behind},
         }
         for name, new in step.items():
             parts[name][i, k] = new

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.market import Clearing, decompose, settle
-from tokenflow_sim.variables import RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import DECOMPOSITION, RESULT_COORDINATES, RESULTS
 
 
 def results_of(clearing: Clearing) -> xr.Dataset:
@@ -35,7 +35,7 @@ def results_of(clearing: Clearing) -> xr.Dataset:
     owners = list(dict.fromkeys(layout.owner))
     data: dict[str, Any] = {
         "price": values.price,
-        **{f"price_{name}": parts[name].values for name in ("energy", "scarcity", "routing", "congestion")},
+        **{f"price_{name}": part.values for name, part in parts.items()},
         "demand": arrays.demand.sum(axis=2),
         "unserved": values.unserved.sum(axis=2),
         "payment": money.payment.values * market.hours,
@@ -73,6 +73,9 @@ def results_of(clearing: Clearing) -> xr.Dataset:
         if array.ndim > len(dims):  # offers have blocks inside, also where the market has none
             array, dims = (array[..., 0], dims) if layout.blocks is None else (array, (*dims, "block"))
         ds[name] = (dims, array, RESULTS[name].attrs(layout.link_unit))
+    ds["price_energy"].attrs["long_name"] = DECOMPOSITION[
+        "energy"
+    ].long_name  # the whole offer, not electricity alone
     for name in coords:
         ds[name].attrs["long_name"] = RESULT_COORDINATES[name]
     return ds

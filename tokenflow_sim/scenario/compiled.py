@@ -38,6 +38,8 @@ class State:
         The period.
     true_cost, capacity : ndarray
         In $/Mtok and Mtok/s, dims (asset, workload).
+    running_cost : ndarray
+        What of the true cost is not electricity, in $/Mtok, dims (asset, workload).
     power_use, power_limit : ndarray or None
         In MW per Mtok/s, dims (asset, workload), and MW, dims (asset,); None where power is not shared.
     demand, value : ndarray
@@ -52,6 +54,7 @@ class State:
 
     period: int
     true_cost: Floats
+    running_cost: Floats
     capacity: Floats
     power_use: Floats | None
     power_limit: Floats | None
@@ -265,6 +268,7 @@ class Compiled:
         return State(
             period=period,
             true_cost=self._costs.at(period),
+            running_cost=self._running,
             capacity=capacity,
             power_use=self._power_use,
             power_limit=limit,

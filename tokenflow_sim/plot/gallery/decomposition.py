@@ -5,9 +5,11 @@ from __future__ import annotations
 from textwrap import wrap
 
 import numpy as np
+import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tokenflow_sim.errors import ResultError
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, stack
 from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
@@ -15,12 +17,32 @@ from tokenflow_sim.plot.reading import Results, weighted_mean
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import INK, PALETTES, Columns
 from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.variables import PRICE_PARTS, RESULTS
 
 _VISIBLE = 1e-9  # share of the highest price that is no rounding
-_PARTS = ("energy", "scarcity", "routing", "congestion")
+_OF_OFFER = ("running", "markup")
+_NETWORK = 2  # parts of the network, at the end
+_WHOLE_OFFER = "offer"
 
 
-@figure("price", "demand", *(f"price_{part}" for part in _PARTS))
+def labels_of(ds: xr.Dataset) -> dict[str, str] | None:
+    """Return the label of each part by its variable's name; None where what an offer is made of is told in part.
+
+    A clearing alone, and results of early versions, have the whole offer as `price_energy`.
+    """
+    if not [part for part in _OF_OFFER if f"price_{part}" not in ds]:
+        return {f"price_{part}": part for part in PRICE_PARTS}
+    if ds["price_energy"].attrs.get("long_name") == RESULTS["price_energy"].long_name:
+        return None
+    rest = {f"price_{part}": part for part in PRICE_PARTS if part not in _OF_OFFER}
+    return rest | {"price_energy": _WHOLE_OFFER}
+
+
+def _has_whole_parts(ds: xr.Dataset) -> bool:
+    return labels_of(ds) is not None
+
+
+@figure("price", "demand", *(f"price_{p}" for p in PRICE_PARTS if p not in _OF_OFFER), fits=_has_whole_parts)
 def decomposition(
     results: Results,
     node: str | None = None,
@@ -30,16 +52,17 @@ def decomposition(
     columns: Columns = 2,
     ax: OneOrMore | None = None,
 ) -> Figure:
-    """Prices over time as the sum of energy, scarcity, routing and congestion, by class.
+    """Prices over time as the sum of electricity, running cost, mark-up, scarcity, routing and congestion, by class.
 
     One panel a class. The black line is the price, which the parts make up. A lower panel has routing and congestion
     alone, on a scale of their own, since they are often too small to be seen beside the rest; without any in these
-    results, there are no lower panels.
+    results, there are no lower panels. What knows offers alone (a clearing, results of early versions) has `offer` in
+    place of energy, running and markup.
 
     Parameters
     ----------
     ds : Dataset
-        Results with `price`, its four parts and `demand`.
+        Results with `price`, its parts and `demand`.
     node : str, optional
         The node whose price is drawn; by default the mean over nodes, weighted by demand.
     workload : str or list of str, optional
@@ -61,8 +84,14 @@ def decomposition(
     ResultError
         If the results lack what is needed, or a node or class is unknown.
     """
+    labels = labels_of(results.ds)
+    if labels is None:
+        lacking = ", ".join(f"price_{part}" for part in _OF_OFFER if f"price_{part}" not in results.ds)
+        raise ResultError(f"decomposition needs all parts of the price; missing: {lacking}")
+    colour = dict(zip(PRICE_PARTS, PALETTES["part"], strict=True))
+    colours = [colour[name.removeprefix("price_")] for name in labels]
     time, classes = results.time, results.names("workload", "price")
-    arrays = [results[name] for name in ("demand", "price", *(f"price_{part}" for part in _PARTS))]
+    arrays = [results[name] for name in ("demand", "price", *labels)]
     label = "price, mean weighted by demand"
     if node is not None:
         (chosen,) = results.choose("node", node, "price")
@@ -76,7 +105,7 @@ def decomposition(
     price, *parts = time.apply(means, *arrays)
     shown = results.choose("workload", workload, "price")
     places = [classes.index(name) for name in shown]
-    moved = [part[:, places] for part in parts[2:]]
+    moved = [part[:, places] for part in parts[-_NETWORK:]]
     has_network = any(np.abs(part).max(initial=0.0) > _VISIBLE * np.abs(price).max() for part in moved)
     across = min(columns, len(shown))
     # A class has one cell, or two above each other.
@@ -93,10 +122,10 @@ def decomposition(
         ax_, k = drawn.axes[place], places[panel]
         layers = [
             Layer(part, values[:, k], colour)
-            for part, values, colour in zip(_PARTS, parts, PALETTES["part"], strict=True)
+            for part, values, colour in zip(labels.values(), parts, colours, strict=True)
         ]
         drawn.entries |= {layer.label: layer.patch() for layer in layers}
-        _, top = stack(ax_, time, layers[2:] if is_lower else layers)
+        _, top = stack(ax_, time, layers[-_NETWORK:] if is_lower else layers)
         words = "\n".join(wrap(text.quantity(results.attrs("price"), wrap=99), 22))
         if is_lower:
             words = f"Network\n[{text.plain(results.attrs('price')['units'])}]"
