@@ -45,7 +45,7 @@ def pixels(figure: Figure) -> bytes:
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize(
     ("family", "count", "least"),
-    [("workload", 4, 20), ("workload", 7, 16), ("provider", 8, 20), ("part", 4, 20)],
+    [("workload", 4, 20), ("workload", 7, 16), ("provider", 8, 20), ("part", 6, 20)],
 )
 def test_colours_stay_apart_also_to_the_colour_blind(
     family: style.Family, count: int, least: float, vision: str
