@@ -21,6 +21,7 @@ from tokenflow_sim.ledger import Ledger, Plan, attributes
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
+from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import (
     Choice,
     Made,
@@ -126,7 +127,7 @@ class TokenMarket(mesa.Model):
         seed = seed_of(rng)
         super().__init__(rng=seed)
         self.seed = seed
-        changes = {**(overrides or {}), **values}
+        changes = {**changes_of(overrides), **values}
         if periods is not None:
             changes["periods"] = periods
         self.settings = load_scenario(scenario, changes, also=partial(find_faults, allow_code=allow_code))

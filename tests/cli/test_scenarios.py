@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Invoke, assert_clean_error
+from tokenflow_sim.cli.options import here
 
 
 def test_scenarios_and_strategies_are_listed(tokenflow: Invoke) -> None:
@@ -30,13 +32,35 @@ def test_an_unknown_topic_names_the_known_ones(tokenflow: Invoke) -> None:
 def test_a_new_scenario_is_valid_and_runs(tokenflow: Invoke) -> None:
     made = tokenflow("new", "my market")
     assert made.exit_code == 0, made.output
-    assert "tokenflow validate 'my market'" in made.stdout
+    assert "tokenflow validate './my market'" in made.stdout
     checked = tokenflow("validate", "my market", "--periods", "30")
     assert checked.exit_code == 0, checked.output
     assert checked.stdout.splitlines()[-1] == "valid"
     assert "30 periods cleared" in checked.stdout
     ran = tokenflow("run", "my market", "--periods", "2", "--out", "out.nc")
     assert ran.exit_code == 0, ran.output
+
+
+def test_what_new_prints_runs_what_it_wrote(tokenflow: Invoke) -> None:
+    made = tokenflow("new", "us20")
+    words = shlex.split(made.stdout.partition("check it: tokenflow ")[2].partition("\n")[0])
+    checked = tokenflow(*words, "--periods", "1")
+    assert checked.stderr == ""
+    assert "3 nodes" in checked.stdout
+    clash = tokenflow("validate", "us20", "--periods", "1")
+    assert "3 nodes" in clash.stdout
+    assert clash.stderr.startswith("warning: us20 names the folder ./us20 and a bundled scenario")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("mine", "./mine"), ("-x", "./-x"), ("../mine", "../mine"), ("/tmp/a b", "'/tmp/a b'"), (".", "."),
+        ("a/b", "./a/b"),
+    ],
+)  # fmt: skip
+def test_a_path_that_no_name_is(path: str, text: str) -> None:
+    assert here(Path(path)) == text
 
 
 def test_a_synthetic_market_has_the_size_that_was_asked_for(tokenflow: Invoke) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tokenflow_sim.errors import Fault, InputError
-from tokenflow_sim.scenario import Scenario, load_scenario
+from tokenflow_sim.scenario import Scenario, list_scenarios, load_bundled, load_scenario
 from tokenflow_sim.strategies import registry
 from tokenflow_sim.strategies.assignment import assign, specs
 from tokenflow_sim.strategies.base import parameters
@@ -74,7 +74,7 @@ def check(edits: Edits) -> Checked:
     faults: dict[str, str] = {}
     seed = _seed(edits.seed, faults)
     try:
-        base = load_scenario(edits.source)
+        base = (load_bundled if edits.source in list_scenarios() else load_scenario)(edits.source)
     except InputError as error:
         return Checked(None, None, seed, faults | {SOURCE: "; ".join(map(str, error.faults))})
     changes, written = dict(edits.values), _lines(edits.more, faults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from tokenflow_sim.cli.options import Debug
 
 def app(
     scenario: Annotated[
-        str, typer.Argument(metavar="[SCENARIO]", help="A bundled scenario, a scenario folder or its file.")
+        str, typer.Argument(metavar="[SCENARIO]", help="A scenario folder, its file, or a bundled scenario.")
     ] = "us20_oligopoly",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes any that is free.")
@@ -23,8 +24,11 @@ def app(
 ) -> None:
     """Open a page to run a market, change it and look at it; ends with Ctrl-C."""
     from tokenflow_sim.scenario import load_scenario
+    from tokenflow_sim.scenario.loading import is_bundled, list_scenarios
 
     load_scenario(scenario)
+    if scenario in list_scenarios() and not is_bundled(scenario):
+        scenario = os.path.join(os.curdir, scenario)  # on the page a bare name is a bundled scenario
 
     from tokenflow_sim.app.server import Server, open_browser
 

@@ -81,14 +81,14 @@ def _scenarios() -> str:
 
 def _clear() -> str:
     from tokenflow_sim.market import Clearer, clear, settle
-    from tokenflow_sim.scenario import load_scenario
+    from tokenflow_sim.scenario import load_bundled
 
-    market = load_scenario("us5").market()
+    market = load_bundled("us5").market()
     cold = clear(market)
     paid = float(settle(market, cold).payment.sum())
     if abs(paid - PAPER_COST) > 0.01:
         raise ArithmeticError(f"demand pays {paid:,.2f} $/h in us5, where it should pay {PAPER_COST:,.2f}")
-    clearer = Clearer(load_scenario("us5").override({"demand.scale": 20}).market())
+    clearer = Clearer(load_bundled("us5").override({"demand.scale": 20}).market())
     if (clearer.clear(market).price != cold.price).any():
         raise ArithmeticError("prices depend on what was cleared before")
     return f"us5: {paid:,.2f} $/h, largest residual {cold.certificate.worst:.1e}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ import typer
 from tokenflow_sim.errors import Fault, InputError, ResultError
 
 Source = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A bundled scenario, a scenario folder or its file.")
+    str, typer.Argument(metavar="SCENARIO", help="A scenario folder, its file, or a bundled scenario.")
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -117,6 +119,12 @@ def make_folder(folder: Path) -> None:
         raise ResultError(f"cannot write into folder {folder}: {error.strerror or error}") from error
 
 
-def quoted(path: Path) -> str:
+def quoted(path: Path | str) -> str:
     """Return a path as a shell takes it."""
-    return shlex.quote(str(path))
+    return subprocess.list2cmdline([str(path)]) if os.name == "nt" else shlex.quote(str(path))
+
+
+def here(path: Path) -> str:
+    """Return a path as a shell takes it, which cannot be read as a name or an option: ``./us20``."""
+    plain = path.is_absolute() or path.parts[:1] in ((), (os.pardir,))
+    return quoted(path if plain else os.path.join(os.curdir, path))

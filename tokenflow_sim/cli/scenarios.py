@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from tokenflow_sim.cli.console import counted, progress, say, share, show_table, significant
-from tokenflow_sim.cli.options import AllowCode, Debug, Overrides, Source, parse_overrides, quoted
+from tokenflow_sim.cli.options import AllowCode, Debug, Overrides, Source, here, parse_overrides
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def new(
         wanted = max(2 * (nodes - 1), min(10 * nodes, nodes * (nodes - 1))) if arcs is None else arcs
         write_synthetic(folder, nodes=nodes, arcs=wanted, seed=seed or 0, force=force)
     say(f"wrote {folder}")
-    say(f"check it: tokenflow validate {quoted(folder)}")
-    say(f"run it:   tokenflow run {quoted(folder)}")
+    say(f"check it: tokenflow validate {here(folder)}")
+    say(f"run it:   tokenflow run {here(folder)}")
 
 
 def validate(

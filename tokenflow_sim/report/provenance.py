@@ -13,7 +13,7 @@ import xarray as xr
 from tokenflow_sim.errors import ScenarioError
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.report.blocks import Block, Code, Facts, Prose, Table
-from tokenflow_sim.scenario import Scenario, list_scenarios, load_scenario
+from tokenflow_sim.scenario import Scenario, list_scenarios, load_bundled
 from tokenflow_sim.strategies.assignment import specs
 
 _MOST_CHANGES = 8
@@ -49,7 +49,7 @@ def what_was_run(ds: xr.Dataset, scenario: Scenario | None, file: str) -> Iterat
         if scenario.description:
             facts.append(("Description", scenario.description))
         facts += [
-            ("Begins", scenario.start.strftime("%Y-%m-%d %H:%M UTC")),
+            ("Begins", "-" if scenario.start is None else scenario.start.strftime("%Y-%m-%d %H:%M UTC")),
             ("Bandwidth", scenario.rules.bandwidth.replace("_", " ")),
             (
                 "Demand",
@@ -102,7 +102,7 @@ def changes_of(scenario: Scenario) -> dict[str, Any] | None:
     """Return the values, by dotted path, that make a bundled scenario this one; None if it is no such scenario."""
     if scenario.name not in list_scenarios():
         return None
-    bundled = load_scenario(scenario.name)
+    bundled = load_bundled(scenario.name)
     before, after = (item.model_dump(mode="json", by_alias=True) for item in (bundled, scenario))
     changes = dict(_differences(before, after, ""))
     if len(changes) > _MOST_CHANGES:

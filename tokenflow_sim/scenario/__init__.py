@@ -1,7 +1,7 @@
 """Scenarios: files -> objects -> arrays, and the exogenous states of every period."""
 
 from tokenflow_sim.scenario.compiled import Compiled, State
-from tokenflow_sim.scenario.loading import list_scenarios, load_scenario
+from tokenflow_sim.scenario.loading import list_scenarios, load_bundled, load_scenario
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.schema import Scenario
 from tokenflow_sim.scenario.synthetic import write_synthetic
@@ -13,6 +13,7 @@ __all__ = [
     "Scenario",
     "State",
     "list_scenarios",
+    "load_bundled",
     "load_scenario",
     "write_synthetic",
     "write_template",

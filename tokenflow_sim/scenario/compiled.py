@@ -17,7 +17,8 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.scenario.checks import asset_label, assets_of
-from tokenflow_sim.scenario.exogenous import Availability, Clock, Cycle, DemandSeries, PriceSeries, frozen
+from tokenflow_sim.scenario.clock import Clock
+from tokenflow_sim.scenario.exogenous import Availability, Cycle, DemandSeries, PriceSeries, frozen
 from tokenflow_sim.scenario.formulations import Wiring, wire
 from tokenflow_sim.scenario.geography import Floats, Ints
 from tokenflow_sim.scenario.links import make_links
@@ -126,7 +127,7 @@ class Compiled:
         self._value = frozen(np.tile(np.array(values, dtype=float), (len(scenario.nodes), 1)))
         self._segment = -1
         self._segment_arrays: tuple[Floats, Floats | None, Floats] = self._whole
-        self._costs = Cycle(self._cost_at, self._prices.cycle, self._energy.size)
+        self._costs = Cycle(self._cost_at, self._prices.cycle, self._energy.size, self._prices.clock)
 
     def _set_labels(self, scenario: Scenario) -> None:
         wiring, placed = self.wiring, [(provider, asset) for _, provider, asset in assets_of(scenario)]

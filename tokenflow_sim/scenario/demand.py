@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tokenflow_sim.scenario.fields import Freeze, FrozenDict, Name, NonNegative, Part, Share, StrategySpec
+from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.series import NodeSeries
 
-Day = Annotated[tuple[NonNegative, ...], Field(min_length=24, max_length=24)]
-Week = Annotated[tuple[NonNegative, ...], Field(min_length=7, max_length=7)]
+Day = Annotated[tuple[NonNegative, ...], BeforeValidator(listed), Field(min_length=24, max_length=24)]
+Week = Annotated[tuple[NonNegative, ...], BeforeValidator(listed), Field(min_length=7, max_length=7)]
 
 
 class Noise(Part):
@@ -59,5 +60,7 @@ class Region(Part):
     """A demand region: the nodes whose demand it pays for."""
 
     description: str = Field(default="", description="Who it is, in a line.")
-    nodes: tuple[Name, ...] = Field(min_length=1, description="Its nodes; a node belongs to one region.")
+    nodes: Annotated[tuple[Name, ...], BeforeValidator(listed)] = Field(
+        min_length=1, description="Its nodes; a node belongs to one region."
+    )
     strategy: StrategySpec = Field(default=StrategySpec(name="inelastic"), description="How it asks.")

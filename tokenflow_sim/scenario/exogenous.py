@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.geography import Floats, Ints
-from tokenflow_sim.scenario.series import Profile, cycle_length, offset_hours
+from tokenflow_sim.scenario.series import Profile, cycle_length
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.schema import Scenario
@@ -24,29 +25,6 @@ def frozen(values: Floats) -> Floats:
     return values
 
 
-class Clock:
-    """Local time of each node: hours since a Monday's midnight at the start of a period.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        Its `start`, `hours` and the nodes' time zones.
-    """
-
-    def __init__(self, scenario: Scenario) -> None:
-        start = scenario.start
-        since_monday = start.weekday() * 24 + start.hour + start.minute / 60 + start.second / 3600
-        offsets = [offset_hours(node.time_zone, start) for node in scenario.nodes.values()]
-        local = since_monday + np.array(offsets)
-        self.hours = scenario.hours
-        self._zones, self.zone = np.unique(local, return_inverse=True)
-
-    def mean(self, profiles: list[Profile], period: int) -> Floats:
-        """Return the mean of each profile over a period, dims (profile, zone); `zone` tells each node's."""
-        begin = self._zones + period * self.hours
-        return np.stack([profile.mean(begin, self.hours) for profile in profiles])
-
-
 class Cycle:
     """Arrays that repeat after a number of periods, computed when first asked for and then kept.
 
@@ -58,24 +36,35 @@ class Cycle:
         Periods after which it repeats; None if it does not, or only after very long.
     size : int
         Numbers in the array, to bound what is kept.
+    clock : Clock, optional
+        The clock that the array follows: what repeats does so only as long as clocks do not change.
     """
 
-    def __init__(self, make: Callable[[int], Floats], length: int | None, size: int) -> None:
+    def __init__(
+        self, make: Callable[[int], Floats], length: int | None, size: int, clock: Clock | None = None
+    ) -> None:
         self._make = make
         self._length = length
+        self._clock = clock
         # What never repeats is kept only for those who ask twice in a row.
         self._keep = 2 if length is None else max(1, _CACHE_BYTES // (8 * max(size, 1)))
-        self._kept: dict[int, Floats] = {}
+        self._kept: dict[tuple[int, int], Floats] = {}
 
     def at(self, period: int) -> Floats:
         """Return the array of a period; the same object every time while it is kept."""
-        key = period if self._length is None else period % self._length
+        wall = 0 if self._clock is None else self._clock.wall(period).number
+        key = (period if self._length is None else period % self._length, wall)
         found = self._kept.get(key)
         if found is None:
             if len(self._kept) >= self._keep:
                 self._kept.pop(next(iter(self._kept)))
-            found = self._kept[key] = frozen(self._make(key))
+            found = self._kept[key] = frozen(self._make(period))
         return found
+
+
+def following(clock: Clock, profiles: list[Profile]) -> Clock | None:
+    """Return the clock where profiles follow it; None where all of them are flat."""
+    return None if all(profile.is_flat for profile in profiles) else clock
 
 
 class DemandSeries:
@@ -109,10 +98,12 @@ class DemandSeries:
             for name in workloads
         ]
 
-        def make(period: int) -> Floats:
-            return base * clock.mean(profiles, period)[:, clock.zone].T
+        length = cycle_length(clock.hours, profiles)
 
-        self._cycle = Cycle(make, cycle_length(clock.hours, profiles), base.size)
+        def make(period: int) -> Floats:
+            return base * clock.mean(profiles, period, length)[:, clock.zone].T
+
+        self._cycle = Cycle(make, length, base.size, following(clock, profiles))
 
     def at(self, period: int) -> Floats:
         """Return expected demand in a period."""
@@ -135,15 +126,17 @@ class PriceSeries:
         series = electricity.series
         spots = np.array([list(nodes).index(name) for name in series.names] if series else [], dtype=np.int64)
         self.periods = None if series is None else series.periods
+        length = cycle_length(clock.hours, profiles)
 
         def make(period: int) -> Floats:
-            price: Floats = base * clock.mean(profiles, period)[kind, clock.zone]
+            price: Floats = base * clock.mean(profiles, period, length)[kind, clock.zone]
             if series is not None:
                 price[spots] = series.values[period] * electricity.scale
             return price
 
-        self.cycle = None if series is not None else cycle_length(clock.hours, profiles)
-        self._cycle = Cycle(make, self.cycle, base.size)
+        self.cycle = None if series is not None else length
+        self.clock = following(clock, profiles)
+        self._cycle = Cycle(make, self.cycle, base.size, self.clock)
 
     def at(self, period: int) -> Floats:
         """Return the prices in a period."""

@@ -22,7 +22,8 @@ def to_yaml(scenario: Scenario) -> str:
     Defaults are written out too, so that the text keeps its meaning where a later version has others.
     """
     data = scenario.model_dump(by_alias=True)
-    data["start"] = scenario.start.isoformat(sep=" ").removesuffix("+00:00")
+    if scenario.start is not None:
+        data["start"] = scenario.start.isoformat(sep=" ").removesuffix("+00:00")
     data["nodes"] = _keyed("node", data["nodes"])
     data["network"]["arcs"] = _keyed("arc", data["network"]["arcs"])
     for section, key, names in (

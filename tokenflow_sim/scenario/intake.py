@@ -11,7 +11,6 @@ from typing import Any
 from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.scenario import tables, yaml_text
 from tokenflow_sim.scenario.places import Found, Loc, path_of
-from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
 MAX_BYTES = 256 * 2**20
 MAX_TOLD = 200
@@ -312,8 +311,8 @@ class _TableAt:
 
     def series(self, keys: tuple[str, ...]) -> None:
         """Read a table by period."""
-        if self.given is None or isinstance(self.given, (PeriodSeries, NodeSeries, dict, int, float)):
-            return  # pydantic tells what is wrong with a mapping or a number
+        if not isinstance(self.given, (str, list)):
+            return  # pydantic takes a series, and tells what is wrong with anything else
         table = self.table()
         self.put(None if table is None else tables.read_series(table, keys, self.note))
 

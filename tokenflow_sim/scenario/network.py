@@ -16,13 +16,18 @@ from tokenflow_sim.scenario.fields import (
     Positive,
     StrategySpec,
 )
+from tokenflow_sim.scenario.known_types import listed
 
 
 class Arc(Part):
-    """One directed arc; what it leaves out comes from the rules of the network."""
+    """One directed arc, from demand to server; what it leaves out comes from the rules of the network."""
 
-    origin: Name = Field(description="Node where it starts.")
-    destination: Name = Field(description="Node where it ends.")
+    origin: Name = Field(
+        description="Node where it starts: an arc carries requests from the demand at its origin ..."
+    )
+    destination: Name = Field(
+        description="... to the servers at its destination, or onward. Give two arcs for both ways."
+    )
     capacity: NonNegative | None = Field(default=None, description="Link capacity in GB/s.")
     latency: NonNegative | None = Field(
         default=None, description="Latency in ms; from the distance between its ends if left out."
@@ -66,16 +71,15 @@ class Network(Part):
     hop_latency: NonNegative = Field(default=5.0, description="Latency of a hop beside propagation, in ms.")
     arcs: Annotated[dict[Label, Arc], Freeze] = Field(
         default_factory=FrozenDict,
-        description="Arcs by label (origin->destination), as a mapping or a CSV table: beside those that"
-        " the rules"
-        " make, or changing them.",
+        description="Arcs by label (origin->destination), as a mapping or a CSV table: beside those that the rules"
+        " make, or changing them. An arc carries requests from demand (origin) to server (destination).",
     )
 
 
 def _read_owns(value: Any) -> Any:
     if isinstance(value, str) and value not in ("tier1", "rest"):
         raise ValueError(f"must be tier1, rest or a list of nodes; found {value!r}")
-    return value
+    return listed(value)
 
 
 Owns = Annotated[str | tuple[Name, ...], BeforeValidator(_read_owns)]

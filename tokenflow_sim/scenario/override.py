@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_origin
 
-import numpy as np
-
-from tokenflow_sim.errors import Fault, known
+from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.fields import StrategySpec
+from tokenflow_sim.scenario.known_types import plain
 from tokenflow_sim.scenario.places import Loc, fields_at, parse_path, path_of, type_at
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
@@ -25,17 +24,20 @@ class _BadPath(Exception):
     """A path leads nowhere, or its value is no YAML."""
 
 
-def plain(value: Any) -> Any:
-    """Return a value in plain containers and numbers: what YAML could have held."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
+def changes_of(overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return overrides as a dict, empty for None.
+
+    Raises
+    ------
+    InputError
+        If they are no mapping: a table of values, say, would be neither true nor false.
+    """
+    if overrides is None:
+        return {}
+    if not isinstance(overrides, Mapping):
+        message = f"give a mapping of dotted paths to values; found a {type(overrides).__name__}"
+        raise InputError([Fault(message)], "overrides")
+    return dict(overrides)
 
 
 def apply(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
@@ -48,11 +50,17 @@ def apply(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[dict[str, Any
     changes : mapping
         New values by dotted path, as Python objects or as YAML text.
 
+    Raises
+    ------
+    InputError
+        If the changes are no mapping.
+
     Notes
     -----
     Giving a strategy another name drops the parameters of the former one, unless the same change gives them.
     Giving an asset a power drops its share, and the other way round.
     """
+    changes = changes_of(changes)
     change = _Change(scenario)
     faults: list[Fault] = []
     # Names of strategies first: parameters given beside them belong to the new strategy.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -124,6 +125,10 @@ def errors_of(error: ValidationError) -> list[tuple[Loc, ErrorDetails]]:
 
 
 def _shown(value: Any) -> str:
+    if not isinstance(
+        value, (type(None), bool, int, float, str, bytes, date, list, tuple, set, frozenset, dict)
+    ):
+        return f"a {type(value).__name__}"  # a table's text would run over many lines
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from tokenflow_sim.scenario.demand import Day, Demand, Region
 from tokenflow_sim.scenario.fields import (
@@ -21,10 +22,13 @@ from tokenflow_sim.scenario.fields import (
     Part,
     Positive,
 )
+from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
 from tokenflow_sim.scenario.places import Found, path_of
 from tokenflow_sim.scenario.series import PeriodSeries, offset_hours
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
+
+_DIGITS = re.compile(r"[-+]?\d+(\.\d*)?")
 
 GATHERING = "gathering"
 """Key of the validation context under which faults of names and sums are left to the caller."""
@@ -36,6 +40,13 @@ if TYPE_CHECKING:
 
 def _known_zone(value: str) -> str:
     offset_hours(value, datetime(2026, 1, 1, tzinfo=UTC))
+    return value
+
+
+def _no_number(value: object) -> object:
+    # pydantic would take a bare 2026 for a count of seconds since 1970
+    if isinstance(value, (int, float)) or (isinstance(value, str) and _DIGITS.fullmatch(value.strip())):
+        raise ValueError(f"must be a date and time such as 2026-01-05 00:00; found {value!r}")
     return value
 
 
@@ -122,9 +133,8 @@ class Node(Part):
     tier1: bool = Field(default=False, description="Whether it is on the tier-1 backbone.")
     time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
         default="UTC",
-        description="Its time zone, an IANA name or an offset such as UTC-06:00. The offset at `start`"
-        " holds for the"
-        " whole run; clock changes are not modelled.",
+        description="Its time zone, an IANA name or an offset such as UTC-06:00. Where the scenario has a `start`,"
+        " profiles follow the clock changes of the zone.",
     )
     metro: str = Field(default="", description="Metropolitan area, for figures.")
     state: str = Field(default="", description="State, for figures.")
@@ -161,10 +171,10 @@ class Scenario(Part):
         default=168, description="Number of periods of a run."
     )
     hours: Positive = Field(default=1.0, description="Length of a period in hours.")
-    start: Annotated[datetime, AfterValidator(_as_utc)] = Field(
-        default=datetime(2026, 1, 5, tzinfo=UTC),
-        description="When period 0 begins, in UTC; sets local hours and weekdays. A Monday's midnight if"
-        " left out.",
+    start: Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_as_utc)] | None = Field(
+        default=None,
+        description="When period 0 begins, in UTC; sets local hours and weekdays, and when clocks change. If left out,"
+        " a Monday's midnight in January, and no clock ever changes.",
     )
     # Files say `market`; here that name is the method that makes a period's market.
     rules: MarketRules = Field(
@@ -195,7 +205,7 @@ class Scenario(Part):
         default_factory=FrozenDict,
         description="Demand regions by name; one for each node with demand if left out.",
     )
-    outages: tuple[Outage, ...] = Field(
+    outages: Annotated[tuple[Outage, ...], BeforeValidator(listed)] = Field(
         default=(), description="Outages: a list, or a CSV table with the columns of an outage."
     )
 

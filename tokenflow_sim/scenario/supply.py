@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tokenflow_sim.scenario.fields import (
     Count,
@@ -18,6 +18,7 @@ from tokenflow_sim.scenario.fields import (
     Share,
     StrategySpec,
 )
+from tokenflow_sim.scenario.known_types import listed
 
 
 class Hardware(Part):
@@ -63,7 +64,9 @@ class Provider(Part):
     strategy: StrategySpec = Field(
         default=StrategySpec(name="marginal_cost"), description="How it offers; truthful if left out."
     )
-    assets: tuple[Asset, ...] = Field(min_length=1, description="What it owns: a list, or a CSV table.")
+    assets: Annotated[tuple[Asset, ...], BeforeValidator(listed)] = Field(
+        min_length=1, description="What it owns: a list, or a CSV table."
+    )
 
 
 class Outage(Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from scipy.stats import qmc
 
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
+from tokenflow_sim.scenario.known_types import UnknownType, plain
 
 Floats = NDArray[np.float64]
 Method = Literal["random", "latin", "sobol"]
@@ -117,12 +118,18 @@ def read_values(values: Values) -> Distribution | list[Any]:
         found = _read_text(values)
         if isinstance(found, Distribution):
             return found
+    elif isinstance(values, (Mapping, Set)) or type(values).__name__ == "DataFrame":
+        # Going through them would give keys, labels of columns, or no order.
+        raise _fault(f"give a list of values; found a {type(values).__name__}", type(values).__name__)
     else:
         try:
             found = list(values)
         except TypeError:
             found = [values]
-    found = [value.item() if isinstance(value, np.generic) else value for value in found]
+    try:
+        found = [value if isinstance(value, type) else plain(value) for value in found]
+    except UnknownType as error:
+        raise _fault(f"one of the values {error}", type(values).__name__) from None
     if not found:
         raise _fault("there is no value", str(values))
     labels = [label_of(value) for value in found]

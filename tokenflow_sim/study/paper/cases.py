@@ -11,7 +11,7 @@ import xarray as xr
 
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market, Settlement, decompose, settle
-from tokenflow_sim.scenario import load_scenario
+from tokenflow_sim.scenario import load_bundled
 from tokenflow_sim.variables import CLEARING, RESULTS, Variable
 
 SCARCE = 0.01
@@ -123,7 +123,7 @@ class Cases:
     """
 
     def __init__(self, name: str) -> None:
-        self.scenario = load_scenario(name)
+        self.scenario = load_bundled(name)
         self._clearer: Clearer | None = None
         self._cleared: dict[tuple[tuple[str, Any], ...], Case] = {}
 

@@ -1,0 +1,73 @@
+"""Which kinds of values a scenario takes; every other is refused with what to give in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
+
+_SINGLE = (type(None), bool, int, float, str, date, BaseModel, PeriodSeries, NodeSeries)
+_REMEDIES = {
+    "DataFrame": "give its text as CSV, e.g. frame.to_csv(), or a list of rows, e.g. frame.to_dict('records')",
+    "Series": "give its numbers, e.g. series.tolist(), or a mapping, e.g. series.to_dict()",
+    "DataArray": "give its numbers, e.g. array.values, or its table as CSV text, e.g. array.to_pandas().to_csv()",
+    "Dataset": "give the numbers of one of its variables",
+}
+
+
+class UnknownType(ValueError):
+    """A value is of a kind that no scenario holds."""
+
+
+def plain(value: Any, place: str = "") -> Any:
+    """Return a value in plain containers and numbers: what YAML could have held.
+
+    Parameters
+    ----------
+    value : object
+        Numbers, text, dates, lists, mappings, numpy arrays, and parts of a scenario.
+    place : str
+        Where in the value this stands, for the message.
+
+    Raises
+    ------
+    UnknownType
+        If there is anything else in it: what nothing reads must not pass without a word.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    elif isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, _SINGLE):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, f"{place}.{key}") for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return [plain(item, f"{place}[{number}]") for number, item in enumerate(value)]
+    raise UnknownType(refusal(value, place.removeprefix(".")))
+
+
+def refusal(value: object, place: str = "") -> str:
+    """Say that a kind of value is not taken, and what to give in its place."""
+    kind = type(value).__name__
+    remedy = _REMEDIES.get(kind, "give numbers, text, lists or mappings, as YAML has them")
+    article = "an" if kind[0] in "aeiouAEIOU" else "a"
+    return f"{f'{place} ' if place else ''}is {article} {kind}, which a scenario does not take; {remedy}"
+
+
+def listed(value: Any) -> Any:
+    """Refuse what has no order, or can be read only once, where a list belongs.
+
+    Raises
+    ------
+    ValueError
+        For a set, a generator, or anything else that is no list.
+    """
+    if not isinstance(value, (list, tuple, str)):
+        raise ValueError(f"must be a list; found a {type(value).__name__}")
+    return value
