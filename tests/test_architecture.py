@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 # gathers the public names, so that only what stands above it may use it.
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "numerals", "variables"}),
+    frozenset({"disk", "pickling"}),
     frozenset({"market"}),
     frozenset({"scenario"}),
     frozenset({"strategies"}),

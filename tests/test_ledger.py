@@ -227,31 +227,49 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(make: Any, tmp_path: P
         assert loaded.sizes["period"] == 7
 
 
-def test_a_run_that_fails_leaves_no_file(make: Any, tmp_path: Path) -> None:
+def test_a_run_that_fails_keeps_the_periods_before(make: Any, chunk: int, tmp_path: Path) -> None:
     class Bad(Learner):
         def offer(self, view: tf.View) -> tf.Offer:
             offer = super().offer(view)
             return offer if view.period < 5 else tf.Offer(-offer.price, offer.quantity)
 
     model = make(strategies={"dallas_dc": Bad()}, clearer=None, out=tmp_path / "run.nc")
-    with pytest.raises(tf.StrategyError):
+    with pytest.raises(tf.StrategyError) as caught:
         model.run()
-    assert leftovers(tmp_path) == []
+    (note,) = (note for note in caught.value.__notes__ if "kept" in note)
+    assert "periods 0 to 4 of 7 are kept in" in note
+    assert "run.partial.nc" in note
+    assert leftovers(tmp_path) == ["run.partial.nc"]
+    memory = make(strategies={"dallas_dc": Bad()}, clearer=None)
+    with pytest.raises(tf.StrategyError, match="negative") as caught:
+        memory.run()
+    assert any("periods 0 to 4 of 7 are kept in memory" in note for note in caught.value.__notes__)
+    with tf.load_results(tmp_path / "run.partial.nc") as partial, model.results() as same:
+        assert_same(partial.drop_attrs(), memory.results().drop_attrs())
+        assert_same(partial, same)
+        assert partial.attrs["partial"] == "5 of 7 periods"
     with pytest.raises(tf.ResultError, match="closed"):
         model.ledger.append({}, None, None, None)  # type: ignore[arg-type]
 
 
-def test_an_interrupted_run_leaves_no_file(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_an_interrupted_run_keeps_the_periods_before(
+    error: type[BaseException], make: Any, tmp_path: Path
+) -> None:
     class Interrupting(Learner):
         def offer(self, view: tf.View) -> tf.Offer:
-            if view.period == 2:
-                raise KeyboardInterrupt
+            if view.period == self.ends:
+                raise error
             return super().offer(view)
 
-    model = make(strategies={"dallas_dc": Interrupting()}, clearer=None, out=tmp_path / "run.nc")
-    with pytest.raises(KeyboardInterrupt):
-        model.run()
-    assert leftovers(tmp_path) == []
+    for ends, left in ((0, []), (2, ["run.partial.nc"])):
+        Interrupting.ends = ends
+        model = make(strategies={"dallas_dc": Interrupting()}, clearer=None, out=tmp_path / "run.nc")
+        with pytest.raises((error, tf.StrategyError)):
+            model.run()
+        assert leftovers(tmp_path) == left
+        assert left or not hasattr(model.ledger._stream.result, "name")
+    assert model.results().sizes["period"] == 2
 
 
 def test_a_model_that_is_forgotten_leaves_no_file(make: Any, tmp_path: Path) -> None:
@@ -281,7 +299,8 @@ def test_a_full_disk_is_told_and_leaves_no_file(
     model = make(out=tmp_path / "run.nc")
 
     monkeypatch.setattr(model.ledger._stream, "_file", _Full(model.ledger._stream._file))
-    with pytest.raises(tf.ResultError, match=r"run.nc: cannot be written .*No space left.*is the disk full"):
+    told = r"run.nc: cannot be written, since the disk is full \(No space left.*free some space"
+    with pytest.raises(tf.ResultError, match=told):
         model.run()
     assert leftovers(tmp_path) == []
 

@@ -7,12 +7,13 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import tokenflow_sim as tf
-from tokenflow_sim.ledger import files
+from tokenflow_sim.ledger import files, lock
 from tokenflow_sim.ledger.lock import Lock, is_alive
 
 HOLD = """
@@ -57,8 +58,8 @@ def test_another_process_is_refused_and_a_killed_one_holds_nothing(target: Path)
         process.kill()
         process.communicate()
     assert not is_alive(process.pid)
-    with Lock(target) as lock:
-        assert json.loads(lock.path.read_text())["pid"] == os.getpid()
+    with Lock(target) as held:
+        assert json.loads(held.path.read_text())["pid"] == os.getpid()
 
 
 def test_a_holder_on_another_machine_is_believed(target: Path) -> None:
@@ -72,8 +73,52 @@ def test_a_holder_on_another_machine_is_believed(target: Path) -> None:
     Lock(target).release()
 
 
+class _Windows:
+    """Stands for kernel32: process 1 is over, 2 is running, 3 belongs to somebody else, others are not there."""
+
+    def __init__(self) -> None:
+        self.open: list[int] = []
+        self.OpenProcess, self.WaitForSingleObject, self.CloseHandle = self._open, self._wait, self._close
+
+    class _Function:
+        argtypes: object = None
+        restype: object = None
+
+        def __init__(self, do: Callable[..., int]) -> None:
+            self.do = do
+
+        def __call__(self, *given: int) -> int:
+            return self.do(*given)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, self._Function(value) if callable(value) else value)
+
+    def _open(self, access: int, inherit: int, pid: int) -> int:
+        assert (access, inherit) == (0x100000, 0)
+        handle = {1: 0x1_0000_0001, 2: 0x1_0000_0002}.get(pid, 0)
+        self.open += [handle] if handle else []
+        self.error = 0 if handle else 5 if pid == 3 else 87
+        return handle
+
+    def _wait(self, handle: int, milliseconds: int) -> int:
+        assert milliseconds == 0
+        return 0x102 if handle == 0x1_0000_0002 else 0
+
+    def _close(self, handle: int) -> int:
+        self.open.remove(handle)
+        return 1
+
+
+def test_windows_is_asked_by_a_handle_which_is_closed_again() -> None:
+    # Constants and return values are those of the documentation of OpenProcess and WaitForSingleObject.
+    system = _Windows()
+    alive = {pid: lock._is_alive_on_windows(pid, system, lambda: system.error) for pid in (1, 2, 3, 4)}
+    assert alive == {1: False, 2: True, 3: True, 4: False}
+    assert system.open == []
+
+
 def test_a_place_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
-    with pytest.raises(tf.ResultError, match="cannot be locked"):
+    with pytest.raises(tf.ResultError, match=r"run.nc: cannot be written, since its folder does not exist"):
         Lock(tmp_path / "no" / "run.nc")
 
 

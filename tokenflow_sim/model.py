@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,10 @@ from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger import Ledger, Plan, attributes
+from tokenflow_sim.ledger.origin import arguments_of
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
+from tokenflow_sim.pickling import Portable
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import (
@@ -32,12 +34,13 @@ from tokenflow_sim.strategies.assignment import (
     written_down,
 )
 from tokenflow_sim.strategies.base import Ints, Kind
+from tokenflow_sim.strategies.code import compare, fingerprint, written
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
 
 
-class TokenMarket(mesa.Model):
+class TokenMarket(Portable, mesa.Model):
     """A simulated market: each period agents submit, the clearing house clears and settles, agents adapt.
 
     Parameters
@@ -144,6 +147,7 @@ class TokenMarket(mesa.Model):
         attrs["strategies"] = written_down(strategies)
         if agents:
             attrs["agents"] = named(agents)
+        attrs |= written(fingerprint(type(self), *made.values(), agents or {}))
         wanted = None if record is None else tuple(record)
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
         plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits)
@@ -203,6 +207,9 @@ class TokenMarket(mesa.Model):
     def step(self) -> None:
         """Play one period; does nothing once the last one is played.
 
+        Where it raises, the periods before stay: `results` returns them, what was streamed to a file ``run.nc``
+        stands in ``run.partial.nc``, and a note of the exception says so.
+
         Raises
         ------
         StrategyError
@@ -222,9 +229,10 @@ class TokenMarket(mesa.Model):
             if self.period == self.periods:
                 self.running = False
                 self.ledger.close()
-        except BaseException:
-            # Also when interrupted: half a file must not stay behind.
-            self.ledger.abort()
+        except BaseException as error:
+            # Also when interrupted: what is finished stays, under a name that says that it is not all.
+            if kept := self.ledger.abort(self.periods, can_wait=not isinstance(error, Exception)):
+                error.add_note(kept)
             raise
 
     def _play(self) -> None:
@@ -278,9 +286,10 @@ class TokenMarket(mesa.Model):
         Returns
         -------
         Dataset
-            Every variable of `variables.RESULTS` that was recorded, with its unit; money is $ a period. The attributes
-            tell how to make it again: `scenario` (its text), `seed`, `strategies`, versions. In memory, unless it
-            was streamed to a file that is complete: then lazy.
+            Every variable of `variables.RESULTS` that was recorded, with its unit; money is $ a period. The
+            attributes tell how to make it again: `scenario` (its text), `seed`, `strategies`, versions, and `code`,
+            the SHA-256 of the source of every module that is not built in. In memory, unless it was streamed to a
+            file that is complete: then lazy.
 
         Raises
         ------
@@ -298,6 +307,8 @@ class TokenMarket(mesa.Model):
     def from_results(cls, results: xr.Dataset, **changes: Any) -> Self:
         """Make the model that made some results: same scenario, seed and strategies.
 
+        Where the code of a strategy of a user's own has changed since, it warns.
+
         Parameters
         ----------
         results : Dataset
@@ -312,34 +323,13 @@ class TokenMarket(mesa.Model):
         ScenarioError
             As the constructor does.
         """
-        missing = [name for name in ("scenario", "seed", "strategies") if name not in results.attrs]
-        if missing:
-            raise ResultError(f"these results do not say how they were made: they lack {', '.join(missing)}")
-        seed, text = results.attrs["seed"], results.attrs["strategies"]
-        try:
-            strategies = json.loads(text)
-            rng = seed if isinstance(seed, str) else int(seed)
-        except (TypeError, ValueError) as error:
-            raise ResultError(
-                f"these results do not say how they were made: their attributes are damaged ({error})"
-            ) from error
-        if "agents" in results.attrs and "agents" not in changes:
-            raise ResultError(
-                f"these results were made by agents of other classes, {results.attrs['agents']}: give them again as"
-                " `agents`"
-            )
-        if strategies is None:
-            raise ResultError("these results were made by strategies that could not be written down")
-        if not isinstance(strategies, dict):
-            raise ResultError(
-                f"these results do not say how they were made: `strategies` is {strategies!r:.80}"
-            )
-        given = {
-            "scenario": Scenario.from_yaml(str(results.attrs["scenario"])),
-            "rng": rng,
-            "strategies": strategies,
-        }
-        return cls(**given | changes)
+        given = arguments_of(results, agents="agents" in changes)
+        made = cls(**given | changes)
+        if "strategies" not in changes and "agents" not in changes:
+            now = made.ledger.plan.attrs.get("code")
+            if told := compare(results.attrs.get("code"), now, "these results"):
+                warnings.warn(f"these results were made by other code: {told}", UserWarning, stacklevel=2)
+        return made
 
     def get_state(self) -> dict[str, Any]:
         """Return where the run stands, results and the DataCollector's frames aside; it can be pickled.
@@ -375,6 +365,15 @@ class TokenMarket(mesa.Model):
                 self._of(kind)[name].set_state(saved)
         self.period = state["period"]
         self.running = self.period < self.periods
+
+    def _members(self) -> dict[str, object]:
+        own = {
+            f"{kind}s.{name}.strategy": agent.strategy
+            for kind in KINDS
+            for name, agent in self._of(kind).items()
+        }
+        others = {f"agents[{agent.unique_id}]": vars(agent) for agent in self.agents}
+        return own | others | {f"model.{name}": value for name, value in vars(self).items()}
 
     def _of(self, kind: Kind) -> Mapping[str, Any]:
         agents: dict[Kind, Mapping[str, Any]] = {

@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_made_and_an_unknown_format_are_told(
     tokenflow: Invoke, run_file: Path
 ) -> None:
     Path("file").write_text("x")
-    assert "cannot write into folder file" in assert_clean_error(
+    assert "file/below: cannot be written" in assert_clean_error(
         tokenflow("plot", "run.nc", "--out", "file/below")
     )
     told = assert_clean_error(tokenflow("plot", "run.nc", "--format", "gif"))

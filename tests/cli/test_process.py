@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import command, environment, process
+from tokenflow_sim.ledger import load_results
 
 LONG = ("run", "us5", "--periods", "100000", "--checkpoint", "0", "--out", "long.nc")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -76,11 +77,11 @@ def wait_for_draft(folder: Path, running: subprocess.Popen[str]) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("number", "status", "told"),
+    ("number", "status", "none"),
     [(signal.SIGINT, 130, "interrupted: no unfinished file was left behind\n"), (signal.SIGTERM, 143, "")],
 )
-def test_a_run_that_is_stopped_leaves_nothing(
-    tmp_path: Path, number: signal.Signals, status: int, told: str
+def test_a_run_that_is_stopped_leaves_what_it_has_finished_and_nothing_else(
+    tmp_path: Path, number: signal.Signals, status: int, none: str
 ) -> None:
     running = subprocess.Popen(
         [*command(), *LONG],
@@ -97,9 +98,16 @@ def test_a_run_that_is_stopped_leaves_nothing(
     finally:
         running.kill()
     assert running.returncode == status
-    assert err == told
     assert out == ""
-    assert os.listdir(tmp_path) == []
+    left = os.listdir(tmp_path)
+    if not left:  # it was stopped before its first period was over
+        assert err == none
+        return
+    assert left == ["long.partial.nc"]
+    assert re.fullmatch(r"(interrupted: )?periods? 0 .*kept in long\.partial\.nc, which .*\n", err)
+    with load_results(tmp_path / "long.partial.nc") as results:
+        assert results.sizes["period"] > 0
+        assert bool(results["price"].notnull().all())
 
 
 @pytest.mark.long

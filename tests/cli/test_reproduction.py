@@ -69,8 +69,8 @@ def test_existing_files_are_kept_without_force(tokenflow: Invoke, monkeypatch: p
     ("words", "told"),
     [
         (["--out", "table.nc"], "table.nc: the table will be CSV; give a name that ends in .csv"),
-        (["--figures", "file/below"], "cannot write into folder file/below"),
-        (["--out", "file/below/table.csv"], "cannot write into folder file/below"),
+        (["--figures", "file/below"], "file/below: cannot be written"),
+        (["--out", "file/below/table.csv"], "file/below: cannot be written"),
     ],
 )
 def test_outputs_that_cannot_be_written_are_told_before_the_work(

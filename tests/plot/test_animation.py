@@ -55,5 +55,5 @@ def test_without_ffmpeg_an_mp4_is_refused_with_what_to_do(
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, day: xr.Dataset) -> None:
-    with pytest.raises(tf.ResultError, match="cannot be written"):
+    with pytest.raises(tf.ResultError, match="does not exist; make it first"):
         tf.plot.animate(placed(day), tmp_path / "none" / "day.gif", slice(0, 0), dpi=30)

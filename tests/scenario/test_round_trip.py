@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tokenflow_sim.errors import ScenarioError
+from tokenflow_sim.errors import ResultError, ScenarioError
 from tokenflow_sim.scenario import Scenario, list_scenarios, load_scenario, write_template, yaml_text
 from tokenflow_sim.scenario.loading import bundled_folder
 
@@ -144,7 +144,9 @@ def test_the_template_overwrites_nothing(tmp_path: Path) -> None:
     write_template(folder, force=True)
     assert (folder / "notes.txt").read_text() == "mine"
     assert load_scenario(folder).name == "market"
-    with pytest.raises(ScenarioError, match="cannot be written"):
+    with pytest.raises(
+        ResultError, match=r"notes.txt: cannot be written, since a file stands where a folder is"
+    ):
         write_template(folder / "notes.txt")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,11 @@ def test_wherever_a_run_dies_it_goes_on_to_the_same_end(
         with pytest.raises(Killed):
             run_resumable(model(), out, every=3)
     assert not out.exists()
-    run_resumable(model(), out, every=3, resume=True).close()
+    with (
+        warnings.catch_warnings()
+    ):  # after the first part and before the first state that it has none is told
+        warnings.filterwarnings("ignore", message=".*has no state.pickle")
+        run_resumable(model(), out, every=3, resume=True).close()
     assert_same(out, whole)
 
 
@@ -283,15 +288,64 @@ def test_dying_while_what_was_kept_is_removed_is_no_loss(whole: xr.Dataset, tmp_
     assert_same(out, whole)
 
 
-def test_a_run_that_would_fail_again_keeps_nothing(tmp_path: Path) -> None:
-    class Bad(Learner):
-        def offer(self, view: tf.View) -> tf.Offer:
-            offer = super().offer(view)
-            return offer if view.period < 5 else tf.Offer(-offer.price, offer.quantity)
+BROKEN = {"until": 5}
 
-    with pytest.raises(tf.StrategyError):
-        run_resumable(model(strategies={"a": Bad()}), tmp_path / "run.nc", every=2)
-    assert list(tmp_path.iterdir()) == []
+
+class Broken(Learner):
+    """Fails while something outside of the run is broken."""
+
+    def offer(self, view: tf.View) -> tf.Offer:
+        offer = super().offer(view)
+        return offer if view.period != BROKEN["until"] else tf.Offer(-offer.price, offer.quantity)
+
+
+@pytest.mark.parametrize("every", [2, 7])
+def test_a_run_that_fails_keeps_its_periods_and_goes_on_once_the_cause_is_gone(
+    every: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, partial = tmp_path / "run.nc", tmp_path / "run.partial.nc"
+    played = model(strategies={"a": Broken()})
+    with pytest.raises(tf.StrategyError) as caught:
+        run_resumable(played, out, every=every)
+    (note,) = (note for note in caught.value.__notes__ if "kept" in note)
+    assert "periods 0 to 4 of 9 are kept in" in note
+    assert ("go on from period 4 with --resume" in note) == (every == 2)
+    assert checkpoints.left_unfinished(out) == (every == 2)
+    assert not out.exists()
+    with pytest.raises(tf.StrategyError):  # in place of what it has left, not beside it
+        run_resumable(model(strategies={"a": Broken()}), out, every=every, force=True)
+    monkeypatch.setitem(BROKEN, "until", 99)
+    whole = model(strategies={"a": Broken()})
+    whole.run()
+    with tf.load_results(partial) as found, played.results() as same:
+        assert found.attrs["partial"] == "5 of 9 periods"
+        xr.testing.assert_identical(found, same)
+        xr.testing.assert_equal(found, whole.results().isel(period=slice(5)))
+    run_resumable(model(strategies={"a": Broken()}), out, every=every, resume=True).close()
+    assert_same(out, whole.results())
+
+
+def test_a_partial_file_of_another_run_stays(tmp_path: Path) -> None:
+    out = tmp_path / "run.nc"
+    for seed in (4, 5, 5):
+        with pytest.raises(tf.StrategyError):
+            run_resumable(model(strategies={"a": Broken()}, rng=seed), out, force=True)
+    found = [tf.load_results(tmp_path / name) for name in ("run.partial.nc", "run.partial-2.nc")]
+    assert [results.attrs["seed"] for results in found] == [4, 5]
+    for results in found:
+        results.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.partial-2.nc", "run.partial.nc"]
+
+
+def test_a_lost_state_is_told(whole: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "run.nc"
+    killed_after(5, out, monkeypatch)
+    (checkpoints.folder_of(out) / "state.pickle").unlink()
+    with pytest.warns(
+        UserWarning, match=r"has no state.pickle to go on from; it is played again from its first"
+    ):
+        run_resumable(model(), out, resume=True).close()
+    assert_same(out, whole)
 
 
 def test_an_interrupted_run_says_that_it_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +365,10 @@ def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:
         def get_state(self) -> dict[str, Any]:
             return {"memory": lambda: 0}
 
-    with pytest.raises(tf.ResultError, match=r"the state of the run cannot be kept .*--checkpoint 0"):
+    told = (
+        r"cannot be kept, since agents\.provider\.a\.strategy\.memory is a function made on .*--checkpoint 0"
+    )
+    with pytest.raises(tf.ResultError, match=told):
         run_resumable(model(strategies={"a": Secretive()}), tmp_path / "run.nc", every=2)
 
 

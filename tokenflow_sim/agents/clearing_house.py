@@ -153,6 +153,10 @@ class ClearingHouse(mesa.Agent):
                     array[region.rows] = own
         return found
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the solver's model out of pickles and copies: it is made again, and results do not depend on it."""
+        return {**vars(self), "clearer": None}
+
     def get_state(self) -> dict[str, Any]:
         """Return what it remembers: the last outcome and what it has published (clearing needs no memory)."""
         return {"outcome": copy.deepcopy(self.outcome), "archive": self._archive.get_state()}

@@ -11,6 +11,7 @@ from typing import Literal
 
 import xarray as xr
 
+from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError, TokenflowError
 from tokenflow_sim.ledger import save_results
 from tokenflow_sim.market import Clearer
@@ -137,7 +138,7 @@ class Variant:
             raise ResultError("there is nothing to save: no period was played yet")
         with run.lock:
             results = run.model.results()
-        with tempfile.TemporaryDirectory() as folder:
+        with writing(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             return save_results(results, Path(folder) / "run.nc").read_bytes()
 
     def _play(self, run: _Run, pause: float) -> None:

@@ -56,7 +56,6 @@ def plot(
 ) -> None:
     """Draw every figure that the results of a run allow: prices, settlements, dispatch, a map, and more."""
     from tokenflow_sim.ledger import load_results
-    from tokenflow_sim.ledger.files import told, whole_file
 
     folder = out if out is not None else run.with_name(f"{run.stem}_figures")
     with load_results(run) as whole:
@@ -80,12 +79,7 @@ def plot(
                 save_figure(draw(results), path, format)
                 advance()
             for path in films:
-                with whole_file(path, force=True) as draft, told(path):
-                    film = draft.with_name(f"{draft.name}.gif")  # the kind of film goes by its name
-                    try:
-                        write_film(results, film).replace(draft)
-                    finally:
-                        film.unlink(missing_ok=True)
+                write_film(results, path)
                 advance()
     for path in [*files, *films]:
         say(str(path))
@@ -155,9 +149,9 @@ def save_figure(figure: Figure, path: Path, format: Format) -> None:
     ResultError
         If the file cannot be written.
     """
-    from tokenflow_sim.ledger.files import told, whole_file
+    from tokenflow_sim.ledger.files import whole_file
 
     drawn = BytesIO()
     figure.savefig(drawn, format=format, metadata=_TIMELESS[format])
-    with whole_file(path, force=True) as draft, told(path):
+    with whole_file(path, force=True) as draft:
         draft.write_bytes(drawn.getvalue())

@@ -60,8 +60,12 @@ class Command(TyperCommand):
             raise
         except KeyboardInterrupt as error:
             kept = getattr(error, "__notes__", ())
-            _tell(f"interrupted: {'; '.join(kept)}" if kept else INTERRUPTED)
+            _tell(f"interrupted: {'; '.join(note.strip() for note in kept)}" if kept else INTERRUPTED)
             raise typer.Exit(130) from None
+        except SystemExit as error:  # a signal that ends it, such as SIGTERM
+            for note in getattr(error, "__notes__", ()):
+                _tell(note.strip())
+            raise
         except BrokenPipeError:
             raise  # the reader of a pipe has gone (`tokenflow list | head`): typer leaves quietly
         except Exception as error:  # the outermost boundary: nothing is hidden, everything is reported

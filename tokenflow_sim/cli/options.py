@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import Fault, InputError, ResultError
 
 Source = Annotated[
@@ -93,7 +94,10 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
     ResultError
         If one of the paths exists and `force` is false, or if one is a folder.
     """
-    existing = [path for path in paths if path.exists()]
+    existing = []
+    for path in paths:
+        with writing(path):  # e.g. a name that is too long
+            existing += [path] if path.exists() else []
     for path in existing:
         if path.is_dir():
             raise ResultError(f"{path} is a folder: give the name of a file")
@@ -111,12 +115,10 @@ def make_folder(folder: Path) -> None:
     ResultError
         If the folder cannot be created or nothing can be written into it.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-    except OSError as error:
-        raise ResultError(f"cannot write into folder {folder}: {error.strerror or error}") from error
 
 
 def quoted(path: Path | str) -> str:

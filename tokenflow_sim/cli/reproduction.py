@@ -34,7 +34,7 @@ def reproduce(
 ) -> None:
     """Compute every number that the paper prints, beside it; fail if one that should match does not."""
     from tokenflow_sim.ledger import save_results
-    from tokenflow_sim.ledger.files import told, whole_file
+    from tokenflow_sim.ledger.files import whole_file
     from tokenflow_sim.study import reproduce as reproduce_paper
     from tokenflow_sim.study.paper.reproduction import FIGURES
 
@@ -55,7 +55,7 @@ def reproduce(
         save_results(reproduction.figures[name], path, force)
     _draw(reproduction, drawings)
     if out:
-        with whole_file(out, force) as draft, told(out):
+        with whole_file(out, force) as draft:
             reproduction.table.to_csv(draft, index=False)
     for path in files:
         say(f"wrote {path}")

@@ -139,9 +139,7 @@ def run_noting(model: TokenMarket) -> Iterator[Callable[[int, int], None]]:
         try:
             yield show
         except InfeasibleError as error:
-            error.add_note(
-                f"  This happened in period {model.period} (the first is 0) of {model.periods}; no file was written."
-            )
+            error.add_note(f"  This happened in period {model.period} (the first is 0) of {model.periods}.")
             raise
 
 

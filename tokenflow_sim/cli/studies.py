@@ -284,9 +284,10 @@ def _head(name: str) -> str:
 
 def _write(frame: pd.DataFrame, table: Path | None) -> None:
     if table is not None:
-        from tokenflow_sim.ledger.durable import write_whole
+        from tokenflow_sim.ledger.files import whole_file
 
-        write_whole(table, frame.to_csv(index=False).encode())
+        with whole_file(table, force=True) as draft:
+            frame.to_csv(draft, index=False)
 
 
 def _tell_failures(failures: Sequence[Failure], finished: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import pickle
 import shutil
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -16,11 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tokenflow_sim.disk import hidden
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.durable import kept, write_whole
 from tokenflow_sim.ledger.files import load_results, refuse_existing
+from tokenflow_sim.ledger.partial import head_of
 from tokenflow_sim.ledger.plan import Plan
 from tokenflow_sim.ledger.stream import Stream
+from tokenflow_sim.pickling import culprit
+from tokenflow_sim.strategies.code import compare
 
 _HEAD, _STATE = "run.json", "state.pickle"
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
@@ -41,7 +45,7 @@ class _Part(NamedTuple):
 
 def folder_of(path: Path) -> Path:
     """Return the hidden folder beside a result file that an unfinished run of it keeps."""
-    return path.with_name(f".{path.name}.unfinished")
+    return hidden(path, ".unfinished")
 
 
 def left_unfinished(path: Path) -> bool:
@@ -74,6 +78,8 @@ class Checkpoint:
 
     kept : int
         Periods that the last state counts.
+    result : Path or None
+        The file with what was written, once there is one.
 
     Raises
     ------
@@ -94,6 +100,7 @@ class Checkpoint:
         self.folder = folder_of(self.path)
         self.finished = False
         self.kept = 0
+        self.result: Path | None = None
         self._rows = 0
         self._parts: dict[int, _Part] = {}
         self._state: Any = None
@@ -118,6 +125,13 @@ class Checkpoint:
         refuse_existing(self.path, self.force)
         with kept(self.folder):
             if self._state is None and self.folder.exists():
+                if resume and any(self.folder.glob("[0-9]*.npz")):
+                    warnings.warn(
+                        f"{self.path}: the unfinished run in {self.folder} has no {_STATE} to go on from; it is played"
+                        " again from its first period",
+                        UserWarning,
+                        stacklevel=2,
+                    )
                 (self.folder / _STATE).unlink(missing_ok=True)
                 shutil.rmtree(self.folder)
             self.folder.mkdir(exist_ok=True)
@@ -135,8 +149,16 @@ class Checkpoint:
 
     def _is_output_of_this_run(self, must: bool) -> bool:
         with load_results(self.path) as results:
-            found = _head_of(results.attrs, [str(name) for name in results.data_vars])
-        same = found == _head(self.plan)
+            found = head_of(results.attrs, [str(name) for name in results.data_vars])
+            code = results.attrs.get("code")
+        head = _head(self.plan)
+        other = compare(code, head["code"], str(self.path))
+        same = not other and {**found, "code": head["code"]} == head
+        if must and other:
+            raise ResultError(
+                f"{self.path}: is there already, and was played by other code, from which this differs: {other}; name"
+                " another file, or replace it (--force)"
+            )
         if must and not same:
             raise ResultError(
                 f"{self.path}: is there already, of another run, and there is nothing to resume; choose another name,"
@@ -145,10 +167,17 @@ class Checkpoint:
         return same
 
     def _compare(self, found: Mapping[str, Any], head: Mapping[str, Any]) -> None:
-        if other := [name for name in head if name != "force" and found.get(name) != head[name]]:
+        if other := [
+            name for name in head if name not in {"force", "code"} and found.get(name) != head[name]
+        ]:
             raise ResultError(
                 f"{self.path}: the unfinished run in {self.folder} differs in its {', '.join(other)}; give the same"
                 " arguments and versions to go on with it, or start anew (--force)"
+            )
+        if told := compare(found.get("code"), head["code"], f"{self.path}: the unfinished run"):
+            raise ResultError(
+                f"{self.path}: the unfinished run in {self.folder} was played by other code, from which this differs:"
+                f" {told}; put the code back as it was to go on with it, start anew (--force), or name another file"
             )
 
     def _restore(self) -> None:
@@ -234,10 +263,11 @@ class Checkpoint:
         """
         try:
             packed = pickle.dumps({"rows": self._rows, "parts": self._parts, "state": state})
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
+        except Exception as error:  # what a user's own object raises
             raise ResultError(
-                f"{self.path}: the state of the run cannot be kept ({error}); let no strategy remember open files,"
-                " functions made on the spot and the like, or keep no checkpoints (--checkpoint 0)"
+                f"{self.path}: the state of the run cannot be kept, since {culprit(state, pickle.dumps)}; let no"
+                " strategy remember open files, functions made on the spot and the like, or keep no checkpoints"
+                " (--checkpoint 0)"
             ) from error
         write_whole(self.folder / _STATE, packed + _checksum(packed))
         self.kept = self._rows
@@ -288,6 +318,7 @@ class Checkpoint:
             stream.abort()
             raise
         stream.close()
+        self.result = self.path
         self.discard()
 
     def discard(self) -> None:
@@ -296,8 +327,49 @@ class Checkpoint:
             (self.folder / _STATE).unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def keep(self, first: int, periods: int, can_wait: bool = False) -> str:
+        """Keep what a run that cannot go on has finished: the last state, and all periods as a file that opens.
+
+        Parameters
+        ----------
+        first : int
+            The first period.
+        periods : int
+            How many periods the run has.
+        can_wait : bool
+            Whether to make no file where the run can be resumed: whoever interrupts does not want to wait.
+
+        Returns
+        -------
+        str
+            What is kept and how to go on; empty where it is nothing.
+
+        Raises
+        ------
+        ResultError
+            If the file cannot be written; then the state and the parts that it counts are kept.
+        """
+        if can_wait and self.kept:
+            return f"what was played up to period {self.kept} is kept: go on with --resume"
+        text = ""
+        if self._rows:
+            stream = Stream(self.path, self.plan, True)
+            try:
+                for start in sorted(self._parts):
+                    stream.write(start, self._load(start))
+                text = stream.keep(first, periods, resume=self.kept)
+            except BaseException:
+                stream.abort()
+                raise
+            self.result = stream.result
+        if not self.kept:
+            self.discard()
+        return text
+
     def abort(self) -> None:
-        """Leave what was kept as it is: a run that is interrupted can go on from it."""
+        """Leave what was kept as it is, for the run to go on from; remove it where that is nothing."""
+        if not self.kept:
+            self.discard()
 
 
 def _checksum(content: bytes) -> bytes:
@@ -305,15 +377,4 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _head(plan: Plan) -> dict[str, Any]:
-    return _head_of(plan.attrs, list(plan.variables))
-
-
-def _head_of(attrs: Mapping[str, Any], variables: list[str]) -> dict[str, Any]:
-    """Return what tells one run from another, by the words that a message uses."""
-    return {
-        "scenario": hashlib.sha256(str(attrs.get("scenario")).encode()).hexdigest(),
-        "seed": str(attrs.get("seed")),
-        "strategies": str(attrs.get("strategies")),
-        "versions": f"{attrs.get('tokenflow_sim_version')} {attrs.get('versions')}",
-        "variables": variables,
-    }
+    return head_of(plan.attrs, list(plan.variables))

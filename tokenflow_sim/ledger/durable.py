@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import remove, temporary_name
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+from tokenflow_sim.disk import remove, writing
+from tokenflow_sim.ledger.files import temporary_name
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -32,13 +27,11 @@ def write_whole(path: Path, content: bytes) -> None:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                remove(temporary)
+            remove(temporary)
             raise
 
 
-@contextmanager
-def kept(path: Path) -> Iterator[None]:
+def kept(path: Path) -> AbstractContextManager[None]:
     """Turn an error of the file system into one that says that nothing finished is lost, and what to do.
 
     Raises
@@ -46,15 +39,4 @@ def kept(path: Path) -> Iterator[None]:
     ResultError
         In its place.
     """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise ResultError(
-                f"{path}: the disk is full ({error.strerror}); what was finished before is kept: free some space and"
-                " resume (--resume)"
-            ) from error
-        raise ResultError(
-            f"{path}: cannot be written ({error.strerror or error}); what was finished before is kept: mend that and"
-            " resume (--resume)"
-        ) from error
+    return writing(path, keeps=True)

@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.disk import hidden, hidden_stem, remove, writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.lock import is_alive
 
 FORMAT = "tokenflow_sim results"
 FORMAT_VERSION = 1
 
-_OWNER = re.compile(r"(?P<host>.+)-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part")
+_OWNER = re.compile(r"(?P<host>.+)-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part(?:\.[a-z0-9]+)?")
+_HOST = 64
+"""Characters of a machine's name that are used, which is all that POSIX machines have."""
 
 COMPRESSION: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True}
 """Level 1 costs a third of level 4's time and saves nearly as much; every NetCDF reader knows zlib."""
@@ -50,7 +53,7 @@ def save_results(dataset: xr.Dataset, path: str | Path, force: bool = False) -> 
         If there is such a file already and `force` is false, or it cannot be written.
     """
     target = Path(path)
-    with whole_file(target, force) as temporary, told(target):
+    with whole_file(target, force) as temporary:
         encoding = {
             name: {**COMPRESSION, "_FillValue": None}
             for name, array in dataset.data_vars.items()
@@ -132,50 +135,65 @@ def refuse_existing(path: Path, force: bool) -> None:
     Raises
     ------
     ResultError
-        If the file exists and `force` is false, or its folder does not exist.
+        If the file exists and `force` is false, its folder does not exist, or its name is too long.
     """
-    if path.is_dir():
-        raise ResultError(f"{path}: is a folder; name a file")
-    if path.exists() and not force:
-        raise ResultError(
-            f"{path}: exists already; choose another name, or overwrite it with force (--force)"
-        )
-    if not path.parent.is_dir():
-        raise ResultError(f"{path}: its folder {path.parent} does not exist; make it first")
+    with writing(path):
+        if path.is_dir():
+            raise ResultError(f"{path}: is a folder; name a file")
+        if path.exists() and not force:
+            raise ResultError(
+                f"{path}: exists already; choose another name, or overwrite it with force (--force)"
+            )
+        if getattr(os.path, "isreserved", lambda _: False)(path):  # Windows: NUL.nc is no file
+            raise ResultError(f"{path}: is a name that Windows keeps for itself; give another one")
+        if not path.parent.is_dir():
+            raise ResultError(f"{path}: its folder {path.parent} does not exist; make it first")
 
 
 @contextmanager
-def whole_file(path: Path, force: bool) -> Iterator[Path]:
+def whole_file(path: Path, force: bool, ending: str = "") -> Iterator[Path]:
     """Give a name to write to, beside the file; on success it becomes the file, else it is removed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    force : bool
+        Whether to replace one that is there already.
+    ending : str
+        What the name to write to ends in, for libraries that go by it, e.g. ``.gif``.
 
     Raises
     ------
     ResultError
-        If the file exists and `force` is false, or its folder does not exist.
+        If the file exists and `force` is false, its folder does not exist, or it cannot be written.
     """
     refuse_existing(path, force)
     remove_stale(path)
-    temporary = temporary_name(path)
+    temporary = temporary_name(path, ending)
     try:
-        yield temporary
+        with writing(path):
+            yield temporary
         publish(temporary, path, force)
     finally:
         remove(temporary)
 
 
-def temporary_name(path: Path) -> Path:
+def temporary_name(path: Path, ending: str = "") -> Path:
     """Return an unused name beside a file, on the same file system, so that renaming is one step.
 
     It says whose it is, so that what a killed process leaves behind can be told from what a live one is writing.
     """
-    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    owner = f"{socket.gethostname()[:_HOST]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return hidden(path, f".{owner}.part{ending}")
 
 
 def remove_stale(path: Path) -> None:
     """Remove half-written files that processes of this machine left beside a file when they were killed."""
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        owner = _OWNER.fullmatch(part.name.removeprefix(f".{path.name}."))
-        if owner and owner["host"] == socket.gethostname() and not is_alive(int(owner["pid"])):
+    stem = hidden_stem(path)
+    for part in path.parent.glob(f".{glob.escape(stem)}.*.part*"):
+        owner = _OWNER.fullmatch(part.name.removeprefix(f".{stem}."))
+        if owner and owner["host"] == socket.gethostname()[:_HOST] and not is_alive(int(owner["pid"])):
             remove(part)
 
 
@@ -187,7 +205,7 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
     ResultError
         If the file exists and `force` is false.
     """
-    with told(path):
+    with writing(path):
         if force:
             os.replace(temporary, path)
             return
@@ -201,25 +219,3 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
             os.replace(temporary, path)
         else:
             temporary.unlink()
-
-
-def remove(path: Path) -> None:
-    """Remove a file if it is there."""
-    path.unlink(missing_ok=True)
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turn errors of the file system and of the NetCDF library into one that names the file.
-
-    Raises
-    ------
-    ResultError
-        In their place.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise ResultError(
-            f"{path}: cannot be written ({error}); is the disk full, or the folder read-only?"
-        ) from error

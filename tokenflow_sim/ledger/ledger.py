@@ -12,6 +12,7 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.checkpoint import Checkpoint
 from tokenflow_sim.ledger.files import load_results
+from tokenflow_sim.ledger.partial import told
 from tokenflow_sim.ledger.parts import Split, TrueCost, price_parts
 from tokenflow_sim.ledger.plan import Plan
 from tokenflow_sim.ledger.stream import Stream
@@ -159,9 +160,9 @@ class Ledger:
         ResultError
             If no period was recorded yet.
         """
-        if self._closed and self._stream is not None:
-            return load_results(self._stream.path)
-        if not len(self):
+        if self._closed and self._stream is not None and self._stream.result is not None:
+            return load_results(self._stream.result)
+        if not len(self) or (self._closed and isinstance(self._stream, Stream)):
             raise ResultError("no period was recorded yet; run the model first")
         parts = list(self._full) if self._stream is None else [self._stream.read()]
         parts.append(self._rest())
@@ -184,8 +185,32 @@ class Ledger:
                 self._stream.write(self._written, self._rest(), self._first)
             self._stream.close()
 
-    def abort(self) -> None:
-        """End recording without a file: what was streamed so far is removed, unless it was published already."""
-        if self._stream is not None:
-            self._closed = True
+    def abort(self, periods: int, can_wait: bool = False) -> str:
+        """End the recording of a run that cannot go on; what was recorded is kept.
+
+        Parameters
+        ----------
+        periods : int
+            How many periods the run has.
+        can_wait : bool
+            Whether, where the run can be resumed, no file need be made of what there is.
+
+        Returns
+        -------
+        str
+            Which periods are kept, where, and how to go on; empty where there are none.
+        """
+        if self._closed:
+            return ""
+        first, last = self._first, self._first + len(self) - 1
+        if self._stream is None:
+            return told(first, last, periods, None) if len(self) else ""
+        self._closed = True
+        try:
+            if self._rows:
+                self._stream.write(self._written, self._rest(), self._first)
+                self._written, self._rows = self._written + self._rows, 0
+            return self._stream.keep(first, periods, can_wait)
+        except ResultError:  # that of the run is told, e.g. that the disk is full
             self._stream.abort()
+            return ""

@@ -6,10 +6,13 @@ import contextlib
 import json
 import os
 import socket
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from tokenflow_sim.disk import explained, hidden, remove
 from tokenflow_sim.errors import ResultError
 
 try:
@@ -40,7 +43,7 @@ class Lock:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.path = target.with_name(f".{target.name}.lock")
+        self.path = hidden(target, ".lock")
         self._file = self._take()
 
     def _take(self) -> int:
@@ -48,9 +51,7 @@ class Lock:
             try:
                 file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
             except OSError as error:
-                raise ResultError(
-                    f"{self.target}: cannot be locked ({error.strerror}); can this folder be written to?"
-                ) from error
+                raise explained(self.target, error) from error
             try:
                 self._hold(file)
                 # Whoever held it before removes the file on leaving; then this one is a file without a name.
@@ -61,9 +62,14 @@ class Lock:
                 os.close(file)
                 raise
             os.close(file)
-        os.ftruncate(file, 0)
-        os.lseek(file, 0, os.SEEK_SET)
-        os.write(file, json.dumps(_self()).encode())
+        try:
+            os.ftruncate(file, 0)
+            os.lseek(file, 0, os.SEEK_SET)
+            os.write(file, json.dumps(_self()).encode())
+        except OSError as error:  # a full disk takes an empty file, but nothing in it
+            remove(self.path)
+            os.close(file)
+            raise explained(self.target, error) from error
         return file
 
     def _hold(self, file: int) -> None:
@@ -104,9 +110,12 @@ class Lock:
     def release(self) -> None:
         """Let go."""
         if self._file >= 0:
-            with contextlib.suppress(OSError):
-                self.path.unlink(missing_ok=True)
-            os.close(self._file)
+            if fcntl is None:  # pragma: no cover - Windows removes no file that is open
+                os.close(self._file)
+                remove(self.path)
+            else:  # while it is held, so that nobody takes a lock whose name is about to go
+                remove(self.path)
+                os.close(self._file)
             self._file = -1
 
     def __enter__(self) -> Self:
@@ -120,6 +129,12 @@ class Lock:
 
 def is_alive(pid: int) -> bool:
     """Say whether a process of this machine is there."""
+    if sys.platform == "win32":  # pragma: no cover - there, signal 0 is Ctrl-C, and would be sent
+        import ctypes
+
+        return _is_alive_on_windows(
+            pid, ctypes.WinDLL("kernel32", use_last_error=True), ctypes.get_last_error
+        )
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -127,6 +142,36 @@ def is_alive(pid: int) -> bool:
     except OSError:  # it is there, and somebody else's
         return True
     return True
+
+
+_SYNCHRONIZE, _STILL_RUNNING, _DENIED = 0x100000, 0x102, 5  # the last two: WAIT_TIMEOUT, ERROR_ACCESS_DENIED
+
+
+def _is_alive_on_windows(pid: int, kernel32: Any, last_error: Callable[[], int]) -> bool:
+    """Ask Windows for a process, as its documentation says: a handle of one that has ended is signalled.
+
+    Parameters
+    ----------
+    pid : int
+        The process.
+    kernel32 : object
+        The library of that name.
+    last_error : callable
+        Returns the number of its last error.
+    """
+    from ctypes import c_int, c_ulong, c_void_p
+
+    kernel32.OpenProcess.argtypes = (c_ulong, c_int, c_ulong)
+    kernel32.OpenProcess.restype = c_void_p  # else a handle would be cut to 32 bits
+    kernel32.WaitForSingleObject.argtypes, kernel32.WaitForSingleObject.restype = (c_void_p, c_ulong), c_ulong
+    kernel32.CloseHandle.argtypes = (c_void_p,)
+    handle = kernel32.OpenProcess(_SYNCHRONIZE, 0, pid)
+    if not handle:
+        return last_error() == _DENIED  # it is there, and somebody else's
+    try:
+        return bool(kernel32.WaitForSingleObject(handle, 0) == _STILL_RUNNING)
+    finally:
+        kernel32.CloseHandle(handle)
 
 
 def _self() -> dict[str, Any]:

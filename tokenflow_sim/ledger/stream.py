@@ -12,16 +12,16 @@ from typing import Any
 import netCDF4
 import numpy as np
 
+from tokenflow_sim.disk import remove, writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.files import (
     COMPRESSION,
     publish,
     refuse_existing,
-    remove,
     remove_stale,
     temporary_name,
-    told,
 )
+from tokenflow_sim.ledger.partial import PARTIAL, partial_path, remove_partial, told
 from tokenflow_sim.ledger.plan import Plan
 
 
@@ -37,6 +37,11 @@ class Stream:
     force : bool
         Whether to replace a file that is there already.
 
+    Attributes
+    ----------
+    result : Path or None
+        The file with what was written, once it has a name.
+
     Raises
     ------
     ResultError
@@ -45,10 +50,12 @@ class Stream:
 
     def __init__(self, path: str | Path, plan: Plan, force: bool = False) -> None:
         self.path, self.plan, self.force = Path(path), plan, force
+        self.result: Path | None = None
         self._rows = 0
+        self._damaged = False
         refuse_existing(self.path, force)
         temporary = temporary_name(self.path)
-        with told(self.path):
+        with writing(self.path):
             remove_stale(self.path)
             # What an interrupted run leaves behind is removed when the process ends, unless it is killed.
             self._clean_up = weakref.finalize(self, remove, temporary)
@@ -103,12 +110,26 @@ class Stream:
             If they cannot be written, e.g. because the disk is full.
         """
         stop = start + len(next(iter(values.values())))
-        with told(self.path):
+        self._damaged = True  # until all is written
+        with writing(self.path):
             self._file["period"][start:stop] = first + np.arange(start, stop)
             for name, array in values.items():
                 self._file[name][start:stop] = array
             self._file.sync()
-        self._rows = stop
+        self._rows, self._damaged = stop, False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse to be pickled or copied: two must not write to one file.
+
+        Raises
+        ------
+        ResultError
+            Always.
+        """
+        raise ResultError(
+            f"{self.path}: a model that streams to a file cannot be pickled or copied; make it without `out`, or keep"
+            " checkpoints (run_resumable)"
+        )
 
     def read(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return all that was written so far, in memory."""
@@ -123,14 +144,53 @@ class Stream:
             If another file took that name meanwhile and `force` is false; what was written is kept under the
             name that the message tells.
         """
-        with told(self.path):
+        with writing(self.path):
             self._file.close()
+        self._publish(self.path, self.force)
+        remove_partial(self.path, self.plan)
+
+    def keep(self, first: int, periods: int, can_wait: bool = False, resume: int = 0) -> str:
+        """End the file early and give it a name that says that it is partial; remove it where nothing is in it.
+
+        Parameters
+        ----------
+        first : int
+            The first period in it.
+        periods : int
+            How many periods the run has.
+        can_wait : bool
+            Without meaning here: nothing but this file keeps the periods.
+        resume : int
+            From which period the run can go on, for the message.
+
+        Returns
+        -------
+        str
+            What is kept and how to go on; empty where no period was written, or one only in part.
+
+        Raises
+        ------
+        ResultError
+            If it cannot be written.
+        """
+        if self._damaged or not self._rows:
+            self.abort()
+            return ""
+        with writing(self.path):
+            self._file.setncattr(PARTIAL, f"{self._rows} of {periods} periods")
+            self._file.close()
+        place = partial_path(self.path, self.plan)
+        self._publish(place, True)
+        return told(first, first + self._rows - 1, periods, place, resume)
+
+    def _publish(self, path: Path, force: bool) -> None:
         try:
-            publish(self._temporary, self.path, self.force)
+            publish(self._temporary, path, force)
         except ResultError as error:
             self._clean_up.detach()
             raise ResultError(f"{error}; the new results are kept as {self._temporary}") from error
         self._clean_up.detach()
+        self.result = path
 
     def abort(self) -> None:
         """Give up: close the file and remove it, unless it was published."""

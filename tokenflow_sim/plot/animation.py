@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.ledger.files import whole_file
 from tokenflow_sim.plot.gallery.dispatch_map import NEEDS, at_period, legend_entries, sheet_of, traffic_of
 from tokenflow_sim.plot.geography import PlacesLike
 from tokenflow_sim.plot.maps import Sheet, Traffic
@@ -106,16 +107,14 @@ def animate(
         keep = set(above.get_children())
         time = results.time
         drawn.figure.set_layout_engine("none")  # else frames would tremble
-        try:
-            with writer.saving(drawn.figure, str(target), dpi):
-                for step, frame in enumerate(frames):
-                    _show(above, sheet, frame, keep)
-                    head(above, f"Processing and flows, {time.name(step)}", "")
-                    cursor.set_x(float(time.starts[step]))
-                    cursor.set_width(float(time.ends[step] - time.starts[step]))
-                    writer.grab_frame()
-        except OSError as error:
-            raise ResultError(f"{target}: cannot be written: {error.strerror or error}") from error
+        # The kind of film goes by the ending of its name.
+        with whole_file(target, True, target.suffix) as draft, writer.saving(drawn.figure, str(draft), dpi):
+            for step, frame in enumerate(frames):
+                _show(above, sheet, frame, keep)
+                head(above, f"Processing and flows, {time.name(step)}", "")
+                cursor.set_x(float(time.starts[step]))
+                cursor.set_width(float(time.ends[step] - time.starts[step]))
+                writer.grab_frame()
     return target
 
 

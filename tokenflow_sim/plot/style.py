@@ -8,16 +8,19 @@ under protanopia, deuteranopia and tritanopia.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from io import BytesIO
 from itertools import cycle, islice
+from pathlib import Path
 from threading import RLock
 from typing import Any, Literal, cast
 
 import matplotlib as mpl
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+
+from tokenflow_sim.disk import writing
 
 Family = Literal["workload", "provider", "owner", "part", "rank"]
 Columns = Literal[1, 2]
@@ -176,8 +179,15 @@ class HouseFigure(Figure):
             super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Save, 300 dots per inch where the format has dots."""
-        with house_style(self._settings):
+        """Save, 300 dots per inch where the format has dots.
+
+        Raises
+        ------
+        ResultError
+            If the file cannot be written.
+        """
+        named = isinstance(fname, (str, Path))
+        with house_style(self._settings), writing(fname) if named else nullcontext():
             super().savefig(fname, **options)
 
     def _repr_png_(self) -> bytes:

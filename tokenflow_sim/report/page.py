@@ -12,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import FORMAT, refuse_existing, told, whole_file
+from tokenflow_sim.ledger.files import FORMAT, refuse_existing, whole_file
 from tokenflow_sim.report.blocks import Page
 from tokenflow_sim.report.sources import open_results
 
@@ -87,7 +87,7 @@ def save_page(text: str, target: Path, *, force: bool) -> Path:
     ResultError
         If the file exists and `force` is false, or cannot be written.
     """
-    with whole_file(target, force) as draft, told(target):
+    with whole_file(target, force) as draft:
         draft.write_text(text, encoding="utf-8")
     return target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import index
+from operator import attrgetter, index
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +128,10 @@ class Compiled:
         self._segment = -1
         self._segment_arrays: tuple[Floats, Floats | None, Floats] = self._whole
         self._costs = Cycle(self._cost_at, self._prices.cycle, self._energy.size, self._prices.clock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the scenario: the arrays are made again of it, to the same bits."""
+        return attrgetter("compiled"), (self.scenario,)
 
     def _set_labels(self, scenario: Scenario) -> None:
         wiring, placed = self.wiring, [(provider, asset) for _, provider, asset in assets_of(scenario)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import Fault, ScenarioError
 
 
@@ -28,10 +29,12 @@ def write_files(folder: str | Path, files: Mapping[str, str], *, force: bool = F
     Raises
     ------
     ScenarioError
-        If the folder has files and `force` is false, or cannot be written to.
+        If the folder has files and `force` is false.
+    ResultError
+        If it cannot be written to.
     """
     target = Path(folder)
-    try:
+    with writing(target):
         target.mkdir(parents=True, exist_ok=True)
         if any(target.iterdir()) and not force:
             fault = Fault(
@@ -42,7 +45,4 @@ def write_files(folder: str | Path, files: Mapping[str, str], *, force: bool = F
             raise ScenarioError([fault], "a new scenario")
         for file, text in files.items():
             (target / file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        fault = Fault(f"cannot be written: {error.strerror or error}", "", str(folder))
-        raise ScenarioError([fault], "a new scenario") from None
     return target / "scenario.yaml"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tokenflow_sim.errors import Fault, ScenarioError, StrategyError, known
 from tokenflow_sim.market import Layout
+from tokenflow_sim.pickling import culprit
 from tokenflow_sim.scenario import Compiled, Scenario
 from tokenflow_sim.scenario.places import Found
 from tokenflow_sim.strategies.base import BaseStrategy, Kind
@@ -169,7 +170,12 @@ def _make(
     if inspect.isclass(choice) and issubclass(choice, BASES[kind]):
         return choice(), []
     if isinstance(choice, BASES[kind]):
-        return copy.deepcopy(choice), []
+        try:
+            return copy.deepcopy(choice), []
+        except Exception as error:  # what a user's own object raises
+            what = culprit(choice, copy.deepcopy, type(choice).__name__)
+            told = f"this object cannot be copied, as each agent has its own: {what} ({error})"
+            return None, [Fault(f"{told}; give its class, or make such things where they are used", place)]
     if isinstance(choice, (str, Mapping)):
         return attempt(kind, choice, allow_code=allow_code, place=place)
     return None, [Fault(f"must be a strategy of a {kind}; found {choice!r:.80}", place)]

@@ -23,6 +23,7 @@ from tokenflow_sim.errors import Fault, StrategyError, known
 from tokenflow_sim.scenario.places import say
 from tokenflow_sim.strategies.base import BaseStrategy, Kind, Strategy, parameters
 from tokenflow_sim.strategies.demand import DemandStrategy
+from tokenflow_sim.strategies.loading import load
 from tokenflow_sim.strategies.network import NetworkStrategy
 
 BASES: dict[Kind, type[BaseStrategy]] = {
@@ -53,7 +54,7 @@ def find(kind: Kind, name: str, *, allow_code: bool = False) -> type[BaseStrateg
         Whose strategy it is.
     name : str
         Its name in snake_case, or ``module:Class`` for one that stands anywhere on Python's path or in the
-        working directory.
+        working directory; a module whose file has changed since is loaded anew.
     allow_code : bool
         Whether ``module:Class`` may be imported, which runs that module.
 
@@ -187,6 +188,17 @@ def _unknown(kind: Kind, name: str) -> str:
     return text + (f"; {name!r} is a strategy of {elsewhere[0]}s" if elsewhere else "")
 
 
+def code_of(name: str) -> Any:
+    """Return what ``module:Class`` names, of whatever kind; its module is imported.
+
+    Raises
+    ------
+    StrategyError
+        If there is none.
+    """
+    return _load(name, allow_code=True)
+
+
 def _load(name: str, allow_code: bool) -> Any:
     if not allow_code:
         raise StrategyError(
@@ -200,7 +212,7 @@ def _load(name: str, allow_code: bool) -> Any:
         # unpickling find the module again.
         sys.path.append(here)
     try:
-        module = importlib.import_module(module_name)
+        module = load(module_name)
     except ModuleNotFoundError as error:
         raise StrategyError(
             f"cannot import {error.name!r} for strategy {name!r}; searched {here} too"

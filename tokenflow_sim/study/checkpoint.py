@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, InputError, ResultError, TokenflowError
+from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.ledger import Ledger, load_results
 from tokenflow_sim.ledger.checkpoint import Checkpoint
 from tokenflow_sim.ledger.lock import Lock
@@ -57,7 +57,9 @@ def run_resumable(
         If `out` exists, is being written by another process, cannot be written, or what is to be resumed is the
         run of other arguments.
     StrategyError, InfeasibleError, CertificateError
-        As `TokenMarket.step` does; nothing is kept then, since it would come again.
+        As `TokenMarket.step` does. The finished periods are kept then, and a note of the exception says where: in
+        ``run.partial.nc`` beside ``run.nc``, and, up to the last checkpoint, as an unfinished run that can be
+        resumed.
     """
     if every < 1:
         raise InputError(
@@ -87,16 +89,8 @@ def _play(
                 point.commit(model.get_state())
             if progress is not None:
                 progress(model.period, model.periods)
-    except ResultError:  # e.g. the disk is full: what was finished stays, to go on from
-        if not point.kept:
-            point.discard()
-        raise
-    except TokenflowError:
-        point.discard()  # it would come again from there
-        raise
     except BaseException as error:
-        if point.kept:
-            error.add_note(f"what was played up to period {point.kept} is kept: go on with --resume")
-        else:
-            point.discard()
+        # What a step raises it has noted itself; this is for a full disk, and for what `progress` raises.
+        if kept := model.ledger.abort(model.periods, can_wait=not isinstance(error, Exception)):
+            error.add_note(kept)
         raise

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pickle
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.strategies.code import running_code
+from tokenflow_sim.strategies.loading import load
 from tokenflow_sim.study.local import ATTEMPTS, dumps
 from tokenflow_sim.study.play import Answer, Job, Shared, dump_answer, play
 
@@ -91,7 +96,8 @@ class Cluster:
         client, batch = self.client, uuid.uuid4().hex[:8]
         if shared is not self._shared:
             key = f"tokenflow-shared-{batch}"
-            self._shared, self._common = shared, client.submit(pickle.loads, dumps(shared), key=key)
+            names = list(json.loads(running_code() or "{}"))
+            self._shared, self._common = shared, client.submit(_made_again, dumps(shared), names, key=key)
         waiting = iter(jobs)
         running: dict[Any, Job] = {}
 
@@ -113,6 +119,15 @@ class Cluster:
             if following is not None:
                 futures.add(submit(following))
             yield answer
+
+
+def _made_again(packed: bytes, names: Sequence[str]) -> Any:
+    """Unpickle what jobs share; modules that were edited since the worker imported them are loaded anew first."""
+    for name in names:
+        if name in sys.modules:
+            with suppress(Exception):  # the run that needs it says what is wrong
+                load(name)
+    return pickle.loads(packed)
 
 
 def _play(shared: Shared, packed: bytes) -> bytes:

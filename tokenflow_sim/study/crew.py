@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tokenflow_sim.errors import Fault, InputError, ResultError
 from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.strategies.code import running_code
+from tokenflow_sim.strategies.loading import held
+from tokenflow_sim.study.code import check_played
 from tokenflow_sim.study.play import Answer, Job, Shared, play
 
 if TYPE_CHECKING:
@@ -82,13 +86,18 @@ class Crew:
         Raises
         ------
         ResultError
-            If a worker runs other versions of the program, no process can be started, or the cluster is lost.
+            If a worker runs other versions of the program or other code of a strategy, no process can be started, or
+            the cluster is lost.
         """
         alone = self.client is None and min(self.size, len(jobs)) <= 1
         answers = (play(shared, job) for job in jobs) if alone else self._hired().play(shared, jobs)
-        for answer in answers:
-            _check_versions(answer)
-            yield answer
+        here = json.loads(running_code() or "{}")
+        with held():
+            for answer in answers:
+                _check_versions(answer)
+                if not alone:
+                    check_played(here, answer.code)
+                yield answer
 
     def _hired(self) -> _Players:
         if self._players is None:

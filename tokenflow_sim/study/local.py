@@ -20,7 +20,9 @@ from multiprocessing.connection import Connection, Listener, wait
 from pathlib import Path
 from typing import Any
 
+from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.pickling import culprit
 from tokenflow_sim.study.play import Answer, Job, Shared
 from tokenflow_sim.study.worker import KEY, THREADS, Message
 
@@ -29,6 +31,9 @@ ATTEMPTS = 3
 
 AHEAD = 2
 """Jobs that a worker holds at once, so that it never waits for this process."""
+
+_LONGEST_SOCKET = 100
+"""Bytes that the name of a socket may have; Linux takes 107, others 103."""
 
 _STARTING = (
     300.0  # seconds that a new process may take until it calls, on a machine that is short of everything
@@ -43,12 +48,24 @@ def cores() -> int:
 
 
 def dumps(value: object) -> bytes:
-    """Pickle by cloudpickle where that is installed: it also takes what a notebook or script defines."""
+    """Pickle by cloudpickle where that is installed: it also takes what a notebook or script defines.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be pickled; what is in the way is named.
+    """
     try:
-        cloudpickle: Any = importlib.import_module("cloudpickle")
+        dumper, hint = importlib.import_module("cloudpickle").dumps, ""
     except ImportError:
-        return pickle.dumps(value)
-    packed: bytes = cloudpickle.dumps(value)
+        dumper, hint = pickle.dumps, ' (cloudpickle takes more: pip install "tokenflow-sim[study]")'
+    try:
+        packed: bytes = dumper(value)
+    except Exception as error:  # what a user's own object raises
+        raise ResultError(
+            f"this cannot be sent to another process: {culprit(value, dumper)}{hint}; keep open files, locks and the"
+            " like out of strategies, or play in this process (workers=1, --workers 1)"
+        ) from error
     return packed
 
 
@@ -95,10 +112,11 @@ class Pool:
     def __init__(self, count: int) -> None:
         self.count = count
         self._key = secrets.token_bytes(32)
-        self._folder = tempfile.TemporaryDirectory(prefix="tokenflow-")
-        # A socket in a folder that only this user may enter; where there are none, a port of this machine.
-        at: Any = str(Path(self._folder.name) / "socket") if os.name == "posix" else ("localhost", 0)
-        self._listener = Listener(at, authkey=self._key)
+        with writing(tempfile.gettempdir()):
+            self._folder = tempfile.TemporaryDirectory(prefix="tokenflow-")
+            # A socket in a folder that only this user may enter; where there are none, a port of this machine.
+            at: Any = self._door() if os.name == "posix" else ("localhost", 0)
+            self._listener = Listener(at, authkey=self._key)
         self._starting: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._workers: list[_Worker] = []
         self._callers: queue.SimpleQueue[tuple[int, Connection[Any, Any]]] = queue.SimpleQueue()
@@ -106,6 +124,15 @@ class Pool:
         self._shared: object = None
         self._packed = b""
         threading.Thread(target=self._answer_the_door, daemon=True).start()
+
+    def _door(self) -> str:
+        """Return the name of a socket in a folder of its own; of the shared one where that name would be too long."""
+        path = str(Path(self._folder.name) / "socket")
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET:
+            return path
+        self._folder.cleanup()
+        self._folder = tempfile.TemporaryDirectory(prefix="tokenflow-", dir="/tmp")
+        return str(Path(self._folder.name) / "socket")
 
     def __enter__(self) -> Pool:
         """Return the pool; processes start with the first jobs."""

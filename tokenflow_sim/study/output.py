@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shutil
@@ -12,11 +11,14 @@ from typing import Any, Self
 
 import xarray as xr
 
+from tokenflow_sim.disk import hidden, remove, writing
 from tokenflow_sim.errors import Fault, InputError, ResultError
 from tokenflow_sim.ledger import save_results
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.strategies.code import written
 from tokenflow_sim.study.choices import check_ways
+from tokenflow_sim.study.code import refuse_other_code, study_code
 from tokenflow_sim.study.opening import is_blank
 from tokenflow_sim.study.runner import Failure
 from tokenflow_sim.study.store import fingerprints, where_it_leads
@@ -27,7 +29,7 @@ _DIGEST, _FAILURES = "digest", "failures"
 
 def runs_of(path: Path) -> Path:
     """Return the hidden folder beside an output in which its finished runs are kept."""
-    return path.with_name(f".{path.name}.runs")
+    return hidden(path, ".runs")
 
 
 class Output:
@@ -90,19 +92,22 @@ class Output:
             If the file or an unfinished study of it is there and is neither to be resumed nor replaced, another
             process writes it, or it belongs to another study.
         """
+        code = written(study_code(self.tasks))
         if self.path is None:
+            self.attrs |= code
             return self
         self._lock = Lock(self.path)
         try:
-            self._begin(self.path, runs_of(self.path))
+            self._begin(self.path, runs_of(self.path), code)
         except BaseException:
             self._lock.release()
             raise
         return self
 
-    def _begin(self, path: Path, runs: Path) -> None:
+    def _begin(self, path: Path, runs: Path, code: Mapping[str, str]) -> None:
         parts = [running_versions(), json.dumps(self.attrs), *fingerprints(self.tasks)]
         self.attrs[_DIGEST] = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        self.attrs |= code
         if path.is_dir():
             raise ResultError(f"{path}: is a folder, and is not replaced; name a file")
         if path.exists() and not (self.resume or self.force):
@@ -115,7 +120,8 @@ class Output:
                 raise ResultError(
                     f"{runs}: holds no runs of tokenflow_sim, and is not replaced; move it away"
                 )
-            shutil.rmtree(runs)
+            with writing(path):
+                shutil.rmtree(runs)
         elif not self.resume:
             raise ResultError(
                 f"{path}: an unfinished study of it is kept in {runs}; go on with it (--resume), or start anew"
@@ -132,6 +138,8 @@ class Output:
                 f"{path}: is there already, of another study (other arguments or versions), and there is nothing to"
                 " resume; choose another name, or replace it (--force)"
             )
+        remedy = "choose another name, or replace it (--force)"
+        refuse_other_code(found.attrs.get("code"), self.attrs.get("code"), str(path), remedy)
         self.dataset = found
         for position, kind, message in json.loads(found.attrs[_FAILURES]):
             self.failures.append(Failure(position, self.tasks[position], kind, message))
@@ -166,6 +174,5 @@ class Output:
             error.add_note("the runs that were finished are kept: go on with --resume")
         if not any(runs.glob("*.pickle")):  # nothing was finished: there is nothing to go on with
             shutil.rmtree(runs, ignore_errors=True)
-            with contextlib.suppress(OSError):  # which a process that was killed had held
-                runs.with_name(f".{runs.name}.lock").unlink(missing_ok=True)
+            remove(hidden(runs, ".lock"))  # which a process that was killed had held
         self._lock.release()

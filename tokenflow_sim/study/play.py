@@ -16,6 +16,7 @@ from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.assignment import Choice
+from tokenflow_sim.strategies.code import running_code
 from tokenflow_sim.study.task import Task
 
 KEPT_CLEARERS = 4
@@ -102,6 +103,8 @@ class Answer:
         How long it took.
     versions : str
         The versions that played it, as in the attributes of results.
+    code : str
+        The digests of the code that was loaded where it was played, as in the attributes of results.
     """
 
     position: int
@@ -111,6 +114,7 @@ class Answer:
     trace: str = ""
     seconds: float = 0.0
     versions: str = field(default_factory=running_versions)
+    code: str = field(default_factory=running_code)
 
 
 def pack(

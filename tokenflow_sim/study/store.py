@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 from zlib import crc32
 
+from tokenflow_sim.disk import remove, writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.durable import write_whole
-from tokenflow_sim.ledger.files import remove
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.study.code import refuse_other_code, study_code
 from tokenflow_sim.study.runner import Failure
 from tokenflow_sim.study.task import Task
 
@@ -135,6 +136,7 @@ class FolderStore[T]:
         head = {
             "format": "tokenflow_sim runs 1",
             "versions": running_versions(),
+            "code": study_code(tasks),
             "tasks": fingerprints(tasks),
         }
         file = self.path / "study.json"
@@ -143,10 +145,8 @@ class FolderStore[T]:
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ResultError(f"{self.path}: exists already and holds no runs; choose another name")
         else:
-            try:
+            with writing(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ResultError(f"{self.path}: cannot be made ({error.strerror})") from error
             write_whole(file, json.dumps(head).encode())
         remove_parts(self.path)
         runs = _Runs[T](self.path, {int(name.stem) for name in self.path.glob("[0-9]*.pickle")})
@@ -176,7 +176,10 @@ class FolderStore[T]:
                 f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
                 f" or choose another name.\n  then: {found.get('versions')}\n  now:  {head['versions']}"
             )
-        if found != head:
+        if found.get("tasks") == head["tasks"]:
+            remedy = "remove it, or choose another name"
+            refuse_other_code(found.get("code"), head["code"], str(self.path), remedy)
+        if {**found, "code": head["code"]} != head:
             raise ResultError(
                 f"{self.path}: holds the runs of another study (other scenario, values, strategies or seeds);"
                 " choose another name, or remove it"

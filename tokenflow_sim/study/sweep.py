@@ -13,7 +13,9 @@ from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice, written_down
+from tokenflow_sim.strategies.code import written
 from tokenflow_sim.study.choices import check_ways
+from tokenflow_sim.study.code import study_code
 from tokenflow_sim.study.crew import Progress
 from tokenflow_sim.study.design import Design, How, make_design
 from tokenflow_sim.study.frame import Frame, Kept, labels_of
@@ -184,6 +186,7 @@ def play_design(
     frame = Frame(design, kept)
     tasks = prepare(design, pattern, frame, recorded)
     about = _about(design, base, strategies, attrs)
+    about |= written(study_code(tasks))
     store: ZarrStore | MemoryStore
     store = MemoryStore(frame) if out is None else ZarrStore(out, frame, about, resume=resume, force=force)
     batch = run_tasks(

@@ -19,6 +19,7 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.durable import kept, write_whole
 from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.study.code import refuse_other_code, study_code
 from tokenflow_sim.study.frame import Frame, Kept, status_of
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.study.memory_store import with_statuses
@@ -111,7 +112,12 @@ class ZarrStore:
         ResultError
             If there is something else under the name, or it cannot be read or written.
         """
-        head = {"versions": running_versions(), "record": self.frame.variables, "tasks": fingerprints(tasks)}
+        head = {
+            "versions": running_versions(),
+            "record": self.frame.variables,
+            "code": study_code(tasks),
+            "tasks": fingerprints(tasks),
+        }
         file = self.path / NOTES / "study.json"
         if self.path.exists():
             if not (self.resume or self.force):
@@ -141,7 +147,10 @@ class ZarrStore:
                 f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
                 f" or start anew (--force).\n  then: {found.get('versions')}\n  now:  {head['versions']}"
             )
-        if found != head:
+        if found.get("tasks") == head["tasks"]:
+            remedy = "start anew (--force), or name another store"
+            refuse_other_code(found.get("code"), head["code"], str(self.path), remedy)
+        if {**found, "code": head["code"]} != head:
             what = (
                 "variables"
                 if found.get("tasks") == head["tasks"]
@@ -205,8 +214,9 @@ class ZarrStore:
         ]
         for position in damaged:
             del self._lines[position]
-            for file in self._files(position):
-                file.unlink(missing_ok=True)
+            with kept(self.path):
+                for file in self._files(position):
+                    file.unlink(missing_ok=True)
         if damaged:
             tell_damaged(self.path, damaged)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from tokenflow_sim.disk import writing
+from tokenflow_sim.ledger.files import save_results, whole_file
 from tokenflow_sim.study.paper import figures, rows
 from tokenflow_sim.study.paper.cases import Cases
 from tokenflow_sim.study.paper.row import Row
@@ -100,18 +102,23 @@ class Reproduction:
         Returns
         -------
         list of Path
-            What was written.
+            What was written; files that are there already are replaced.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be written to.
         """
         target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
+        with writing(target):
+            target.mkdir(parents=True, exist_ok=True)
         table = target / TABLE
-        self.table.to_csv(table, index=False)
-        written = [table]
-        for name, data in self.figures.items():
-            path = target / f"{name}.nc"
-            data.to_netcdf(path)
-            written.append(path)
-        return written
+        with whole_file(table, force=True) as draft:
+            self.table.to_csv(draft, index=False)
+        return [
+            table,
+            *(save_results(data, target / f"{name}.nc", force=True) for name, data in self.figures.items()),
+        ]
 
 
 def reproduce() -> Reproduction:

@@ -1,0 +1,166 @@
+"""Models and strategies as bytes and as copies; what cannot be is named."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import io
+import pickle
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import partial
+from types import FunctionType
+from typing import Any, Self
+
+from tokenflow_sim.errors import StrategyError
+
+_DEEPEST = 30
+"""Levels of attributes and containers that are searched."""
+_checking: ContextVar[bool] = ContextVar("checking", default=False)
+_LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event)
+
+
+def culprit(thing: object, attempt: Callable[[Any], object], name: str = "") -> str:
+    """Say which part of something makes an attempt to pickle or copy it fail.
+
+    Parameters
+    ----------
+    thing : object
+        What cannot be pickled or copied.
+    attempt : callable
+        What fails, e.g. ``pickle.dumps``.
+    name : str
+        What to call it.
+
+    Returns
+    -------
+    str
+        E.g. ``providers.atlas.strategy.rule is a function made on the spot (<lambda>)``.
+    """
+    path = name
+    for _ in range(_DEEPEST):
+        for key, part in _parts(thing):
+            if _fails(part, attempt):
+                path, thing = f"{path}{key}" if path else key.lstrip("."), part
+                break
+        else:
+            break
+    return f"{path or 'it'} is {_kind(thing)}"
+
+
+def _parts(thing: object) -> Iterator[tuple[str, object]]:
+    if isinstance(thing, Mapping):
+        for key, part in thing.items():
+            yield f".{key}" if isinstance(key, str) else f"[{key!r}]", part
+    elif isinstance(thing, (list, tuple, set, frozenset)):
+        for number, part in enumerate(thing):
+            yield f"[{number}]", part
+    elif isinstance(thing, partial):
+        yield from (("", thing.func), *_parts(thing.args), *_parts(thing.keywords))
+    elif not isinstance(thing, (type, FunctionType, io.IOBase)):
+        for key, part in _state(thing).items():
+            yield f".{key}", part
+
+
+def _state(thing: object) -> Mapping[str, object]:
+    """Return what pickle would write of an object's attributes."""
+    try:
+        found = thing.__reduce_ex__(4)[2]
+    except Exception:  # whatever an object of a user's own raises; its attributes say more than that
+        found = None
+    if isinstance(found, tuple):  # with slots
+        return {key: part for half in found if isinstance(half, Mapping) for key, part in half.items()}
+    return found if isinstance(found, Mapping) else getattr(thing, "__dict__", {})
+
+
+def _fails(thing: object, attempt: Callable[[Any], object]) -> bool:
+    try:
+        attempt(thing)
+    except Exception:  # whatever an object of a user's own raises while it is pickled
+        return True
+    return False
+
+
+def _kind(thing: object) -> str:
+    if isinstance(thing, FunctionType):
+        return f"a function made on the spot ({thing.__qualname__})"
+    if isinstance(thing, io.IOBase):
+        return f"an open file ({getattr(thing, 'name', type(thing).__name__)})"
+    if isinstance(thing, _LOCKS):
+        return "a lock"
+    if isinstance(thing, type):
+        return (
+            f"a class that its module does not have under this name ({thing.__module__}.{thing.__qualname__})"
+        )
+    return f"an object of {type(thing).__module__}.{type(thing).__qualname__}"
+
+
+class Portable:
+    """A model that can be pickled and copied, or says which strategy or attribute is in the way."""
+
+    def _members(self) -> Mapping[str, object]:
+        """Return what a user may have put into it, by name."""
+        return {}
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Take it apart for pickle; what cannot be pickled is named before a half of it is written.
+
+        Raises
+        ------
+        StrategyError
+            If a strategy or an attribute cannot be pickled.
+        """
+        if not _checking.get():
+            token = _checking.set(True)
+            try:
+                dumps = _pickler()
+                dumps(self)
+            except Exception as error:
+                raise self._refusal("pickled", dumps, error) from error
+            finally:
+                _checking.reset(token)
+        return super().__reduce_ex__(protocol)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy it and everything in it.
+
+        Raises
+        ------
+        StrategyError
+            If a strategy or an attribute cannot be copied.
+        """
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        try:
+            vars(new).update(copy.deepcopy(vars(self), memo))
+        except Exception as error:
+            if _checking.get():  # the search for what is in the way came back here
+                raise
+            raise self._refusal("copied", copy.deepcopy, error) from error
+        return new
+
+    def _refusal(self, done: str, attempt: Callable[[Any], object], error: Exception) -> StrategyError:
+        told = f"{type(error).__name__}: {error}"
+        token = _checking.set(True)
+        try:
+            for name, part in self._members().items():
+                if _fails(part, attempt):
+                    told = culprit(part, attempt, name)
+                    break
+        finally:
+            _checking.reset(token)
+        return StrategyError(
+            f"this model cannot be {done}: {told}; keep open files, locks, functions made on the spot and the like out"
+            " of attributes; make them where they are used"
+        )
+
+
+def _pickler() -> Callable[[Any], bytes]:
+    """Return what is pickling just now: cloudpickle takes more than pickle does."""
+    names = (frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_stack(None))
+    if any(str(name).startswith("cloudpickle") for name in names):
+        dumps: Callable[[Any], bytes] = importlib.import_module("cloudpickle").dumps
+        return dumps
+    return pickle.dumps
