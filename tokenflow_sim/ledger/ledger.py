@@ -179,11 +179,12 @@ class Ledger:
         """
         if self._closed:
             return
-        self._closed = True
         if self._stream is not None:
             if self._rows:
                 self._stream.write(self._written, self._rest(), self._first)
+                self._written, self._rows = self._written + self._rows, 0
             self._stream.close()
+        self._closed = True
 
     def abort(self, periods: int, can_wait: bool = False) -> str:
         """End the recording of a run that cannot go on; what was recorded is kept.
