@@ -28,6 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({""}),
     frozenset({"app"}),
     frozenset({"cli"}),
+    frozenset({"__main__"}),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MESA = {"mesa", "mesa_geo", "mesa_llm"}

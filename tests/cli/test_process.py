@@ -110,14 +110,63 @@ def test_a_run_that_is_stopped_leaves_what_it_has_finished_and_nothing_else(
         assert bool(results["price"].notnull().all())
 
 
-@pytest.mark.long
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["list", "scenarios"], ["--help"]])
+def test_a_reader_that_goes_away_ends_it_as_it_ends_cat(tmp_path: Path, words: list[str]) -> None:
+    script = '"$@" | true; echo "${PIPESTATUS[0]}"'
     line = subprocess.run(
-        ["bash", "-c", '"$@" | head -n 1', "-", *command(), "list", "scenarios"], cwd=tmp_path, env=environment(),
+        ["bash", "-c", script, "-", *command(), *words], cwd=tmp_path, env=environment(),
         text=True, capture_output=True, timeout=240, check=True,
     )  # fmt: skip
-    assert line.stdout == "Scenarios\n"
+    assert line.stdout == "141\n"
     assert line.stderr == ""
+
+
+def test_python_m_is_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tokenflow_sim", "--version"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == process("--version", cwd=tmp_path).stdout
+
+
+LODZ = """
+format: 1
+name: Łódź
+periods: 1
+market: {must_serve: false}
+workloads: {Übersetzung: {base_demand: 1000000, payload: 1, value: 5}}
+nodes: {Łódź: {electricity_price: 0.1, demand_weight: 1}}
+hardware: {h: {throughput: {Übersetzung: 100000}, energy: {Übersetzung: 10}}}
+providers: {Öko: {assets: [{node: Łódź, hardware: h, power_mw: 20}]}}
+"""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_what_a_console_cannot_encode_is_escaped(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "us5").write_text(LODZ, encoding="utf-8")
+    words = [*command(), "run", "us5", "-o", "Łódź.nc"]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment(PYTHONIOENCODING=encoding), capture_output=True, check=False
+    )
+    out, err = done.stdout.decode(encoding), done.stderr.decode(encoding)
+    assert (done.returncode, err.count("\n")) == (0, 1), err
+    assert err.startswith("warning: us5 names the file")
+    (row,) = [line for line in out.splitlines() if "bersetzung" in line]
+    assert "Ł".encode(encoding, "backslashreplace").decode(encoding) in row
+    head = next(line for line in out.splitlines() if line.startswith("class"))
+    assert len(row) == len(head)  # columns stand under their heads
+    assert r"results: \u0141" in out
+
+
+def test_errors_are_escaped_too(tmp_path: Path) -> None:
+    (tmp_path / "Łódź").mkdir()
+    (tmp_path / "Łódź" / "file").touch()
+    done = process("new", "Łódź", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert r"\u0141\xf3d\u017a: this folder has files already" in done.stderr
 
 
 def on_a_terminal(*words: str, cwd: Path, columns: int = 80) -> str:

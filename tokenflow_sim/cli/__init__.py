@@ -23,6 +23,7 @@ from tokenflow_sim.cli import (
     scenarios,
     schema,
     signals,
+    streams,
     studies,
     tournament,
 )
@@ -79,8 +80,14 @@ def root(
 def main() -> None:
     """Run the ``tokenflow`` command and exit with its status."""
     signals.install()
+    streams.escape_what_cannot_be_encoded()
     try:
         app(prog_name="tokenflow")
     except KeyboardInterrupt:  # between commands: while modules load, or while the interpreter leaves
         typer.echo(INTERRUPTED, err=True)
         sys.exit(130)
+    except SystemExit as leave:
+        if streams.reader_left(leave):
+            streams.forget()
+            sys.exit(streams.BROKEN_PIPE)
+        raise

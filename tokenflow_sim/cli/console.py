@@ -6,15 +6,14 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Literal, Protocol
+from typing import IO, Protocol
 
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from tokenflow_sim.cli import signals
+from tokenflow_sim.cli.tables import blocks
 from tokenflow_sim.numerals import counted, fixed, money, share, significant
 
 __all__ = [
@@ -34,14 +33,17 @@ class Advance(Protocol):
         """Add finished steps."""
 
 
-def console(stream: IO[str] | None = None) -> Console:
+def console(stream: IO[str] | None = None, least: int = 0) -> Console:
     """Make a console that writes text as it is: no markup in names, no highlighting of numbers.
 
-    On a terminal lines fit its width; in a file or a pipe a table takes the width that it needs.
+    On a terminal lines fit its width, or `least` where that is more; in a file or a pipe a table takes the width that
+    it needs.
     """
     file = stream or sys.stdout
     if file.isatty():
-        return Console(file=file, markup=False, highlight=False, emoji=False)
+        screen = Console(file=file, markup=False, highlight=False, emoji=False)
+        screen.width = max(screen.width, least)
+        return screen
     # rich takes an explicit width seriously only beside an explicit height where TERM is dumb
     return Console(
         file=file, width=_UNBOUNDED, height=100, markup=False, highlight=False, emoji=False,
@@ -51,7 +53,8 @@ def console(stream: IO[str] | None = None) -> Console:
 
 def say(text: str = "", stream: IO[str] | None = None) -> None:
     """Write one line of prose; the terminal wraps it, so that a copied path stays whole."""
-    console(stream).print(text, soft_wrap=True)
+    out = console(stream)
+    out.print(_shown(text, out), soft_wrap=True)
 
 
 def say_wrapped(text: str, head: str) -> None:
@@ -59,7 +62,8 @@ def say_wrapped(text: str, head: str) -> None:
     out = console()
     width = out.width if out.is_terminal else _PARAGRAPH
     out.print(
-        textwrap.fill(text, width, initial_indent=head, subsequent_indent=" " * len(head)), soft_wrap=True
+        textwrap.fill(_shown(text, out), width, initial_indent=head, subsequent_indent=" " * len(head)),
+        soft_wrap=True,
     )
 
 
@@ -81,23 +85,23 @@ def show_table(
     total : bool
         Whether the last row is the sum of the others, and is ruled off.
     """
-    cells = [list(map(Text, row)) for row in rows]
+    out = console()
+    cells = [[_shown(cell, out) for cell in row] for row in rows]
     if not cells:
         return
-    feet = cells.pop() if total else [Text("")] * len(heads)
-    table = Table(
-        box=box.SIMPLE, show_edge=False, show_footer=total, pad_edge=False, collapse_padding=True,
-        header_style="bold", footer_style="",
-    )  # fmt: skip
-    for number, (head, foot) in enumerate(zip(heads, feet, strict=True)):
-        side: Literal["left", "right"] = "left" if number < words else "right"
-        table.add_column(Text(head), foot, justify=side, overflow="fold", vertical="bottom")
-    for row in cells:
-        table.add_row(*row)
-    out = console()
-    out.print(Text(title, style="bold"))
-    out.print(table)
+    out.print(Text(_shown(title, out), style="bold"))
+    shown = [_shown(head, out) for head in heads]
+    for number, (table, width) in enumerate(blocks(shown, cells, words, out.width, total)):
+        if number:
+            out.print()
+        # a table wider than the terminal is wrapped by it, which loses nothing
+        console(least=width).print(table)
     out.print()
+
+
+def _shown(text: str, out: Console) -> str:
+    """Escape what the stream cannot encode, before columns are measured."""
+    return text.encode(out.encoding, "backslashreplace").decode(out.encoding)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.metadata
+import sys
 import sysconfig
 import traceback
 import warnings
@@ -131,7 +132,8 @@ def _debug(ctx: typer.Context) -> bool:
 
 
 def _tell(text: str) -> None:
-    typer.echo(text, err=True)
+    # Not by typer.echo, which takes a terminal without letters (ascii) for one with all of them.
+    print(text, file=sys.stderr, flush=True)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **_: Any) -> None:
