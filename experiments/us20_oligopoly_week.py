@@ -1,10 +1,10 @@
-"""Show the market of us20_oligopoly over its week, and when each provider is pivotal.
+"""Show the market of us20_oligopoly over its week, what its fleets earn, and who is missed when away.
 
 Clears every hour of the scenario with truthful offers, with the noise of a seed or with expected demand, and once
 more without each provider in turn. Prints the tables that docs/reference/us20_oligopoly.md shows, and draws the
 week if a file is named.
 
-    python experiments/us20_oligopoly_week.py [--seed 1] [--every 3] [--figure week.png]
+    python experiments/us20_oligopoly_week.py [--seed 1] [--every 12] [--figure week.png]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from tokenflow_sim import TokenMarket
 from tokenflow_sim.market import Clearer, Market
 from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.clearing import Clearing
@@ -27,7 +28,14 @@ from tokenflow_sim.scenario import Scenario, load_scenario
 SECONDS = 3600.0  # of an hour
 CONGESTED = 1e-6  # $/GB: any rent at all
 COUNTS = 5e-3  # $/GB: a rent worth half a tariff
-PIVOTAL = 1e-3  # of demand: what must go unserved in addition for a provider to count as pivotal
+PIVOTAL = 1e-3  # of the first step of demand: what must go unserved for a provider to count as pivotal
+
+# What the page reckons with: accelerators per MW, $ to replace one, and $ of a megawatt's building.
+ACCELERATORS = {"a100": 912.0, "h100": 627.0, "b200": 486.0}
+REPLACEMENT = {"a100": 6_000.0, "h100": 25_000.0, "b200": 45_000.0}
+BUILDING = 11.7e6
+INTEREST, LIFE, BUILDING_LIFE = 0.10, 5, 20  # a year, years
+YEAR = 8760.0  # hours
 
 
 @dataclass
@@ -43,21 +51,28 @@ class Hours:
     clearings : list of Clearing
         Their clearings, everybody being there.
     without : dict
-        By provider, unserved demand in Mtok/s had it stayed away, dims (hour, workload).
+        By provider, the first step of demand that goes unserved in Mtok/s had it stayed away, dims (hour, workload).
+    dearer : dict
+        By provider, the mean price had it stayed away over the mean price, less 1, dims (hour,).
     """
 
     scenario: Scenario
     periods: list[int]
     clearings: list[Clearing]
     without: dict[str, Floats]
+    dearer: dict[str, Floats]
 
     def stack(self, name: str) -> Floats:
         """Return one array of all clearings."""
         return np.array([getattr(clearing.values, name) for clearing in self.clearings])
 
     def demand(self) -> Floats:
-        """Return demand in Mtok/s, dims (hour, node, workload)."""
-        return np.array([clearing.market.arrays.demand[:, :, 0] for clearing in self.clearings])
+        """Return demand in Mtok/s, dims (hour, node, workload, step)."""
+        return np.array([clearing.market.arrays.demand for clearing in self.clearings])
+
+    def served(self) -> Floats:
+        """Return what was served in Mtok/s, dims (hour, node, workload)."""
+        return np.asarray((self.demand() - self.stack("unserved")).sum(axis=3))
 
     def power(self) -> Floats:
         """Return the MW that each asset runs at, dims (hour, asset, workload)."""
@@ -73,34 +88,41 @@ class Hours:
 
 
 def markets(scenario: Scenario, seed: int | None) -> Iterator[Market]:
-    """Yield the market of each period: truthful offers, expected demand or one draw of its noise."""
-    noise = scenario.compiled.demand_noise()
-    common, *own = np.random.default_rng(seed).spawn(1 + len(scenario.nodes))
-    for period in range(scenario.periods):
-        market = scenario.market(period)
-        if seed is not None:
-            demand = market.arrays.demand * noise.step(common, own)[:, :, None]
-            market = Market.from_arrays(market.layout, market.arrays.with_(demand=demand), market.hours)
-        yield market
+    """Yield the market of each period: truthful offers, expected demand or one draw of its noise, in steps."""
+    expected = scenario if seed is not None else scenario.override({"demand.noise": None})
+    model = TokenMarket(expected, rng=seed or 0, record=())
+    for _ in range(scenario.periods):
+        model.step()
+        clearing = model.clearing_house.clearing
+        assert clearing is not None, "a period was cleared"
+        yield clearing.market
 
 
 def clear_week(scenario: Scenario, seed: int | None = None, every: int = 1, *, pivotal: bool = True) -> Hours:
     """Clear every so many periods, also without each provider in turn if asked for."""
     compiled = scenario.compiled
-    clearer = Clearer(scenario.market())
-    hours = Hours(scenario, [], [], {})
-    rows: dict[str, list[Floats]] = {provider: [] for provider in compiled.providers if pivotal}
+    clearer: Clearer | None = None
+    hours = Hours(scenario, [], [], {}, {})
+    lost: dict[str, list[Floats]] = {provider: [] for provider in compiled.providers if pivotal}
+    dearer: dict[str, list[float]] = {provider: [] for provider in lost}
     for period, market in enumerate(markets(scenario, seed)):
         if period % every:
             continue
+        clearer = clearer or Clearer(market)
+        clearing = clearer.clear(market)
         hours.periods.append(period)
-        hours.clearings.append(clearer.clear(market))
-        for provider, unserved in rows.items():
+        hours.clearings.append(clearing)
+        served = (market.arrays.demand - clearing.values.unserved).sum(axis=2)
+        for provider, rows in lost.items():
             capacity = market.arrays.capacity.copy()
             capacity[compiled.provider_assets[provider]] = 0.0
             lone = Market.from_arrays(market.layout, market.arrays.with_(capacity=capacity), market.hours)
-            unserved.append(clearer.clear(lone).values.unserved.sum(axis=(0, 2)))
-    hours.without = {provider: np.array(unserved) for provider, unserved in rows.items()}
+            values = clearer.clear(lone).values
+            rows.append(values.unserved[:, :, 0].sum(axis=0))
+            paid = (clearing.values.price * served).sum()
+            dearer[provider].append(float((values.price * served).sum() / paid - 1))
+    hours.without = {provider: np.array(rows) for provider, rows in lost.items()}
+    hours.dearer = {provider: np.array(rows) for provider, rows in dearer.items()}
     return hours
 
 
@@ -108,11 +130,11 @@ def week_table(hours: Hours) -> pd.DataFrame:
     """Return utilisation, unserved demand and congestion over the hours."""
     rents = hours.stack("congestion_rent")
     used = hours.power().sum(axis=(1, 2)) / hours.limit().sum()
-    unserved = hours.stack("unserved").sum(axis=(1, 2, 3)) / hours.demand().sum(axis=(1, 2))
+    unserved = hours.stack("unserved")[..., 0].sum(axis=(1, 2)) / hours.demand()[..., 0].sum(axis=(1, 2))
     margin = marginal_vintages(hours)
     rows = {
         "utilisation of power, %": 100 * used,
-        "unserved demand, % of tokens": 100 * unserved,
+        "users who pay any price unserved, %": 100 * unserved,
         "links with a congestion rent": (rents > CONGESTED).sum(axis=1),
         f"links with a rent above {COUNTS:g} $/GB": (rents > COUNTS).sum(axis=1),
         "vintages at the margin": margin,
@@ -132,41 +154,70 @@ def marginal_vintages(hours: Hours) -> Floats:
 
 
 def price_table(hours: Hours) -> pd.DataFrame:
-    """Return prices by class in $/Mtok, over hours and nodes; the mean is weighted by demand."""
-    price, demand = hours.stack("price"), hours.demand()
-    arrays, layout = hours.clearings[0].market.arrays, hours.clearings[0].market.layout
-    unserved = hours.stack("unserved")[..., 0]
+    """Return prices by class in $/Mtok, over hours and nodes; the mean is weighted by what was served."""
+    price, served, asked = hours.stack("price"), hours.served(), hours.demand()
+    layout = hours.clearings[0].market.layout
     rows = {}
     for k, name in enumerate(layout.workloads):
-        one, asked = price[..., k], demand[..., k]
+        one, sold = price[..., k], served[..., k]
         mean = pd.Series(one.mean(axis=0), layout.nodes)
         rows[name] = [
-            (one * asked).sum() / asked.sum(),
+            (one * sold).sum() / sold.sum(),
             *np.quantile(one, [0, 0.1, 0.5, 0.9, 1]),
-            float(np.median(one.max(axis=1) / one.min(axis=1))),
+            100 * (mean.max() / mean.min() - 1),
             f"{mean.idxmin()} {mean.min():.3g}",
             f"{mean.idxmax()} {mean.max():.3g}",
-            float(arrays.value[0, k, 0]),
-            100 * unserved[..., k].sum() / asked.sum(),
+            100 * sold.sum() / asked[..., k, :].sum(),
         ]
-    head = ["mean", "least", "10 %", "median", "90 %", "most", "dearest/cheapest hub"]
-    head += ["cheapest hub", "dearest hub", "value", "unserved, %"]
+    head = ["mean", "least", "10 %", "median", "90 %", "most", "dearest over cheapest hub, %"]
+    head += ["cheapest hub", "dearest hub", "served, %"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=head)
 
 
-def hardware_table(hours: Hours, per_mw: dict[str, float]) -> pd.DataFrame:
-    """Return use, mix and operating profit by hardware type; `per_mw` gives accelerators per MW."""
+def annuity(life: float) -> float:
+    """Return the share of a sum to be earned each year so that it comes back with interest."""
+    return INTEREST / (1 - (1 + INTEREST) ** -life)
+
+
+def hourly_capital(kind: str) -> tuple[float, float]:
+    """Return what an accelerator, and its share of a building, must earn in $ an hour to come back with interest."""
+    building = BUILDING * annuity(BUILDING_LIFE) / YEAR / ACCELERATORS[kind]
+    return REPLACEMENT[kind] * annuity(LIFE) / YEAR, building
+
+
+def hardware_table(hours: Hours) -> pd.DataFrame:
+    """Return use, mix and operating profit by hardware type, beside the cost of its capital."""
     kinds = np.array(hours.scenario.compiled.asset_hardware)
     power, limit, profit = hours.power(), hours.limit(), asset_profit(hours)
     rows = {}
-    for kind, count in per_mw.items():
+    for kind, count in ACCELERATORS.items():
         mine = kinds == kind
         used = power[:, mine].sum(axis=(1, 2)) / limit[mine].sum()
         mix = power[:, mine].sum(axis=(0, 1))
-        earned = profit[:, mine].sum(axis=1).mean() / limit[mine].sum()
-        rows[kind] = [limit[mine].sum(), 100 * used.mean(), *(100 * mix / mix.sum()), earned, earned / count]
+        earned = profit[:, mine].sum(axis=1).mean() / limit[mine].sum() / count
+        alone, building = hourly_capital(kind)
+        rows[kind] = [limit[mine].sum(), 100 * used.mean(), *(100 * mix / mix.sum()), earned, alone, building]
+        rows[kind] += [earned / (alone + building)]
     head = ["MW", "used, %", *(f"{name}, % of its energy" for name in hours.scenario.workloads)]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[*head, "profit, $/MW-h", "$/accelerator-h"])
+    head += ["profit, $/accelerator-h", "its capital", "its building", "profit over both"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=head)
+
+
+def capital_table(hours: Hours) -> pd.DataFrame:
+    """Return a week's profit beside a week's cost of capital, in M$."""
+    kinds, limit = np.array(hours.scenario.compiled.asset_hardware), hours.limit()
+    count = {kind: limit[kinds == kind].sum() * per_mw for kind, per_mw in ACCELERATORS.items()}
+    value = sum(count[kind] * REPLACEMENT[kind] for kind in count)
+    fleet = sum(count[kind] * hourly_capital(kind)[0] for kind in count) * 168
+    building = sum(count[kind] * hourly_capital(kind)[1] for kind in count) * 168
+    profit = float(asset_profit(hours).sum(axis=1).mean()) * 168
+    rows = {
+        "profit": profit / 1e6,
+        "capital of the accelerators": fleet / 1e6,
+        "capital of accelerators and buildings": (fleet + building) / 1e6,
+        "profit a year over the accelerators' value, %": 100 * profit * YEAR / 168 / value,
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["a week"])
 
 
 def asset_profit(hours: Hours) -> Floats:
@@ -180,10 +231,11 @@ def asset_profit(hours: Hours) -> Floats:
 
 
 def provider_table(hours: Hours) -> pd.DataFrame:
-    """Return size, use, profit and pivotal hours by provider."""
+    """Return size, use, profit and what the market would be without it, by provider."""
     compiled = hours.scenario.compiled
     power, limit, profit = hours.power().sum(axis=2), hours.limit(), asset_profit(hours)
-    asked, lost = hours.demand().sum(axis=1), hours.stack("unserved").sum(axis=(1, 3))
+    asked = hours.demand()[..., 0].sum(axis=1)
+    lost = hours.stack("unserved")[..., 0].sum(axis=1)
     rows = {}
     for name, mine in compiled.provider_assets.items():
         own = limit[mine].sum()
@@ -192,12 +244,13 @@ def provider_table(hours: Hours) -> pd.DataFrame:
         row += [profit[:, mine].sum(axis=1).mean() / 1e3, float(supply.min()), 100 * (supply < 1).mean()]
         if hours.without:
             more = (hours.without[name] - lost) / asked
-            row += [100 * ((hours.without[name] - lost).sum(axis=1) > PIVOTAL * asked.sum(axis=1)).mean()]
+            row += [100 * hours.dearer[name].mean(), 100 * (more > PIVOTAL).any(axis=1).mean()]
             row += list(100 * (more > PIVOTAL).mean(axis=0))
         rows[name] = row
     head = ["MW", "% of power", "used, %", "profit, k$/h", "least RSI", "RSI < 1, % of hours"]
     if hours.without:
-        head += ["pivotal, % of hours", *(f"pivotal for {k}, %" for k in hours.scenario.workloads)]
+        head += ["dearer without it, %", "pivotal, % of hours"]
+        head += [f"pivotal for {k}, %" for k in hours.scenario.workloads]
     return pd.DataFrame.from_dict(rows, orient="index", columns=head)
 
 
@@ -219,46 +272,42 @@ def link_table(hours: Hours, top: int = 12) -> pd.DataFrame:
 
 
 def draw(hours: Hours) -> Figure:
-    """Draw utilisation, the providers that are pivotal, and prices over the week."""
+    """Draw utilisation, how much dearer it would be without each provider, and prices over the week."""
     layout = hours.clearings[0].market.layout
     days = np.array(hours.periods) / 24
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1, sharex=True)
     top.plot(days, 100 * hours.power().sum(axis=(1, 2)) / hours.limit().sum(), color="black")
     top.set(ylabel="power in use, %", ylim=(0, 105))
-    price, demand = hours.stack("price"), hours.demand()
-    mean = (price * demand).sum(axis=1) / demand.sum(axis=1)
+    price, served = hours.stack("price"), hours.served()
+    mean = (price * served).sum(axis=1) / served.sum(axis=1)
     for k, (name, style) in enumerate(zip(layout.workloads, ("-", "--", ":", "-."), strict=False)):
         middle.plot(days, mean[:, k], style, label=name)
     middle.set(ylabel="mean price, $/Mtok", yscale="log")
     middle.legend(ncols=4, frameon=False)
-    asked, lost = demand.sum(axis=(1, 2)), hours.stack("unserved").sum(axis=(1, 2, 3))
-    for row, (_, unserved) in enumerate(hours.without.items()):
-        there = (unserved.sum(axis=1) - lost) > PIVOTAL * asked
-        bottom.plot(days[there], np.full(there.sum(), row), "|", color="black")
-    bottom.set(ylabel="pivotal", xlabel="days from Monday 00:00 UTC", yticks=range(len(hours.without)))
-    bottom.set_yticklabels(hours.without)
-    bottom.set_ylim(len(hours.without) - 0.5, -0.5)
+    for name, row in hours.dearer.items():
+        bottom.plot(days, 100 * row, label=name)
+    bottom.set(ylabel="dearer without it, %", xlabel="days from Monday 00:00 UTC")
+    bottom.legend(ncols=6, frameon=False, fontsize="small")
     return figure
-
-
-ACCELERATORS = {"a100": 912.0, "h100": 627.0, "b200": 486.0}  # per MW, see the reference page
 
 
 def main() -> None:
     """Clear the week and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seed", type=int, help="draw demand noise; expected demand if left out")
-    parser.add_argument("--every", type=int, default=3, help="clear only every so many hours")
+    parser.add_argument("--every", type=int, default=12, help="clear only every so many hours")
+    parser.add_argument("--periods", type=int, default=168, help="hours from Monday 00:00 UTC on")
     parser.add_argument("--figure", type=Path, help="file to draw the week into")
     given = parser.parse_args()
-    scenario = load_scenario("us20_oligopoly")
+    scenario = load_scenario("us20_oligopoly", {"periods": given.periods})
     hours = clear_week(scenario, given.seed, given.every)
-    with pd.option_context("display.width", 200, "display.max_columns", 20, "display.precision", 3):
+    with pd.option_context("display.width", 250, "display.max_columns", 20, "display.precision", 3):
         for table in (
             week_table(hours),
             price_table(hours),
-            hardware_table(hours, ACCELERATORS),
+            hardware_table(hours),
+            capital_table(hours),
             provider_table(hours),
             link_table(hours),
         ):

@@ -24,7 +24,7 @@ PERIODS = 12
 
 @pytest.fixture(scope="module")
 def oligopoly() -> Scenario:
-    return load_scenario("us20_oligopoly", {"periods": PERIODS})
+    return load_scenario("us20_oligopoly_v1", {"periods": PERIODS})
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ from tests.strategies.samples import Elastic, Learner
 from tokenflow_sim.model import TokenMarket
 seed, target = sys.argv[1:]
 strategies = {"atlas": Learner(), "denver": Elastic()}
-model = TokenMarket("us20_oligopoly", rng=seed, periods=4, strategies=strategies, out=target)
+model = TokenMarket("us20_oligopoly_v1", rng=seed, periods=4, strategies=strategies, out=target)
 model.run()
 """
 

@@ -1,10 +1,10 @@
-"""Make the tables of the scenario us20_oligopoly: stylised data, not measurements.
+"""Make the tables of the scenarios us20_oligopoly and us20_oligopoly_v1: stylised data, not measurements.
 
 The numbers and the reasons for them are told in docs/reference/us20_oligopoly.md. The script reads the registry
-of hubs from scenarios/us20/nodes.csv and writes the CSV tables beside scenarios/us20_oligopoly/scenario.yaml.
-It is deterministic: run again, it writes the same bytes.
+of hubs from scenarios/us20/nodes.csv and writes the CSV tables beside a scenario.yaml that is written by hand. The
+versions differ in the capacity of trunks. It is deterministic: run again, it writes the same bytes.
 
-    python experiments/data/make_us20_oligopoly.py [--out FOLDER]
+    python experiments/data/make_us20_oligopoly.py [--version 1] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 REGISTRY = SCENARIOS / "us20" / "nodes.csv"
-FOLDER = SCENARIOS / "us20_oligopoly"
+FOLDERS = {1: SCENARIOS / "us20_oligopoly_v1", 2: SCENARIOS / "us20_oligopoly"}
+NOW = 2  # the version that is not marked by its name
 
 SEED = 20
 
@@ -120,13 +121,22 @@ SHAPES = {
 }
 LOCAL = 0.03  # hubs of one market differ by up to this share in each hour
 
-# Pairs of hubs with more wavelengths than the two that scenario.yaml gives to every pair within reach.
-WAVELENGTH = 12.5  # GB/s: 100 Gbps
+# Pairs of hubs with more wavelengths than the two that scenario.yaml gives to every pair within reach, by version.
+WAVELENGTH = {1: 12.5, 2: 40.0}  # GB/s: 100 Gbps; 400 Gbps, four fifths full at most
 TRUNKS = {
-    ("los_angeles", "phoenix"): 3,
-    ("los_angeles", "las_vegas"): 3,
-    ("dallas", "houston"): 4,
-    ("new_york", "boston"): 3,
+    1: {
+        ("los_angeles", "phoenix"): 3,
+        ("los_angeles", "las_vegas"): 3,
+        ("dallas", "houston"): 4,
+        ("new_york", "boston"): 3,
+    },
+    2: {
+        ("los_angeles", "phoenix"): 3,
+        ("los_angeles", "las_vegas"): 3,
+        ("dallas", "houston"): 5,
+        ("new_york", "boston"): 3,
+        ("atlanta", "miami"): 3,
+    },
 }
 
 
@@ -188,11 +198,11 @@ def weekly() -> Table:
     ]
 
 
-def trunks() -> Table:
+def trunks(version: int) -> Table:
     """Return the arcs, both ways, that carry more than the network's rule gives them."""
     rows = [
-        [origin, destination, count * WAVELENGTH]
-        for pair, count in TRUNKS.items()
+        [origin, destination, count * WAVELENGTH[version]]
+        for pair, count in TRUNKS[version].items()
         for origin, destination in (pair, pair[::-1])
     ]
     return ["origin", "destination", "capacity"], rows
@@ -209,8 +219,8 @@ def electricity() -> Table:
     return ["hour", *PLACES], [[hour, *row] for hour, row in enumerate(zip(*columns, strict=True))]
 
 
-def tables() -> dict[str, Table]:
-    """Return every table by the name of its file."""
+def tables(version: int = NOW) -> dict[str, Table]:
+    """Return every table of a version by the name of its file."""
     hubs = read_registry()
     check_fleets(hubs)
     assets = {
@@ -222,16 +232,16 @@ def tables() -> dict[str, Table]:
         "demand_hourly.csv": hourly(),
         "demand_weekly.csv": weekly(),
         "electricity_hourly.csv": electricity(),
-        "trunks.csv": trunks(),
+        "trunks.csv": trunks(version),
         **assets,
     }
 
 
-def write(folder: Path) -> list[Path]:
-    """Write every table into a folder, and return the files."""
+def write(folder: Path, version: int = NOW) -> list[Path]:
+    """Write every table of a version into a folder, and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for name, (header, rows) in tables().items():
+    for name, (header, rows) in tables(version).items():
         with (folder / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)
@@ -243,8 +253,10 @@ def write(folder: Path) -> list[Path]:
 def main() -> None:
     """Write the tables where the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to")
-    for file in write(parser.parse_args().out):
+    parser.add_argument("--version", type=int, choices=FOLDERS, default=NOW, help="of the scenario")
+    parser.add_argument("--out", type=Path, help="folder to write to; the scenario's own if left out")
+    given = parser.parse_args()
+    for file in write(given.out or FOLDERS[given.version], given.version):
         print(file)
 
 

@@ -79,7 +79,10 @@ def test_a_failed_run_leaves_no_file_and_keeps_what_was_there(tokenflow: Invoke)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["no_such"], "unknown scenario 'no_such'; known scenarios: us20, us20_oligopoly, us5"),
+        (
+            ["no_such"],
+            "unknown scenario 'no_such'; known scenarios: us20, us20_oligopoly, us20_oligopoly_v1, us5",
+        ),
         (["us5", "--set", "demand.scal=3"], "did you mean 'scale'"),
         (["us5", "--set", "demand.scale=many"], "demand.scale"),
         (["us5", "--set", "demand.scale=-1"], "demand.scale"),

@@ -15,7 +15,7 @@ def test_scenarios_and_strategies_are_listed(tokenflow: Invoke) -> None:
     scenarios, strategies = tokenflow("list", "scenarios").stdout, tokenflow("list", "strategies").stdout
     assert both == scenarios + strategies
     lines = {line.split()[0]: line for line in scenarios.splitlines() if line.split()}
-    assert {"us5", "us20", "us20_oligopoly"} <= set(lines)
+    assert {"us5", "us20", "us20_oligopoly", "us20_oligopoly_v1"} <= set(lines)
     assert "five-node market" in lines["us5"]
     told = [line.split(maxsplit=2) for line in strategies.splitlines()]
     for kind, name in (("provider", "fixed_markup"), ("owner", "fixed_tariff"), ("region", "inelastic")):

@@ -25,6 +25,6 @@ def hour() -> xr.Dataset:
 @pytest.fixture(scope="session")
 def run() -> xr.Dataset:
     """Return a day of the market that users start from, as the model records it."""
-    model = tf.TokenMarket("us20_oligopoly", rng=7, periods=24)
+    model = tf.TokenMarket("us20_oligopoly_v1", rng=7, periods=24)
     model.run()
     return model.results()

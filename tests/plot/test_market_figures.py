@@ -168,7 +168,7 @@ def test_shares_of_power_add_up_over_the_classes_that_share_it(run: xr.Dataset) 
     from tokenflow_sim.plot.reading import Results
 
     use = site_use(Results(run, (), "sites"))
-    market = tf.load_scenario("us20_oligopoly").market()
+    market = tf.load_scenario("us20_oligopoly_v1").market()
     drawn = (run.dispatch.mean("period") * market.power_use).sum("workload").groupby("asset_node").sum()
     limit = market.power_limit.groupby("asset_node").sum()
     wanted = (drawn / limit).sel(asset_node=use.nodes)

@@ -160,7 +160,7 @@ def test_learned_supply_functions_lie_between_bertrand_and_cournot() -> None:
 
 
 def test_truthful_offers_reach_the_welfare_optimum_and_markups_do_not_exceed_it() -> None:
-    scenario = tf.load_scenario("us20_oligopoly", {"demand.noise": None, "demand.scale": 60, "periods": 2})
+    scenario = tf.load_scenario("us20_oligopoly_v1", {"demand.noise": None, "demand.scale": 60, "periods": 2})
     truthful = play(scenario, {}).welfare.values
     marked_up = play(scenario, {"providers": FixedMarkup(1.0)}).welfare.values
     for period in range(2):
