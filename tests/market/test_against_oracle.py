@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.oracle import optimality
 from tests.oracle.effort import effort, tell
-from tests.oracle.linprog_oracle import least_shortfall, solve
+from tests.oracle.linprog_oracle import least_shortfall, least_unserved, solve
 from tests.oracle.markets import FORMULATIONS, markets, runs
 from tests.oracle.price_face import face_of
 from tokenflow_sim.errors import InfeasibleError
@@ -114,8 +114,16 @@ def check_price_rule(market: Market, clearing: Clearing) -> None:
     assert (price >= -1e-9 * size).all()
 
 
+def check_volume(market: Market, clearing: Clearing) -> None:
+    """Of all that cost as little, the one is published that serves most."""
+    unserved = float(clearing.values.unserved.sum())
+    if market.is_quadratic or unserved == 0:
+        return
+    assert unserved == pytest.approx(least_unserved(market, clearing.values.cost), rel=1e-6, abs=1e-6)
+
+
 CHECKS = (
-    check_cost, check_optimality, check_signs, check_money, check_parts, check_ties, check_price_rule,
+    check_cost, check_optimality, check_signs, check_money, check_parts, check_ties, check_volume, check_price_rule,
 )  # fmt: skip
 
 

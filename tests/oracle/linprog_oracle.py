@@ -141,6 +141,27 @@ def solve(market: Market) -> Optimum | None:
     return _optimum(market, p, result, finite, tangents, float(truth))
 
 
+def least_unserved(market: Market, cost: float) -> float:
+    """Return the least demand, in Mtok/s, that goes unserved at a given (least) cost; without curvature."""
+    p = program(market)
+    columns, finite = len(p.cost), np.flatnonzero(np.isfinite(p.limit))
+    unserved = np.zeros(columns)
+    unserved[columns - market.arrays.demand.size :] = 1.0
+    result = linprog(
+        unserved,
+        A_ub=vstack([p.limits[finite], csr_array(p.cost[None])]),
+        b_ub=np.append(p.limit[finite], cost * (1 + 1e-12)),
+        A_eq=p.balance,
+        b_eq=p.demand,
+        bounds=np.column_stack([np.zeros(columns), p.upper]),
+        method="highs",
+        options=_EXACT,
+    )
+    if result.status != 0:
+        raise RuntimeError(f"the oracle's solver: {result.message}")
+    return float(result.fun)
+
+
 def least_shortfall(market: Market) -> float:
     """Return the least demand, in Mtok/s, that stays unmet beyond what may go unserved at a value."""
     p = program(market)

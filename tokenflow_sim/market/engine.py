@@ -18,6 +18,7 @@ from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.program import Ints, Program
 from tokenflow_sim.market.servable import find_unservable, is_servable, least_shortfall, proves_unservable
+from tokenflow_sim.market.service import serve_first
 from tokenflow_sim.market.shift import SHORTFALL_FACTOR, Scale, Shift
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.tangent import Tangent
@@ -121,7 +122,8 @@ class Engine:
         problem = self.problem(arrays)
         vertex = self._solve_scaled(problem)
         scale = problem.scale
-        return Vertex(vertex.values * scale.quantity, vertex.duals * scale.price)
+        values = serve_first(self.program, problem.costs, problem.upper, problem.rows, vertex)
+        return Vertex(values * scale.quantity, vertex.duals * scale.price)
 
     def _solve_scaled(self, problem: Problem) -> Vertex:
         guess = self._nothing if self._ray is None else self._ray[self.program.balance] > TOLERANCE

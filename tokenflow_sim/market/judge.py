@@ -11,7 +11,7 @@ import numpy as np
 
 from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.program import Ints, Program
-from tokenflow_sim.market.vertex import Factor, Vertex
+from tokenflow_sim.market.vertex import Basis, Factor, Vertex
 
 # How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
 MARGIN = 1e-10
@@ -121,7 +121,9 @@ def judge(
     shifted, true = np.minimum.reduce(far, axis=1, initial=np.inf).tolist()
     vertex = None
     if true >= -TOLERANCE or _within(far[TRUE], numbers.rows[TRUE], tight):
-        vertex = Vertex(factor.values(at_upper, numbers.upper[TRUE], basic[TRUE]), duals[TRUE])
+        values = factor.values(at_upper, numbers.upper[TRUE], basic[TRUE])
+        rents = -duals[TRUE].take(tight[nodal:])
+        vertex = Vertex(values, duals[TRUE], Basis(factor, reduced[TRUE], rents))
     return Verdict(columns, tight, at_upper, shifted >= MARGIN, lacks, vertex)
 
 

@@ -19,6 +19,7 @@ from tokenflow_sim.market.engine import Engine, Problem
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quiet import silence_banner
+from tokenflow_sim.market.service import serve_first
 from tokenflow_sim.market.solver import OPTIONS
 from tokenflow_sim.market.values import Values, values_of
 from tokenflow_sim.market.vertex import Vertex
@@ -80,7 +81,14 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
     values[: program.v.start] = np.maximum(columns[: program.v.start], 0.0)  # no flow below rounding
     values *= problem.scale.quantity
     load = (arrays.link_use * values[program.f].reshape(program.flow_shape)).sum(axis=1)
-    priced = engine.solve(linearised(arrays, load))
+    flat = linearised(arrays, load)
+    priced = engine.solve(flat)
+    # What else costs as little leaves the loads of curved links, which are unique, as they are.
+    scale, frozen = problem.scale, engine.problem(flat)
+    curved = np.zeros(program.rows, dtype=np.bool_)
+    curved[program.link] = arrays.link_curvature > 0
+    optimum = Vertex(values / scale.quantity, priced.duals / scale.price)
+    values = serve_first(program, frozen.costs, frozen.upper, frozen.rows, optimum, curved) * scale.quantity
     outcome = values_of(program, arrays, Vertex(values, priced.duals))
     return replace(outcome, congestion_rent=outcome.congestion_rent + arrays.link_curvature * load)
 

@@ -21,22 +21,6 @@ from tokenflow_sim.market.program import NO_ROW, Ints, Program
 _NO_BASIS = "HiGHS gave a basis whose columns do not span its rows"
 
 
-@dataclass(frozen=True)
-class Vertex:
-    """A basic solution.
-
-    Parameters
-    ----------
-    values : ndarray
-        Value of every column.
-    duals : ndarray
-        Dual of every row; not positive for limits.
-    """
-
-    values: Floats
-    duals: Floats
-
-
 class Factor:
     """The factorised basis matrix of a program.
 
@@ -101,6 +85,44 @@ class Factor:
         values[at_upper] = upper[at_upper]
         values[self.columns] = basic
         return values
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a basic solution rests on.
+
+    Parameters
+    ----------
+    factor : Factor
+        The factorised basis.
+    losses : ndarray
+        What leaving its bound costs for every column that is not basic, dims (column,); infinite for the others.
+    rents : ndarray
+        Likewise for limits whose slack is not basic, in the order of `factor.tight` less the balances.
+    """
+
+    factor: Factor
+    losses: Floats
+    rents: Floats
+
+
+@dataclass(frozen=True)
+class Vertex:
+    """A basic solution.
+
+    Parameters
+    ----------
+    values : ndarray
+        Value of every column.
+    duals : ndarray
+        Dual of every row; not positive for limits.
+    basis : Basis, optional
+        What both rest on; None where values and duals rest on different ones.
+    """
+
+    values: Floats
+    duals: Floats
+    basis: Basis | None = None
 
 
 # Solves for right-hand sides, dims (program, ...), of the basis matrix or of its transpose.
