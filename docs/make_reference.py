@@ -64,6 +64,12 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         variables.BACKLOG,
     ),
     (
+        "The reference price of demand",
+        "A coordinate that they have beside, where a region's strategy asks for it (`uses_reference_price`): the\n"
+        "mean truthful price of expected demand over the scenario's first week, weighted by that demand.",
+        variables.REFERENCE,
+    ),
+    (
         "The measures of a run",
         "What `tf.compare` and `tf.tournament` keep of each run; formulas are on [their page](measures.md).",
         variables.MEASURES,

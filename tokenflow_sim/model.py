@@ -23,6 +23,7 @@ from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.pickling import Portable
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
+from tokenflow_sim.scenario.expectation import reference_price
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import (
     Choice,
@@ -90,8 +91,9 @@ class TokenMarket(Portable, mesa.Model):
     providers, owners, regions : dict
         The agents by name.
     datacollector : mesa.DataCollector
-        Scalars of every period: ``mean_price_<workload>`` (mean over nodes) in $/Mtok, ``unserved`` in Mtok/s,
-        ``welfare`` and ``total_cost`` in $ a period.
+        Scalars of every period: ``mean_price_<workload>`` in $/Mtok (what was paid for a Mtok: the mean over nodes,
+        weighted by what was served; NaN where nothing was), ``unserved`` in Mtok/s, ``welfare`` and ``total_cost`` in
+        $ a period.
 
     Raises
     ------
@@ -141,7 +143,8 @@ class TokenMarket(Portable, mesa.Model):
         classes = cast(told, agents)
         layout = with_blocks(compiled.layout, made)
         self._environment = Environment(compiled, seed)
-        horizon = Horizon(layout, self.periods, self.hours, seed, compiled.transfer)
+        reference = partial(reference_price, compiled)
+        horizon = Horizon(layout, self.periods, self.hours, seed, compiled.transfer, reference)
         self._add_agents(compiled, made, classes, horizon, history, clearer)
         attrs = attributes(self.settings.to_yaml(), self.settings.name, seed, self.hours, layout.link_unit)
         attrs["strategies"] = written_down(strategies)
@@ -150,7 +153,9 @@ class TokenMarket(Portable, mesa.Model):
         attrs |= written(fingerprint(type(self), *made.values(), agents or {}))
         wanted = None if record is None else tuple(record)
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
-        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits)
+        asks = any(getattr(strategy, "uses_reference_price", False) for strategy in made["region"].values())
+        shown = reference() if asks else None
+        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits, shown)
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}

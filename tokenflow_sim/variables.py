@@ -143,13 +143,18 @@ BACKLOG: dict[str, Variable] = _table(
 )
 """What a run records beside, where a region's strategy lets work wait."""
 
+REFERENCE: dict[str, Variable] = _table(
+    ("reference_price", _NK, "$/Mtok", "price at which users want what the scenario says"),
+)
+"""What results have beside as coordinates, where a region's strategy asks for it: the same in all periods."""
+
 MEASURES: dict[str, Variable] = _table(
     ("profit_rate", ("provider",), "$/h", "profit of the provider"),
     ("markup", ("provider",), "1", "mark-up of price over true cost"),
     ("offer_markup", ("provider",), "1", "mark-up of offer over true cost"),
     ("lerner", ("provider",), "1", "Lerner index"),
     ("sold", ("provider",), "Mtok/s", "service sold"),
-    ("mean_price", ("workload",), "$/Mtok", "mean price, weighted by demand"),
+    ("mean_price", ("workload",), "$/Mtok", "mean price, weighted by what was served"),
     ("unserved_share", ("workload",), "1", "share of demand not served"),
     ("consumer_surplus_rate", (), "$/h", "consumer surplus"),
     ("producer_surplus_rate", (), "$/h", "producer surplus"),

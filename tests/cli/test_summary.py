@@ -23,6 +23,8 @@ def results(periods: int, seed: int = 0) -> xr.Dataset:
     for name, variable in RESULTS.items():
         dims = variable.dims[::-1] if name in ("price", "demand") else variable.dims
         data[name] = (dims, random.normal(5, 2, [sizes[dim] for dim in dims]))
+        if name == "demand":  # a part of it is unserved
+            data[name] = (dims, data[name][1] + 20)
     labels = {dim: [f"{dim}{number}" for number in range(size)] for dim, size in SIZES.items()}
     coords = {**labels, "provider": ["a", "b", "idle"], "period": np.arange(periods) + 100}
     return xr.Dataset(data, {**coords, "asset_provider": ("asset", PROVIDERS)}, {"hours": 0.5, "seed": 3})
@@ -34,7 +36,8 @@ def test_key_figures_are_those_of_all_periods(periods: int) -> None:
     found = key_figures(data, hours=0.5)
     for workload in data.indexes["workload"]:
         row, price = found.classes.loc[workload], data.price.sel(workload=workload)
-        assert row.mean_price == pytest.approx(float(price.mean()), rel=1e-12)
+        served = (data.demand - data.unserved).sel(workload=workload)
+        assert row.mean_price == pytest.approx(float((price * served).sum() / served.sum()), rel=1e-9)
         assert row.peak_price == float(price.max())
         assert float(price.sel(node=row.peak_node, period=row.peak_period)) == float(price.max())
         assert row.demand == pytest.approx(1800 * float(data.demand.sel(workload=workload).sum()), rel=1e-12)
@@ -68,6 +71,17 @@ def test_results_in_a_file_are_read_a_stretch_at_a_time(tmp_path: Path) -> None:
 def test_the_first_of_equal_peaks_is_told() -> None:
     data = results(300).assign(price=lambda ds: ds.price * 0 + 2.5)
     assert set(key_figures(data, 1.0).classes["peak_period"]) == {100}
+
+
+def test_a_class_of_which_nothing_is_served_has_no_mean_price(capsys: pytest.CaptureFixture[str]) -> None:
+    data = results(3)
+    idle = data.assign(unserved=data.demand.where(data.workload == "workload0", data.unserved))
+    assert np.isnan(key_figures(idle, 1.0).classes.loc["workload0", "mean_price"])
+    show_summary(idle, "idle", 0.1)
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "workload0" in line)
+    assert row.split()[1] == "-"
+    gone = data.assign(price=data.price.where(data.period != 101))
+    assert key_figures(gone, 1.0).classes["mean_price"].isna().all()
 
 
 def test_tables_of_a_market_without_links(capsys: pytest.CaptureFixture[str]) -> None:

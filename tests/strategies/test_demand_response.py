@@ -48,10 +48,30 @@ def test_the_elasticity_is_that_of_the_finite_difference_at_the_reference_price(
 
 
 def test_linear_steps_are_those_worked_by_hand() -> None:
-    # q = 2 - p / 4: choke price 8, two wanted at zero; three steps of 2/3 at the mid prices 20/3, 4, 4/3.
+    # q = 2 - p / 4: choke price 8, two wanted at zero; two steps of 1/2 above the reference quantity of one, at the
+    # mid prices 7 and 5, and one below it at 2.
     quantity, value = steps_of(PriceElastic(-1.0, reference_price=4.0, form="linear", most=9, steps=4))
-    assert quantity == pytest.approx([0, 2 / 3, 2 / 3, 2 / 3])
-    assert value[1:] == pytest.approx([20 / 3, 4, 4 / 3])
+    assert quantity == pytest.approx([0, 1 / 2, 1 / 2, 1])
+    assert value[1:] == pytest.approx([7, 5, 2])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("elasticity", "most", "steps"),
+    [(-0.5, 1.5, 8), (-0.1, 3.0, 3), (-4.0, 1.01, 9), (-1.0, 1.0, 5), (-0.3, 1.5, 2)],
+)
+def test_an_edge_of_the_steps_lies_at_the_reference_quantity(
+    form: Any, elasticity: float, most: float, steps: int
+) -> None:
+    strategy = PriceElastic(elasticity, reference_price=4.0, form=form, most=most, steps=steps)
+    quantity, value = steps_of(strategy, demand=3.0)
+    assert np.abs(quantity.cumsum() - 3.0).min() < 1e-12
+    assert (np.diff(value) <= 0).all()
+    assert quantity.min() >= 0
+    # At the reference price exactly what the scenario says is wanted: the step before is worth more, the next less.
+    assert float(quantity[value >= 4.0].sum()) == pytest.approx(3.0, abs=1e-12)
+    full = 3.0 * (most if form == "constant" else min(most, 1 - elasticity)) if steps > 2 else 3.0
+    assert quantity.sum() == pytest.approx(full)
 
 
 def test_what_no_price_deters_is_bid_at_the_value_of_lost_service() -> None:
@@ -73,17 +93,6 @@ def test_demand_beyond_its_value_is_never_bid_dearer_than_that() -> None:
     quantity, value = steps_of(PriceElastic(-0.5, reference_price=4.0), value=3.0)
     assert value.max() == 3.0
     assert quantity[0] == pytest.approx((3 / 4) ** -0.5)
-
-
-def test_the_first_day_is_the_reference_where_none_is_given() -> None:
-    strategy = PriceElastic(-0.5, steps=3)
-    for hour, price in enumerate([None, *np.linspace(1.0, 3.0, 24)]):
-        last = None if price is None else np.array([[price]])
-        bid = strategy.bid(demand_view([[1.0]], value=[[50.0]], last_price=last, period=hour))
-        assert (bid.quantity.ndim == 2) == (hour < 24)
-    again = steps_of(PriceElastic(-0.5, reference_price=2.0, steps=3), value=50.0)
-    assert bid.quantity[0, 0] == pytest.approx(again[0])
-    assert bid.value[0, 0] == pytest.approx(again[1])
 
 
 def test_a_class_left_out_does_not_respond() -> None:

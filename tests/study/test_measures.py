@@ -106,15 +106,15 @@ def test_markets_are_what_links_leave(plain: xr.Dataset) -> None:
     assert (markets.sel(workload="chat", node="south") == 2).all()
     for period in range(plain.sizes["period"]):
         full = (plain.congestion_rent[period] > 0).values
-        joined = {
+        parted = {
             tuple(sorted((str(plain.origin.values[a]), str(plain.destination.values[a]))))
             for a in range(4)
-            if not full[a]
+            if full[a]
         }
         row = markets.sel(workload="batch")[period]
         for one, other in (("north", "middle"), ("middle", "south")):
             same = bool(row.sel(node=one) == row.sel(node=other))
-            assert same == (tuple(sorted((one, other))) in joined)
+            assert same == (tuple(sorted((one, other))) not in parted)
     strict = measures.relevant_markets(plain, within=0.0)
     assert (strict >= markets).all()
     with pytest.raises(tf.ResultError, match="within"):
@@ -140,6 +140,43 @@ def test_hhi_is_the_sum_of_squared_shares(plain: xr.Dataset) -> None:
     assert (measures.hhi(plain, of="offer_quantity") <= 1e4 + 1e-9).all()
     with pytest.raises(tf.ResultError, match="of must be"):
         measures.hhi(plain, of="profit")
+
+
+def test_the_mean_price_is_what_was_paid_for_a_mtok(plain: xr.Dataset) -> None:
+    paid = plain.payment.sum(["period", "node"])
+    sold = (plain.demand - plain.unserved).sum(["period", "node"]) * 3600
+    np.testing.assert_allclose(measures.mean_price(plain), paid / sold, rtol=1e-9)
+    np.testing.assert_array_equal(measures.summarise(plain).mean_price, measures.mean_price(plain))
+    assert measures.mean_price(plain, ("node", "workload")).dims == ("period",)
+    chat = plain.workload == "chat"
+    shed = plain.assign(unserved=plain.demand.where(chat, plain.unserved))
+    assert measures.mean_price(shed).isnull().values.tolist() == [True, False]
+    idle = play(**{"demand.scale": 0})
+    assert measures.summarise(idle).mean_price.isnull().all()
+
+
+def test_what_is_missing_stays_missing(plain: xr.Dataset) -> None:
+    """A missing number is no zero: whatever would have counted it is NaN, and nothing else."""
+    spot = (plain.period == 1) & (plain.node == "north") & (plain.workload == "chat")
+    priceless = plain.assign(price=plain.price.where(~spot), payment=plain.payment.where(~spot))
+    for index in (measures.hhi(priceless), measures.delivered_price_hhi(priceless)):
+        assert np.isnan(index.sel(node="north", workload="chat")[1])
+        assert index.sel(node="north", workload="chat")[0].notnull()
+    summary = measures.summarise(priceless)
+    assert summary.mean_price.isnull().values.tolist() == [True, False]
+    assert np.isnan(summary.consumer_surplus_rate)
+    split = measures.welfare_split(priceless)
+    assert split.consumer_surplus.isnull().values.tolist() == [False, True, False, False]
+    assert np.isnan(measures.revenue_adequacy(priceless).payment[1])
+    assert np.isnan(measures.price_markup(priceless, plain).sel(workload="chat")[1])
+    index = measures.lerner(plain.assign(revenue=plain.revenue.where(plain.asset != plain.asset[0])))
+    owner = str(plain.asset_provider.values[0])
+    assert index.isnull().all("period").values.tolist() == [name == owner for name in plain.provider.values]
+    gone = plain.assign(demand=plain.demand.where(~spot))
+    assert np.isnan(measures.residual_supply_index(gone).sel(workload="chat")[1]).all()
+    assert np.isnan(measures.local_residual_supply_index(gone).sel(workload="chat", node="north")[1]).all()
+    broke = measures.profit_concentration(plain.assign(profit=plain.profit * np.nan))
+    assert np.isnan([float(broke.hhi), float(broke.gini), *broke.share.values]).all()
 
 
 def test_gini_of_known_distributions() -> None:

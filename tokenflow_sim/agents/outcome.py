@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.agents.book import Book
     from tokenflow_sim.scenario.compiled import State
 
+ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 SECONDS_PER_HOUR = 3600.0
 
 
@@ -139,8 +140,12 @@ class Outcome:
         }
 
     def scalars(self, layout: Layout) -> dict[str, float]:
-        """Return a few numbers to watch: mean price over nodes by class, unserved demand, welfare, total cost."""
-        means = self.values.price.mean(axis=0).tolist()
+        """Return a few numbers to watch: mean price paid by class, unserved demand, welfare, total cost."""
+        served = self.served.sum(axis=0)
+        paid = (self.values.price * self.served).sum(axis=0)
+        # Rounding leaves some 1e-16 of what was asked for where all is shed.
+        is_served = served > ROUNDING * self.bid.sum(axis=0)
+        means = np.where(is_served, paid / np.where(is_served, served, 1.0), np.nan).tolist()
         scalars = {f"mean_price_{name}": mean for name, mean in zip(layout.workloads, means, strict=True)}
         return {
             **scalars,

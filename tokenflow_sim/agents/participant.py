@@ -44,6 +44,8 @@ class Horizon:
         The run's seed, from which everybody's stream of random numbers comes.
     transfer : ndarray
         Data moved by one unit of service in GB/Mtok, as tariffs count it, dims (arc, workload).
+    reference_price : callable
+        Works out the scenario's reference price in $/Mtok, dims (node, workload): for demand regions.
     """
 
     layout: Layout
@@ -51,6 +53,7 @@ class Horizon:
     hours: float
     seed: int
     transfer: Floats
+    reference_price: Callable[[], Floats]
 
 
 class Participant[S: BaseStrategy, V, T, R](mesa.Agent):

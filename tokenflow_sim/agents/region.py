@@ -44,6 +44,14 @@ class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
         self.nodes = tuple(str(label) for label in horizon.layout.nodes[self.rows])
         self.node = np.array(rows, dtype=np.int64)
         self.node.flags.writeable = False
+        self._everywhere = horizon.reference_price
+        self._reference: Floats | None = None
+
+    def reference_price(self) -> Floats:
+        """Return the scenario's reference price at the region's nodes in $/Mtok, dims (node, workload)."""
+        if self._reference is None:
+            self._reference = self.own(self._everywhere())
+        return self._reference
 
     @property
     def payment(self) -> float:
@@ -78,6 +86,7 @@ class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
             history,
             self._stream,
             last_market,
+            self.reference_price,
         )
 
     def decide(self, view: DemandView) -> Bid:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.numerals import compact, share, significant
 from tokenflow_sim.plot.reading import NOISE
 from tokenflow_sim.plot.style import INK, PALETTES, colours
+from tokenflow_sim.study.measures import mean_price
 from tokenflow_sim.variables import PRICE_PARTS
 
 Line = dict[str, Any]
@@ -53,17 +54,17 @@ def _number(value: float) -> float | None:
 
 
 def prices(ds: xr.Dataset, node: str | None) -> Curves:
-    """Return prices by class: at a node, or the mean over nodes."""
+    """Return prices by class: at a node, or the mean over nodes, weighted by what was served."""
     chosen, periods = _periods(ds)
-    array = ds["price"].isel(period=chosen)
-    array = array.mean("node") if node is None else array.sel(node=node)
+    part = ds.isel(period=chosen)
+    array = mean_price(part, ("node",)) if node is None else part["price"].sel(node=node)
     names = [str(name) for name in ds["workload"].to_numpy()]
     colour = colours(names, "workload")
     table = array.transpose("workload", "period").to_numpy()
     lines = [_line(name, row, colour[name]) for name, row in zip(names, table, strict=True)]
     where = "mean over nodes" if node is None else node
     # Classes differ by orders of magnitude; a logarithm needs numbers above zero.
-    return Curves(f"Prices, {where}", "$/Mtok", periods, lines, log=bool((table > 0).all()))
+    return Curves(f"Prices, {where}", "$/Mtok", periods, lines, log=not (table <= 0).any())
 
 
 def settlement(ds: xr.Dataset) -> Curves:
@@ -160,7 +161,7 @@ def compared(first: xr.Dataset, second: xr.Dataset) -> list[list[str]]:
         rows.append([name, left[name][0], right[name][0], gap])
     names = [str(name) for name in one["workload"].to_numpy() if name in two["workload"].to_numpy()]
     for name in names:
-        mean, other = (float(ds["price"].sel(workload=name).mean()) for ds in (one, two))
+        mean, other = (float(mean_price(ds).sel(workload=name)) for ds in (one, two))
         rows.append(
             [f"Mean price, {name} [$/Mtok]", significant(mean), significant(other), significant(other - mean)]
         )

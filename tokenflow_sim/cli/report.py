@@ -56,7 +56,7 @@ def _show_classes(figures: KeyFigures) -> None:
         "class", "mean price\n$/Mtok", "peak price\n$/Mtok", "at node,\nperiod", "demand\nMtok",
         "unserved\nMtok", "unserved\nshare",
     ]  # fmt: skip
-    show_table("Prices (means over nodes and periods) and service", heads, rows)
+    show_table("Prices (means by what was served) and service", heads, rows)
 
 
 def _show_providers(figures: KeyFigures) -> None:

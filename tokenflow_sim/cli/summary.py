@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 _STRETCH = 256  # periods: bounds the memory that the figures of a long run take
 _SECONDS = 3600.0  # in an hour
+_ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 _SUMS = {
     "demand": "workload",
     "unserved": "workload",
@@ -33,8 +34,8 @@ class KeyFigures:
     Parameters
     ----------
     classes : DataFrame
-        A row a workload: `mean_price` (over nodes and periods, each alike, as in the paper) and `peak_price`
-        [$/Mtok], `peak_node` and `peak_period` where and when that was, `demand` and `unserved` [Mtok].
+        A row a workload: `mean_price` (over nodes and periods, weighted by what was served; NaN where nothing was) and
+        `peak_price` [$/Mtok], `peak_node` and `peak_period` where and when that was, `demand` and `unserved` [Mtok].
     providers : DataFrame
         A row a provider: `revenue`, `cost` (true) and `profit` [$].
     owners : Series
@@ -86,7 +87,8 @@ def key_figures(results: xr.Dataset, hours: float) -> KeyFigures:
     flows: dict[str, Any] = dict.fromkeys(("payment", "welfare", *_SUMS), 0.0)
     worst, worst_period = -np.inf, 0
     for start, part in _stretches(results):
-        prices.add(start, part["price"].transpose("period", "node", "workload").to_numpy())
+        price, asked, lost = (_by_node(part[name]) for name in ("price", "demand", "unserved"))
+        prices.add(start, price, asked, lost)
         flows["payment"] += float(part["payment"].sum())
         flows["welfare"] += float(part["welfare"].sum())
         for name, dim in _SUMS.items():
@@ -128,11 +130,13 @@ class _Prices:
     def __init__(self, classes: int) -> None:
         self.peak = np.full(classes, -np.inf)
         self.spot = np.zeros((classes, 2), dtype=np.int64)  # position of period and node
-        self._sum, self._count = np.zeros(classes), 0
+        self._paid, self._served, self._asked = (np.zeros(classes) for _ in range(3))
 
-    def add(self, start: int, price: Floats) -> None:
-        self._sum += price.sum(axis=(0, 1))
-        self._count += price.shape[0] * price.shape[1]
+    def add(self, start: int, price: Floats, asked: Floats, unserved: Floats) -> None:
+        served = asked - unserved
+        self._paid += np.where(served == 0, 0.0, price * served).sum(axis=(0, 1))
+        self._served += served.sum(axis=(0, 1))
+        self._asked += asked.sum(axis=(0, 1))
         for k in range(price.shape[2]):
             period, node = np.unravel_index(np.argmax(price[:, :, k]), price.shape[:2])
             if price[period, node, k] > self.peak[k]:
@@ -140,7 +144,15 @@ class _Prices:
                 self.spot[k] = start + period, node
 
     def mean(self) -> Floats:
-        return self._sum / self._count
+        is_served = self._served > _ROUNDING * self._asked
+        return np.where(is_served, self._paid / np.where(is_served, self._served, 1.0), np.nan)
+
+
+def _by_node(array: xr.DataArray) -> Floats:
+    """Return an array over period, node and workload, summed over steps of demand."""
+    if "step" in array.dims:
+        array = array.sum("step", skipna=False)
+    return array.transpose("period", "node", "workload").to_numpy()
 
 
 def _names(results: xr.Dataset, dim: str) -> list[str]:

@@ -16,7 +16,7 @@ import xarray as xr
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.market import Layout
-from tokenflow_sim.variables import BACKLOG, RESULT_COORDINATES, RESULTS, Variable
+from tokenflow_sim.variables import BACKLOG, REFERENCE, RESULT_COORDINATES, RESULTS, Variable
 
 STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
 """Packages whose versions results name."""
@@ -47,6 +47,8 @@ class Plan:
         of the second too where work waits.
     has_backlog : bool
         Whether some region's strategy lets work wait.
+    reference_price : ndarray or None
+        The scenario's reference price in $/Mtok, dims (node, workload), where some region's strategy asks for it.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class Plan:
     attrs: dict[str, Any]
     record: tuple[str, ...] | None = None
     has_backlog: bool = False
+    reference_price: np.ndarray[Any, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the names to record."""
@@ -108,8 +111,9 @@ class Plan:
 
     def attributes(self, name: str) -> dict[str, str]:
         """Return the attributes of a variable or coordinate."""
-        if name in _TABLE:
-            return _TABLE[name].attrs(self.layout.link_unit)
+        table = _TABLE | REFERENCE
+        if name in table:
+            return table[name].attrs(self.layout.link_unit)
         return {"long_name": RESULT_COORDINATES[name]}
 
     @cached_property
@@ -132,6 +136,12 @@ class Plan:
                 coords[dim] = (dim, np.arange(len(labels), dtype=np.int64))
         return coords
 
+    @property
+    def constants(self) -> dict[str, tuple[tuple[str, ...], np.ndarray[Any, Any]]]:
+        """Numbers that hold for all periods, which results have as coordinates too: name, dims, values."""
+        price = self.reference_price
+        return {} if price is None else {name: (row.dims, price) for name, row in REFERENCE.items()}
+
     @cached_property
     def chunk(self) -> int:
         """Periods that are written together: a week, or fewer where that would be too large."""
@@ -142,7 +152,7 @@ class Plan:
         """Label values of all variables, dims (period, ...), from a first period on."""
         periods = first + np.arange(len(next(iter(values.values()))), dtype=np.int64)
         coords: dict[str, Any] = {"period": ("period", periods)}
-        coords |= self.coords
+        coords |= self.coords | self.constants
         return xr.Dataset(
             {name: (self.dims(name), array, self.attributes(name)) for name, array in values.items()},
             {name: (dim, array, self.attributes(name)) for name, (dim, array) in coords.items()},

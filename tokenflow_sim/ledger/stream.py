@@ -79,6 +79,10 @@ class Stream:
             )
             coordinate.setncatts(plan.attributes(name))
             coordinate[:] = values.astype(object) if text else values
+        for name, (dims, numbers) in plan.constants.items():
+            constant = file.createVariable(name, "f8", dims, fill_value=False)
+            constant.setncatts(plan.attributes(name))
+            constant[:] = numbers
         for name in plan.variables:
             shape = (plan.chunk, *(max(1, size) for size in plan.shape(name)))
             variable = file.createVariable(
@@ -93,12 +97,14 @@ class Stream:
     def _name_coordinates(self) -> None:
         """Say which variables are coordinates, as the CF conventions and xarray do."""
         plan = self.plan
-        extras = [(name, dim) for name, (dim, _) in plan.coords.items() if name != dim]
+        extras = {name: {dim} for name, (dim, _) in plan.coords.items() if name != dim}
+        extras |= {name: set(dims) for name, (dims, _) in plan.constants.items()}
+        named = set()
         for name in plan.variables:
-            if beside := [extra for extra, dim in extras if dim in plan.dims(name)]:
+            if beside := [extra for extra, dims in extras.items() if dims <= set(plan.dims(name))]:
                 self._file[name].setncattr("coordinates", " ".join(beside))
-        used = {dim for name in plan.variables for dim in plan.dims(name)}
-        if orphans := [extra for extra, dim in extras if dim not in used]:
+                named.update(beside)
+        if orphans := [extra for extra in extras if extra not in named]:
             self._file.setncattr("coordinates", " ".join(orphans))
 
     def write(self, start: int, values: Mapping[str, np.ndarray[Any, Any]], first: int = 0) -> None:

@@ -11,6 +11,7 @@ from tokenflow_sim.report.parties import MOST_ROWS
 from tokenflow_sim.report.totals import Totals
 
 _MOST_LINKS = 20
+_ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 
 
 def classes(totals: Totals) -> Table | None:
@@ -18,27 +19,31 @@ def classes(totals: Totals) -> Table | None:
     if not totals.has("price"):
         return None
     names = totals.ds["workload"].to_numpy().astype(str)
-    places = totals.periods * totals.ds.sizes["node"]
-    mean = totals.by("price", "workload") / places
-    heads = ["class", "mean price\n$/Mtok", "peak price\n$/Mtok", "at node,\nperiod"]
-    columns = [list(names), [significant(mean[name]) for name in names], [], []]
+    heads = ["class", "peak price\n$/Mtok", "at node,\nperiod"]
+    columns: list[list[str]] = [list(names), [], []]
     for name in names:
         peak = totals.peaks.get(name)
-        columns[2].append("-" if peak is None else significant(peak.value))
-        columns[3].append("-" if peak is None else f"{peak.node}, {peak.period}")
+        columns[1].append("-" if peak is None else significant(peak.value))
+        columns[2].append("-" if peak is None else f"{peak.node}, {peak.period}")
+    note = ""
     if totals.has("payment", "demand", "unserved"):
         demand = totals.by("demand", "workload") * totals.amount
         unserved = totals.by("unserved", "workload") * totals.amount
         served, paid = demand - unserved, totals.by("payment", "workload")
-        heads[2:2] = ["mean paid\n$/Mtok"]
-        columns[2:2] = [[significant(paid[n] / served[n]) if served[n] > 0 else "-" for n in names]]
+        heads[1:1] = ["mean price\n$/Mtok"]
+        # Sums pass over what is missing, means must not.
+        whole = not totals.undefined.keys() & {"price", "payment", "demand", "unserved"}
+        mean = {n: paid[n] / served[n] for n in names if whole and served[n] > _ROUNDING * demand[n]}
+        columns[1:1] = [[significant(mean[n]) if n in mean else "-" for n in names]]
+        note = (
+            "The mean price is over nodes and periods, weighted by what was served: what was paid for a Mtok."
+        )
         heads += ["demand\nMtok", "unserved\nMtok", "unserved\nshare"]
         columns += [
             [significant(demand[n]) for n in names],
             [significant(unserved[n]) for n in names],
             [share(unserved[n], demand[n]) for n in names],
         ]
-    note = "The mean price is over nodes and periods, each alike; the mean paid is by what was served."
     return Table("Prices and service by class", heads, list(zip(*columns, strict=True)), note=note)
 
 

@@ -9,14 +9,15 @@ import numpy as np
 
 from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
-from tokenflow_sim.strategies.response import ByClass, ReferencePrice, by_class, check_numbers
+from tokenflow_sim.strategies.response import ByClass, by_class, check_numbers, reference_of
 
 
 class Churn(DemandStrategy):
     """Ask for the scenario's demand times a share of users that follows prices over weeks, at its value.
 
-    Users look at a smoothed price s (exponential smoothing) against a reference price p0, ``r = s / p0``. In the
-    long run, so many of them as at the reference price would use the service at r:
+    Users look at a smoothed price s against a reference price p0, ``r = s / p0``: what they remember having paid for
+    a Mtok, payment over use, each smoothed exponentially from p0 on. In the long run, so many of them as at the
+    reference price would use the service at r:
 
     - ``exponential``: ``exp(e (r - 1))``,
     - ``logit``: ``S(r) / S(1)`` with ``S(r) = 1 / (1 + exp(-a + b r))``, where a and b give a share `adoption` of
@@ -31,8 +32,8 @@ class Churn(DemandStrategy):
         Long-run elasticity of the number of users at the reference price, not positive; by class, or one for all. A
         class left out, or at zero, keeps its users.
     reference_price : float, dict or None
-        Price in $/Mtok at which users neither leave nor come; by class, or one for all. None takes the mean price
-        at each node over the first day, in which nobody moves.
+        Price in $/Mtok at which users neither leave nor come; by class, or one for all. None takes the scenario's
+        own: at each node the mean truthful price of expected demand over the first week, weighted by that demand.
     form : {'exponential', 'logit'}
         Shape of the long-run response.
     adoption : float
@@ -50,6 +51,16 @@ class Churn(DemandStrategy):
     ------
     ValueError
         If a parameter is out of range.
+
+    Notes
+    -----
+    Without `reference_price` it is the scenario's (up to 24 clearings, once for a scenario in a process), never made
+    from prices of the run: the same for all strategies that are compared, and in results as ``reference_price``.
+
+    What can be compared: who leaves takes the value of lost service along, so that with a finite value dear service
+    costs welfare over the run, an upper bound of what it does, since who leaves valued the service least. Where
+    demand must be served it counts nothing in welfare, which is then minus true cost and *rises* when users leave:
+    compare users (`demand`), payments and profits there, not welfare.
 
     References
     ----------
@@ -84,8 +95,10 @@ class Churn(DemandStrategy):
         self.adoption = adoption
         self.memory, self.adjustment = memory, adjustment
         self.least, self.most = least, most
-        self._reference = ReferencePrice(reference_price)
-        self._smoothed: Floats | None = None
+        self.uses_reference_price = reference_price is None
+        self._asked: Floats | None = None
+        self._used: Floats | None = None
+        self._paid: Floats | None = None
         self.users: Floats | None = None
         """Users over those of the scenario, dims (node, workload); None before the first bid."""
 
@@ -93,18 +106,32 @@ class Churn(DemandStrategy):
         """Bid what the present users want."""
         if self.users is None:
             self.users = np.clip(np.ones(view.demand.shape), self.least, self.most)
-        reference = self._reference.at(view)
-        if view.last_price is not None:
-            gain = _share_of_gap(view.hours, self.memory)
-            before = view.last_price if self._smoothed is None else self._smoothed
-            self._smoothed = before + gain * (view.last_price - before)
+        reference = reference_of(self.reference_price, view)
         known = np.isfinite(reference)
-        if self._smoothed is not None and known.any():
-            ratio = np.where(known, self._smoothed / np.where(known, reference, 1.0), 1.0)
+        if view.last_price is not None:
+            smoothed = self._remember(view.last_price, np.where(known, reference, view.last_price), view)
+            ratio = np.where(known, smoothed / np.where(known, reference, 1.0), 1.0)
             target = self.long_run(ratio, by_class("elasticity", self.elasticity, view.workloads, 0.0))
             moved = self.users + _share_of_gap(view.hours, self.adjustment) * (target - self.users)
             self.users = np.where(known, np.clip(moved, self.least, self.most), self.users)
+        self._asked = view.demand
         return Bid(view.demand * self.users, view.value)
+
+    def _remember(self, price: Floats, before: Floats, view: DemandView) -> Floats:
+        """Take in a price; return what users remember having paid for a Mtok, dims (node, workload).
+
+        Payment and use are smoothed apart, so that an hour counts by what is asked for in it, as it does in the
+        reference price, and memory begins with that price: else users would leave or come over a daily cycle that
+        nobody changed, or over the hour at which a run starts.
+        """
+        used = view.demand if self._asked is None else self._asked
+        if self._used is None or self._paid is None:
+            self._used, self._paid = used, before * used
+        gain = _share_of_gap(view.hours, self.memory)
+        self._used = self._used + gain * (used - self._used)
+        self._paid = self._paid + gain * (price * used - self._paid)
+        some = self._used > 0
+        return np.where(some, self._paid / np.where(some, self._used, 1.0), price)
 
     def long_run(self, ratio: Floats, elasticity: Floats) -> Floats:
         """Return the long-run number of users at a price.

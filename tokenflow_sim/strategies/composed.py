@@ -53,6 +53,7 @@ class Chain(DemandStrategy):
                 )
         self.steps = self.members[-1].steps if self.members else 1
         self.keeps_backlog = any(member.keeps_backlog for member in self.members)
+        self.uses_reference_price = any(member.uses_reference_price for member in self.members)
 
     @property
     def backlog(self) -> Floats | None:
@@ -105,6 +106,7 @@ class ByWorkload(DemandStrategy):
         self.members = {name: _made(spec, f"classes.{name}") for name, spec in (classes or {}).items()}
         self.steps = max((member.steps for member in self.members.values()), default=1)
         self.keeps_backlog = any(member.keeps_backlog for member in self.members.values())
+        self.uses_reference_price = any(member.uses_reference_price for member in self.members.values())
         self._columns: dict[str, int] = {}
 
     @property

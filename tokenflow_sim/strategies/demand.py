@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,8 @@ class DemandView:
         The last period's market as it was submitted: everybody's offers, bids and tenders, as markets such as
         Australia's publish them after the clearing. One's own rows are those of `nodes` in `last_market.layout`.
         None in the first period, and where the scenario says ``market.publish_offers: false``.
+    reference : callable or None
+        Works out `reference_price`, when it is first asked for; None where there is no scenario behind the view.
     """
 
     name: str
@@ -65,6 +68,22 @@ class DemandView:
     history: History
     rng: np.random.Generator
     last_market: Market | None = None
+    reference: Callable[[], Floats] | None = None
+
+    @property
+    def reference_price(self) -> Floats:
+        """Price at which users want what the scenario says in $/Mtok, dims (node, workload), read-only.
+
+        It is the scenario's, the same whatever anybody plays and whatever the seed: the mean truthful price of
+        expected demand over the first week, weighted by that demand (`scenario.expectation.reference_price`). NaN
+        where there is no scenario behind the view. A strategy that asks for it says so in `uses_reference_price`.
+
+        Raises
+        ------
+        ScenarioError
+            If expected demand must be served and cannot be.
+        """
+        return np.full(self.demand.shape, np.nan) if self.reference is None else self.reference()
 
 
 class Bid:
@@ -142,11 +161,14 @@ class DemandStrategy(BaseStrategy):
     keeps_backlog : bool
         Whether it lets work wait from one period to another, which `backlog` and `shed` then tell; results have
         both where any region's strategy does.
+    uses_reference_price : bool
+        Whether it asks for the view's `reference_price`, which results then have beside their variables.
     """
 
     kind = "region"
     steps: int = 1
     keeps_backlog: bool = False
+    uses_reference_price: bool = False
 
     @property
     def backlog(self) -> Floats | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
-from tokenflow_sim.strategies.response import ByClass, ReferencePrice, by_class, check_numbers
+from tokenflow_sim.strategies.response import ByClass, by_class, check_numbers, reference_of
 
 
 class PriceElastic(DemandStrategy):
@@ -21,9 +21,10 @@ class PriceElastic(DemandStrategy):
     - ``q(p) = d (1 + e (p / p0 - 1))`` where it is ``linear``.
 
     The part that no price up to the ceiling deters is bid at the value of lost service (and must be served where
-    that is infinite); the rest, up to `most` times d, enters as steps of equal quantity, each at the mean
-    willingness to pay over its piece of the curve. So the steps have the area of the curve, and the bid is
-    truthful. What is too dear for its step counts as unserved in the results.
+    that is infinite); the rest, up to `most` times d, enters as steps, each at the mean willingness to pay over its
+    piece of the curve. They are of equal quantity on either side of d, where one ends and the next begins: at the
+    reference price exactly d is wanted. So the steps have the area of the curve, and the bid is truthful. What is too
+    dear for its step counts as unserved in the results.
 
     Parameters
     ----------
@@ -31,8 +32,9 @@ class PriceElastic(DemandStrategy):
         Elasticity of demand at the reference price, not positive; by class, or one for all. A class left out, or
         at zero, does not respond.
     reference_price : float, dict or None
-        Price in $/Mtok at which users want what the scenario says; by class, or one for all. None takes the mean
-        price at each node over the first day, in which demand does not respond.
+        Price in $/Mtok at which users want what the scenario says; by class, or one for all. None takes the
+        scenario's own: at each node the mean truthful price of expected demand over the first week, weighted by that
+        demand.
     form : {'constant', 'linear'}
         Shape of the curve.
     most : float
@@ -41,12 +43,21 @@ class PriceElastic(DemandStrategy):
         Dearest price that deters anyone, as a multiple of the reference price (the value of lost service bounds
         it too); above 1.
     steps : int
-        Number of steps, at least 2.
+        Number of steps, at least 2; with 2, nothing beyond d is bid.
 
     Raises
     ------
     ValueError
         If a parameter is out of range.
+
+    Notes
+    -----
+    The curve belongs to the scenario: without `reference_price` it is made from the truthful market of expected
+    demand (up to 24 clearings, once for a scenario in a process), never from prices of the run. So it is the same
+    for all strategies that are compared and for all seeds but for the noise on d, and results have it as
+    ``reference_price``. Welfare is the area under it up to what is served, less true costs. That is at its greatest
+    when all are truthful, and an equal mark-up of everybody lowers it or leaves it as it is: with W welfare and C true
+    cost of service, the market maximises W - m C at mark-up m, so that C and hence W cannot rise with m.
 
     References
     ----------
@@ -79,12 +90,12 @@ class PriceElastic(DemandStrategy):
         self.most = most
         self.ceiling = ceiling
         self.steps = steps
-        self._reference = ReferencePrice(reference_price)
+        self.uses_reference_price = reference_price is None
 
     def bid(self, view: DemandView) -> Bid:
-        """Bid the curve; all at its value while there is no reference price."""
+        """Bid the curve; all at its value where there is no reference price."""
         elasticity = by_class("elasticity", self.elasticity, view.workloads, 0.0)
-        reference = self._reference.at(view)
+        reference = reference_of(self.reference_price, view)
         responds = np.isfinite(reference) & (elasticity < 0)
         if not responds.any():
             return Bid(view.demand, view.value)
@@ -131,7 +142,19 @@ def curve(
     else:
         core = np.minimum(top**elasticity, most)
         full = np.full_like(core, most)
-    edges = core + (full - core) * np.linspace(0.0, 1.0, steps)
+    # One edge lies at the reference quantity, so that at the reference price no step is cut: the others are shared
+    # out between its two sides by length, at least one a side that there is.
+    middle = np.clip(1.0, core, full)
+    below, above = middle - core, full - middle
+    count = steps - 1
+    if count == 1:
+        above = np.zeros_like(above)  # what is wanted beyond is left out
+    with np.errstate(invalid="ignore"):
+        part = np.rint(count * np.nan_to_num(below / (below + above)))
+    left = np.where(below > 0, np.where(above > 0, np.clip(part, 1, count - 1), count), 0.0)
+    number = np.arange(steps)
+    up = middle + above * np.clip((number - left) / np.maximum(count - left, 1), 0.0, 1.0)
+    edges = np.where(number < left, core + below * np.minimum(number / np.maximum(left, 1), 1.0), up)
     low, high = edges[:, :-1], edges[:, 1:]
     width = high - low
     if form == "linear":

@@ -13,8 +13,6 @@ from tokenflow_sim.strategies.demand import DemandView
 
 ByClass = float | dict[str, float]
 """A parameter: one number for all classes, or a number by class."""
-DAY = 24.0
-"""Hours that a reference price is the mean of, where none is given."""
 
 
 def check_numbers(name: str, given: ByClass | None, least: float, most: float = math.inf) -> None:
@@ -76,48 +74,29 @@ def by_class(name: str, given: ByClass, workloads: Sequence[str], default: float
     return np.array([float(given.get(label, default)) for label in workloads])
 
 
-class ReferencePrice:
-    """The price at which demand is what the scenario says: given, or the mean price of the first day.
+def reference_of(given: ByClass | None, view: DemandView) -> Floats:
+    """Return the price at which demand is what the scenario says: given, or the scenario's own.
 
     Parameters
     ----------
     given : float, dict or None
-        Reference price in $/Mtok for all classes or by class (a class left out has none); None takes the mean at
-        each node over the first day, or over the first period where that is longer.
+        Reference price in $/Mtok for all classes or by class (a class left out has none); None takes that of the
+        scenario, `DemandView.reference_price`.
+    view : DemandView
+        What the region sees.
+
+    Returns
+    -------
+    ndarray
+        In $/Mtok, dims (node, workload); NaN where there is none, and where it is not positive.
 
     Notes
     -----
-    A mean over a day, since prices have a daily cycle: a reference taken at one hour would make every day look
-    dear or cheap.
+    Never a price that was seen in the run: whoever is under test would then choose the demand that is to judge it.
     """
-
-    def __init__(self, given: ByClass | None) -> None:
-        self.given = given
-        self._sum: Floats | None = None
-        self._periods = 0
-
-    def at(self, view: DemandView) -> Floats:
-        """Return the reference price of a period, of which this is called once.
-
-        Parameters
-        ----------
-        view : DemandView
-            What the region sees; its last price counts towards the first day.
-
-        Returns
-        -------
-        ndarray
-            In $/Mtok, dims (node, workload); NaN where there is none (yet), and where it is not positive.
-        """
-        if self.given is not None:
-            one = by_class("reference_price", self.given, view.workloads, math.nan)
-            price = np.tile(one, (len(view.nodes), 1))
-        else:
-            needed = max(1, math.ceil(DAY / view.hours))
-            if view.last_price is not None and self._periods < needed:
-                self._sum = view.last_price + (0.0 if self._sum is None else self._sum)
-                self._periods += 1
-            if self._sum is None or self._periods < needed:
-                return np.full(view.demand.shape, math.nan)
-            price = self._sum / self._periods
-        return np.where(price > 0, price, math.nan)
+    if given is None:
+        price = view.reference_price
+    else:
+        one = by_class("reference_price", given, view.workloads, math.nan)
+        price = np.tile(one, (len(view.nodes), 1))
+    return np.where(price > 0, price, math.nan)

@@ -4,19 +4,23 @@
 """
 
 from tokenflow_sim.study.measures.concentration import gini, hhi, profit_concentration, relevant_markets
+from tokenflow_sim.study.measures.delivered import delivered_price_hhi, local_residual_supply_index
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup, price_markup
 from tokenflow_sim.study.measures.money import revenue_adequacy, volatility
 from tokenflow_sim.study.measures.pivotal import pivotal, residual_supply_index, shortfall_without
-from tokenflow_sim.study.measures.summary import market_power, summarise
+from tokenflow_sim.study.measures.summary import market_power, mean_price, summarise
 from tokenflow_sim.study.measures.welfare import deadweight_loss, price_of_anarchy, truthful, welfare_split
 
 __all__ = [
     "deadweight_loss",
+    "delivered_price_hhi",
     "gini",
     "hhi",
     "lerner",
+    "local_residual_supply_index",
     "market_power",
     "markup",
+    "mean_price",
     "offer_markup",
     "pivotal",
     "price_markup",

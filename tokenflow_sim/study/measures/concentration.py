@@ -10,24 +10,25 @@ from scipy.sparse.csgraph import connected_components
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.measures.reading import Background, need, total
-
-Ints = NDArray[np.int64]
+from tokenflow_sim.study.measures.reading import Background, Floats, Ints, need, sum_at, total
 
 SSNIP = 0.05
 """The small but significant increase in price by which competition authorities delimit a market."""
 POINTS = 10_000.0
 _FREE = 1e-9  # share of a price up to which a congestion charge is the rounding of a solver
+_FULL = 1 - 1e-9  # share of a link's capacity from which it is full
 
 
 def relevant_markets(
     ds: xr.Dataset, *, within: float = SSNIP, scenario: Scenario | None = None
 ) -> xr.DataArray:
-    """Find the markets that congestion leaves: nodes joined by links that are open and do not part their prices.
+    """Find the markets that congestion leaves: nodes joined by links that have room and do not part their prices.
 
-    A link joins its ends for a class in a period if the class may use it, it carries no congestion rent, and the
-    prices at its ends differ by no more than `within`. Nodes that are joined, directly or through others, are one
-    market. The direction of links does not matter.
+    For a class in a period, two nodes are joined if links that the class may use lead from one to the other and have
+    room, in every direction in which there are such links, and the prices at the two differ by no more than `within`.
+    A direction has room unless all its links are full: loaded to their capacity, or without any. So a full link parts
+    its ends whatever its opposite carries; a link without an opposite is judged alone. Nodes that are joined, directly
+    or through others, are one market.
 
     Parameters
     ----------
@@ -42,33 +43,52 @@ def relevant_markets(
     Returns
     -------
     DataArray
-        Position of the first node of each node's market among the nodes, dims (period, node, workload).
+        Position of the first node of each node's market among the nodes, dims (period, node, workload). A node whose
+        price is missing is a market of its own.
 
     Raises
     ------
     ResultError
         If the results lack something, or `within` is negative.
 
+    Notes
+    -----
+    Where a link is full towards a node, sellers at its other end cannot bring in one unit more, however dear those at
+    the node make themselves: they are no check on them, although they would take what flows back. Power exchanges with
+    market splitting draw the borders of their price areas so: the areas of an hour are what bottlenecks leave. A
+    charge that rises with load (curvature) is a cost of transport, which parts markets by price alone.
+
     References
     ----------
     U.S. Department of Justice and Federal Trade Commission, "Merger Guidelines", 2023, section 4.3 (the
-    hypothetical monopolist test, by a small but significant and non-transitory increase in price).
+    hypothetical monopolist test, by a small but significant and non-transitory increase in price). S. Borenstein,
+    J. Bushnell, E. Kahn and S. Stoft, "Market Power in California Electricity Markets", Utilities Policy 5 (1995)
+    219-236: full lines part markets by the hour; European Commission, decision M.3268 Sydkraft/Graninge (2003): price
+    areas of Nord Pool in hours with a bottleneck.
     """
-    ds = need(ds, ("price", "congestion_rent", "origin", "destination"), "relevant_markets")
+    names = ("price", "congestion_rent", "link_use_share", "origin", "destination")
+    ds = need(ds, names, "relevant_markets")
     if not within >= 0:
         raise ResultError(f"relevant_markets: within must be a share of a price from 0 on; found {within!r}")
     background = Background.of(ds, "relevant_markets", scenario)
     layout = background.compiled.layout
     price = ds["price"].transpose("period", "node", "workload").values
-    rent = ds["congestion_rent"].transpose("period", "arc").values
-    at, to = price[:, layout.origin], price[:, layout.destination]
-    lower = np.minimum(at, to)
-    charge = rent[:, :, None] * background.link_use
-    is_open = background.allowed & (charge <= _FREE * np.maximum(at, to))
-    joined = is_open & (np.abs(at - to) <= within * lower + _FREE * np.maximum(at, to))
+    full = _full_links(ds, background, price)
+    nodes, origin, destination = price.shape[1], layout.origin, layout.destination
+    # Links with the same ends, whatever their direction, are one border between two nodes.
+    low, high = np.minimum(origin, destination), np.maximum(origin, destination)
+    border, of = np.unique(low * nodes + high, return_inverse=True)
+    way = 2 * of + (origin > destination)
+    ways = (len(border), 2, price.shape[2])
+    some = sum_at(background.allowed[None], way, 2 * len(border))[0].reshape(ways) > 0
+    room = sum_at(background.allowed & ~full, way, 2 * len(border)).reshape(-1, *ways) > 0
+    is_open = (room | ~some).all(axis=2) & some.any(axis=1)
+    one, other = price[:, border // nodes], price[:, border % nodes]
+    lower, upper = np.minimum(one, other), np.maximum(one, other)
+    joined = is_open & (upper - lower <= within * lower + _FREE * upper)
     markets = np.empty(price.shape, dtype=np.int64)
     for k in range(price.shape[2]):
-        markets[:, :, k] = _components(joined[:, :, k], layout.origin, layout.destination, price.shape[1])
+        markets[:, :, k] = _components(joined[:, :, k], border // nodes, border % nodes, nodes)
     return xr.DataArray(
         markets,
         dims=("period", "node", "workload"),
@@ -76,6 +96,20 @@ def relevant_markets(
         name="relevant_market",
         attrs={"units": "1", "long_name": "position of the first node of the market"},
     )
+
+
+def _full_links(ds: xr.Dataset, background: Background, price: Floats) -> NDArray[np.bool_]:
+    """Return whether a link has no room for a class, dims (period, arc, workload)."""
+    wiring = background.compiled.wiring
+    share = ds["link_use_share"].transpose("period", "arc").values
+    rent = ds["congestion_rent"].transpose("period", "arc").values
+    charge = rent[:, :, None] * background.link_use
+    dearest = np.maximum(price[:, wiring.origin], price[:, wiring.destination])
+    # Without curvature only a full link charges for congestion; one that is withheld or out has no share in use.
+    charges = (charge > _FREE * dearest) & (wiring.link_curvature == 0)[:, None]
+    is_full = (share >= _FULL) | (background.link_capacity.values == 0)
+    full: NDArray[np.bool_] = is_full[:, :, None] | charges
+    return full
 
 
 def _components(joined: NDArray[np.bool_], origin: Ints, destination: Ints, nodes: int) -> Ints:
@@ -110,7 +144,8 @@ def hhi(
     -------
     DataArray
         Points from 0 to 10,000 (a single provider), dims (period, node, workload); NaN where nothing is sold (or
-        offered) in the market. What flows in over congested links counts where it is made.
+        offered) in the market, and where the price is missing. What flows in over congested links counts where it is
+        made.
 
     Raises
     ------
@@ -119,7 +154,8 @@ def hhi(
 
     Notes
     -----
-    The agencies call a market above 1,800 points highly concentrated (2,500 from 2010 to 2023).
+    The agencies call a market above 1,800 points highly concentrated (2,500 from 2010 to 2023). Of those who could
+    bring in what they do not sell there, `delivered_price_hhi` tells.
 
     References
     ----------
@@ -145,6 +181,7 @@ def hhi(
     with np.errstate(invalid="ignore", divide="ignore"):
         index = np.where(all_ > 0, POINTS * (sold**2).sum(axis=3) / all_**2, np.nan)
     of_node = np.take_along_axis(index.transpose(0, 2, 1), market, axis=1)
+    of_node[ds["price"].isnull().transpose("period", "node", "workload").values] = np.nan
     return xr.DataArray(
         of_node,
         dims=("period", "node", "workload"),
@@ -166,7 +203,7 @@ def profit_concentration(ds: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         `share` of each provider in all profits, dims (provider,); `hhi` of the shares in points; `gini`. A
-        provider with a loss counts as one without profit; all are NaN where nobody has any.
+        provider with a loss counts as one without profit; all are NaN where nobody has any, or one is missing.
 
     Raises
     ------
@@ -174,8 +211,8 @@ def profit_concentration(ds: xr.Dataset) -> xr.Dataset:
         If the results lack profits.
     """
     ds = need(ds, ("profit",), "profit_concentration")
-    profit = ds["profit"].sum("period").clip(min=0.0)
-    all_ = float(profit.sum())
+    profit = ds["profit"].sum("period", skipna=False).clip(min=0.0)
+    all_ = float(profit.sum(skipna=False))
     share = profit / all_ if all_ > 0 else profit * np.nan
     return xr.Dataset(
         {
@@ -185,7 +222,11 @@ def profit_concentration(ds: xr.Dataset) -> xr.Dataset:
                 POINTS * float((share**2).sum(skipna=False)),
                 {"units": "points", "long_name": "HHI of profits"},
             ),
-            "gini": ((), gini(profit.values), {"units": "1", "long_name": "Gini coefficient of profits"}),
+            "gini": (
+                (),
+                gini(profit.values) if np.isfinite(all_) else np.nan,
+                {"units": "1", "long_name": "Gini coefficient of profits"},
+            ),
         }
     )
 

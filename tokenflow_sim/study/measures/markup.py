@@ -101,9 +101,11 @@ def offer_markup(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.DataArr
     """
     ds = need(ds, ("offer_price", "offer_quantity", "asset_provider"), "offer_markup")
     cost = Background.of(ds, "offer_markup", scenario).true_cost
-    worth = by_provider((total(ds, "offer_quantity") * cost).sum("workload"), ds)
+    worth = by_provider((total(ds, "offer_quantity") * cost).sum("workload", skipna=False), ds)
     asked_for = ds["offer_price"] * ds["offer_quantity"]
-    asked = by_provider(asked_for.sum([dim for dim in ("workload", "block") if dim in asked_for.dims]), ds)
+    asked = by_provider(
+        asked_for.sum([dim for dim in ("workload", "block") if dim in asked_for.dims], skipna=False), ds
+    )
     found = _ratio(asked - worth, worth).rename("offer_markup")
     return found.assign_attrs(units="1", long_name="mark-up of offer over true cost")
 
@@ -139,18 +141,20 @@ def price_markup(ds: xr.Dataset, benchmark: xr.Dataset) -> xr.DataArray:
     if not ds["period"].equals(other["period"]):
         raise ResultError("price_markup: the benchmark has other periods than the results")
     demand = total(ds, "demand")
-    competitive = (other["price"] * demand).sum("node")
-    found = _ratio((ds["price"] * demand).sum("node") - competitive, competitive).rename("price_markup")
+    competitive = (other["price"] * demand).sum("node", skipna=False)
+    found = _ratio((ds["price"] * demand).sum("node", skipna=False) - competitive, competitive).rename(
+        "price_markup"
+    )
     return found.assign_attrs(units="1", long_name="mark-up over the competitive price")
 
 
 def _summed(array: xr.DataArray, ds: xr.Dataset, by: str, measure: str) -> xr.DataArray:
     if by == "provider":
-        return by_provider(array.sum("workload"), ds)
+        return by_provider(array.sum("workload", skipna=False), ds)
     if by == "asset":
         return array
     if by == "market":
-        return array.sum(["asset", "workload"])
+        return array.sum(["asset", "workload"], skipna=False)
     raise ResultError(f"{measure}: by must be 'provider', 'asset' or 'market'; found {by!r}")
 
 

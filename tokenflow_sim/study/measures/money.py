@@ -93,12 +93,12 @@ def revenue_adequacy(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dat
     names = ("payment", "revenue", "link_income", "congestion_rent", "flow")
     ds = need(ds, names, "revenue_adequacy")
     background = Background.of(ds, "revenue_adequacy", scenario)
-    payment = ds["payment"].sum(["node", "workload"])
-    revenue = ds["revenue"].sum(["asset", "workload"])
-    link_income = ds["link_income"].sum(["arc", "workload"])
+    payment = ds["payment"].sum(["node", "workload"], skipna=False)
+    revenue = ds["revenue"].sum(["asset", "workload"], skipna=False)
+    link_income = ds["link_income"].sum(["arc", "workload"], skipna=False)
     use = xr.DataArray(background.link_use, dims=("arc", "workload"))
-    load = (ds["flow"] * use).sum("workload")
-    congestion = (ds["congestion_rent"] * load).sum("arc") * background.seconds
+    load = (ds["flow"] * use).sum("workload", skipna=False)
+    congestion = (ds["congestion_rent"] * load).sum("arc", skipna=False) * background.seconds
     surplus = payment - revenue
     with np.errstate(invalid="ignore", divide="ignore"):
         coverage = (surplus / link_income).where(link_income > 0)

@@ -32,7 +32,7 @@ def residual_supply_index(
     -------
     DataArray
         Dims (period, provider, workload) or (period, provider). Below 1, demand cannot be met without the
-        provider. Infinite where nothing is asked for.
+        provider. Infinite where nothing is asked for, NaN where demand is missing.
 
     Raises
     ------
@@ -45,8 +45,9 @@ def residual_supply_index(
     and where classes share its power, what is left of that when the other classes are served as they were.
     By power, demand is the power in use, plus what unserved demand would draw at the mean use of its class.
 
-    The network is not looked at: links may make a provider pivotal whose index is above 1. `pivotal` clears the
-    market without it and knows. Capacity is what exists, not what was offered.
+    The network is not looked at: links may make a provider pivotal whose index is above 1. Of a single node, with
+    what its links let in, `local_residual_supply_index` tells; `pivotal` clears the market without the provider and
+    knows. Capacity is what exists, not what was offered.
 
     References
     ----------
@@ -60,25 +61,39 @@ def residual_supply_index(
     if of == "power":
         supply, asked = _power(ds, background)
     else:
-        supply, asked = _supply(ds, background), total(ds, "demand").sum("node")
-    whole = supply.sum("asset")
+        supply, asked = available_supply(ds, background), total(ds, "demand").sum("node", skipna=False)
+    whole = supply.sum("asset", skipna=False)
     others = whole - by_provider(supply, ds)
     # What the sums leave of nothing is not a supply.
-    others = others.where(others > 1e-12 * whole, 0.0)
+    others = others.where(~(others <= 1e-12 * whole), 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        index = (others / asked).where(asked > 0, np.inf)
+        index = (others / asked).where(asked != 0, np.inf)
     order = [dim for dim in ("period", "provider", "workload") if dim in index.dims]
     found: xr.DataArray = index.transpose(*order).rename("residual_supply_index")
     return found.assign_attrs(units="1", long_name="residual supply index")
 
 
-def _supply(ds: xr.Dataset, background: Background) -> xr.DataArray:
-    """Return what each asset could serve of each class, the others being served as they were."""
+def available_supply(ds: xr.Dataset, background: Background) -> xr.DataArray:
+    """Return what each asset could serve of each class, the others being served as they were.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run.
+    background : Background
+        What its scenario says.
+
+    Returns
+    -------
+    DataArray
+        In Mtok/s, dims (period, asset, workload): capacity, and where classes share power, no more than what the
+        power that the other classes leave can serve.
+    """
     use, limit = background.power_use, background.power_limit
     if use is None or limit is None:
         return background.capacity
     drawn = use * total(ds, "dispatch")
-    left = (limit - (drawn.sum("workload") - drawn)).clip(min=0.0)
+    left = (limit - (drawn.sum("workload", skipna=False) - drawn)).clip(min=0.0)
     able = (left / use.where(use > 0, 1.0)).where(use > 0, 0.0)
     supply: xr.DataArray = able.where(able < background.capacity, background.capacity)
     return supply
@@ -93,10 +108,12 @@ def _power(ds: xr.Dataset, background: Background) -> tuple[xr.DataArray, xr.Dat
             " of='power'"
         )
     dispatch = total(ds, "dispatch")
-    drawn = (use * dispatch).sum("asset")
-    sold = dispatch.sum("asset")
+    drawn = (use * dispatch).sum("asset", skipna=False)
+    sold = dispatch.sum("asset", skipna=False)
     mean_use = (drawn / sold.where(sold > 0, 1.0)).where(sold > 0, use.where(use > 0).mean("asset"))
-    return limit, (drawn + mean_use * total(ds, "unserved").sum("node")).sum("workload")
+    return limit, (drawn + mean_use * total(ds, "unserved").sum("node", skipna=False)).sum(
+        "workload", skipna=False
+    )
 
 
 def shortfall_without(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +14,7 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.scenario import Compiled, Scenario
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 SECONDS_PER_HOUR = 3600.0
 
 
@@ -62,7 +64,7 @@ def need(ds: object, names: tuple[str, ...], measure: str) -> xr.Dataset:
 def total(ds: xr.Dataset, name: str) -> xr.DataArray:
     """Return a variable summed over its blocks or steps, where the market had any."""
     array = ds[name]
-    return array.sum([dim for dim in ("block", "step") if dim in array.dims])
+    return array.sum([dim for dim in ("block", "step") if dim in array.dims], skipna=False)
 
 
 def by_provider(array: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
@@ -70,8 +72,32 @@ def by_provider(array: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
     providers = ds["provider"].values
     member = ds["asset_provider"].values[:, None] == providers[None, :]
     weights = xr.DataArray(member.astype(float), dims=("asset", "provider"), coords={"provider": providers})
-    summed: xr.DataArray = xr.dot(array, weights, dim="asset")
-    return summed
+    summed: xr.DataArray = xr.dot(array.fillna(0.0), weights, dim="asset")
+    missing = array.isnull()
+    # What is missing of one provider says nothing of another.
+    return summed.where(xr.dot(missing.astype(float), weights, dim="asset") == 0) if missing.any() else summed
+
+
+def sum_at(values: NDArray[Any], places: Ints, count: int) -> Floats:
+    """Add up values along their second dim by place, e.g. those of assets by node.
+
+    Parameters
+    ----------
+    values : ndarray
+        Dims (period, item, ...).
+    places : ndarray of int
+        Where each item belongs, dims (item,).
+    count : int
+        How many places there are.
+
+    Returns
+    -------
+    ndarray
+        Dims (period, place, ...).
+    """
+    summed = np.zeros((count, len(values), *values.shape[2:]))
+    np.add.at(summed, places, values.swapaxes(0, 1))
+    return summed.swapaxes(0, 1)
 
 
 @dataclass(frozen=True)
@@ -153,6 +179,11 @@ class Background:
     def power_limit(self) -> xr.DataArray | None:
         """Power that an asset's classes share in MW, dims (period, asset); None where it is not shared."""
         return self._stack("power_limit", ("asset",)) if self.shares_power else None
+
+    @cached_property
+    def link_capacity(self) -> xr.DataArray:
+        """What exists of each link in the layout's unit, outages taken off, dims (period, arc)."""
+        return self._stack("link_capacity", ("arc",))
 
     @cached_property
     def transport_cost(self) -> xr.DataArray:

@@ -35,7 +35,8 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
     -------
     Dataset
         Dims (), (provider,) or (workload,). Money is $ an hour; mark-ups and the Lerner index are of the whole run's
-        sums; NaN where a provider sold or offered nothing.
+        sums; prices are weighted by what was served. NaN where a provider sold or offered nothing, where none of a
+        class was served, and where something is missing.
 
     Raises
     ------
@@ -45,26 +46,27 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
     ds = need(ds, RECORD, "summarise")
     hours = Background.of(ds, "summarise", scenario).hours * ds.sizes["period"]
     run = _as_one_period(ds)
-    split = welfare_split(ds, scenario).sum("period")
-    demand, unserved = total(ds, "demand"), total(ds, "unserved")
-    asked = demand.sum(["period", "node"])
-    plain = ds["price"].mean(["period", "node"])
+    split = welfare_split(ds, scenario).sum("period", skipna=False)
+    asked, unserved = (
+        total(ds, name).sum(["period", "node"], skipna=False) for name in ("demand", "unserved")
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        weighted = (ds["price"] * demand).sum(["period", "node"]) / asked
-        lost = (unserved.sum(["period", "node"]) / asked).where(asked > 0, 0.0)
-    lost = lost.where(lost > _NOISE, 0.0)
+        lost = (unserved / asked).where(asked != 0, 0.0)
+    lost = lost.where(~(lost <= _NOISE), 0.0)
     found = {
-        "profit_rate": ds["profit"].sum("period") / hours,
+        "profit_rate": ds["profit"].sum("period", skipna=False) / hours,
         "markup": markup(run).isel(period=0, drop=True),
         "offer_markup": _mean_offer_markup(ds, scenario),
         "lerner": lerner(run).isel(period=0, drop=True),
-        "sold": by_provider(total(ds, "dispatch").mean("period").sum("workload"), ds),
-        "mean_price": weighted.where(asked > 0, plain),
+        "sold": by_provider(
+            total(ds, "dispatch").mean("period", skipna=False).sum("workload", skipna=False), ds
+        ),
+        "mean_price": mean_price(ds),
         "unserved_share": lost,
         "consumer_surplus_rate": split["consumer_surplus"] / hours,
         "producer_surplus_rate": split["producer_surplus"] / hours,
         "network_surplus_rate": split["network_surplus"] / hours,
-        "welfare_rate": ds["welfare"].sum("period") / hours,
+        "welfare_rate": ds["welfare"].sum("period", skipna=False) / hours,
     }
     keep = ("provider", "workload")
     bare = {
@@ -76,9 +78,41 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
     return xr.Dataset({name: bare[name] for name in MEASURES})
 
 
+def mean_price(ds: xr.Dataset, dims: tuple[str, ...] = ("period", "node")) -> xr.DataArray:
+    """Return the mean price weighted by what was served: what was paid for a Mtok.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Results of a run.
+    dims : tuple of str
+        What to take the mean over, of `period`, `node` and `workload`.
+
+    Returns
+    -------
+    DataArray
+        Sum of price times service over sum of service in $/Mtok, dims as left; NaN where nothing was served (up to
+        1e-9 of what was asked for, the rounding of a solver), or a price at which something was served is missing.
+
+    Raises
+    ------
+    ResultError
+        If the results lack something.
+    """
+    ds = need(ds, ("price", "demand", "unserved"), "mean_price")
+    asked = total(ds, "demand")
+    served = asked - total(ds, "unserved")
+    # A price at which nobody was served counts nothing, missing or not.
+    paid = (ds["price"] * served).where(served != 0, 0.0).sum(dims, skipna=False)
+    sold = served.sum(dims, skipna=False)
+    is_sold = sold > _NOISE * asked.sum(dims, skipna=False)
+    mean = paid / sold.where(is_sold)
+    return mean.rename("mean_price").assign_attrs(MEASURES["mean_price"].attrs())
+
+
 def _as_one_period(ds: xr.Dataset) -> xr.Dataset:
     """Return revenue and cost of the run as those of a single period."""
-    sums = ds[["revenue", "cost"]].sum("period").expand_dims(period=[0])
+    sums = ds[["revenue", "cost"]].sum("period", skipna=False).expand_dims(period=[0])
     return sums.assign_coords(provider=ds["provider"], asset_provider=ds["asset_provider"])
 
 

@@ -47,9 +47,9 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
     ds = need(ds, ("service_value", "payment", "revenue", "cost", "link_income", "flow"), "welfare_split")
     transport = Background.of(ds, "welfare_split", scenario).transport_cost
     split = {
-        "consumer_surplus": (ds["service_value"] - ds["payment"]).sum(["node", "workload"]),
-        "producer_surplus": (ds["revenue"] - ds["cost"]).sum(["asset", "workload"]),
-        "network_surplus": ds["link_income"].sum(["arc", "workload"]) - transport,
+        "consumer_surplus": (ds["service_value"] - ds["payment"]).sum(["node", "workload"], skipna=False),
+        "producer_surplus": (ds["revenue"] - ds["cost"]).sum(["asset", "workload"], skipna=False),
+        "network_surplus": ds["link_income"].sum(["arc", "workload"], skipna=False) - transport,
     }
     split["welfare"] = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
     names = {
@@ -172,8 +172,8 @@ def price_of_anarchy(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> flo
     is the ratio of one run, which bounds theirs from below if the run is an equilibrium.
     """
     ds = need(ds, ("welfare",), "price_of_anarchy")
-    best = float(_matching(ds, benchmark, "price_of_anarchy")["welfare"].sum())
-    found = float(ds["welfare"].sum())
+    best = float(_matching(ds, benchmark, "price_of_anarchy")["welfare"].sum(skipna=False))
+    found = float(ds["welfare"].sum(skipna=False))
     if best < 0 and found < 0:
         return found / best
     if best >= 0 and found >= 0:
