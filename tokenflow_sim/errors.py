@@ -113,6 +113,10 @@ class ResultError(TokenflowError):
     """A result file cannot be read, or may not be written."""
 
 
+class FailedRunsWarning(UserWarning):
+    """Runs of a study failed; the message has the first cause, and what follows for the study's numbers."""
+
+
 def known(what: str, value: object, options: Sequence[object], limit: int = 12) -> str:
     """Say that a name is unknown, which names are known, and which one may have been meant.
 

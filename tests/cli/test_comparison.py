@@ -51,6 +51,23 @@ def test_tournament_prints_payoffs_and_a_ranking(tokenflow: Invoke, folder: str)
     assert os.listdir("drawn") == ["tournament.png"]
 
 
+@pytest.mark.filterwarnings(r"default:\d+ of \d+ runs failed:UserWarning")
+def test_a_strategy_that_always_fails_is_named_with_its_error_and_the_others_are_ranked(
+    tokenflow: Invoke, folder: str
+) -> None:
+    Path("bad.py").write_text(
+        'import tokenflow_sim as tf\n\nclass Bad(tf.Strategy):\n    """Raises."""\n'
+        '    def offer(self, view):\n        raise RuntimeError("my own bug")\n'
+    )
+    words = ["--strategies", "marginal_cost,fixed_markup,bad:Bad", "--provider", "ada", "--allow-code", *RUN]
+    result = tokenflow("tournament", folder, *words)
+    assert result.exit_code == 1, result.output
+    assert "bad:Bad in 10 of 10" in result.stderr
+    assert "RuntimeError: my own bug in provider" in result.stderr
+    assert "not ranked, because runs failed: bad:Bad" in result.stdout
+    assert "\nmarginal_cost" in result.stdout.partition("Ranking")[2]
+
+
 def test_equilibrium_says_what_came_of_it(tokenflow: Invoke, folder: str) -> None:
     words = [
         "equilibrium",
@@ -146,11 +163,17 @@ def test_what_is_whole_is_shown_again_and_not_played(tokenflow: Invoke, folder: 
     assert sorted(os.listdir()) == ["a.nc", folder]
 
 
+@pytest.mark.filterwarnings(r"default:\d+ of \d+ runs failed:UserWarning")
 def test_failures_of_what_is_whole_are_told_again(tokenflow: Invoke, folder: str) -> None:
     words = ["compare", folder, "--strategies", "marginal_cost,fixed_markup", *RUN, "--out", "a.nc"]
     words += ["--set", "market.must_serve=true", "--set", "demand.scale=1.19"]
     first = tokenflow(*words)
     assert (first.exit_code, "2 runs failed and left out" in first.stdout) == (1, True), first.output
+    assert (
+        "warning: 2 of 4 runs failed: marginal_cost in 1 of 2, fixed_markup in 1 of 2. The first: "
+        in first.stderr
+    )
+    assert "under the same 1 of 2 seeds" in first.stdout
     again = tokenflow(*words, "--resume")
     assert again.exit_code == 1
     assert again.stdout.endswith(first.stdout)

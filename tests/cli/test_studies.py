@@ -22,11 +22,17 @@ def here(tokenflow: Invoke) -> Invoke:
     return tokenflow
 
 
+@pytest.mark.filterwarnings(r"default:\d+ of \d+ runs failed:UserWarning")
 def test_a_sweep_shows_its_points_writes_its_runs_and_tells_what_failed(here: Invoke) -> None:
     result = here(*SWEEP, "--out", "s.zarr", "--table", "s.csv")
     assert result.exit_code == 0, result.output
     assert "2 done" in result.stdout
     assert "2 infeasible" in result.stdout
+    assert (
+        "warning: 2 of 4 runs failed: demand.scale=9 in 2 of 2. The first: demand.scale=9, seed=0"
+        in result.stderr
+    )
+    assert "left out: demand.scale=9; means are over 2 of 2 seeds" in result.stdout
     assert "again: tokenflow run tiny.yaml --seed 1 --set periods=1 --set demand.scale=9" in result.stderr
     found = tf.load_sweep("s.zarr")
     assert found.dataset.attrs["complete"] == 1

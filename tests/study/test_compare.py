@@ -11,10 +11,12 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.strategies import samples
 from tests.study.games import small
+from tokenflow_sim.errors import FailedRunsWarning
 from tokenflow_sim.strategies.fixed_markup import FixedMarkup
 from tokenflow_sim.study.choices import label_of
 from tokenflow_sim.study.compare import Comparison, differences
-from tokenflow_sim.study.tournament import Tournament, ranking
+from tokenflow_sim.study.ranking import ranking
+from tokenflow_sim.study.tournament import Tournament
 from tokenflow_sim.variables import MEASURES
 
 STRATEGIES = ["marginal_cost", {"name": "fixed_markup", "markup": 0.3}, samples.Learner]
@@ -83,7 +85,8 @@ def test_rivals_may_play_something_else() -> None:
 
 
 def test_runs_that_fail_are_told_and_left_out() -> None:
-    found = tf.compare(small(), ["marginal_cost", samples.NotANumber], "ada", seeds=2, periods=3)
+    with pytest.warns(FailedRunsWarning, match="samples:NotANumber in 2 of 2. The first: .*StrategyError"):
+        found = tf.compare(small(), ["marginal_cost", samples.NotANumber], "ada", seeds=2, periods=3)
     assert [failure.task.label["strategy"] for failure in found.failures] == [
         "tests.strategies.samples:NotANumber"
     ] * 2

@@ -16,7 +16,6 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.study.tiny import tiny
 from tokenflow_sim.ledger.lock import Lock
-from tokenflow_sim.study import zarr_store
 from tokenflow_sim.study.output import Output
 from tokenflow_sim.study.store import FolderStore
 from tokenflow_sim.study.sweep import sweep
@@ -109,13 +108,13 @@ def test_a_second_process_is_refused_through_a_link(store: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "replaced", "option"),
     [
-        ("write_whole", False, "resume"),
-        ("write_whole", True, "resume"),
-        ("_clear", True, "resume"),
-        ("_clear", True, "force"),
-        ("_compressor", False, "resume"),
-        ("_compressor", False, "force"),
-        ("_consolidate", True, "resume"),
+        ("zarr_store.write_whole", False, "resume"),
+        ("zarr_store.write_whole", True, "resume"),
+        ("zarr_store._clear", True, "resume"),
+        ("zarr_store._clear", True, "force"),
+        ("zarr_layout.compressor", False, "resume"),
+        ("zarr_layout.compressor", False, "force"),
+        ("zarr_store.consolidate", True, "resume"),
     ],
 )
 def test_a_store_killed_while_it_began_is_begun_anew(
@@ -123,13 +122,13 @@ def test_a_store_killed_while_it_began_is_begun_anew(
 ) -> None:
     path = tmp_path / "s.zarr"
     if replaced:
-        sweep(tiny(), {"demand.scale": [9.0]}, record=["welfare"], out=path)
+        sweep(tiny(), {"demand.scale": [2.5]}, record=["welfare"], out=path)
 
     def die(*_: object, **__: object) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(zarr_store, name, die)
+        patch.setattr(f"tokenflow_sim.study.{name}", die)
         with pytest.raises(SystemExit):
             play(path, force=replaced)
     again = play(path, **{option: True})

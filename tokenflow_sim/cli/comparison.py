@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from tokenflow_sim.cli.guard import CHECK_FAILED
 from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source
 from tokenflow_sim.cli.strategies import StrategyNames, draw, estimate, parse_strategies, prepare, tell
 from tokenflow_sim.cli.study_options import (
+    BurnIn,
     Confidence,
     Figures,
     File,
@@ -54,6 +55,7 @@ def compare(
     provider: Provider = None,
     seeds: Seeds = 20,
     periods: Periods = None,
+    burn_in: BurnIn = 0,
     baseline: Annotated[
         str | None,
         typer.Option("--baseline", metavar="NAME", help="What to compare with; the first if left out."),
@@ -82,6 +84,7 @@ def compare(
             provider,
             seeds,
             periods,
+            burn_in=burn_in,
             baseline=baseline,
             overrides=overrides,
             confidence=confidence,
@@ -177,9 +180,12 @@ def equilibrium(
 
 def show_comparison(found: Comparison) -> None:
     """Print a table of the measures: means, and differences from the baseline with their intervals."""
+    from tokenflow_sim.study.common import seeds_told
+
     table, provider = found.table, found.provider
     ds = found.dataset
     confidence = f"{100 * float(ds.attrs['confidence']):g} %"
+    error = 1.0 - float(ds.attrs["confidence"])
     if provider is None:
         wanted = [name for name in _SHOWN if name not in ("profit_rate", "markup", "offer_markup")]
         wanted.insert(0, "producer_surplus_rate")
@@ -200,7 +206,7 @@ def show_comparison(found: Comparison) -> None:
         for _, row in part.iterrows():
             numbers = [float(row[end]) * scale for end in ("difference", "lower", "upper")]
             is_base = row["strategy"] == found.baseline
-            told = ["", "", ""] if is_base else [*estimate(*numbers), _verdict(numbers[1], numbers[2])]
+            told = ["", "", ""] if is_base else [*estimate(*numbers), _verdict(row, error)]
             rows.append(
                 [
                     *([str(row["of"])] if several else []),
@@ -212,10 +218,19 @@ def show_comparison(found: Comparison) -> None:
         heads = [*([""] if several else []), "", f"mean\n{unit}", "difference", f"{confidence}\ninterval", ""]
         show_table(_HEADS[name], heads, rows, words=2 if several else 1)
     who = provider or "every provider"
-    seeds = counted(ds.sizes["seed"], "seed")
+    seeds = seeds_told(ds, found.baseline)
     say(f"{who} plays each strategy under the same {seeds}; differences from {found.baseline}, seed by seed")
+    others = ds.sizes["strategy"] - 1
+    if others > 1:
+        say(
+            f"more, less: sure at {confidence} for all {others} together (Holm); the intervals are of each alone"
+        )
+    if burn_in := int(ds.attrs.get("burn_in", 0)):
+        say(f"the first {counted(burn_in, 'period')} left out")
 
 
-def _verdict(lower: float, upper: float) -> str:
-    """Say which way a difference goes, where its interval leaves zero out."""
-    return "more" if lower > 0 else "less" if upper < 0 else ""
+def _verdict(row: Any, error: float) -> str:
+    """Say which way a difference goes, where it is sure at the confidence for all strategies together."""
+    if not row["p_value_holm"] <= error:  # NaN is not sure
+        return ""
+    return "more" if row["difference"] > 0 else "less"

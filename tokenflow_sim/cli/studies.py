@@ -216,12 +216,18 @@ def _show_sweep(found: Sweep, out: Path | None, table: Path | None) -> None:
     typer.Exit
         With status 1 where runs failed otherwise than by being infeasible.
     """
+    from tokenflow_sim.study.common import common_of
+
     frame = found.table
     _write(frame, table)
     keys = [*found.paths]
     shown = [
         name for name in frame.columns if name.startswith(("mean_price", "unserved_share", "welfare_rate"))
     ]
+    common = common_of(found.dataset[["status"]])
+    told = "" if common is None else common.told
+    if common is not None:
+        frame.loc[~common.runs.values.ravel(), shown] = float("nan")
     groups = frame.groupby(keys, sort=False, dropna=False)
     means = groups[shown].mean()
     ended = groups["status"].agg(_ended)
@@ -234,7 +240,7 @@ def _show_sweep(found: Sweep, out: Path | None, table: Path | None) -> None:
         for key, row in zip(means.index, means.to_numpy(), strict=True)
     ]
     heads = [*keys, "runs", *(_head(name) for name in shown)]
-    show_table("Means over seeds", heads, rows[:ROWS], words=len(keys) + 1)
+    show_table(f"Means over seeds{f' ({told})' if told else ''}", heads, rows[:ROWS], words=len(keys) + 1)
     if len(rows) > ROWS:
         say(f"... and {len(rows) - ROWS} more points")
     _tell_failures(found.failures, int((frame["status"] == "done").sum()))

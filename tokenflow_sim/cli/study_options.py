@@ -16,6 +16,12 @@ from tokenflow_sim.errors import Fault, InputError, ResultError
 Periods = Annotated[
     int | None, typer.Option("--periods", min=1, help="Number of periods, in place of the scenario's.")
 ]
+BurnIn = Annotated[
+    int,
+    typer.Option(
+        "--burn-in", min=0, metavar="N", help="Leave so many periods out of the measures, at the start."
+    ),
+]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds, from 0 on; the same throughout.")]
 Confidence = Annotated[float, typer.Option("--confidence", help="What the intervals cover, between 0 and 1.")]
 File = Annotated[

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from tokenflow_sim.cli.console import show_table
+from tokenflow_sim.cli.console import say, show_table
 from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source
 from tokenflow_sim.cli.strategies import StrategyNames, draw, estimate, parse_strategies, prepare, tell
 from tokenflow_sim.cli.study_options import (
+    BurnIn,
     Confidence,
     Figures,
     File,
@@ -34,6 +35,7 @@ def tournament(
     ] = None,
     seeds: Seeds = 5,
     periods: Periods = None,
+    burn_in: BurnIn = 0,
     confidence: Confidence = 0.95,
     assignments: Overrides = None,
     out: File = None,
@@ -57,6 +59,7 @@ def tournament(
             names,
             seeds,
             periods,
+            burn_in=burn_in,
             provider=provider,
             overrides=overrides,
             confidence=confidence,
@@ -85,6 +88,9 @@ def tournament(
     ]
     heads = ["", "rank", "mean profit\n$/h", "more than\nthe mean", f"{100 * confidence:g} %\ninterval"]
     show_table("Ranking", [*heads, "best reply\nto itself"], [[str(cell) for cell in row] for row in rows])
+    if found.unranked:
+        say(f"not ranked, because runs failed: {', '.join(found.unranked)}")
+        say()
     draw(found, figure)
     tell(found.failures, out, figure)
 

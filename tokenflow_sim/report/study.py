@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import product
 from typing import Any
@@ -15,6 +16,7 @@ from tokenflow_sim.numerals import counted, significant
 from tokenflow_sim.plot import registry
 from tokenflow_sim.report.blocks import Block, Code, Facts, Note, Notes, Page, Section, Table
 from tokenflow_sim.report.drawings import drawing
+from tokenflow_sim.study.common import comparable
 
 REPLICATION = "seed"
 """The dim over which runs repeat one another, so that it gives means and intervals."""
@@ -32,16 +34,18 @@ def study_page(ds: xr.Dataset, file: str) -> Page:
     Parameters
     ----------
     ds : Dataset
-        What the study found: any variables over any dims. Along `seed` means are taken, with their intervals.
+        What the study found: any variables over any dims. Along `seed` means are taken, with their intervals; where
+        runs failed, over the seeds that all strategies or points finished.
     file : str
         What the file is called.
     """
+    compared, told = comparable(ds, ds.attrs.get("baseline"))
     title = str(ds.attrs.get("title") or ds.attrs.get("study") or file)
     dims = ", ".join(f"{size:,} x {dim}" for dim, size in ds.sizes.items())
     sections = (
-        Section("notes", "Notes", list(_notes(ds))),
+        Section("notes", "Notes", list(_notes(ds, told))),
         Section("figures", "Figures", list(_drawings(ds))),
-        Section("tables", "Results", list(_tables(ds))),
+        Section("tables", "Results", list(_tables(compared))),
         Section("run", "What was run", list(_provenance(ds, file))),
     )
     return Page(title, f"Study: {dims}" if dims else "Study", sections)
@@ -66,16 +70,33 @@ def mean_and_half(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray | Non
     return mean, (quantile * spread / many**0.5).where(count > 1)
 
 
-def _notes(ds: xr.Dataset) -> Iterator[Block]:
+def _notes(ds: xr.Dataset, told: str) -> Iterator[Block]:
     items = []
     for name, array in ds.data_vars.items():
         if array.dtype.kind == "f" and (lost := int(array.isnull().sum())):
             items.append(Note("caution", f"{lost:,} of {array.size:,} numbers of {name} are missing."))
-    failures = ds.attrs.get("failures")
-    if isinstance(failures, str) and failures not in ("", "[]", "{}", "null"):
-        items.insert(0, Note("problem", f"Some runs failed: {failures}"))
+    if told:
+        items.insert(0, Note("caution", f"{told[0].upper()}{told[1:]}."))
+    if failed := _failed(ds):
+        items.insert(0, Note("problem", failed))
     if items:
         yield Notes(items)
+
+
+def _failed(ds: xr.Dataset) -> str:
+    """Say how many runs failed, and the first cause; empty where none did."""
+    if "status" in ds and "message" in ds:
+        ended, messages = ds["status"].values.ravel(), ds["message"].values.ravel()
+        causes = [str(text) for text in messages[(ended != "done") & (ended != "missing")]]
+        return f"{len(causes)} of {ended.size} runs failed. The first: {causes[0]}" if causes else ""
+    failures = ds.attrs.get("failures")
+    if not isinstance(failures, str) or failures in ("", "[]", "{}", "null"):
+        return ""
+    try:
+        (_, kind, message), *others = json.loads(failures)
+    except (ValueError, TypeError):  # of a file of another program's making
+        return f"Some runs failed: {failures}"
+    return f"{counted(1 + len(others), 'run')} failed. The first: {kind}: {message}"
 
 
 def _drawings(ds: xr.Dataset) -> Iterator[Block]:

@@ -90,13 +90,17 @@ def _check(choice: object, allow_code: bool, where: str) -> list[Fault]:
         return [
             Fault(f"must be a strategy of a provider: its name, class or object; found {choice!r:.80}", where)
         ]
-    if inspect.isclass(choice):
-        needed = [key for key, one in parameters(cls).items() if one.default is one.empty]
-        if needed:
-            return [
-                Fault(f"class {cls.__name__} has no default for {', '.join(needed)}; give an object", where)
-            ]
-    return []
+    return without_defaults(choice, where)
+
+
+def without_defaults(choice: object, where: str) -> list[Fault]:
+    """Return the fault of a strategy's class that cannot be made without being told its parameters."""
+    if not (inspect.isclass(choice) and issubclass(choice, BaseStrategy)):
+        return []
+    needed = [key for key, one in parameters(choice).items() if one.default is one.empty]
+    if not needed:
+        return []
+    return [Fault(f"class {choice.__name__} has no default for {', '.join(needed)}; give an object", where)]
 
 
 def check_provider(scenario: Scenario, provider: str | None, faults: list[Fault]) -> None:
@@ -155,6 +159,15 @@ def check_confidence(confidence: object, faults: list[Fault]) -> None:
     """Add a fault unless it is a number between 0 and 1."""
     if not (isinstance(confidence, (float, int, np.number)) and 0 < confidence < 1):
         faults.append(Fault(f"must lie between 0 and 1; found {confidence!r}", "confidence"))
+
+
+def check_burn_in(burn_in: object, periods: int, faults: list[Fault]) -> None:
+    """Add a fault unless so many periods can be left out at the start, and some are left."""
+    if not _is_whole(burn_in) or not 0 <= burn_in < periods:
+        text = (
+            f"must be a whole number from 0 to {periods - 1}, less than the {periods} periods that are played"
+        )
+        faults.append(Fault(f"{text}; found {burn_in!r}", "burn_in"))
 
 
 def check_rivals(rivals: object, played: str, faults: list[Fault]) -> None:

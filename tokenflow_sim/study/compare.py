@@ -15,9 +15,11 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, ResultError, known
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.numerals import counted
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
 from tokenflow_sim.study.choices import (
+    check_burn_in,
     check_confidence,
     check_provider,
     check_rivals,
@@ -25,11 +27,14 @@ from tokenflow_sim.study.choices import (
     refuse,
     seeds_of,
 )
+from tokenflow_sim.study.common import comparable
 from tokenflow_sim.study.measures.summary import RECORD, summarise
 from tokenflow_sim.study.output import Output
+from tokenflow_sim.study.paths import changes_of, replaced_strategies
 from tokenflow_sim.study.runner import Batch, Failure, run_tasks
 from tokenflow_sim.study.statistics import METHODS, Method, paired
 from tokenflow_sim.study.task import Task, source_of
+from tokenflow_sim.study.telling import safe_repr, warn_failed
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:
@@ -46,17 +51,24 @@ class Comparison:
     ----------
     dataset : Dataset
         The measures of every run (`variables.MEASURES`), dims (strategy, seed) and provider or workload; NaN where a
-        run failed. Attributes: `provider`, `baseline`, `confidence`, `method`, `scenario` (its text), `scenario_name`.
+        run failed. Attributes: `provider`, `baseline`, `confidence`, `method`, `burn_in`, `scenario` (its text),
+        `scenario_name`, `failures` (position, kind and message of each as JSON).
     failures : list of Failure
         The runs that could not be finished.
 
     Attributes
     ----------
     differences : dict
-        By measure, a Dataset of `mean`, `lower`, `upper`, `p_value` and `pairs`: differences from the baseline run by
-        run, the interval being that of their mean.
+        By measure, a Dataset of `mean`, `lower`, `upper`, `p_value`, `p_value_holm` and `pairs`: differences from the
+        baseline run by run, the interval being that of their mean.
     table : DataFrame
-        One row a measure, whose it is, and strategy: mean over seeds, and the difference with its interval.
+        One row a measure, whose it is, and strategy: mean over seeds, and the difference with its interval and
+        p-value. `p_value_holm` is adjusted for all strategies that are compared with the baseline (Holm, 1979).
+
+    Notes
+    -----
+    Means and differences are over the seeds that all strategies finished; a strategy that finished none is left out,
+    and its row is NaN.
     """
 
     dataset: xr.Dataset
@@ -82,8 +94,9 @@ class Comparison:
     def table(self) -> pd.DataFrame:
         """Means, and differences from the baseline with their intervals."""
         rows: list[dict[str, Any]] = []
+        compared, _ = comparable(self.dataset, self.baseline)
         for name, difference in self.differences.items():
-            mean = self.dataset[name].mean("seed")
+            mean = compared[name].mean("seed")
             extra = next((str(dim) for dim in mean.dims if dim != "strategy"), None)
             for label in [None] if extra is None else mean[extra].values:
                 chosen: dict[str, Any] = {} if extra is None else {extra: label}
@@ -100,6 +113,7 @@ class Comparison:
                             "lower": float(here["lower"]),
                             "upper": float(here["upper"]),
                             "p_value": float(here["p_value"]),
+                            "p_value_holm": float(here["p_value_holm"]),
                             "pairs": int(here["pairs"]),
                         }
                     )
@@ -117,10 +131,13 @@ class Comparison:
         plot = importlib.import_module("tokenflow_sim.plot")
         return cast("Figure", plot.comparison(self.dataset, **options))
 
+    @safe_repr
     def __repr__(self) -> str:
         """Summarise the comparison in one line."""
         names = ", ".join(map(str, self.dataset["strategy"].values))
-        failed = f"; {len(self.failures)} runs failed" if self.failures else ""
+        told = comparable(self.dataset, self.baseline)[1]
+        failed = f"; {counted(len(self.failures), 'run')} failed" if self.failures else ""
+        failed += f"; {told}" if told else ""
         who = self.dataset.attrs["provider"]
         return f"<Comparison: {who} plays {names}; {self.dataset.sizes['seed']} seeds{failed}>"
 
@@ -136,9 +153,10 @@ def differences(dataset: xr.Dataset) -> dict[str, xr.Dataset]:
     missing = [name for name in ("baseline", "confidence", "method") if name not in dataset.attrs]
     if missing or not {"strategy", "seed"} <= set(dataset.dims):
         raise ResultError("this is not the dataset of a comparison: tf.compare(...).dataset, or a file of it")
+    compared, _ = comparable(dataset, dataset.attrs["baseline"])
     return {
         name: paired(
-            dataset[name],
+            compared[name],
             "strategy",
             dataset.attrs["baseline"],
             confidence=float(dataset.attrs["confidence"]),
@@ -156,6 +174,7 @@ def compare(
     seeds: int | Sequence[int] = 20,
     periods: int | None = None,
     *,
+    burn_in: int = 0,
     baseline: str | None = None,
     rivals: Mapping[str, Choice] | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -181,6 +200,8 @@ def compare(
         How many seeds from 0 on, or which.
     periods : int, optional
         Number of periods, in place of the scenario's.
+    burn_in : int
+        Periods at the start that the measures leave out, while strategies still learn.
     baseline : str, optional
         Label of the strategy to compare with; the first if left out.
     rivals : mapping, optional
@@ -224,19 +245,21 @@ def compare(
     >>> found.dataset.welfare_rate.dims
     ('strategy', 'seed')
     """
-    changes = dict(overrides or {}) | ({} if periods is None else {"periods": periods})
-    loaded = load_scenario(scenario, changes)
     faults: list[Fault] = []
+    changes = changes_of(overrides, periods, faults)
+    loaded = load_scenario(scenario, changes)
     choices = labelled(strategies, allow_code, faults)
     check_provider(loaded, provider, faults)
     numbers = seeds_of(seeds, faults)
     check_confidence(confidence, faults)
+    check_burn_in(burn_in, loaded.periods, faults)
     if method not in METHODS:
         faults.append(Fault(known("method", method, METHODS), "method"))
     if baseline is not None and choices and baseline not in choices:
         faults.append(Fault(known("strategy", baseline, list(choices)), "baseline"))
     played = "providers" if provider is None else f"providers.{provider}"
     check_rivals(rivals, played, faults)
+    faults += replaced_strategies(changes, provider)
     refuse(faults, "comparison")
     tasks = [
         Task(
@@ -247,6 +270,7 @@ def compare(
             allow_code=allow_code,
             source=source_of(scenario),
             given=changes,
+            burn_in=burn_in,
         )
         for label, choice in choices.items()
         for seed in numbers
@@ -259,20 +283,38 @@ def compare(
         "baseline": baseline or next(iter(choices)),
         "confidence": float(confidence),
         "method": method,
+        "burn_in": int(burn_in),
         "scenario_name": loaded.name,
         "scenario": loaded.to_yaml(),
     }
     shape: dict[str, Sequence[Any]] = {"strategy": list(choices), "seed": numbers}
     with Output(out, tasks, attrs, resume=resume, force=force) as output:
         if output.dataset is not None:
-            return Comparison(output.dataset, output.failures)
-        batch = run_tasks(tasks, measure, record=RECORD, **{"store": output.store, **runner})
-        return Comparison(output.write(gather(batch, shape), batch.failures), batch.failures)
+            found = Comparison(output.dataset, output.failures)
+        else:
+            reduce = Measure(burn_in)
+            batch = run_tasks(tasks, reduce, record=RECORD, **{"store": output.store, **runner})
+            found = Comparison(output.write(gather(batch, shape), batch.failures), batch.failures)
+    told = comparable(found.dataset, found.baseline)[1]
+    warn_failed(found.failures, tasks, lambda task: [str(task.label["strategy"])], told)
+    return found
 
 
-def measure(model: TokenMarket) -> xr.Dataset:
-    """Make of a run its measures: what each process of a study sends back."""
-    return summarise(model.results(), model.settings)
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Makes of a run its measures: what each process of a study sends back.
+
+    Parameters
+    ----------
+    burn_in : int
+        Periods at the start that are left out.
+    """
+
+    burn_in: int = 0
+
+    def __call__(self, model: TokenMarket) -> xr.Dataset:
+        """Return the measures of the periods that count."""
+        return summarise(model.results().isel(period=slice(self.burn_in, None)), model.settings)
 
 
 def gather(batch: Batch[xr.Dataset], shape: Mapping[str, Sequence[Any]]) -> xr.Dataset:

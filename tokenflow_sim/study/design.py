@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations, product
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
 
 from tokenflow_sim.errors import Fault, InputError, known
-from tokenflow_sim.scenario.places import parse_path
 from tokenflow_sim.study.choices import seeds_of
-from tokenflow_sim.study.sampling import METHODS, Distribution, Values, draw, label_of, read_values
+from tokenflow_sim.study.paths import varied_twice
+from tokenflow_sim.study.sampling import (
+    METHODS,
+    Distribution,
+    Values,
+    draw,
+    is_strategy,
+    label_of,
+    read_values,
+)
 
 How = Literal["grid", "list", "random", "latin", "sobol"]
 HOW: tuple[str, ...] = ("grid", "list", *METHODS)
@@ -95,7 +102,10 @@ class Design:
 
     def describe(self) -> str:
         """Return the design as JSON, for the attributes of results."""
-        return json.dumps({"how": self.how, "vary": self.lists, "points": self.points}, default=str)
+        return json.dumps(
+            {"how": self.how, "vary": self.lists, "points": self.points},
+            default=lambda value: label_of(value) if is_strategy(value) else str(value),
+        )
 
 
 def make_design(
@@ -148,7 +158,7 @@ def make_design(
     if not vary:
         faults.append(Fault("name at least one path, e.g. demand.scale over 1:45:1", "vary"))
     how = how or ("grid" if not drawn else "sobol" if samples and not samples & (samples - 1) else "random")
-    faults += [*_overlaps(vary), *_misfits(how, lists, drawn, samples)]
+    faults += [*varied_twice(vary), *_misfits(how, lists, drawn, samples)]
     if faults:
         raise InputError(faults, "the study")
     points: list[dict[str, Any]] = []
@@ -162,19 +172,6 @@ def make_design(
     if len(design) > MOST_RUNS:
         raise InputError([Fault(f"has {len(design):,} runs, more than {MOST_RUNS:,}", "vary")], "the study")
     return design
-
-
-def _overlaps(vary: Mapping[str, Values]) -> list[Fault]:
-    """Tell of paths of which one holds the other: whichever came last would play, under the labels of both."""
-    faults, locs = [], {}
-    for path in vary:
-        with suppress(ValueError):  # what is no path is told where it is applied
-            locs[path] = parse_path(str(path))
-    for one, other in permutations(locs, 2):
-        outer, inner = locs[one], locs[other]
-        if inner[: len(outer)] == outer and (outer != inner or one < other):
-            faults.append(Fault(f"holds {other}, which is varied too; vary one of them", str(one)))
-    return faults
 
 
 def _misfits(

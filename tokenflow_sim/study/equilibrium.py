@@ -20,6 +20,7 @@ from tokenflow_sim.study.choices import refuse
 from tokenflow_sim.study.crew import Crew, Progress, check_workers
 from tokenflow_sim.study.game import MarketGame, Play
 from tokenflow_sim.study.search import Search
+from tokenflow_sim.study.telling import safe_repr
 from tokenflow_sim.variables import CLEARING, MARKET
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class Equilibrium:
         plot = importlib.import_module("tokenflow_sim.plot")
         return cast("Figure", plot.convergence(self.dataset, **options))
 
+    @safe_repr
     def __repr__(self) -> str:
         """Give the verdict."""
         return f"<Equilibrium: {self.verdict}>"

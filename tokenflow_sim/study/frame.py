@@ -15,6 +15,8 @@ from tokenflow_sim.study.design import Design
 from tokenflow_sim.variables import MEASURES, RESULT_COORDINATES
 
 Array = np.ndarray[Any, Any]
+_OR = " or "
+_UNION = "all labels that any run has; values of a run without a label are NaN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,15 @@ class Frame:
 
     Notes
     -----
-    Runs whose markets differ in their labels (more blocks, other providers, more periods) share one Dataset over
-    all labels that any of them has, in the order in which they come; what a run has not is NaN.
+    Runs whose markets differ in their labels (more blocks, other arcs, nodes or providers, more periods) share one
+    Dataset over all labels that any of them has, in the order in which they come; what a run has not is NaN. The
+    labels follow from the scenarios of all points, before any run, so that a store has its final shape from the start.
     """
 
     design: Design
     record: tuple[str, ...]
     measured: tuple[str, ...] = tuple(MEASURES)
-    periods: int = 0
+    lengths: set[int] = field(default_factory=set)
     labels: dict[str, Array] = field(default_factory=dict)
     coords: dict[str, tuple[str, Array]] = field(default_factory=dict)
     dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -72,41 +75,58 @@ class Frame:
     def add(self, plan: Plan, periods: int) -> None:
         """Make room for the runs of one structure."""
         key = labels_of(plan, periods)
-        if key in self.known:
-            return
-        self.known[key] = plan
-        self.periods = max(self.periods, periods)
+        if key not in self.known:
+            self.known[key] = plan
+            self._make_room(plan, periods)
+        # Runs of the same labels may still differ in what stands beside them: units, where an asset is.
+        for name in self.record:
+            if name in plan.variables:
+                self._note_unit(name, plan.attributes(name))
+        for name, (dim, values) in plan.coords.items():
+            if name != dim:
+                self._add_extra(name, dim, plan.coords[dim][1], values)
+
+    def _make_room(self, plan: Plan, periods: int) -> None:
+        self.lengths.add(periods)
         for name, (dim, values) in plan.coords.items():
             if name == dim:
                 self.labels[dim] = _union(self.labels.get(dim), values)
             self.attrs.setdefault(name, plan.attributes(name))
         for name in self.record:
-            if name not in plan.variables:
-                continue
-            dims = plan.dims(name)
-            self.dims[name] = max(self.dims.get(name, ()), dims, key=len)
-            self._note_unit(name, plan.attributes(name))
+            if name in plan.variables:
+                self.dims[name] = max(self.dims.get(name, ()), plan.dims(name), key=len)
         for name in self.measured:
             self.dims[name] = MEASURES[name].dims
             self.attrs[name] = MEASURES[name].attrs()
         self.attrs["period"] = {"long_name": RESULT_COORDINATES["period"]}
-        for name, (dim, values) in plan.coords.items():
-            if name != dim:
-                self._add_extra(name, dim, plan.coords[dim][1], values)
 
     def _note_unit(self, name: str, attrs: dict[str, str]) -> None:
         held = self.attrs.setdefault(name, dict(attrs))
-        if attrs["units"] not in held["units"].split(" or "):
-            held["units"] += f" or {attrs['units']}"  # bandwidth is measured in two ways in one study
+        if attrs["units"] not in held["units"].split(_OR):
+            held["units"] += f"{_OR}{attrs['units']}"  # bandwidth is measured in two ways in one study
 
     def _add_extra(self, name: str, dim: str, labels: Array, values: Array) -> None:
-        """Join a coordinate along a dim, such as each asset's node."""
-        held: dict[Any, Any] = {}
+        """Join a coordinate along a dim, such as each asset's node; where runs do not agree, it has all values."""
+        held: dict[Any, str] = {}
         if name in self.coords:
             held = dict(zip(self.labels[dim].tolist(), self.coords[name][1].tolist(), strict=False))
-        held |= dict(zip(labels.tolist(), values.tolist(), strict=True))
+        for label, value in zip(labels.tolist(), values.tolist(), strict=True):
+            found = [one for one in held.get(label, "").split(_OR) if one]
+            held[label] = _OR.join(found if value in found else [*found, value])
         joined = [held.get(label, "") for label in self.labels[dim].tolist()]
         self.coords[name] = (dim, np.array(joined, dtype=np.str_))
+
+    @property
+    def periods(self) -> int:
+        """Periods of the longest run."""
+        return max(self.lengths, default=0)
+
+    @property
+    def united(self) -> list[str]:
+        """The dims along which runs have different labels, so that the Dataset has all that any of them has."""
+        used = {dim for dims in self.dims.values() for dim in dims}
+        dims = [dim for dim in self.labels if any(not self._same(dim, plan) for plan in self.known.values())]
+        return [dim for dim in [*(["period"] if len(self.lengths) > 1 else []), *dims] if dim in used]
 
     @property
     def runs(self) -> dict[str, int]:
@@ -162,11 +182,16 @@ class Frame:
         """Return a Dataset of the coordinates alone."""
         coords: dict[str, Any] = {name: (dim, values) for name, (dim, values) in self.design.coords.items()}
         used = {dim for dims in self.dims.values() for dim in dims}
+        noted = {dim: {"note": _UNION} for dim in self.united}
         if "period" in used:
-            coords["period"] = ("period", np.arange(self.periods), self.attrs["period"])
+            coords["period"] = (
+                "period",
+                np.arange(self.periods),
+                self.attrs["period"] | noted.get("period", {}),
+            )
         for dim, values in self.labels.items():
             if dim in used:
-                coords[dim] = (dim, values, self.attrs[dim])
+                coords[dim] = (dim, values, self.attrs[dim] | noted.get(dim, {}))
         for name, (dim, values) in self.coords.items():
             if dim in used and name not in coords:
                 coords[name] = (dim, values, self.attrs[name])

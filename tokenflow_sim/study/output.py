@@ -157,10 +157,10 @@ class Output:
         ResultError
             If it cannot be written; the runs are kept.
         """
-        if self.path is None:
-            return dataset.assign_attrs(self.attrs)
         told = json.dumps([[failure.position, failure.kind, failure.message] for failure in failures])
         dataset = dataset.assign_attrs(self.attrs | {_FAILURES: told})
+        if self.path is None:
+            return dataset
         save_results(dataset, self.path, force=self.force or self.resume)
         shutil.rmtree(runs_of(self.path), ignore_errors=True)
         return dataset

@@ -158,7 +158,9 @@ def play(shared: Shared, job: Job) -> Answer:
             # The border of a run: also an error in a user's strategy must not end a thousand other runs. It is
             # told at the end, with the seed that repeats it.
             trace = "".join(traceback.format_exception(error))
-            kind, message = type(error).__name__, str(error)
+            # Its notes say in whose strategy it was raised, and when.
+            message = "\n".join([str(error), *getattr(error, "__notes__", ())])
+            kind = type(error).__name__
             return Answer(job.position, None, kind, message, trace, time.perf_counter() - began)
     return Answer(job.position, value, seconds=time.perf_counter() - began)
 

@@ -45,10 +45,15 @@ class Failure:
     message: str
     trace: str = field(default="", repr=False)
 
+    @property
+    def cause(self) -> str:
+        """Which run failed, and why, on one line."""
+        reason = " ".join(line.strip() for line in self.message.splitlines()[:2]) or "no message"
+        return f"{self.task}: {self.kind}: {reason:.300}"
+
     def __str__(self) -> str:
         """Say which run failed, why, and what repeats it."""
-        reason = " ".join(line.strip() for line in self.message.splitlines()[:2]) or "no message"
-        return f"{self.task}: {self.kind}: {reason:.200}\n    again: {self.task.repeat()}"
+        return f"{self.cause}\n    again: {self.task.repeat()}"
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -17,6 +18,8 @@ from scipy.stats import qmc
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.known_types import UnknownType, plain
+from tokenflow_sim.strategies.base import BaseStrategy
+from tokenflow_sim.study.choices import label_of as strategy_label
 
 Floats = NDArray[np.float64]
 Method = Literal["random", "latin", "sobol"]
@@ -99,8 +102,8 @@ def read_values(values: Values) -> Distribution | list[Any]:
     Parameters
     ----------
     values : iterable, Distribution or str
-        A list; a distribution; or text: ``start:stop:step`` with both ends, ``a,b,c`` of YAML values, or
-        ``uniform(low, high)``, ``loguniform(low, high)``, ``integers(low, high)``.
+        A list, which may hold strategies' classes and objects; a distribution; or text: ``start:stop:step`` with both
+        ends, ``a,b,c`` of YAML values, or ``uniform(low, high)``, ``loguniform(low, high)``, ``integers(low, high)``.
 
     Returns
     -------
@@ -126,10 +129,7 @@ def read_values(values: Values) -> Distribution | list[Any]:
             found = list(values)
         except TypeError:
             found = [values]
-    try:
-        found = [value if isinstance(value, type) else plain(value) for value in found]
-    except UnknownType as error:
-        raise _fault(f"one of the values {error}", type(values).__name__) from None
+    found = [_made(value, type(values).__name__) for value in found]
     if not found:
         raise _fault("there is no value", str(values))
     labels = [label_of(value) for value in found]
@@ -137,6 +137,27 @@ def read_values(values: Values) -> Distribution | list[Any]:
         twice = next(label for label in labels if labels.count(label) > 1)
         raise _fault(f"the value {twice!r} is given more than once", str(values))
     return found
+
+
+def _made(value: Any, place: str) -> Any:
+    """Return what YAML could hold, a strategy's class or object, or the object for a class with its parameters."""
+    if is_strategy(value):
+        return value
+    if isinstance(value, Mapping) and is_strategy(value.get("name")) and inspect.isclass(value["name"]):
+        parameters = {key: one for key, one in value.items() if key != "name"}
+        try:
+            return value["name"](**parameters)
+        except (TypeError, ValueError) as error:
+            raise _fault(f"strategy {value['name'].__name__}: {error}", place) from None
+    try:
+        return plain(value)
+    except UnknownType as error:
+        raise _fault(f"one of the values {error}", place) from None
+
+
+def is_strategy(value: Any) -> bool:
+    """Say whether a value is a strategy's class or object."""
+    return isinstance(value, BaseStrategy) or (inspect.isclass(value) and issubclass(value, BaseStrategy))
 
 
 def _read_text(text: str) -> Distribution | list[Any]:
@@ -174,9 +195,14 @@ def _range(text: str, start: str, stop: str, step: str | None) -> list[Any]:
 
 
 def label_of(value: Any) -> Any:
-    """Return the label of a value along its dim: a number, a truth value or text; YAML for all else."""
+    """Return the label of a value along its dim: a number, a truth value or text; YAML for all else.
+
+    The label of a strategy's class or object is its name, with the parameters that were given.
+    """
     if isinstance(value, (bool, int, float, str)):
         return value
+    if is_strategy(value):
+        return strategy_label(value)
     return (
         yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False)
         .strip()

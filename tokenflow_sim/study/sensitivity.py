@@ -20,6 +20,7 @@ from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.sampling import Distribution, Values, read_values
 from tokenflow_sim.study.sweep import Options, play_design
 from tokenflow_sim.study.swept import Sweep
+from tokenflow_sim.study.telling import listed, safe_repr, warn
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class Sensitivity:
         plot = importlib.import_module("tokenflow_sim.plot")
         return cast("Figure", plot.sensitivity(self.dataset, **options))
 
+    @safe_repr
     def __repr__(self) -> str:
         """Summarise the study in one line."""
         paths = ", ".join(map(str, self.dataset["parameter"].values))
@@ -171,9 +173,12 @@ def sensitivity(
     columns = [distribution.at(unit[:, number]) for number, distribution in enumerate(drawn.values())]
     points = [dict(zip(drawn, row, strict=True)) for row in zip(*columns, strict=True)]
     about = {"sample_seed": sample_seed, "distributions": str({path: str(d) for path, d in drawn.items()})}
-    runs = play_design(Design({}, points, numbers, kind), scenario, periods, overrides, (), about, **options)
+    runs = play_design(
+        Design({}, points, numbers, kind), scenario, periods, overrides, (), about, warns=False, **options
+    )
     _refuse_holes(runs)
     outcome = _flat(runs.dataset, names)
+    _warn_undefined(outcome)
     found = _analyse(kind, unit, outcome, samples, confidence, sample_seed)
     labels = {"parameter": list(drawn), "output": list(outcome)}
     dataset = xr.Dataset(
@@ -293,6 +298,18 @@ def _refuse_holes(runs: Sweep) -> None:
             f"{len(runs.failures)} runs of the sample failed, and indices of what is left would be wrong; let demand"
             " go unserved at a value (market.must_serve=false), or narrow the distributions. The first:\n"
             f"  {runs.failures[0]}"
+        )
+
+
+def _warn_undefined(outcome: Mapping[str, Floats]) -> None:
+    """Warn of outputs that some points do not have: their indices are NaN."""
+    lacking = {name: int(np.isnan(values).sum()) for name, values in outcome.items()}
+    names = [f"{name} at {lost} of {len(outcome[name])} points" for name, lost in lacking.items() if lost]
+    if names:
+        warn(
+            f"outputs without indices (NaN), since they are not defined everywhere: {listed(names)}. A provider that"
+            " is not in the market of a point, or sells nothing there, has no mark-up",
+            UserWarning,
         )
 
 

@@ -117,6 +117,35 @@ def _bootstrap(
     return lower, upper
 
 
+def holm(p_values: ArrayLike) -> Floats:
+    """Adjust the p-values of several tests, so that they bound the chance of any false finding among them.
+
+    Parameters
+    ----------
+    p_values : array_like
+        Dims (test, ...); each column is a family of its own. NaNs are tests that could not be made, and do not count.
+
+    Returns
+    -------
+    ndarray
+        The adjusted p-values: of the smallest of m m times it, of the next m - 1 times it, and so on, none below an
+        earlier one and none above 1. They hold whatever the tests have in common.
+
+    References
+    ----------
+    S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
+    """
+    given = np.asarray(p_values, dtype=float)
+    order = np.argsort(given, axis=0, kind="stable")  # NaNs come last
+    ordered = np.take_along_axis(given, order, axis=0)
+    count = (~np.isnan(given)).sum(axis=0)
+    steps = count - np.arange(len(given)).reshape(-1, *(1,) * (given.ndim - 1))
+    raised = np.minimum(np.maximum.accumulate(ordered * np.maximum(steps, 1), axis=0), 1.0)
+    adjusted = np.empty_like(given)
+    np.put_along_axis(adjusted, order, raised, axis=0)
+    return np.where(np.isnan(given), np.nan, adjusted)
+
+
 def paired(
     runs: xr.DataArray,
     along: str,
@@ -145,12 +174,17 @@ def paired(
     -------
     Dataset
         `mean`, `lower`, `upper`, `p_value`, `pairs` with the dims of `runs` but `over`; the baseline differs from
-        itself by zero.
+        itself by zero. `p_value_holm` is the p-value adjusted by `holm` for all variants that are compared with it.
     """
     ordered = runs.transpose(over, along, ...)
     base = ordered.sel({along: baseline})
     difference = ordered - base
     rounding = np.abs(difference) <= ROUNDING * np.maximum(np.abs(ordered), np.abs(base))
     found = interval(difference.where(~rounding, 0.0).where(difference.notnull()).values, confidence, method)
-    blank = ordered.isel({over: 0}, drop=True)
-    return xr.Dataset({name: blank.copy(data=getattr(found, name)) for name in ESTIMATES})
+    estimates = {name: getattr(found, name) for name in ESTIMATES}
+    is_other = np.array([label != baseline for label in ordered[along].values.tolist()])
+    estimates["p_value_holm"] = found.p_value.copy()
+    estimates["p_value_holm"][is_other] = holm(found.p_value[is_other])
+    dims = [dim for dim in ordered.dims if dim != over]
+    coords = {name: array for name, array in ordered.coords.items() if over not in array.dims}
+    return xr.Dataset({name: (dims, values, runs.attrs) for name, values in estimates.items()}, coords)

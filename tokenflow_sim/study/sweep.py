@@ -16,6 +16,7 @@ from tokenflow_sim.strategies.assignment import Choice, written_down
 from tokenflow_sim.strategies.code import written
 from tokenflow_sim.study.choices import check_ways
 from tokenflow_sim.study.code import study_code
+from tokenflow_sim.study.common import comparable
 from tokenflow_sim.study.crew import Progress
 from tokenflow_sim.study.design import Design, How, make_design
 from tokenflow_sim.study.frame import Frame, Kept, labels_of
@@ -23,11 +24,13 @@ from tokenflow_sim.study.measures import summarise
 from tokenflow_sim.study.measures.summary import RECORD
 from tokenflow_sim.study.memory_store import MemoryStore
 from tokenflow_sim.study.opening import FORMAT, FORMAT_VERSION
+from tokenflow_sim.study.paths import changes_of, fixed_too
 from tokenflow_sim.study.points import prepare
 from tokenflow_sim.study.runner import run_tasks
 from tokenflow_sim.study.sampling import Values
 from tokenflow_sim.study.swept import Sweep
 from tokenflow_sim.study.task import Task, source_of
+from tokenflow_sim.study.telling import point_name, warn_failed
 from tokenflow_sim.study.zarr_store import ZarrStore
 from tokenflow_sim.variables import BACKLOG, RESULTS
 
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 RECORDED = ("price", "unserved", "profit", "total_cost", "welfare", "certificate")
 """What a sweep keeps of each period, unless told otherwise."""
+_NO_PATHS = ("seed", "point")
 
 
 class Options(TypedDict, total=False):
@@ -165,6 +169,7 @@ def play_design(
     record: Iterable[str],
     attrs: Mapping[str, Any],
     *,
+    warns: bool = True,
     strategies: Mapping[str, Choice] | None = None,
     workers: int | None = 1,
     client: Client | None = None,
@@ -174,10 +179,17 @@ def play_design(
     allow_code: bool = False,
     progress: Progress | None = None,
 ) -> Sweep:
-    """Play the runs of a design; `attrs` are added to those of the Dataset, all else is as `sweep` takes it."""
+    """Play the runs of a design; `attrs` are added to those of the Dataset, all else is as `sweep` takes it.
+
+    It warns of runs that failed, unless the caller refuses them.
+    """
     kept = _recorded(record, resume, force)
     recorded = [name for name in (*RESULTS, *BACKLOG) if name in {*kept, *RECORD}]
-    given = {**(overrides or {}), **({} if periods is None else {"periods": periods})}
+    faults: list[Fault] = []
+    given = changes_of(overrides, periods, faults)
+    faults += fixed_too([path for path in design.coords if path not in _NO_PATHS], given)
+    if faults:
+        raise InputError(faults, "the study")
     base = load_scenario(scenario, given)
     pattern = Task(
         base, 0, strategies=strategies, allow_code=allow_code, given=given,
@@ -187,13 +199,23 @@ def play_design(
     tasks = prepare(design, pattern, frame, recorded)
     about = _about(design, base, strategies, attrs)
     about |= written(study_code(tasks))
+    if frame.united:
+        about["union"] = json.dumps(frame.united)
     store: ZarrStore | MemoryStore
     store = MemoryStore(frame) if out is None else ZarrStore(out, frame, about, resume=resume, force=force)
     batch = run_tasks(
         tasks, KeepRun(kept), record=recorded, progress=progress, workers=workers,
         client=client, store=store,
     )  # fmt: skip
-    return Sweep(store.dataset().assign_attrs(about), batch.failures, batch.seconds)
+    found = Sweep(store.dataset().assign_attrs(about), batch.failures, batch.seconds)
+    if warns and found.failures:
+        warn_failed(found.failures, tasks, _point_of, comparable(found.dataset[["status"]])[1])
+    return found
+
+
+def _point_of(task: Task) -> list[str]:
+    """Name the point of a run."""
+    return [point_name({path: value for path, value in task.label.items() if path not in _NO_PATHS})]
 
 
 def _recorded(record: Iterable[str], resume: bool, force: bool) -> tuple[str, ...]:
@@ -210,7 +232,7 @@ def _about(
     design: Design, base: Scenario, strategies: Mapping[str, Choice] | None, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the attributes that let a study be made again."""
-    paths = [name for name in design.coords if name not in ("seed", "point")]
+    paths = [name for name in design.coords if name not in _NO_PATHS]
     return {
         "title": f"{base.name} over {', '.join(paths)}",
         "format": FORMAT,

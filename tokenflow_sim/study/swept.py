@@ -14,9 +14,11 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.study.common import SEED, Common, common_of, comparable
 from tokenflow_sim.study.describe import described
 from tokenflow_sim.study.opening import open_store
 from tokenflow_sim.study.runner import Failure
+from tokenflow_sim.study.telling import safe_repr
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:
@@ -74,7 +76,11 @@ class Sweep:
         return pd.DataFrame(columns)
 
     def summary(
-        self, over: str | Sequence[str] = "seed", quantiles: Sequence[float] = (0.05, 0.5, 0.95)
+        self,
+        over: str | Sequence[str] = "seed",
+        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+        *,
+        common: bool = True,
     ) -> xr.Dataset:
         """Summarise over some dims: mean, standard deviation, quantiles and number of runs.
 
@@ -84,12 +90,16 @@ class Sweep:
             The dims to summarise over.
         quantiles : sequence of float
             Which quantiles, each between 0 and 1.
+        common : bool
+            Whether statistics over seeds are of the seeds that all points finished, so that points differ by their
+            values alone; else each point has those that it finished itself, be they of other random numbers.
 
         Returns
         -------
         Dataset
-            Every variable with a dim ``statistic`` (mean, std, count, q5, q50, ...). Runs that failed are left out.
-            Lazy where the sweep is: only what is used of it is read, some runs at a time.
+            Every variable with a dim ``statistic`` (mean, std, count, q5, q50, ...). Runs that failed are left out; a
+            point that is left out altogether is NaN, its count 0. The attribute `means` says so. Lazy where the sweep
+            is: only what is used of it is read, some runs at a time.
         """
         dims = [over] if isinstance(over, str) else list(over)
         faults = [
@@ -103,13 +113,17 @@ class Sweep:
         if faults:
             raise InputError(faults, "summary")
         numbers = self.dataset.drop_vars(["status", "message"])
-        return xr.Dataset(
+        found = common_of(self.dataset) if common and SEED in dims else None
+        if found is not None and not found.is_whole:
+            numbers = numbers.isel({SEED: np.flatnonzero(found.seeds)})
+        summary = xr.Dataset(
             {
                 name: described(array, [dim for dim in dims if dim in array.dims], quantiles)
                 for name, array in numbers.data_vars.items()
             },
             attrs=self.dataset.attrs,
         )
+        return summary if found is None or found.is_whole else _without(summary, found)
 
     def plot(self, **options: Any) -> Figure:
         """Draw a measure over what was varied.
@@ -123,11 +137,34 @@ class Sweep:
         plot = importlib.import_module("tokenflow_sim.plot")
         return cast("Figure", plot.sweep(self.dataset, **options))
 
+    @safe_repr
     def __repr__(self) -> str:
         """Summarise the sweep in one line."""
-        found, counts = np.unique(self.dataset["status"].values, return_counts=True)
+        attrs, status = self.dataset.attrs, self.dataset["status"].values
+        found, counts = np.unique(status, return_counts=True)
         told = ", ".join(f"{count} {status}" for status, count in zip(found, counts, strict=True))
-        return f"<Sweep: {self.dataset.attrs['scenario_name']} over {', '.join(self.paths)}; runs: {told}>"
+        means = comparable(self.dataset[["status"]])[1] if "missing" not in found else ""
+        union = (
+            f"; labels of {', '.join(json.loads(attrs['union']))} differ: the union"
+            if "union" in attrs
+            else ""
+        )
+        return (
+            f"<Sweep: {attrs['scenario_name']} over {', '.join(self.paths)}; runs: {told}"
+            f"{f'; {means}' if means else ''}{union}>"
+        )
+
+
+def _without(summary: xr.Dataset, found: Common) -> xr.Dataset:
+    """Return statistics without those of the points that are left out: NaN, and a count of 0."""
+    part = summary.assign_attrs(means=found.told)
+    if found.kept.all():
+        return part
+    for name, array in summary.data_vars.items():
+        if "statistic" in array.dims and set(found.kept.dims) <= set(array.dims):
+            blank = array["statistic"].copy(data=np.where(array["statistic"] == "count", 0.0, np.nan))
+            part[name] = array.where(found.kept, blank).transpose(*array.dims).assign_attrs(array.attrs)
+    return part
 
 
 def load_sweep(path: str | Path) -> Sweep:

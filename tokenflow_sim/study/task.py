@@ -41,6 +41,8 @@ class Task:
         What the scenario was loaded from, for the command that repeats the run; its name if left out.
     given : mapping
         Values that were changed in it since, by dotted path, for that command.
+    burn_in : int
+        Periods at the start that what is kept of the run leaves out.
     """
 
     scenario: Scenario
@@ -51,6 +53,7 @@ class Task:
     allow_code: bool = False
     source: str = ""
     given: Mapping[str, Any] = field(default_factory=dict)
+    burn_in: int = 0
 
     def model(self, clearer: Clearer | None = None, **options: Any) -> TokenMarket:
         """Make the model that plays it.
@@ -106,7 +109,8 @@ class Task:
         written = written_down(self.strategies)
         if written == "null":  # objects that do not tell their parameters: their class and state must do
             written = repr({name: _told(choice) for name, choice in (self.strategies or {}).items()})
-        parts = (scenario_text, str(self.seed), repr(sorted(self.overrides.items(), key=str)), written)
+        parts = [scenario_text, str(self.seed), repr(sorted(self.overrides.items(), key=str)), written]
+        parts += [f"burn_in {self.burn_in}"] if self.burn_in else []
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def __str__(self) -> str:

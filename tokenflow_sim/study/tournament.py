@@ -13,24 +13,32 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import stats
 
 from tokenflow_sim.errors import Fault, ResultError
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.numerals import counted
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
-from tokenflow_sim.study.choices import check_confidence, check_provider, labelled, refuse, seeds_of
+from tokenflow_sim.study.choices import (
+    check_burn_in,
+    check_confidence,
+    check_provider,
+    labelled,
+    refuse,
+    seeds_of,
+)
+from tokenflow_sim.study.common import common_of, comparable
 from tokenflow_sim.study.output import Output
+from tokenflow_sim.study.paths import changes_of, replaced_strategies
+from tokenflow_sim.study.ranking import mean_payoff, ranking
 from tokenflow_sim.study.runner import Batch, Failure, run_tasks
-from tokenflow_sim.study.statistics import interval
 from tokenflow_sim.study.task import Task, source_of
+from tokenflow_sim.study.telling import safe_repr, warn_failed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
-_RESAMPLES = 2000
-_ROUNDING = 1e-12  # share of a payoff, also of a loss, up to which two are the same
 
 
 @dataclass(frozen=True)
@@ -41,15 +49,17 @@ class Tournament:
     ----------
     dataset : Dataset
         `payoff` in $/h, dims (strategy, rival, seed, provider): profit of the provider when it plays the strategy and
-        all others play the rival one; NaN where a run failed. Attributes: `confidence`, `scenario` (its text),
-        `scenario_name`.
+        all others play the rival one; NaN where a run failed. Attributes: `confidence`, `burn_in`, `scenario` (its
+        text), `scenario_name`, `failures` (position, kind and message of each as JSON).
     failures : list of Failure
         The runs that could not be finished.
 
     Attributes
     ----------
     table : DataFrame
-        The ranking.
+        The ranking of those that can be ranked.
+    unranked : list of str
+        The strategies that cannot be: with them, no seed would have all its runs.
     """
 
     dataset: xr.Dataset
@@ -57,8 +67,14 @@ class Tournament:
 
     @property
     def payoff(self) -> xr.DataArray:
-        """Mean payoff in $/h over seeds and providers, dims (strategy, rival)."""
-        return self.dataset["payoff"].mean(["seed", "provider"]).assign_attrs(self.dataset["payoff"].attrs)
+        """Mean payoff in $/h over seeds and providers, dims (strategy, rival); NaN of those that are not ranked."""
+        return mean_payoff(self.dataset)
+
+    @property
+    def unranked(self) -> list[str]:
+        """The strategies that cannot be ranked."""
+        common = common_of(self.dataset)
+        return [] if common is None else common.left_out
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -76,84 +92,17 @@ class Tournament:
         plot = importlib.import_module("tokenflow_sim.plot")
         return cast("Figure", plot.tournament(self.dataset, **options))
 
+    @safe_repr
     def __repr__(self) -> str:
         """Summarise the tournament in one line."""
         sizes = self.dataset.sizes
-        failed = f"; {len(self.failures)} runs failed" if self.failures else ""
+        told = comparable(self.dataset)[1]
+        failed = f"; {counted(len(self.failures), 'run')} failed" if self.failures else ""
+        failed += f"; {told}" if told else ""
         return (
             f"<Tournament: {sizes['strategy']} strategies, {sizes['provider']} providers in turn,"
             f" {sizes['seed']} seeds; first: {self.table.index[0]}{failed}>"
         )
-
-
-def ranking(dataset: xr.Dataset) -> pd.DataFrame:
-    """Rank the strategies of a tournament's Dataset (also one from a file).
-
-    Parameters
-    ----------
-    dataset : Dataset
-        A tournament's.
-
-    Returns
-    -------
-    DataFrame
-        Index `strategy`, the best first. `score`: mean payoff in $/h over rivals, providers and seeds; `advantage`,
-        `lower`, `upper`: score less the mean score of all strategies, with its interval over seeds, paired; `rank`,
-        and `rank_lower`, `rank_upper`: the ranks within which it lies at that confidence when seeds are resampled;
-        `stable`: whether no strategy earns more against it than itself does, on the mean: a symmetric equilibrium
-        among these strategies.
-
-    Raises
-    ------
-    ResultError
-        If it is not the Dataset of a tournament.
-    """
-    if "payoff" not in dataset or "rival" not in dataset.dims:
-        raise ResultError(
-            "this is not the dataset of a tournament: tf.tournament(...).dataset, or a file of it"
-        )
-    confidence = float(dataset.attrs["confidence"])
-    payoff = dataset["payoff"].transpose("seed", "strategy", "rival", "provider")
-    # A seed counts whole or not at all: strategies are compared on the same random numbers.
-    whole = payoff.notnull().all(["strategy", "rival", "provider"])
-    scores = payoff.mean(["rival", "provider"]).where(whole).dropna("seed").values
-    names = [str(name) for name in dataset["strategy"].values]
-    if not len(scores):
-        raise ResultError("no seed has all runs of the tournament, so that strategies cannot be ranked")
-    found = interval(scores - scores.mean(axis=1, keepdims=True), confidence)
-    lowest, highest = _rank_interval(scores, confidence)
-    mean = payoff.where(whole).mean(["seed", "provider"]).values
-    best = mean.max(axis=0)
-    table = pd.DataFrame(
-        {
-            "score": scores.mean(axis=0),
-            "advantage": found.mean,
-            "lower": found.lower,
-            "upper": found.upper,
-            "rank": _ranks(scores.mean(axis=0)).astype(int),
-            "rank_lower": lowest,
-            "rank_upper": highest,
-            "stable": np.diag(mean) >= best - _ROUNDING * np.abs(best),
-        },
-        index=pd.Index(names, name="strategy"),
-    )
-    return table.sort_values(["rank"], kind="stable")
-
-
-def _ranks(scores: Floats) -> Floats:
-    """Return ranks along the last axis, 1 for the highest; equals share the better rank."""
-    ranks: Floats = stats.rankdata(-scores, method="min", axis=-1)
-    return ranks
-
-
-def _rank_interval(scores: Floats, confidence: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return between which ranks each strategy lies when seeds are drawn again with replacement."""
-    draws = np.random.default_rng(0).integers(len(scores), size=(_RESAMPLES, len(scores)))
-    ranks = _ranks(scores[draws].mean(axis=1))
-    tail = (1 - confidence) / 2
-    low = np.quantile(ranks, tail, axis=0, method="lower")
-    high = np.quantile(ranks, 1 - tail, axis=0, method="higher")
-    return low.astype(np.int64), high.astype(np.int64)
 
 
 def tournament(
@@ -162,6 +111,7 @@ def tournament(
     seeds: int | Sequence[int] = 5,
     periods: int | None = None,
     *,
+    burn_in: int = 0,
     provider: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     confidence: float = 0.95,
@@ -183,6 +133,8 @@ def tournament(
         How many seeds from 0 on, or which; the same for every pair.
     periods : int, optional
         Number of periods, in place of the scenario's.
+    burn_in : int
+        Periods at the start that the profits leave out, while strategies still learn.
     provider : str, optional
         Who plays the one strategy, while all others play the other; each provider in turn if left out.
     overrides : mapping, optional
@@ -228,9 +180,9 @@ def tournament(
     >>> found.payoff.dims
     ('strategy', 'rival')
     """
-    changes = dict(overrides or {}) | ({} if periods is None else {"periods": periods})
-    loaded = load_scenario(scenario, changes)
     faults: list[Fault] = []
+    changes = changes_of(overrides, periods, faults)
+    loaded = load_scenario(scenario, changes)
     choices = labelled(strategies, allow_code, faults)
     check_provider(loaded, provider, faults)
     if len(loaded.providers) < 2:
@@ -239,6 +191,8 @@ def tournament(
         )
     numbers = seeds_of(seeds, faults)
     check_confidence(confidence, faults)
+    check_burn_in(burn_in, loaded.periods, faults)
+    faults += replaced_strategies(changes, None)
     refuse(faults, "tournament")
     players = [provider] if provider is not None else list(loaded.providers)
     matches = list(_matches(list(choices), players))
@@ -252,6 +206,7 @@ def tournament(
             allow_code=allow_code,
             source=source_of(scenario),
             given=changes,
+            burn_in=burn_in,
         )
         for own, rival, player in matches
         for seed in numbers
@@ -260,21 +215,43 @@ def tournament(
         "title": f"{loaded.name}: tournament of {', '.join(choices)}",
         "study": "tournament",
         "confidence": float(confidence),
+        "burn_in": int(burn_in),
         "scenario_name": loaded.name,
         "scenario": loaded.to_yaml(),
     }
     with Output(out, tasks, attrs, resume=resume, force=force) as output:
         if output.dataset is not None:
-            return Tournament(output.dataset, output.failures)
-        batch = run_tasks(tasks, profits, record=("profit",), **{"store": output.store, **runner})
-        payoff = _payoffs(batch, matches, list(choices), numbers, players, list(loaded.providers))
-        return Tournament(output.write(payoff.to_dataset(name="payoff"), batch.failures), batch.failures)
+            found = Tournament(output.dataset, output.failures)
+        else:
+            reduce = Profits(burn_in)
+            batch = run_tasks(tasks, reduce, record=("profit",), **{"store": output.store, **runner})
+            payoff = _payoffs(batch, matches, list(choices), numbers, players, list(loaded.providers))
+            written = output.write(payoff.to_dataset(name="payoff"), batch.failures)
+            found = Tournament(written, batch.failures)
+    told = comparable(found.dataset)[1]
+    warn_failed(
+        found.failures, tasks, lambda task: {str(task.label[dim]) for dim in ("strategy", "rival")}, told
+    )
+    return found
 
 
-def profits(model: TokenMarket) -> Floats:
-    """Make of a run the profits of all providers in $/h: what each process of a tournament sends back."""
-    profit: Floats = model.results()["profit"].mean("period").values / model.hours
-    return profit
+@dataclass(frozen=True, slots=True)
+class Profits:
+    """Makes of a run the profits of all providers in $/h: what each process of a tournament sends back.
+
+    Parameters
+    ----------
+    burn_in : int
+        Periods at the start that are left out.
+    """
+
+    burn_in: int = 0
+
+    def __call__(self, model: TokenMarket) -> Floats:
+        """Return the mean over the periods that count."""
+        counting = model.results()["profit"].isel(period=slice(self.burn_in, None))
+        profit: Floats = counting.mean("period").values / model.hours
+        return profit
 
 
 def _matches(names: Sequence[str], players: Sequence[str]) -> Iterator[tuple[str, str, str | None]]:

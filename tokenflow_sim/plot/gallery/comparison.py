@@ -30,7 +30,8 @@ def comparison(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
     """Differences of each strategy from the baseline, with the confidence intervals of their means over seeds.
 
     Profit and mark-up are those of the provider that plays; where all do, profit is that of all together and the
-    mark-up the mean over providers. Prices and unserved demand are drawn class by class.
+    mark-up the mean over providers. Prices and unserved demand are drawn class by class. Means are over the seeds that
+    all strategies finished.
 
     Parameters
     ----------
@@ -50,13 +51,14 @@ def comparison(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
     ResultError
         If the Dataset is not that of a comparison.
     """
-    from tokenflow_sim.study.compare import (
-        EVERYONE,
-        differences,
-    )  # not before it is needed: it loads the solver
+    # Not before they are needed: they load the solver.
+    from tokenflow_sim.study.common import comparable, seeds_told
+    from tokenflow_sim.study.compare import EVERYONE, differences
 
-    ds = results.ds
-    who, baseline = str(ds.attrs.get("provider", EVERYONE)), ds.attrs.get("baseline")
+    baseline = results.ds.attrs.get("baseline")
+    seeds = seeds_told(results.ds, baseline)
+    ds, _ = comparable(results.ds, baseline)
+    who = str(ds.attrs.get("provider", EVERYONE))
     found = differences(_of(ds, None if who == EVERYONE else who))
     rows = [str(name) for name in ds["strategy"].values if name != baseline]
     workloads = [str(name) for name in ds["workload"].values]
@@ -82,7 +84,7 @@ def comparison(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
         drawn.figure.suptitle(
             text.plain(
                 f"{text.name(who)}: change against {text.name(baseline, 40)}; {confidence:g} % intervals,"
-                f" {ds.sizes['seed']} seeds"
+                f" {seeds}"
             ),
             fontsize="small",
             x=0.01,

@@ -35,7 +35,8 @@ def sweep(
     """Measure of each run over a value that was varied: mean over seeds, with the range of the seeds.
 
     One panel for each class or provider that the measure has. A second path that was varied gives a line each. Points
-    that were drawn are shown as dots. Where a run was infeasible or failed, there is nothing.
+    that were drawn are shown as dots. Means and ranges are over the seeds that all points finished; a point
+    that finished none is left out.
 
     Parameters
     ----------
@@ -73,7 +74,9 @@ def sweep(
     x = x or numeric[0]
     if x not in numeric:
         raise ResultError(known("path", x, numeric))
-    array = ds[measure].load()
+    from tokenflow_sim.study.common import comparable
+
+    array = comparable(ds[[measure, "status"]])[0][measure].load()
     along = str(ds[x].dims[0])
     others = [path for path in paths if str(ds[path].dims[0]) != along and ds.sizes[ds[path].dims[0]] > 1]
     if len(others) > 1 or (others and ds.sizes[others[0]] > _MOST):

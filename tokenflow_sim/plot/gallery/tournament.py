@@ -25,7 +25,7 @@ def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
 
     Each cell has the mean profit of the provider that plays the row's strategy while all others play the
     column's; its colour is that profit's place between the least and the most of its column. The best reply in
-    each column is framed.
+    each column is framed. Strategies that cannot be ranked, because their runs failed, are left out.
 
     Parameters
     ----------
@@ -45,12 +45,13 @@ def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
     ResultError
         If the Dataset is not that of a tournament.
     """
-    from tokenflow_sim.study.tournament import ranking  # not before it is needed: it loads the solver
+    from tokenflow_sim.study.common import seeds_told
+    from tokenflow_sim.study.ranking import mean_payoff, ranking  # not before it is needed: it loads SciPy
 
     ds = results.ds
     ranked = ranking(ds)
     order = list(ranked.index)
-    payoff = ds["payoff"].mean(["seed", "provider"]).sel(strategy=order, rival=order).values
+    payoff = mean_payoff(ds).sel(strategy=order, rival=order).values
     factor, prefix = text.prefixed(float(np.nanmax(np.abs(payoff))))
     height = _LABELS + _ROW * len(order)
     drawn = panels(
@@ -76,5 +77,5 @@ def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
     series = [("", "#332288", ends[0] * scale, ends[1] * scale, ends[2] * scale)]
     whiskers(advantage, order, series, shown, named=not drawn.own or columns == 1)
     confidence = 100 * float(ds.attrs["confidence"])
-    head(advantage, "Ranking", f"{confidence:g} %, {ds.sizes['seed']} seeds")
+    head(advantage, "Ranking", f"{confidence:g} %, {seeds_told(ds)}")
     return drawn.figure
