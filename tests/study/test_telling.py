@@ -88,7 +88,7 @@ def test_means_of_a_comparison_are_over_the_seeds_that_all_strategies_finished(c
 def test_the_report_of_a_study_says_what_failed_and_takes_the_same_means(compared: Comparison) -> None:
     lost = failing()
     page = study_page(compared.dataset, "study.nc")
-    notes = [note.text for note in page.sections[0].blocks[0].notes]  # type: ignore[union-attr]
+    notes = [note.text for note in page.sections[0].blocks[0].items]  # type: ignore[union-attr]
     assert notes[0].startswith(f"{len(lost)} runs failed. The first: ZeroDivisionError: my bug")
     assert notes[1] == f"Means are over {4 - len(lost)} of 4 seeds, which all of them finished."
     tables = [block for block in page.sections[2].blocks if type(block).__name__ == "Table"]
