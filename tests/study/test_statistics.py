@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 import tokenflow_sim as tf
-from tokenflow_sim.study.statistics import interval, paired
+from tokenflow_sim.study.statistics import holm, interval, paired
 
 
 def runs(values: np.ndarray) -> xr.DataArray:
@@ -62,6 +62,32 @@ def test_bootstrap_is_near_student_for_normal_numbers_and_repeats() -> None:
     np.testing.assert_array_equal(one.lower, other.lower)
     np.testing.assert_allclose(one.lower, interval(values).lower, atol=0.06)
     assert (one.lower != interval(values).lower).all()
+
+
+def test_holms_correction_by_hand() -> None:
+    # Sorted 0.005, 0.01, 0.03, 0.04, times 4, 3, 2 and 1: 0.02, 0.03, 0.06, 0.04, the last not below the one before.
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.5, 0.6]), [1.0, 1.0])
+    assert holm([0.04]) == 0.04
+    # A test that could not be made does not count; columns are families of their own.
+    found = holm(np.array([[0.01, 0.3], [np.nan, 0.2], [0.04, 0.1]]))
+    np.testing.assert_allclose(found, [[0.02, 0.4], [np.nan, 0.4], [0.04, 0.3]])
+
+
+def test_holm_keeps_the_chance_of_any_false_finding() -> None:
+    rng = np.random.default_rng(4)
+    independent = rng.random((5, 20000))
+    assert (holm(independent).min(axis=0) <= 0.05).mean() == pytest.approx(1 - (1 - 0.01) ** 5, abs=0.005)
+    assert (independent.min(axis=0) <= 0.05).mean() > 0.2
+
+
+def test_paired_differences_are_adjusted_for_all_but_the_baseline() -> None:
+    values = np.random.default_rng(7).normal(0, 1, (3, 9)) + np.array([[0.0], [0.9], [1.4]])
+    array = xr.DataArray(values, {"strategy": ["a", "b", "c"]}, ("strategy", "seed"))
+    found = paired(array, "strategy", "b")
+    others = found.sel(strategy=["a", "c"])
+    np.testing.assert_allclose(others["p_value_holm"], holm(others["p_value"]))
+    assert float(found["p_value_holm"].sel(strategy="b")) == 1.0
 
 
 def test_faults_are_told() -> None:

@@ -12,7 +12,6 @@ from tokenflow_sim.errors import Fault, InputError, ScenarioError
 from tokenflow_sim.scenario.places import parse_path, value_at
 from tokenflow_sim.strategies.assignment import Choice, assign, find_faults, resolve, specs, with_blocks
 from tokenflow_sim.strategies.registry import BASES
-from tokenflow_sim.study.choices import without_defaults
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.frame import Frame
 from tokenflow_sim.study.sampling import is_strategy, label_of
@@ -89,14 +88,11 @@ def _parted(values: Mapping[str, Any], faults: dict[str, Fault]) -> tuple[dict[s
         if not is_strategy(value):
             overrides[path] = value
             continue
-        agent = _agent_of(path)
-        found = without_defaults(value, path)
-        if not agent:
-            found.append(Fault("a strategy's class or object may stand at an agent's strategy only", path))
-        for fault in found:
-            faults.setdefault(str(fault), fault)
-        if not found:
+        if agent := _agent_of(path):
             strategies[agent] = value
+        else:
+            fault = Fault("a strategy's class or object may stand at an agent's strategy only", path)
+            faults.setdefault(str(fault), fault)
     return overrides, strategies
 
 

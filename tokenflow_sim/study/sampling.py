@@ -20,6 +20,7 @@ from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.known_types import UnknownType, plain
 from tokenflow_sim.strategies.base import BaseStrategy
 from tokenflow_sim.study.choices import label_of as strategy_label
+from tokenflow_sim.study.choices import without_defaults
 
 Floats = NDArray[np.float64]
 Method = Literal["random", "latin", "sobol"]
@@ -142,6 +143,8 @@ def read_values(values: Values) -> Distribution | list[Any]:
 def _made(value: Any, place: str) -> Any:
     """Return what YAML could hold, a strategy's class or object, or the object for a class with its parameters."""
     if is_strategy(value):
+        if faults := without_defaults(value, place):
+            raise InputError(faults, "values to vary")
         return value
     if isinstance(value, Mapping) and is_strategy(value.get("name")) and inspect.isclass(value["name"]):
         parameters = {key: one for key, one in value.items() if key != "name"}
