@@ -176,7 +176,7 @@ class Frame:
         if dim == "period" or dim not in plan.coords:
             return np.arange(count)
         where = {label: place for place, label in enumerate(self.labels[dim].tolist())}
-        return np.array([where[label] for label in plan.coords[dim][1].tolist()])
+        return np.array([where[label] for label in plan.coords[dim][1].tolist()], dtype=np.intp)
 
     def coordinates(self) -> xr.Dataset:
         """Return a Dataset of the coordinates alone."""
