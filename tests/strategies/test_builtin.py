@@ -17,6 +17,10 @@ LEARNERS = ["epsilon_greedy", "exp3", "q_learning", "roth_erev", "ucb1"]
 SET_UP: list[tuple[str, dict[str, Any]]] = [
     *((name, {"by": "asset", "price_cap": 3.0}) for name in LEARNERS),
     *((name, {"by": "offer", "markups": (0.0, 1.0), "shares": (0.8, 1.0)}) for name in LEARNERS),
+    *((name, {"context": "both", "by": "class", "baseline": "none"}) for name in LEARNERS),
+    ("q_learning", {"preset": "calvano", "markups": (0.0, 0.5, 2.0), "by": "class", "decay": 0.2}),
+    ("fictitious_play", {"belief": "mix", "profiles": 2}),
+    ("fictitious_play", {"memory": 2, "belief": "mix"}),
     ("adaptive_markup", {"by": "class", "hold": 3, "highest": 0.5}),
     ("capacity_withholding", {"share": 0.3, "above": 1.2, "markup": 0.2}),
     ("exp3", {"gamma": 0.5}),

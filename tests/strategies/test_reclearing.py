@@ -13,9 +13,10 @@ import tokenflow_sim as tf
 from tests.strategies.oligopoly import oligopoly, play
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.strategies.beliefs import average
 from tokenflow_sim.strategies.best_response import BestResponse
 from tokenflow_sim.strategies.cournot import Cournot
-from tokenflow_sim.strategies.fictitious_play import FictitiousPlay, average
+from tokenflow_sim.strategies.fictitious_play import FictitiousPlay
 from tokenflow_sim.strategies.fixed_markup import FixedMarkup
 from tokenflow_sim.strategies.levels import best_prices, critical_gaps, thin
 from tokenflow_sim.strategies.price_forecast import PriceForecast
@@ -258,8 +259,9 @@ def test_lines_stay_at_or_above_cost_and_never_fall() -> None:
         (BestResponse, {"shares": [1.5]}, "shares must lie between 0 and 1"),
         (BestResponse, {"markup": -0.1}, "markup must be finite and not negative"),
         (BestResponse, {"inertia": 1.0}, "inertia must be at least 0 and less than 1"),
-        (FictitiousPlay, {"memory": 0}, "memory must be at least 1"),
+        (FictitiousPlay, {"memory": 0}, "memory must be at least 1, or None"),
         (FictitiousPlay, {"belief": "hope"}, "belief must be"),
+        (FictitiousPlay, {"profiles": 0}, "profiles must be at least 1"),
         (Cournot, {"rivals": "all"}, "rivals must be"),
         (Cournot, {"by": "planet"}, "by must be"),
         (Cournot, {"candidates": 1}, "candidates must be at least 2"),

@@ -127,9 +127,9 @@ class ClearingHouse(mesa.Agent):
     def send_receipts(self, outcome: Outcome) -> None:
         """Give everybody who learns the own receipt; all see their own results and the prices next period."""
         if self._learners:
-            history = self.history
+            history, market = self.history, self.last_market
             for agent in self._learners:
-                agent.learn(outcome, history)
+                agent.learn(outcome, history, market)
 
     def waiting(self, names: Sequence[str]) -> dict[str, Floats]:
         """Return what waits and what was lost waiting in all regions, once the receipts are sent.

@@ -120,8 +120,8 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         """Ask the strategy for a submission."""
 
     @abstractmethod
-    def receipt(self, outcome: Outcome, history: History) -> R:
-        """Return what the strategy learns from a cleared period."""
+    def receipt(self, outcome: Outcome, history: History, market: Market | None) -> R:
+        """Return what the strategy learns from a cleared period, and from its market where that is published."""
 
     def submit(
         self,
@@ -162,9 +162,9 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
             self.wrong_type(period, made, self.submission)
         return made
 
-    def learn(self, outcome: Outcome, history: History) -> None:
+    def learn(self, outcome: Outcome, history: History, market: Market | None = None) -> None:
         """Give the strategy the receipt of a cleared period to learn from."""
-        receipt = self.receipt(outcome, history)
+        receipt = self.receipt(outcome, history, market)
         try:
             self.strategy.learn(receipt)  # type: ignore[attr-defined]  # each kind's base has it, with its receipt
         except _ANYTHING as error:

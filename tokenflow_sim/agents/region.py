@@ -93,8 +93,8 @@ class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
         """Ask the strategy for the period's bid."""
         return self.strategy.bid(view)
 
-    def receipt(self, outcome: Outcome, history: History) -> DemandReceipt:
-        """Return what the strategy learns from a cleared period."""
+    def receipt(self, outcome: Outcome, history: History, market: Market | None) -> DemandReceipt:
+        """Return what the strategy learns from a cleared period, which is its own results."""
         own = self.own
         steps = slice(self.strategy.steps) if self.strategy.steps > 1 else 0
         bid, unserved = own(outcome.arrays.demand)[:, :, steps], own(outcome.values.unserved)[:, :, steps]

@@ -14,15 +14,19 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import Floats, Ints, Offer, Receipt, Strategy, View
+from tokenflow_sim.strategies.contexts import Context, Contexts
+from tokenflow_sim.strategies.rewards import Baseline, Scale, gain, truthful_profit
 
 By = Literal["provider", "asset", "class", "offer"]
 """What is decided for by itself: all of a provider, each asset, each workload class, or each class at each asset."""
 
-MARKUPS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Mark-ups to choose among, as shares of cost, unless others are given: truthful, then doubling."""
+MARKUPS = (0.0, 0.1, 0.3, 1.0, 3.0, 8.0)
+"""Mark-ups to choose among, as shares of cost, unless others are given: truthful, then about threefold."""
 
 
 def groups(by: By, assets: int, workloads: int) -> Ints:
@@ -90,36 +94,53 @@ class ArmLearner(Strategy):
         What is decided for by itself.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
+    context : {'none', 'hour', 'scarcity', 'both'}
+        What a group has a table of its own for.
+    levels : sequence of float
+        Where one state of scarcity ends and the next begins: last price over own cost, rising.
+    baseline : {'truthful', 'none'}
+        What is taken off the profit: what truthful offers would have earned in the same period, or nothing.
 
     Attributes
     ----------
     arm : ndarray of int
         Arm played last, dims (group,).
-    best : ndarray
-        Highest profit in $ a period that a group has had, dims (group,): what rewards are divided by where a rule
-        needs them between 0 and 1.
+    row : ndarray of int
+        Table that it was chosen from, dims (group,): a group's tables follow each other, one a context.
 
     Notes
     -----
-    A group's reward is its profit in the period. A group without any capacity in a period (an outage) learns
-    nothing from it.
+    A group's reward is its profit in the period, less what it would have earned had the whole provider offered all
+    capacity at true cost. That comes from clearing the published market again, and is left at the profit where the
+    market publishes no offers. Rules that need rewards between 0 and 1 get them from `rewards.Scale`. A group without
+    any capacity in a period (an outage) learns nothing from it, and nobody does from one whose truthful market
+    cannot be cleared.
     """
 
     def __init__(
         self,
-        markups: Sequence[float] = MARKUPS,
-        shares: Sequence[float] = (1.0,),
-        by: By = "provider",
-        price_cap: float | None = None,
+        markups: Sequence[float],
+        shares: Sequence[float],
+        by: By,
+        price_cap: float | None,
+        context: Context,
+        levels: Sequence[float],
+        baseline: Baseline,
     ) -> None:
         self.markups = ladder("markups", markups)
         self.shares = ladder("shares", shares, 1.0)
         self.by = by
         self.price_cap = None if price_cap is None else within("price_cap", price_cap, 0.0)
+        self.levels = ladder("levels", levels)
+        self.contexts = Contexts(context, self.levels)
+        if baseline not in ("truthful", "none"):
+            raise ValueError(f"baseline must be 'truthful' or 'none'; found {baseline!r}")
+        self.context: Context = context
+        self.baseline: Baseline = baseline
         self.group: Ints | None = None
         self.live: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self.arm: Ints = np.zeros(0, dtype=np.int64)
-        self.best: Floats = np.zeros(0)
+        self.row: Ints = np.zeros(0, dtype=np.int64)
 
     @property
     def arms(self) -> int:
@@ -127,42 +148,83 @@ class ArmLearner(Strategy):
         return len(self.markups) * len(self.shares)
 
     @abstractmethod
-    def begin(self, groups: int, view: View) -> None:
+    def begin(self, rows: int, view: View) -> None:
         """Make the tables, before the first offer."""
 
     @abstractmethod
     def choose(self, view: View) -> Ints:
-        """Return the arm that each group plays, dims (group,)."""
+        """Return the arm that each group plays by its table, `row`; dims (group,)."""
 
     @abstractmethod
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Change the tables of the given groups: each played the arm beside it and got the reward in $."""
+
+    def rows(self, period: int) -> Ints:
+        """Return the table of each group in a period, as far as it is known before the offer; dims (group,)."""
+        context = self.contexts.at(period, self.hours, self.scarcity)
+        return np.arange(len(self.scarcity)) * self.contexts.count + context
 
     def offer(self, view: View) -> Offer:
         """Offer at the mark-ups of the arms that were chosen."""
         if self.group is None:
             self.group = groups(self.by, *view.cost.shape)
             count = int(self.group.max()) + 1
-            self.best = np.zeros(count)
-            self.begin(count, view)
+            self.scarcity: Ints = np.zeros(count, dtype=np.int64)
+            self.scale = Scale(count * self.contexts.count)
+            self.name, self.assets, self.hours = view.name, view.assets, view.hours
+            self.place: Ints | None = None
+            self.begin(count * self.contexts.count, view)
+        # Kept for `learn`, which is told prices but neither cost nor capacity.
+        self.cost, self.capacity = view.cost, view.capacity
+        self.row = self.rows(view.period)
         self.arm = self.choose(view)
-        self.live = totals(self.group, view.capacity, len(self.best)) > 0
+        self.live = totals(self.group, view.capacity, len(self.scarcity)) > 0
         markup, share = np.divmod(self.arm[self.group], len(self.shares))
         price = marked_up(view.cost, np.array(self.markups)[markup], self.price_cap)
         return Offer(price, view.capacity * np.array(self.shares)[share])
 
     def learn(self, receipt: Receipt) -> None:
-        """Learn from the profit of each group that had capacity."""
+        """Learn from what each group that had capacity brought."""
         assert self.group is not None, "a receipt follows an offer"
-        reward = totals(self.group, receipt.profit, len(self.best))
-        self.best = np.maximum(self.best, reward)
+        ratio, there = self.price_over_cost(receipt.price)
+        self.scarcity = np.where(there, self.contexts.scarcity(ratio), self.scarcity)
+        reward = totals(self.group, receipt.profit, len(self.scarcity))
+        self.compared = self.baseline == "truthful" and receipt.market is not None
+        if self.compared:
+            truthful = self._truthful(receipt)
+            if truthful is None:
+                return
+            reward = gain(reward, totals(self.group, truthful, len(self.scarcity)))
         group = np.flatnonzero(self.live)
         self.reinforce(group, self.arm[group], reward[group], receipt)
 
     def unit_reward(self, group: Ints, reward: Floats) -> Floats:
-        """Return rewards as shares of the best one so far, from 0 to 1; a loss counts as 0."""
-        best = self.best[group]
-        return np.divide(np.maximum(reward, 0.0), best, out=np.zeros_like(reward), where=best > 0)
+        """Return rewards between 0 and 1; where truthful profit is taken off them, 1/2 is as good as truthful."""
+        share = self.scale.share(self.row[group], reward)
+        return (share + 1.0) / 2.0 if self.compared else np.maximum(share, 0.0)
+
+    def price_over_cost(self, price: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the mean price over own cost of each group's offers with capacity, and whether it has any."""
+        assert self.group is not None
+        there = (self.capacity > 0) & (self.cost > 0)
+        ratio = np.divide(price, self.cost, out=np.zeros_like(price), where=there)
+        offers = totals(self.group, there.astype(np.float64), len(self.scarcity))
+        return totals(self.group, ratio, len(self.scarcity)) / np.maximum(offers, 1.0), offers > 0
+
+    def own_rows(self, market: Market) -> Ints:
+        """Return the positions of one's own assets in a published market, dims (asset,)."""
+        if self.place is None:
+            self.place = market.layout.assets.get_indexer(pd.Index(self.assets)).astype(np.int64)
+        return self.place
+
+    def _truthful(self, receipt: Receipt) -> Floats | None:
+        """Return what truthful offers would have earned, dims (asset, workload); None where that is not known."""
+        assert receipt.market is not None
+        if 0.0 in self.markups and 1.0 in self.shares:
+            arm = self.markups.index(0.0) * len(self.shares) + self.shares.index(1.0)
+            if (self.arm == arm).all():
+                return receipt.profit
+        return truthful_profit(receipt.market, self.own_rows(receipt.market), self.cost, self.capacity)
 
 
 def draw(probability: Floats, rng: np.random.Generator) -> Ints:

@@ -8,20 +8,23 @@ import numpy as np
 
 from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, within
 from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
+from tokenflow_sim.strategies.contexts import LEVELS, Context
+from tokenflow_sim.strategies.rewards import Baseline
 
 
 class _MeanLearner(ArmLearner):
     """Keeps how often each arm was played, and what it brought on average."""
 
-    def begin(self, groups: int, view: View) -> None:
-        """Start with nothing played; dims (group, arm)."""
-        self.count: Ints = np.zeros((groups, self.arms), dtype=np.int64)
-        self.mean: Floats = np.zeros((groups, self.arms))
+    def begin(self, rows: int, view: View) -> None:
+        """Start with nothing played; dims (table, arm)."""
+        self.count: Ints = np.zeros((rows, self.arms), dtype=np.int64)
+        self.mean: Floats = np.zeros((rows, self.arms))
 
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Move the arm's mean towards its reward."""
-        self.count[group, arm] += 1
-        self.mean[group, arm] += (reward - self.mean[group, arm]) / self.count[group, arm]
+        row, unit = self.row[group], self.unit_reward(group, reward)
+        self.count[row, arm] += 1
+        self.mean[row, arm] += (unit - self.mean[row, arm]) / self.count[row, arm]
 
 
 class EpsilonGreedy(_MeanLearner):
@@ -41,6 +44,12 @@ class EpsilonGreedy(_MeanLearner):
         What is decided for by itself.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
+    context : {'none', 'hour', 'scarcity', 'both'}
+        What it has a table of its own for: nothing, each hour of the day, each state of scarcity, or each pair.
+    levels : sequence of float
+        Where one state of scarcity ends and the next begins: last price over own cost, rising.
+    baseline : {'truthful', 'none'}
+        What is taken off the profit: what truthful offers would have earned in the same period, or nothing.
 
     Raises
     ------
@@ -53,8 +62,17 @@ class EpsilonGreedy(_MeanLearner):
 
         epsilon_n = min(1, max(c K / n, least)),
 
-    where K is the number of arms, and otherwise the one with the highest mean profit is played. With `least` zero
-    the regret on a fixed market grows with the logarithm of n if c is large enough.
+    where K is the number of arms, and otherwise the one with the highest mean reward is played. With `least` zero
+    the regret on a fixed market grows with the logarithm of n if c is large enough: the source's c d^2 K / (d^2 n)
+    has c > 5 and a d no larger than the smallest difference to the best arm, for rewards between 0 and 1.
+
+    The reward is the profit less what truthful offers of all capacity would have earned in the same period, which the
+    published market shows when it is cleared again. It is divided by the 90 % quantile of its size over the last 240
+    periods, cut off there, and moved between 0 and 1: 1/2 is as good as truthful. So a scarce hour, in which every
+    mark-up earns a hundred times what it does in others, does not end what is learnt from the others. With
+    ``baseline: none``, or where the market publishes no offers, the reward is the profit over its 90 % quantile, cut
+    off at 1. Theorems on the rule hold for this reward: where profits beyond the quantile decide which arm is best, it
+    may favour another.
 
     References
     ----------
@@ -70,22 +88,25 @@ class EpsilonGreedy(_MeanLearner):
         least: float = 0.0,
         by: By = "provider",
         price_cap: float | None = None,
+        context: Context = "none",
+        levels: Sequence[float] = LEVELS,
+        baseline: Baseline = "truthful",
     ) -> None:
-        super().__init__(markups, shares, by, price_cap)
+        super().__init__(markups, shares, by, price_cap, context, levels, baseline)
         self.exploration = within("exploration", exploration, 0.0)
         self.least = within("least", least, 0.0, 1.0)
 
     def choose(self, view: View) -> Ints:
         """Draw with probability epsilon, else play the best."""
-        groups = np.arange(len(self.mean))
-        played = self.count.sum(axis=1)
+        count, mean = self.count[self.row], self.mean[self.row]
+        played = count.sum(axis=1)
         tried = self.exploration * self.arms / np.maximum(played, 1)
         epsilon = np.minimum(1.0, np.maximum(tried, self.least))
         # Both are drawn in every period, so that the stream does not depend on what was learnt.
-        anything = view.rng.random(len(groups)) < epsilon
-        drawn = view.rng.integers(self.arms, size=len(groups))
-        chosen = np.where(anything, drawn, self.mean.argmax(axis=1))
-        fresh = self.count == 0
+        anything = view.rng.random(len(count)) < epsilon
+        drawn = view.rng.integers(self.arms, size=len(count))
+        chosen = np.where(anything, drawn, mean.argmax(axis=1))
+        fresh = count == 0
         return np.where(fresh.any(axis=1), fresh.argmax(axis=1), chosen)
 
 
@@ -104,6 +125,12 @@ class UCB1(_MeanLearner):
         What is decided for by itself.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
+    context : {'none', 'hour', 'scarcity', 'both'}
+        What it has a table of its own for: nothing, each hour of the day, each state of scarcity, or each pair.
+    levels : sequence of float
+        Where one state of scarcity ends and the next begins: last price over own cost, rising.
+    baseline : {'truthful', 'none'}
+        What is taken off the profit: what truthful offers would have earned in the same period, or nothing.
 
     Raises
     ------
@@ -114,10 +141,17 @@ class UCB1(_MeanLearner):
     -----
     Every arm is played once. After that, with n plays of the group done, the arm with the highest
 
-        mean_j / best + width sqrt(2 ln n / n_j)
+        mean_j + width sqrt(2 ln n / n_j)
 
-    is played, where n_j is how often arm j was, and best the highest profit in any period so far, which brings
-    rewards between 0 and 1. It draws no random numbers.
+    is played, where n_j is how often arm j was and mean_j its mean reward. It draws no random numbers.
+
+    The reward is the profit less what truthful offers of all capacity would have earned in the same period, which the
+    published market shows when it is cleared again. It is divided by the 90 % quantile of its size over the last 240
+    periods, cut off there, and moved between 0 and 1: 1/2 is as good as truthful. So a scarce hour, in which every
+    mark-up earns a hundred times what it does in others, does not end what is learnt from the others. With
+    ``baseline: none``, or where the market publishes no offers, the reward is the profit over its 90 % quantile, cut
+    off at 1. Theorems on the rule hold for this reward: where profits beyond the quantile decide which arm is best, it
+    may favour another.
 
     References
     ----------
@@ -132,14 +166,16 @@ class UCB1(_MeanLearner):
         width: float = 1.0,
         by: By = "provider",
         price_cap: float | None = None,
+        context: Context = "none",
+        levels: Sequence[float] = LEVELS,
+        baseline: Baseline = "truthful",
     ) -> None:
-        super().__init__(markups, shares, by, price_cap)
+        super().__init__(markups, shares, by, price_cap, context, levels, baseline)
         self.width = within("width", width, 0.0)
 
     def choose(self, view: View) -> Ints:
         """Play each once, then the highest bound."""
-        unit = self.mean / np.where(self.best > 0, self.best, 1.0)[:, None]
-        count = np.maximum(self.count, 1)
-        played = np.maximum(self.count.sum(axis=1, keepdims=True), 1)
-        bound = unit + self.width * np.sqrt(2.0 * np.log(played) / count)
-        return np.where(self.count == 0, np.inf, bound).argmax(axis=1)
+        count, mean = self.count[self.row], self.mean[self.row]
+        played = np.maximum(count.sum(axis=1, keepdims=True), 1)
+        bound = mean + self.width * np.sqrt(2.0 * np.log(played) / np.maximum(count, 1))
+        return np.where(count == 0, np.inf, bound).argmax(axis=1)

@@ -168,6 +168,9 @@ class Receipt:
         What the market has published, this period included.
     rng : numpy.random.Generator
         The provider's own stream of random numbers.
+    market : Market or None
+        The cleared market as it was submitted, which `View.last_market` will show in the next period; None where
+        the scenario says ``market.publish_offers: false``.
     """
 
     period: int
@@ -181,6 +184,7 @@ class Receipt:
     profit: Floats
     history: History
     rng: np.random.Generator
+    market: Market | None = None
 
 
 class BaseStrategy(ABC):

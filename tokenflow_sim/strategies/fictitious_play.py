@@ -1,4 +1,4 @@
-"""The best reply to everything that rivals offered lately, not only to the last."""
+"""The best reply to everything that rivals have offered, not only to the last."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
+from tokenflow_sim.strategies.beliefs import RunningAverage, Tally, average
 from tokenflow_sim.strategies.best_response import check_search, check_start
 from tokenflow_sim.strategies.levels import best_prices
 from tokenflow_sim.strategies.reclearing import By, Rehearsal
@@ -16,18 +17,18 @@ Belief = Literal["mix", "average"]
 
 
 class FictitiousPlay(Strategy):
-    """Offer what would have earned most on average over the last few markets.
+    """Offer what would have earned most on average over all markets so far.
 
-    Rivals are believed to draw from what they did: either each of the last markets comes again with the same chance
-    (``mix``), or one market comes in which everybody offers and bids their average of them (``average``). The
-    search for the best offer is that of `BestResponse`.
+    Rivals are believed to draw from what they did: either each market so far comes again with the same chance
+    (``mix``), or one market comes in which everybody offers and bids their average (``average``). The search for the
+    best offer is that of `BestResponse`.
 
     Parameters
     ----------
-    memory : int
-        How many of the last markets count, at least 1.
+    memory : int or None
+        How many of the last markets count, at least 1; None counts all since the first.
     belief : {'mix', 'average'}
-        What is believed of rivals; a mix takes `memory` times as many clearings.
+        What is believed of rivals; a mix takes a clearing for each different market where the average takes one.
     by : {'workload', 'node', 'asset'}
         What has one price level: a class at all assets, at those of one node, or at each asset.
     candidates : int
@@ -38,6 +39,8 @@ class FictitiousPlay(Strategy):
         How far to stay under a rival's price or a value, as a share of it.
     markup : float
         Mark-up over true cost of the first offer, as a share, while nothing is published.
+    profiles : int
+        How many different markets a mix without a window keeps, at least 1.
 
     Raises
     ------
@@ -49,29 +52,39 @@ class FictitiousPlay(Strategy):
     Where the market does not publish offers, it offers at the first mark-up throughout. An average is taken block by
     block and step by step, of prices and of quantities; a value that is infinite in any of the markets stays so.
 
+    The source's rule is the ``mix`` over all that came: a best reply to the empirical distribution of rivals' choices,
+    here of all that others submitted in a period together. It is counted exactly while no more than `profiles`
+    different markets came; where demand or costs move by the hour, so that no market comes twice, a uniform sample of
+    `profiles` of them stands for all, and a period's cost stays bounded. The ``average`` keeps sums alone. It is the
+    same in Cournot's oligopoly with linear demand, where profit is linear in rivals' quantities; with prices it is
+    not, and the mean of two prices at which rivals take turns may be one that none of them ever asked.
+
     References
     ----------
     G. W. Brown, "Iterative Solution of Games by Fictitious Play", in T. C. Koopmans (ed.), Activity Analysis of
-    Production and Allocation (1951) 374-376. J. Robinson, "An Iterative Method of Solving a Game", Annals of
-    Mathematics 54 (1951) 296-301: it converges in zero-sum games. L. Thorlund-Petersen, "Iterative Computation of
-    Cournot Equilibrium", Games and Economic Behavior 2 (1990) 61-75: replies to averages converge in Cournot's
-    oligopoly where replies to the last quantities do not.
+    Production and Allocation (1951) 374-376: the whole past counts. J. Robinson, "An Iterative Method of Solving a
+    Game", Annals of Mathematics 54 (1951) 296-301: it converges in zero-sum games. L. Thorlund-Petersen,
+    "Iterative Computation of Cournot Equilibrium", Games and Economic Behavior 2 (1990) 61-75: replies to averages
+    converge in Cournot's oligopoly where replies to the last quantities do not.
     """
 
     def __init__(
         self,
-        memory: int = 4,
+        memory: int | None = None,
         belief: Belief = "average",
         by: By = "workload",
         candidates: int = 8,
         sweeps: int = 1,
         under: float = 0.001,
         markup: float = 0.0,
+        profiles: int = 16,
     ) -> None:
-        if memory < 1:
-            raise ValueError(f"memory must be at least 1; found {memory!r}")
+        if memory is not None and memory < 1:
+            raise ValueError(f"memory must be at least 1, or None; found {memory!r}")
         if belief not in ("mix", "average"):
             raise ValueError(f"belief must be 'mix' or 'average'; found {belief!r}")
+        if profiles < 1:
+            raise ValueError(f"profiles must be at least 1; found {profiles!r}")
         check_search(by, candidates, sweeps, under)
         check_start(markup, 0.0)
         self.memory = memory
@@ -81,21 +94,18 @@ class FictitiousPlay(Strategy):
         self.sweeps = sweeps
         self.under = under
         self.markup = markup
-        self.seen: list[Market] = []
+        self.profiles = profiles
+        self.seen: list[tuple[Market, Floats]] = []
+        self.average = RunningAverage()
+        self.tally = Tally(profiles)
 
     def offer(self, view: View) -> Offer:
-        """Offer the best reply to the last few markets."""
+        """Offer the best reply to the markets that count."""
         if view.last_market is None:
             return Offer(view.cost * (1 + self.markup), view.capacity)
-        # The model may show fewer past prices than this strategy remembers markets.
-        self.seen = [*self.seen, view.last_market][-min(self.memory, len(view.history)) :]
-        prices = view.history.price[-len(self.seen) :]
-        if self.belief == "average":
-            believed, prices = [average(self.seen)], prices.mean(axis=0, keepdims=True)
-        else:
-            believed = self.seen
+        rehearsal, prices = self._believed(view, view.last_market, view.history.price[-1])
         reply = best_prices(
-            Rehearsal(view, believed),
+            rehearsal,
             prices,
             by=self.by,
             candidates=self.candidates,
@@ -104,48 +114,18 @@ class FictitiousPlay(Strategy):
         )
         return Offer(reply.price, reply.quantity)
 
-
-def average(markets: list[Market]) -> Market:
-    """Return the market of everybody's average offer, bid and tender.
-
-    Parameters
-    ----------
-    markets : list of Market
-        Markets of one layout.
-
-    Returns
-    -------
-    Market
-        What is structure (link use, allowed arcs, power use) as in the last. An offer's price is the mean over
-        quantities offered, so that a price at which nothing was offered does not count.
-    """
-    last = markets[-1]
-    if len(markets) == 1:
-        return last
-    all_arrays = [market.arrays for market in markets]
-    price = np.stack([arrays.offer_price for arrays in all_arrays])
-    quantity = np.stack([arrays.capacity for arrays in all_arrays])
-    value = np.stack([arrays.value for arrays in all_arrays])
-    demand = np.stack([arrays.demand for arrays in all_arrays])
-    changes = {
-        "offer_price": weighted_mean(price, quantity),
-        "capacity": quantity.mean(axis=0),
-        "value": weighted_mean(value, demand),
-        "demand": demand.mean(axis=0),
-        "route_cost": np.mean([arrays.route_cost for arrays in all_arrays], axis=0),
-        "link_capacity": np.mean([arrays.link_capacity for arrays in all_arrays], axis=0),
-    }
-    limits = [arrays.power_limit for arrays in all_arrays if arrays.power_limit is not None]
-    if limits:
-        changes["power_limit"] = np.mean(limits, axis=0)
-    return Market.from_arrays(last.layout, last.arrays.with_(**changes), last.hours, check=False)
-
-
-def weighted_mean(values: Floats, weights: Floats) -> Floats:
-    """Return the mean over the first dim by weight, or the plain one where all weights are zero."""
-    total = weights.sum(axis=0)
-    shares = np.where(total > 0, weights / np.where(total > 0, total, 1.0), 1.0 / len(values))
-    # zero times infinity is not a number: what has no weight must not count
-    products = np.where(shares > 0, values, 0.0) * shares
-    mean: Floats = products.sum(axis=0)
-    return mean
+    def _believed(self, view: View, last: Market, price: Floats) -> tuple[Rehearsal, Floats]:
+        """Take in the last market; return the markets that may come, and their prices."""
+        if self.memory is not None:
+            self.seen = [*self.seen, (last, price)][-self.memory :]
+            markets, past = [one for one, _ in self.seen], np.stack([one for _, one in self.seen])
+            if self.belief == "average":
+                return Rehearsal(view, [average(markets)]), past.mean(axis=0, keepdims=True)
+            return Rehearsal(view, markets), past
+        if self.belief == "average":
+            self.average.add(last, price)
+            return Rehearsal(view, [self.average.market(last)]), self.average.price[None]
+        self.tally.add(last, price, Rehearsal(view, [last]).rows, view.rng)
+        seen = self.tally.believed(last, price)
+        rehearsal = Rehearsal(view, [one.market for one in seen], [one.times for one in seen])
+        return rehearsal, np.stack([one.price for one in seen])

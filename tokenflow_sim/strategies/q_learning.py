@@ -1,18 +1,39 @@
-"""Tabular Q-learning over states of scarcity."""
+"""Tabular Q-learning over states of scarcity, or over the last prices of all players."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, ladder, totals, within
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, totals, within
 from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
+from tokenflow_sim.strategies.contexts import LEVELS, Context
+from tokenflow_sim.strategies.rewards import Baseline
+from tokenflow_sim.strategies.rival_prices import PriceBins
+
+Preset = Literal["short", "calvano"]
+
+
+class _Values(NamedTuple):
+    """What a preset says of those parameters that are not given."""
+
+    rate: float
+    discount: float
+    decay: float
+    context: Context
+
+
+PRESETS: dict[Preset, _Values] = {
+    "short": _Values(0.15, 0.5, 0.03, "scarcity"),
+    "calvano": _Values(0.15, 0.95, 4e-6, "none"),
+}
 
 
 class QLearning(ArmLearner):
-    """Learn which mark-up pays in which state of scarcity, in the long run.
+    """Learn which mark-up pays in which state of scarcity, or after which prices of all players, in the long run.
 
     Parameters
     ----------
@@ -22,102 +43,189 @@ class QLearning(ArmLearner):
         Shares of capacity to choose among; every mark-up is joined with every share.
     levels : sequence of float
         Where one state of scarcity ends and the next begins: last price over own cost, rising.
-    rate : float
-        Weight of the newest value, alpha, from 0 to 1.
-    discount : float
-        Worth of next period's profit today, delta, from 0 to less than 1.
-    decay : float
-        How fast trying ends, beta, not negative.
+    rate : float or None
+        Weight of the newest value, alpha, from 0 to 1; None takes the preset's, 0.15 in both.
+    discount : float or None
+        Worth of next period's profit today, delta, from 0 to less than 1; None takes the preset's: 0.5 in ``short``,
+        0.95 in ``calvano``.
+    decay : float or None
+        How fast trying ends, beta, not negative; None takes the preset's: 0.03 in ``short``, 4e-6 in ``calvano``.
     by : {'provider', 'asset', 'class', 'offer'}
         What is decided for by itself.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
+    context : {'none', 'hour', 'scarcity', 'both'} or None
+        What is part of the state: nothing, the hour of the day, scarcity, or both; None takes the preset's:
+        ``scarcity`` in ``short``, ``none`` in ``calvano``.
+    baseline : {'truthful', 'none'}
+        What is taken off the profit: what truthful offers would have earned in the same period, or nothing. The
+        source takes nothing: what one's own choice does to rivals' later offers counts only so.
+    preset : {'short', 'calvano'}
+        State, start values and the parameters above: ``short`` for a week or two of hours, ``calvano`` as in the
+        source.
 
     Raises
     ------
     ValueError
         If a parameter is out of its range.
 
+    Attributes
+    ----------
+    q : ndarray
+        Values in $, dims (table, arm): one table for each state of each group.
+
     Notes
     -----
-    The state s is the place of last period's price, over own cost, among the levels: the mean over a group's
-    offers with capacity. When arm a was played in s, brought the profit r and led to s',
+    When arm a was played in state s, brought the reward r in $ and led to s',
 
         Q(s, a) <- (1 - alpha) Q(s, a) + alpha (r + delta max_a' Q(s', a')).
 
-    In the group's n-th period (from 0) an arm is drawn uniformly with probability exp(-beta n), else the one
-    with the highest Q(s, a) is played, an arm of that state not yet played first. A value that was never changed
-    starts at the first reward over 1 - delta, what the arm would be worth if every period were like that one.
+    In the n-th period (from 0) an arm is drawn uniformly with probability exp(-beta n), else the one with the highest
+    Q(s, a) is played. The two presets differ in the state and in the values to begin with.
 
-    As in the source, the state is made of past prices, so that rivals which learn can answer each other, and the
-    profits of a period count with all that they lead to. The source's runs take a million periods; the defaults
-    here are for a week or two of hours.
+    ``short``: s is the place of last period's price, over own cost, among the levels: the mean over a group's
+    offers with capacity. A value that was never changed starts at the first reward over 1 - delta, what the arm would
+    be worth if every period were like that one, and an arm of a state that was not yet played goes first.
+
+    ``calvano``: s is what all players asked last: one's own arm, and for each rival the mark-up of one's own ladder,
+    over one's own mean cost, that its mean offer price lies closest to. A value starts at what the arm would earn if
+    rivals drew evenly among their prices, for ever:
+
+        Q_0(s, a) = mean over rivals' prices of profit(a, prices) / (1 - delta).
+
+    That mean is taken once, after the first period, in its published market cleared again: over all combinations of
+    rivals' prices if there are at most 64, else over 64 that are drawn. Costs of rivals are not published; they are
+    taken to choose among one's own prices. Where the market publishes no offers, the market's price at one's own
+    assets stands for the rivals, and values start at the first reward over 1 - delta.
+
+    What differs from the source with ``calvano``: its demand is logit, so that a dearer firm loses some of its buyers;
+    here the cheapest offers go first, and a dearer firm with capacity to spare beside it loses all, as in Bertrand's
+    competition, while one whose rivals are full loses none. Its firms have one product, constant cost and no limit
+    of capacity; its fifteen prices are spaced evenly, from below Bertrand's price to above the monopoly's by a tenth
+    of the difference between the two, where here mark-ups are given (``markups``). Its runs end when strategies have
+    not changed for 100,000 periods, after hundreds of thousands; with its beta nine of ten choices are still trials
+    after 25,000 periods, so that a run of weeks draws at random unless `decay` is raised. Play is simultaneous, as
+    there.
 
     References
     ----------
     E. Calvano, G. Calzolari, V. Denicolo and S. Pastorello, "Artificial Intelligence, Algorithmic Pricing, and
-    Collusion", American Economic Review 110 (2020) 3267-3297. C. J. C. H. Watkins and P. Dayan, "Q-learning",
-    Machine Learning 8 (1992) 279-292.
+    Collusion", American Economic Review 110 (2020) 3267-3297. C. J. C. H. Watkins
+    and P. Dayan, "Q-learning", Machine Learning 8 (1992) 279-292: the rule, and that it converges where every arm
+    is tried for ever, rates fall and the world does not change, none of which holds here.
     """
 
     def __init__(
         self,
         markups: Sequence[float] = MARKUPS,
         shares: Sequence[float] = (1.0,),
-        levels: Sequence[float] = (1.5, 3.0),
-        rate: float = 0.15,
-        discount: float = 0.5,
-        decay: float = 0.03,
+        levels: Sequence[float] = LEVELS,
+        rate: float | None = None,
+        discount: float | None = None,
+        decay: float | None = None,
         by: By = "provider",
         price_cap: float | None = None,
+        context: Context | None = None,
+        baseline: Baseline = "none",
+        preset: Preset = "short",
     ) -> None:
-        super().__init__(markups, shares, by, price_cap)
-        self.levels = ladder("levels", levels)
-        if list(self.levels) != sorted(self.levels):
-            raise ValueError(f"levels must rise; found {list(levels)!r}")
-        self.rate = within("rate", rate, 0.0, 1.0)
-        self.discount = within("discount", discount, 0.0, 1.0)
-        if discount == 1.0:
+        if preset not in PRESETS:
+            raise ValueError(f"preset must be 'short' or 'calvano'; found {preset!r}")
+        self.preset: Preset = preset
+        told = PRESETS[preset]
+        super().__init__(
+            markups, shares, by, price_cap, told.context if context is None else context, levels, baseline
+        )
+        self.rate = within("rate", told.rate if rate is None else rate, 0.0, 1.0)
+        self.discount = within("discount", told.discount if discount is None else discount, 0.0, 1.0)
+        if self.discount == 1.0:
             raise ValueError("discount must be less than 1; found 1.0")
-        self.decay = within("decay", decay, 0.0)
+        self.decay = within("decay", told.decay if decay is None else decay, 0.0)
 
-    def begin(self, groups: int, view: View) -> None:
-        """Start with an empty table, dims (group, state, arm)."""
-        self.q: Floats = np.zeros((groups, len(self.levels) + 1, self.arms))
+    def begin(self, rows: int, view: View) -> None:
+        """Start with an empty table, dims (table, arm)."""
+        remembers = self.preset == "calvano"
+        self.q: Floats = np.zeros((0 if remembers else rows, self.arms))
         self.count: Ints = np.zeros(self.q.shape, dtype=np.int64)
-        self.state: Ints = np.zeros(groups, dtype=np.int64)
         self.played = 0
+        # What all players asked last, for each group, and the table of each state that was met.
+        self.asked: list[tuple[int, ...]] = [()] * len(self.scarcity)
+        self.states: dict[tuple[int, ...], int] = {}
+        self.start: Floats | None = None
+
+    def rows(self, period: int) -> Ints:
+        """Return the table of each group's state; a state that is met for the first time gets one."""
+        context = super().rows(period)
+        if self.preset != "calvano":
+            return context
+        return np.array(
+            [
+                self._state((group, int(where), *asked))
+                for group, (where, asked) in enumerate(zip(context, self.asked, strict=True))
+            ],
+            dtype=np.int64,
+        )
+
+    def _state(self, key: tuple[int, ...]) -> int:
+        """Return the table of a state, with start values if it is new."""
+        if key not in self.states:
+            self.states[key] = len(self.q)
+            fresh = np.zeros((1, self.arms)) if self.start is None else self.start[[key[0]]]
+            self.q = np.concatenate([self.q, fresh])
+            self.count = np.concatenate([self.count, np.zeros((1, self.arms), dtype=np.int64)])
+        return self.states[key]
 
     def choose(self, view: View) -> Ints:
         """Draw while young, then play the best of the state."""
-        groups = np.arange(len(self.q))
-        # Kept for `learn`, which is told prices but neither cost nor capacity.
-        self.cost, self.room = view.cost, view.capacity
-        anything = view.rng.random(len(groups)) < math.exp(-self.decay * self.played)
-        drawn = view.rng.integers(self.arms, size=len(groups))
-        fresh = self.count[groups, self.state] == 0
-        best = np.where(fresh.any(axis=1), fresh.argmax(axis=1), self.q[groups, self.state].argmax(axis=1))
+        q = self.q[self.row]
+        anything = view.rng.random(len(q)) < math.exp(-self.decay * self.played)
+        drawn = view.rng.integers(self.arms, size=len(q))
+        best = q.argmax(axis=1)
+        if self.preset == "short":
+            fresh = self.count[self.row] == 0
+            best = np.where(fresh.any(axis=1), fresh.argmax(axis=1), best)
         self.played += 1
         return np.where(anything, drawn, best)
 
-    def scarcity(self, price: Floats) -> Ints:
-        """Return the state that prices at one's own assets put each group in, dims (group,)."""
-        assert self.group is not None
-        there = (self.room > 0) & (self.cost > 0)
-        ratio = np.divide(price, self.cost, out=np.zeros_like(price), where=there)
-        offers = totals(self.group, there.astype(np.float64), len(self.q))
-        mean = totals(self.group, ratio, len(self.q)) / np.maximum(offers, 1.0)
-        return np.where(offers > 0, np.searchsorted(self.levels, mean, side="right"), self.state)
-
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Move Q towards the profit and what the next state is worth."""
-        before, self.state = self.state[group], self.scarcity(receipt.price)
-        after = self.state[group]
-        known = self.count[group, after] > 0
-        ahead = np.where(known, self.q[group, after], -np.inf).max(axis=1)
-        steady = reward / (1.0 - self.discount)
-        ahead = np.where(known.any(axis=1), ahead, steady)
-        moved = (1.0 - self.rate) * self.q[group, before, arm] + self.rate * (reward + self.discount * ahead)
-        fresh = self.count[group, before, arm] == 0
-        self.q[group, before, arm] = np.where(fresh, steady, moved)
-        self.count[group, before, arm] += 1
+        before = self.row[group]
+        if self.preset == "calvano":
+            self._remember(group, reward, receipt)
+        after = self.rows(receipt.period + 1)[group]
+        ahead = self.q[after].max(axis=1)
+        if self.preset == "short":
+            known = self.count[after] > 0
+            steady = reward / (1.0 - self.discount)
+            ahead = np.where(known, self.q[after], -np.inf).max(axis=1)
+            ahead = np.where(known.any(axis=1), ahead, steady)
+        moved = (1.0 - self.rate) * self.q[before, arm] + self.rate * (reward + self.discount * ahead)
+        if self.preset == "short":
+            moved = np.where(self.count[before, arm] == 0, steady, moved)
+        self.q[before, arm] = moved
+        self.count[before, arm] += 1
+
+    def _remember(self, group: Ints, reward: Floats, receipt: Receipt) -> None:
+        """Keep what all players asked as the next state; after the first period, make the start values."""
+        assert self.group is not None
+        own = self.arm // len(self.shares)
+        if receipt.market is None:
+            ratio, _ = self.price_over_cost(receipt.price)
+            seen = np.abs(1.0 + np.array(self.markups) - ratio[:, None]).argmin(axis=1)
+            self.asked = [(int(mine), int(one)) for mine, one in zip(own, seen, strict=True)]
+        else:
+            rows = self.own_rows(receipt.market)
+            bins = PriceBins(receipt.market, rows, self.cost, self.capacity, self.markups)
+            self.asked = [(int(mine), *bins.of(self.group == one)) for one, mine in enumerate(own)]
+        if self.start is None:
+            count = len(self.scarcity)
+            if receipt.market is None:
+                first = np.zeros(count)
+                first[group] = reward
+                profit = np.repeat(first[:, None], self.arms, axis=1)
+            else:
+                by_arm = bins.expected_profit(self.shares, receipt.rng)
+                profit = np.stack([totals(self.group, one, count) for one in by_arm], axis=1)
+            self.start = profit / (1.0 - self.discount)
+            for key, row in self.states.items():
+                self.q[row] = self.start[key[0]]

@@ -91,6 +91,8 @@ class Rehearsal:
         What the provider sees now: this period's true cost and shared power count, and its own assets' names.
     markets : sequence of Market
         The markets that may come again, each as likely as the others.
+    weights : sequence of float or None
+        How likely each is, against the others; those of weight 0 are not cleared.
 
     Attributes
     ----------
@@ -105,7 +107,7 @@ class Rehearsal:
         If the markets lack one of the provider's assets.
     """
 
-    def __init__(self, view: View, markets: Sequence[Market]) -> None:
+    def __init__(self, view: View, markets: Sequence[Market], weights: Sequence[float] | None = None) -> None:
         layout = markets[-1].layout
         self.rows: Ints = layout.assets.get_indexer(pd.Index(view.assets)).astype(np.int64)
         if (self.rows < 0).any():
@@ -114,6 +116,7 @@ class Rehearsal:
             )
             raise StrategyError(f"the published market lacks one's own assets {lost}")
         self.view, self.markets, self.clears = view, tuple(markets), 0
+        self.weights = (1.0,) * len(self.markets) if weights is None else tuple(weights)
 
     def market(self, number: int, price: Floats, quantity: Floats) -> Market:
         """Return one of the markets with another offer of one's own in it.
@@ -152,14 +155,16 @@ class Rehearsal:
             As of `market`.
         """
         total, clearings = 0.0, []
-        for number in range(len(self.markets)):
+        for number, weight in enumerate(self.weights):
+            if weight == 0.0:
+                continue
             self.clears += 1
             clearing = clear_again(self.market(number, price, quantity))
             if clearing is None:
                 return Trial(-np.inf, ())
             clearings.append(clearing)
-            total += self._profit(clearing)
-        return Trial(total / len(self.markets), tuple(clearings))
+            total += weight * self._profit(clearing)
+        return Trial(total / sum(self.weights), tuple(clearings))
 
     def _profit(self, clearing: Clearing) -> float:
         values, node = clearing.values, self.view.asset_node

@@ -8,6 +8,8 @@ import numpy as np
 
 from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, within
 from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
+from tokenflow_sim.strategies.contexts import LEVELS, Context
+from tokenflow_sim.strategies.rewards import Baseline
 
 
 class RothErev(ArmLearner):
@@ -24,13 +26,19 @@ class RothErev(ArmLearner):
     recency : float
         Share of the propensities that is forgotten each period, r, from 0 to 1.
     propensity : float
-        Propensity of every arm before the first period, above 0; 1 is a period's highest profit.
+        Propensity of every arm before the first period, above 0; 1 is a period's highest reward.
     cooling : float or None
         How evenly arms are drawn, C, above 0; None draws in proportion to the propensities.
     by : {'provider', 'asset', 'class', 'offer'}
         What is decided for by itself.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
+    context : {'none', 'hour', 'scarcity', 'both'}
+        What it has a table of its own for: nothing, each hour of the day, each state of scarcity, or each pair.
+    levels : sequence of float
+        Where one state of scarcity ends and the next begins: last price over own cost, rising.
+    baseline : {'truthful', 'none'}
+        What is taken off the profit: what truthful offers would have earned in the same period, or nothing.
 
     Raises
     ------
@@ -45,19 +53,27 @@ class RothErev(ArmLearner):
         q_i <- (1 - r) q_i + e q_i / (K - 1)      for the others,
 
     and the next arm is drawn with probability q_j / sum_i q_i, or exp(q_j / C) / sum_i exp(q_i / C) where C is
-    given, as AMES does. The reward is the profit over the highest profit so far, so that one set of parameters
-    does for providers of any size; a loss is a negative reward, and a propensity never falls below 0.
+    given, as AMES does.
 
-    The variant's point is the second line: in the original, arms not played share e R / (K - 1), and nothing is
-    learnt where rewards are zero.
+    The reward is the profit less what truthful offers of all capacity would have earned in the same period, which the
+    published market shows when it is cleared again; over the 90 % quantile of its size in the last 240 periods, and
+    cut off at -1 and 1. So one set of parameters does for providers of any size, and one scarce hour does not
+    drown the others. Less than truthful is a negative reward, and a propensity never falls below 0; the sources
+    reward with the profit itself, which in their auctions is not negative. With ``baseline: none``, or where the
+    market publishes no offers, the reward is the profit over its 90 % quantile.
+
+    The variant's point is the second line: in the original of 1998, arms not played share e R / (K - 1), which is
+    nothing where R is zero, so that all propensities fade alike and nothing is learnt.
 
     References
     ----------
     J. Nicolaisen, V. Petrov and L. Tesfatsion, "Market Power and Efficiency in a Computational Electricity Market
     with Discriminatory Double-Auction Pricing", IEEE Transactions on Evolutionary Computation 5 (2001) 504-523:
-    the variant, equations 3 to 6. A. E. Roth and I. Erev, "Learning in Extensive-Form Games", Games and Economic
-    Behavior 8 (1995) 164-212: the original. J. Sun and L. Tesfatsion, "Dynamic Testing of Wholesale Power Market
-    Designs: An Open-Source Agent-Based Framework", Computational Economics 30 (2007) 291-327: AMES and its cooling.
+    the variant. I. Erev and A. E. Roth, "Predicting How People Play Games", American Economic Review 88 (1998)
+    848-881: the original with its three parameters, after A. E. Roth and I. Erev, "Learning in Extensive-Form
+    Games", Games and Economic Behavior 8 (1995) 164-212. J. Sun and L. Tesfatsion, "Dynamic Testing of Wholesale
+    Power Market Designs: An Open-Source Agent-Based Framework", Computational Economics 30 (2007) 291-327: AMES and
+    its cooling.
     """
 
     def __init__(
@@ -70,8 +86,11 @@ class RothErev(ArmLearner):
         cooling: float | None = None,
         by: By = "provider",
         price_cap: float | None = None,
+        context: Context = "none",
+        levels: Sequence[float] = LEVELS,
+        baseline: Baseline = "truthful",
     ) -> None:
-        super().__init__(markups, shares, by, price_cap)
+        super().__init__(markups, shares, by, price_cap, context, levels, baseline)
         self.experimentation = within("experimentation", experimentation, 0.0, 1.0)
         self.recency = within("recency", recency, 0.0, 1.0)
         for name, value in (("propensity", propensity), ("cooling", cooling)):
@@ -80,12 +99,12 @@ class RothErev(ArmLearner):
         self.propensity = propensity
         self.cooling = cooling
 
-    def begin(self, groups: int, view: View) -> None:
-        """Start with even propensities, dims (group, arm)."""
-        self.q: Floats = np.full((groups, self.arms), self.propensity)
+    def begin(self, rows: int, view: View) -> None:
+        """Start with even propensities, dims (table, arm)."""
+        self.q: Floats = np.full((rows, self.arms), self.propensity)
 
     def probability(self) -> Floats:
-        """Return the probability of each arm, dims (group, arm)."""
+        """Return the probability of each arm, dims (table, arm)."""
         if self.cooling is None:
             weight = self.q
         else:
@@ -96,15 +115,15 @@ class RothErev(ArmLearner):
 
     def choose(self, view: View) -> Ints:
         """Draw by the probabilities."""
-        return draw(self.probability(), view.rng)
+        return draw(self.probability()[self.row], view.rng)
 
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Forget a little, and reward the arm played."""
-        best = self.best[group]
-        unit = np.divide(reward, best, out=np.zeros_like(reward), where=best > 0)
-        old = self.q[group]
+        row = self.row[group]
+        unit = self.scale.share(row, reward)
+        old = self.q[row]
         spread = self.experimentation / max(1, self.arms - 1)
         new = (1.0 - self.recency + spread) * old
-        rows = np.arange(len(group))
-        new[rows, arm] = (1.0 - self.recency) * old[rows, arm] + (1.0 - self.experimentation) * unit
-        self.q[group] = np.maximum(new, 0.0)
+        every = np.arange(len(group))
+        new[every, arm] = (1.0 - self.recency) * old[every, arm] + (1.0 - self.experimentation) * unit
+        self.q[row] = np.maximum(new, 0.0)

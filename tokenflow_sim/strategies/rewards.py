@@ -1,0 +1,107 @@
+"""What a learner is rewarded with: its profit beside what truthful offers would have earned, on a scale of its own.
+
+One scarce hour can earn a hundred times what other hours do, whatever is offered in it. A reward that is the profit
+itself then says which hour it was, not what the mark-up was worth. What truthful offers would have earned in the same
+hour is common to all mark-ups: taken off, it leaves what the choice brought, and does not change which choice is best
+on average.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from tokenflow_sim.market import Market
+from tokenflow_sim.strategies.base import Floats, Ints
+from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
+
+Baseline = Literal["truthful", "none"]
+"""What is taken off the profit: what truthful offers would have earned in the same period, or nothing."""
+
+WINDOW = 240
+"""Rewards of a table that its scale is made of: the last ones, ten days of hours."""
+
+TENTHS = 9
+"""Tenths of these rewards that are no larger than the scale."""
+
+_SAME = 1e-9
+
+
+def truthful_profit(market: Market, rows: Ints, cost: Floats, capacity: Floats) -> Floats | None:
+    """Clear a published market again with all of a provider's capacity at true cost.
+
+    Parameters
+    ----------
+    market : Market
+        The market as submitted.
+    rows : ndarray of int
+        Positions of the provider's own assets in it, dims (asset,).
+    cost, capacity : ndarray
+        True cost in $/Mtok and all that could have been served in Mtok/s, dims (asset, workload).
+
+    Returns
+    -------
+    ndarray or None
+        Profit in $ a period, dims (asset, workload); None where that market cannot be cleared.
+    """
+    arrays = market.arrays
+    price, quantity = arrays.offer_price.copy(), arrays.capacity.copy()
+    price[rows] = cost[:, :, None]
+    quantity[rows] = 0.0
+    quantity[rows, :, 0] = capacity
+    changed = arrays.with_(offer_price=price, capacity=quantity)
+    clearing = clear_again(Market.from_arrays(market.layout, changed, market.hours, check=False))
+    if clearing is None:
+        return None
+    paid = clearing.values.price[market.layout.asset_node[rows]]
+    served = clearing.values.dispatch[rows].sum(axis=2)
+    return (paid - cost) * served * SECONDS_PER_HOUR * market.hours
+
+
+def gain(profit: Floats, truthful: Floats) -> Floats:
+    """Return profit less truthful profit in $; what is no more than the rounding of either is 0."""
+    difference = profit - truthful
+    rounding = _SAME * (np.abs(profit) + np.abs(truthful))
+    return np.where(np.abs(difference) > rounding, difference, 0.0)
+
+
+class Scale:
+    """Puts rewards between -1 and 1, by a running quantile of their size.
+
+    Parameters
+    ----------
+    rows : int
+        How many tables there are, each with a scale of its own.
+
+    Notes
+    -----
+    The scale s of a table is the 90 % quantile of the size of its last 240 rewards, the present one included: the
+    least of them that nine tenths do not exceed, or the largest where that is 0. A larger reward counts as s, so that
+    what happens in less than a tenth of periods cannot make all others small.
+    """
+
+    def __init__(self, rows: int) -> None:
+        # Sizes are not negative, so that -1 marks places that are still empty and sorts before them.
+        self.seen: Floats = np.full((rows, WINDOW), -1.0)
+        self.count: Ints = np.zeros(rows, dtype=np.int64)
+
+    def share(self, row: Ints, reward: Floats) -> Floats:
+        """Take in one reward for each of some tables, and return what share of the scale each is, from -1 to 1.
+
+        Parameters
+        ----------
+        row : ndarray of int
+            The tables, each once.
+        reward : ndarray
+            In $.
+        """
+        self.seen[row, self.count[row] % WINDOW] = np.abs(reward)
+        self.count[row] += 1
+        rising = np.sort(self.seen[row], axis=1)
+        known = np.minimum(self.count[row], WINDOW)
+        below = (TENTHS * known + 9) // 10
+        quantile = rising[np.arange(len(row)), WINDOW - known + below - 1]
+        scale = np.where(quantile > 0, quantile, rising[:, -1])
+        share = np.divide(reward, scale, out=np.zeros_like(reward), where=scale > 0)
+        return np.clip(share, -1.0, 1.0)
