@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import Floats, Ints, Offer, Receipt, Strategy, View
-from tokenflow_sim.strategies.contexts import Context, Contexts
+from tokenflow_sim.strategies.contexts import LEVELS, Context, Contexts
 from tokenflow_sim.strategies.rewards import Baseline, Scale, gain, truthful_profit
 
 By = Literal["provider", "asset", "class", "offer"]
@@ -119,13 +119,13 @@ class ArmLearner(Strategy):
 
     def __init__(
         self,
-        markups: Sequence[float],
-        shares: Sequence[float],
-        by: By,
-        price_cap: float | None,
-        context: Context,
-        levels: Sequence[float],
-        baseline: Baseline,
+        markups: Sequence[float] = MARKUPS,
+        shares: Sequence[float] = (1.0,),
+        by: By = "provider",
+        price_cap: float | None = None,
+        context: Context = "none",
+        levels: Sequence[float] = LEVELS,
+        baseline: Baseline = "truthful",
     ) -> None:
         self.markups = ladder("markups", markups)
         self.shares = ladder("shares", shares, 1.0)
@@ -148,7 +148,7 @@ class ArmLearner(Strategy):
         return len(self.markups) * len(self.shares)
 
     @abstractmethod
-    def begin(self, rows: int, view: View) -> None:
+    def begin(self, tables: int, view: View) -> None:
         """Make the tables, before the first offer."""
 
     @abstractmethod

@@ -15,10 +15,10 @@ from tokenflow_sim.strategies.rewards import Baseline
 class _MeanLearner(ArmLearner):
     """Keeps how often each arm was played, and what it brought on average."""
 
-    def begin(self, rows: int, view: View) -> None:
+    def begin(self, tables: int, view: View) -> None:
         """Start with nothing played; dims (table, arm)."""
-        self.count: Ints = np.zeros((rows, self.arms), dtype=np.int64)
-        self.mean: Floats = np.zeros((rows, self.arms))
+        self.count: Ints = np.zeros((tables, self.arms), dtype=np.int64)
+        self.mean: Floats = np.zeros((tables, self.arms))
 
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Move the arm's mean towards its reward."""

@@ -82,14 +82,14 @@ class EXP3(ArmLearner):
             raise ValueError(f"gamma must be above 0 and at most 1, or None; found {gamma!r}")
         self.gamma = gamma
 
-    def begin(self, rows: int, view: View) -> None:
+    def begin(self, tables: int, view: View) -> None:
         """Start with even weights; they are kept as logarithms, dims (table, arm), lest they overflow."""
         count = self.arms
         # Each context has a share of the periods; how large those of scarcity are is not known beforehand.
         periods = max(1.0, view.periods / self.contexts.count)
         tuned = math.sqrt(count * math.log(count) / ((math.e - 1.0) * periods))
         self.rate = min(1.0, tuned) if self.gamma is None else self.gamma
-        self.log_weight: Floats = np.zeros((rows, count))
+        self.log_weight: Floats = np.zeros((tables, count))
 
     def probability(self) -> Floats:
         """Return the probability of each arm, dims (table, arm)."""

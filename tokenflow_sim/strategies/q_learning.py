@@ -142,10 +142,10 @@ class QLearning(ArmLearner):
             raise ValueError("discount must be less than 1; found 1.0")
         self.decay = within("decay", told.decay if decay is None else decay, 0.0)
 
-    def begin(self, rows: int, view: View) -> None:
+    def begin(self, tables: int, view: View) -> None:
         """Start with an empty table, dims (table, arm)."""
         remembers = self.preset == "calvano"
-        self.q: Floats = np.zeros((0 if remembers else rows, self.arms))
+        self.q: Floats = np.zeros((0 if remembers else tables, self.arms))
         self.count: Ints = np.zeros(self.q.shape, dtype=np.int64)
         self.played = 0
         # What all players asked last, for each group, and the table of each state that was met.

@@ -99,9 +99,9 @@ class RothErev(ArmLearner):
         self.propensity = propensity
         self.cooling = cooling
 
-    def begin(self, rows: int, view: View) -> None:
+    def begin(self, tables: int, view: View) -> None:
         """Start with even propensities, dims (table, arm)."""
-        self.q: Floats = np.full((rows, self.arms), self.propensity)
+        self.q: Floats = np.full((tables, self.arms), self.propensity)
 
     def probability(self) -> Floats:
         """Return the probability of each arm, dims (table, arm)."""
