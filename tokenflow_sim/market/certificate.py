@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Floats, total
+from tokenflow_sim.market.fine import fine_residuals, may_span, spans
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.values import Values, dot
 
@@ -23,6 +24,9 @@ _MOST, _LEAST = np.maximum.reduce, np.minimum.reduce
 @dataclass(frozen=True)
 class Certificate:
     """Largest residuals of a clearing, each relative to the market's own size.
+
+    Where the market's numbers lie further apart than 1e4, each is also taken relative to its own node and class, its
+    own class's prices, its own limit (`tokenflow_sim.market.fine`), and the larger counts.
 
     Parameters
     ----------
@@ -120,10 +124,13 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     size = _top(_joined(demand, dispatch, flow, load)) or 1.0
     level = max(_size(price), _top(arrays.offer_price)) or 1.0
     money = max(abs(values.cost), size * level)
+    own = (0.0, 0.0, 0.0)
+    if may_span(limits, demand, arrays.offer_price, size, level) and spans(arrays):
+        own = fine_residuals(layout, arrays, values)
     return Certificate(
-        primal=max(_told(_size(astray) / size), _told(_low(quantities) / size)),
-        dual=max(_told(_low(margins) / level), _told(free_rent / level)),
-        complementarity=_told(_size(products) / money),
+        primal=max(_told(_size(astray) / size), _told(_low(quantities) / size), own[0]),
+        dual=max(_told(_low(margins) / level), _told(free_rent / level), own[1]),
+        complementarity=max(_told(_size(products) / money), own[2]),
         gap=_told(abs(values.cost - dual_cost) / money),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +12,14 @@ import xarray as xr
 from tokenflow_sim.errors import CertificateError, Fault, MarketError
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.bounds import price_bounds
+from tokenflow_sim.market.by_class import clear_by_class
 from tokenflow_sim.market.certificate import CERTIFIED, Certificate, certify
 from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.fine import spans
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.quadratic import solve_quadratic
 from tokenflow_sim.market.values import Values, values_of
-from tokenflow_sim.variables import CLEARING
+from tokenflow_sim.variables import CLEARING, MARKET
 
 SECONDS_PER_HOUR = 3600.0
 
@@ -213,6 +215,21 @@ _LADDER: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
     ("cold simplex", lambda engine, market: Engine(market)),
     ("interior point with crossover", _by_interior_point),
 )
+# Where numbers lie far apart: in finer units, then each class by itself.
+_FINER = 2.0**18
+_APART: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
+    ("cold simplex in finer units", lambda engine, market: Engine(market, size=_FINER)),
+    ("each class by itself", lambda engine, market: Engine(market)),
+)
+
+
+def _told_spans(apart: dict[str, tuple[float, float]]) -> str:
+    if not apart:
+        return ""
+    told = ", ".join(
+        f"{name} from {low:g} to {high:g} {MARKET[name].unit_for()}" for name, (low, high) in apart.items()
+    )
+    return f"Its numbers span {told}: check their units, or leave out what is too small to matter. "
 
 
 class Clearer:
@@ -269,28 +286,39 @@ class Clearer:
     def _clear(self, market: Market) -> Clearing:
         if not self._engine.program.serves(market):
             self._engine = Engine(market)
-        reasons = []
-        for how, prepare in _LADDER:
+        reasons: list[str] = []
+        for how, prepare in self._rungs(market):
             engine = self._engine = prepare(self._engine, market)
+            alone = how == _APART[-1][0]
             try:
-                clearing = self._attempt(engine, market)
+                clearing = self._attempt(engine, market, by_class=alone)
             except CertificateError as error:
                 reasons.append(f"{how}: {error}")
                 continue
             if clearing.certificate.worst <= CERTIFIED:
+                if engine.size != 1.0:
+                    self._engine = Engine(market)
                 return clearing
             reasons.append(f"{how}: {clearing.certificate}")
         self._engine = Engine(market)
+        apart = spans(market.arrays)
         raise CertificateError(
-            f"no clearing of {market!r} is optimal within {CERTIFIED:g}. Data that spans more than nine orders of "
-            "magnitude does this; check the units of its arrays. What was tried:\n  - "
+            f"no clearing of {market!r} is optimal within {CERTIFIED:g}. {_told_spans(apart)}What was tried:\n  - "
             + "\n  - ".join(reasons)
         )
 
     @staticmethod
-    def _attempt(engine: Engine, market: Market) -> Clearing:
+    def _rungs(market: Market) -> Iterator[tuple[str, Callable[[Engine, Market], Engine]]]:
+        yield from _LADDER
+        if not market.is_quadratic and spans(market.arrays):
+            yield from _APART
+
+    @staticmethod
+    def _attempt(engine: Engine, market: Market, by_class: bool = False) -> Clearing:
         if market.is_quadratic:
             values = solve_quadratic(engine, market)
+        elif by_class:
+            values = clear_by_class(engine, market)
         else:
             values = values_of(engine.program, market.arrays, engine.solve(market.arrays))
         return Clearing(market, values, certify(market.layout, market.arrays, values))

@@ -65,9 +65,12 @@ class Engine:
     lazy : bool, optional
         Whether flows and link limits are brought in on demand; by default, in large networks. Both ways end in
         the same bits.
+    size : float
+        By how much quantities are magnified beside the usual, a power of two: for those far below the mean.
     """
 
-    def __init__(self, market: Market, *, lazy: bool | None = None) -> None:
+    def __init__(self, market: Market, *, lazy: bool | None = None, size: float = 1.0) -> None:
+        self.size = size
         self.program = Program(market)
         flows = self.program.f.stop - self.program.f.start
         self.solver: Solver | LazySolver
@@ -90,6 +93,8 @@ class Engine:
     def problem(self, arrays: Arrays) -> Problem:
         """Bring a market's numbers into the solver's units."""
         program, scale = self.program, Scale.of(arrays)
+        if self.size != 1.0:
+            scale = Scale(scale.quantity / self.size, scale.price)
         numbers = np.empty(2 * program.columns + program.rows)
         costs, upper, rows = program.split(numbers)
         program.fill_costs(arrays, 0.0, costs)

@@ -20,6 +20,8 @@ TOLERANCE = 1e-8
 # A shortfall this close to zero, in the solver's units, is none.
 ON_BOUND = 1e-9
 SHIFTED, TRUE = 0, 1
+# Of a demand, and in the solver's units: what a true shortfall may be and still be rounding.
+_OF_ROW, _NOISE = 1e-7, 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +112,20 @@ def judge(
     # Of a limit, the slack, or the dual where there is none.
     rest[:, tight] = -duals.take(tight, axis=1)
     rest[:, program.balance] = np.inf
-    over, lacks = basic, False
+    over, lacks, taken = basic, False, False
     service = int(columns.searchsorted(program.v.start))
     if service < columns.size:  # behind it stand shortfalls, which have no lower bound that matters
         over = basic.copy()
         over[:, service:] = np.inf
         lacks = bool((basic[SHIFTED, service:] > ON_BOUND).any())
+        # Of the true demand, a shortfall takes nothing but rounding: else the step asked for less than there is.
+        asked = numbers.rows[TRUE].take(columns[service:] - program.v.start)
+        taken = bool((np.abs(basic[TRUE, service:]) > _OF_ROW * asked + _NOISE).any())
     # How far the basis is from another one, and from not being optimal.
     far = np.concatenate((reduced, over, room, rest), axis=1)
     shifted, true = np.minimum.reduce(far, axis=1, initial=np.inf).tolist()
     vertex = None
-    if true >= -TOLERANCE or _within(far[TRUE], numbers.rows[TRUE], tight):
+    if not taken and (true >= -TOLERANCE or _within(far[TRUE], numbers.rows[TRUE], tight)):
         values = factor.values(at_upper, numbers.upper[TRUE], basic[TRUE])
         rents = -duals[TRUE].take(tight[nodal:])
         vertex = Vertex(values, duals[TRUE], Basis(factor, reduced[TRUE], rents))
