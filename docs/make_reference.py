@@ -128,7 +128,7 @@ COMMANDS_HEAD = """\
 | exit status | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | a check failed: a row of `reproduce` that should match does not, or a clearing could not be certified |
+| 1 | a check failed: a row of `reproduce` that should match does not, a clearing could not be certified, no equilibrium was found, or runs of a study failed (of a sweep: otherwise than by being infeasible); what was finished is kept |
 | 2 | bad input: the message says what is wrong, where, what is known there, and what to do |
 | 70 | a fault of the program itself; `--debug` shows its traceback |
 | 130 | interrupted; no unfinished file is left behind |
