@@ -128,10 +128,13 @@ COMMANDS_HEAD = """\
 | exit status | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | a check failed: a row of `reproduce` that should match does not, a clearing could not be certified, no equilibrium was found, or runs of a study failed (of a sweep: otherwise than by being infeasible); what was finished is kept |
+| 1 | a check failed: a row of `reproduce`, the certificate of a clearing, an equilibrium, or runs of a study |
 | 2 | bad input: the message says what is wrong, where, what is known there, and what to do |
 | 70 | a fault of the program itself; `--debug` shows its traceback |
 | 130 | interrupted; no unfinished file is left behind |
+
+A study whose runs failed says who failed and why, keeps and shows what was finished, and ends with status 1. Of a
+sweep, infeasible runs are a result: where all that failed are infeasible, it ends with status 0.
 
 Results go to files, tables to standard output, progress and errors to standard error. A file appears whole or not
 at all, and one that exists is replaced only with `--force`.

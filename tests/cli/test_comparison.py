@@ -25,10 +25,11 @@ def folder(tokenflow: Invoke) -> str:
 
 def test_compare_prints_tables_and_writes_data_and_figure(tokenflow: Invoke, folder: str) -> None:
     strategies = "marginal_cost, fixed_markup(markup=0.5)"
-    words = ["compare", folder, "--strategies", strategies, "--provider", "ada", *RUN]
+    words = ["compare", folder, "--strategies", strategies, "--provider", "ada", *RUN, "--burn-in", "1"]
     result = tokenflow(*words, "--out", "found.nc", "--figures", "drawn")
     assert result.exit_code == 0, result.output
     assert "ada plays each strategy under the same 2 seeds; differences from marginal_cost" in result.stdout
+    assert "the first 1 period left out" in result.stdout
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert any(line.startswith("fixed_markup(markup=0.5) 50.000 +50.0 50.0 to 50.0 more") for line in lines)
     assert os.listdir("drawn") == ["comparison.png"]

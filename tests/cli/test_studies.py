@@ -75,6 +75,11 @@ def test_sensitivity_shows_indices(here: Invoke) -> None:
     [
         (("--vary", "x"), "give a path and its values, e.g. --vary demand.scale=1:45:1"),
         (("--vary", "a=1", "--vary", "a=2"), "this path is varied more than once"),
+        (
+            ("--vary", "demand.scale=1", "--set", "demand.scale=2"),
+            "is varied, and given by overrides (--set) too",
+        ),
+        (("--vary", "market.must_serve=yes,true"), "'yes' and True mean the same"),
         (("--vary", "demand.scal=1,2"), "did you mean 'scale'"),
         (("--vary", "demand.scale=unifor(1,2)"), "did you mean 'uniform'"),
         (("--vary", "demand.scale=uniform(1,2)"), "say how many points to draw"),

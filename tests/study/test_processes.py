@@ -67,6 +67,7 @@ def test_a_run_that_always_kills_is_given_up_alone(pool: Pool, monkeypatch: pyte
 
 @pytest.mark.long
 @pytest.mark.usefixtures("lent")
+@pytest.mark.filterwarnings(r"ignore:\d+ of \d+ runs failed:UserWarning")
 def test_studies_of_runs_are_the_same_on_processes() -> None:
     names = ["marginal_cost", "fixed_markup"]
     one, two = (tf.compare(tiny(), names, seeds=2, workers=count).dataset for count in (1, 2))
