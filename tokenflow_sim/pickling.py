@@ -10,15 +10,16 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from dataclasses import fields, is_dataclass
 from functools import partial
 from types import FunctionType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from tokenflow_sim.errors import StrategyError
+from tokenflow_sim.errors import StrategyError, TokenflowError
 
 _DEEPEST = 30
 """Levels of attributes and containers that are searched."""
-_checking: ContextVar[bool] = ContextVar("checking", default=False)
+_doing: ContextVar[Literal["", "checking", "searching"]] = ContextVar("doing", default="")
 _LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Event)
 
 
@@ -59,6 +60,8 @@ def _parts(thing: object) -> Iterator[tuple[str, object]]:
             yield f"[{number}]", part
     elif isinstance(thing, partial):
         yield from (("", thing.func), *_parts(thing.args), *_parts(thing.keywords))
+    elif is_dataclass(thing) and not isinstance(thing, type):
+        yield from ((f".{field.name}", getattr(thing, field.name, None)) for field in fields(thing))
     elif not isinstance(thing, (type, FunctionType, io.IOBase)):
         for key, part in _state(thing).items():
             yield f".{key}", part
@@ -112,15 +115,19 @@ class Portable:
         StrategyError
             If a strategy or an attribute cannot be pickled.
         """
-        if not _checking.get():
-            token = _checking.set(True)
+        if _doing.get() == "searching":  # what only refers to the model is not what is in the way
+            return str, ("the model",)
+        if not _doing.get():
+            token = _doing.set("checking")
             try:
                 dumps = _pickler()
                 dumps(self)
+            except TokenflowError:
+                raise
             except Exception as error:
                 raise self._refusal("pickled", dumps, error) from error
             finally:
-                _checking.reset(token)
+                _doing.reset(token)
         return super().__reduce_ex__(protocol)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -131,26 +138,28 @@ class Portable:
         StrategyError
             If a strategy or an attribute cannot be copied.
         """
+        if _doing.get() == "searching":
+            return self
         new = type(self).__new__(type(self))
         memo[id(self)] = new
         try:
             vars(new).update(copy.deepcopy(vars(self), memo))
+        except TokenflowError:
+            raise
         except Exception as error:
-            if _checking.get():  # the search for what is in the way came back here
-                raise
             raise self._refusal("copied", copy.deepcopy, error) from error
         return new
 
     def _refusal(self, done: str, attempt: Callable[[Any], object], error: Exception) -> StrategyError:
         told = f"{type(error).__name__}: {error}"
-        token = _checking.set(True)
+        token = _doing.set("searching")
         try:
             for name, part in self._members().items():
                 if _fails(part, attempt):
                     told = culprit(part, attempt, name)
                     break
         finally:
-            _checking.reset(token)
+            _doing.reset(token)
         return StrategyError(
             f"this model cannot be {done}: {told}; keep open files, locks, functions made on the spot and the like out"
             " of attributes; make them where they are used"

@@ -206,6 +206,10 @@ def _stale(name: str, sources: Mapping[str, bytes]) -> set[str]:
 def _import(name: str, sources: Mapping[str, bytes], stale: set[str]) -> ModuleType:
     finder: Any = _Finder(sources)
     old = {one: sys.modules.pop(one) for one in stale}
+    for one in stale:  # or `from package import module` would find the old one there
+        package, _, child = one.rpartition(".")
+        if getattr(sys.modules.get(package), child, None) is old[one]:
+            delattr(sys.modules[package], child)
     sys.meta_path.insert(0, finder)
     try:
         importlib.import_module(name)
@@ -213,6 +217,10 @@ def _import(name: str, sources: Mapping[str, bytes], stale: set[str]) -> ModuleT
         for one in stale:
             sys.modules.pop(one, None)
         sys.modules.update(old)
+        for one in stale:
+            package, _, child = one.rpartition(".")
+            if package in sys.modules:
+                setattr(sys.modules[package], child, old[one])
         raise
     finally:
         sys.meta_path.remove(finder)

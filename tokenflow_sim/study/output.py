@@ -98,7 +98,8 @@ class Output:
             return self
         self._lock = Lock(self.path)
         try:
-            self._begin(self.path, runs_of(self.path), code)
+            with writing(self.path):
+                self._begin(self.path, runs_of(self.path), code)
         except BaseException:
             self._lock.release()
             raise

@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.ledger.durable import kept, write_whole
 from tokenflow_sim.ledger.lock import Lock
@@ -119,7 +120,9 @@ class ZarrStore:
             "tasks": fingerprints(tasks),
         }
         file = self.path / NOTES / "study.json"
-        if self.path.exists():
+        with writing(self.path):
+            there = self.path.exists()
+        if there:
             if not (self.resume or self.force):
                 raise ResultError(
                     f"{self.path}: exists already; go on with it (--resume), replace it (--force) or choose another"
