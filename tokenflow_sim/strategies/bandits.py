@@ -63,8 +63,8 @@ class EpsilonGreedy(_MeanLearner):
         epsilon_n = min(1, max(c K / n, least)),
 
     where K is the number of arms, and otherwise the one with the highest mean reward is played. With `least` zero
-    the regret on a fixed market grows with the logarithm of n if c is large enough: the source's c d^2 K / (d^2 n)
-    has c > 5 and a d no larger than the smallest difference to the best arm, for rewards between 0 and 1.
+    the regret on a fixed market grows with the logarithm of n if c is large enough: the source has c / d^2 in place of
+    c, with a d no larger than what the best arm's reward is ahead of the next, and c > 5 for that bound.
 
     The reward is the profit less what truthful offers of all capacity would have earned in the same period, which the
     published market shows when it is cleared again. It is divided by the 90 % quantile of its size over the last 240
