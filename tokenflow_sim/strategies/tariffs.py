@@ -49,8 +49,8 @@ class CongestionTariff(NetworkStrategy):
     References
     ----------
     J. K. MacKie-Mason and H. R. Varian, "Pricing congestible network resources", IEEE Journal on Selected Areas in
-    Communications 13 (1995) 1141-1149. R. M. Cocchi, S. Shenker, D. Estrin and L. Zhang, "Pricing in computer
-    networks", IEEE/ACM Transactions on Networking 1 (1993) 614-627.
+    Communications 13 (1995) 1141-1149. R. Cocchi, S. Shenker, D. Estrin and L. Zhang, "Pricing in computer
+    networks: motivation, formulation, and example", IEEE/ACM Transactions on Networking 1 (1993) 614-627.
     """
 
     def __init__(
