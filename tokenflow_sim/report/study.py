@@ -201,7 +201,7 @@ def _provenance(ds: xr.Dataset, file: str) -> Iterator[Block]:
         text = str(value)
         if len(text) > _LONG or "\n" in text:
             long.append(Code(text, summary=str(key)))
-        elif text and key not in ("title", "format", "format_version"):
+        elif text and key not in ("title", "format", "format_version", "failures"):
             short.append((str(key).replace("_", " "), text))
     short += [(f"along {dim}", _listed(_labels_of(ds, dim))) for dim in ds.sizes]
     yield Facts(short)
