@@ -85,8 +85,11 @@ def test_equilibrium_says_what_came_of_it(tokenflow: Invoke, folder: str) -> Non
     result = tokenflow(*words, "--out", "found.nc", "--figures", "drawn")
     assert result.exit_code == 0, result.output
     assert "nobody gains more than" in result.stdout
+    assert tokenflow("report", "found.nc", "--out", "found.html").exit_code == 0
+    mixed = tokenflow(*words, "--mixed", "3", "--starts", "truthful", "--random", "0")
+    assert "Mixed equilibrium 1 (pure); exploitability" in mixed.stdout
     assert os.listdir("drawn") == ["equilibrium.png"]
-    unfinished = tokenflow(*words[:-1], "ada,bob", "--rounds", "1")
+    unfinished = tokenflow(*words[:-1], "ada,bob", "--rounds", "1", "--starts", "truthful", "--random", "0")
     assert unfinished.exit_code == 1, "one round cannot show that nobody moves any more"
 
 

@@ -28,7 +28,7 @@ def linear_demand() -> PriceElastic:
 
 
 def oligopoly(
-    firms: Mapping[str, tuple[float, float, str]],
+    firms: Mapping[str, tuple[float, float, str] | Sequence[tuple[float, float, str]]],
     *,
     nodes: Sequence[str] = ("here",),
     link: float | None = None,
@@ -41,7 +41,7 @@ def oligopoly(
     Parameters
     ----------
     firms : mapping
-        By name, marginal cost in $/Mtok, capacity in Mtok/s and node.
+        By name, marginal cost in $/Mtok, capacity in Mtok/s and node, or several of these.
     nodes : sequence of str
         Names of the nodes, each with the same demand.
     link : float, optional
@@ -59,6 +59,12 @@ def oligopoly(
         for other in nodes
         if one != other and link is not None
     }
+    fleets = {
+        name: {name: assets}
+        if isinstance(assets, tuple)
+        else {f"{name}{number}": one for number, one in enumerate(assets)}
+        for name, assets in firms.items()
+    }
     data: dict[str, Any] = {
         "format": 1,
         "name": "oligopoly",
@@ -68,12 +74,18 @@ def oligopoly(
         # A kilowatt-hour costs 1 $, and a megawatt serves 1 Mtok/s: cost is energy, capacity is power.
         "nodes": {name: {"demand_weight": 1, "electricity_price": 1.0} for name in nodes},
         "hardware": {
-            name: {"throughput": {"chat": 1e6}, "energy": {"chat": cost}, "running_cost": 0}
-            for name, (cost, _, _) in firms.items()
+            hardware: {"throughput": {"chat": 1e6}, "energy": {"chat": cost}, "running_cost": 0}
+            for assets in fleets.values()
+            for hardware, (cost, _, _) in assets.items()
         },
         "providers": {
-            name: {"assets": [{"node": node, "hardware": name, "power_mw": size}]}
-            for name, (_, size, node) in firms.items()
+            name: {
+                "assets": [
+                    {"node": node, "hardware": hardware, "power_mw": size}
+                    for hardware, (_, size, node) in assets.items()
+                ]
+            }
+            for name, assets in fleets.items()
         },
         "network": {"arcs": arcs},
     }

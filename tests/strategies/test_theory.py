@@ -47,6 +47,58 @@ def test_cournot_play_converges_to_the_equilibrium(
     np.testing.assert_allclose(last.price, price, atol=2 * HEIGHT)
 
 
+TWO_TYPES = ((1.0, 1.5), (4.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "link", "places", "prices", "profit"),
+    [
+        # q = 2 of which 1.5 at cost 1 and the rest at 4: 10 - 2 - 2 - 2 = 4, and 1.5 x 5 + 0.5 x 2 = 8.5.
+        pytest.param(("here",), None, (("here", "here"),) * 2, [6.0], 8.5, id="one place"),
+        # Two nodes of P = 10 - Q each are one of P = 10 - Q / 2: q = 4, of which 1.5 at cost 1, price 6.
+        pytest.param(
+            ("east", "west"),
+            1000.0,
+            (("east", "west"),) * 2,
+            [6.0, 6.0],
+            12.5,
+            id="joined places",
+            marks=pytest.mark.long,
+        ),
+        # Apart, the first sells at both: duopolies of cost 1, 1.5 of it each and no more, and of cost 4.
+        pytest.param(
+            ("east", "west"),
+            None,
+            (("east", "west"),) * 2,
+            [7.0, 6.0],
+            13.0,
+            id="places apart",
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_cournot_makes_its_quantity_with_its_cheapest_assets(
+    nodes: tuple[str, ...],
+    link: float | None,
+    places: tuple[tuple[str, str], ...],
+    prices: list[float],
+    profit: float,
+) -> None:
+    firms = {
+        f"firm{number}": [(cost, size, node) for (cost, size), node in zip(TWO_TYPES, where, strict=True)]
+        for number, where in enumerate(places)
+    }
+    results = play(
+        oligopoly(firms, nodes=nodes, link=link, periods=7),
+        {"providers": Cournot(adjustment=0.7), "regions": linear_demand()},
+    )
+    last = results.isel(period=-1)
+    np.testing.assert_allclose(
+        last.price.squeeze(), prices[0] if len(prices) == 1 else prices, atol=2.5 * HEIGHT
+    )
+    np.testing.assert_allclose(last.profit / 3600, profit, atol=0.6)
+
+
 def test_simultaneous_replies_of_three_firms_need_partial_adjustment() -> None:
     firms = {f"firm{number}": (1.0, MOST, "here") for number in range(3)}
     results = play(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -98,4 +99,57 @@ def two_nodes(link: float, cost: float = 0.5, intercept: float = 10.0, steps: in
         link_capacity=xr.DataArray([link, link], dims="arc", coords=arcs),
         origin=nodes,
         destination=nodes[::-1],
+    )
+
+
+def firms_at(
+    assets: Sequence[tuple[str, str, float, float]],
+    values: np.ndarray,
+    widths: np.ndarray,
+    link: float | None = None,
+    power: Sequence[float] | None = None,
+) -> tf.Market:
+    """Return a market of assets (provider, node, cost, capacity), with the same demand at each of their nodes.
+
+    With a link, all nodes are joined to the next both ways, free of charge. Power limits are shared by two classes,
+    `chat` and `batch`, whose service takes a megawatt for each Mtok/s.
+    """
+    nodes = sorted({node for _, node, _, _ in assets})
+    names = [f"{provider}/{place}" for place, (provider, _, _, _) in enumerate(assets)]
+    classes = ["chat"] if power is None else ["chat", "batch"]
+    offers = {"dims": ("asset", "workload"), "coords": {"asset": names, "workload": classes}}
+    steps = {
+        "dims": ("node", "workload", "step"),
+        "coords": {"node": nodes, "workload": classes, "step": range(len(values))},
+    }
+    cost = np.array([one[2] for one in assets])[:, None].repeat(len(classes), axis=1)
+    size = np.array([one[3] for one in assets])[:, None].repeat(len(classes), axis=1)
+    shape = (len(nodes), len(classes), len(values))
+    given: dict[str, object] = {}
+    if link is not None:
+        pairs = [pair for one, other in pairwise(nodes) for pair in ((one, other), (other, one))]
+        arcs = {"arc": [f"{one}>{other}" for one, other in pairs]}
+        given |= {
+            "route_cost": xr.DataArray(
+                np.zeros((len(pairs), len(classes))),
+                dims=("arc", "workload"),
+                coords=arcs | {"workload": classes},
+            ),
+            "link_capacity": xr.DataArray(np.full(len(pairs), link), dims="arc", coords=arcs),
+            "origin": [one for one, _ in pairs],
+            "destination": [other for _, other in pairs],
+        }
+    if power is not None:
+        given |= {
+            "power_use": xr.DataArray(np.ones_like(cost), **offers),
+            "power_limit": xr.DataArray(list(power), dims="asset", coords={"asset": names}),
+        }
+    return tf.Market(
+        offer_price=xr.DataArray(cost, **offers),
+        capacity=xr.DataArray(size, **offers),
+        demand=xr.DataArray(np.broadcast_to(widths, shape), **steps),
+        value=xr.DataArray(np.broadcast_to(values, shape), **steps),
+        asset_node=[node for _, node, _, _ in assets],
+        provider=[provider for provider, _, _, _ in assets],
+        **given,
     )

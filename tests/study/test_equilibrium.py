@@ -7,12 +7,13 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
-from tests.study.games import linear, one_node, small, two_nodes
+from tests.study.games import firms_at, linear, one_node, small, two_nodes
 from tokenflow_sim.study.equilibrium import Equilibrium
 from tokenflow_sim.study.game import MarketGame
 
 STEPS = 50
 QUICK = {"points": 11, "levels": 1}
+ONE = {"starts": ["withheld"], "random": 0, **QUICK}
 
 
 def sold(found: Equilibrium) -> np.ndarray:
@@ -29,7 +30,7 @@ def sold(found: Equilibrium) -> np.ndarray:
 )
 def test_cournot_quantities_are_the_analytic_ones(costs: list[float], expected: list[float]) -> None:
     market = one_node(costs, [10.0] * len(costs), *linear(10.0, 1.0, STEPS))
-    found = tf.equilibrium(market, play="quantity", **QUICK)
+    found = tf.equilibrium(market, play="quantity", **ONE)
     assert found.converged, found
     # Demand comes in steps of 0.2, of which a firm sells whole ones.
     np.testing.assert_allclose(sold(found), expected, atol=0.2)
@@ -41,7 +42,7 @@ def test_cournot_quantities_are_the_analytic_ones(costs: list[float], expected: 
 
 def test_damping_reaches_the_same_point() -> None:
     market = one_node([1.0, 2.0], [10.0, 10.0], *linear(10.0, 1.0, STEPS))
-    found = tf.equilibrium(market, play="quantity", damping=0.8, points=11, levels=1)
+    found = tf.equilibrium(market, play="quantity", damping=0.8, **ONE)
     np.testing.assert_allclose(sold(found), [10 / 3, 7 / 3], atol=0.25)
 
 
@@ -72,18 +73,26 @@ def test_of_two_pivotal_providers_one_sets_the_price_and_the_other_earns_more() 
     high, low = found.dataset.profit.values
     assert float(found.dataset.price.squeeze()) == pytest.approx(10.0, rel=0.01)
     assert low / high == pytest.approx(0.7 / 0.3, rel=0.01)
+    # Either may be the one, and both equilibria are listed: what each earns in one the other earns in the other.
+    assert found.equilibria.sizes["equilibrium"] == 2
+    np.testing.assert_allclose(found.equilibria.profit[0], found.equilibria.profit[1][::-1], rtol=0.01)
+    assert "2 distinct equilibria from 5 starts" in found.verdict
+    assert list(found.equilibria_table.index[0]) == [1, "p0"]
+    assert (found.equilibria.gain.max("provider") <= 1e-3 * 36000).all()
 
 
 @pytest.mark.parametrize(("link", "quantity"), [(0.0, 4.75), (5.0, 19 / 3)])
 def test_two_places_are_two_monopolies_or_one_duopoly(link: float, quantity: float) -> None:
-    found = tf.equilibrium(two_nodes(link), play="quantity", **QUICK)
+    found = tf.equilibrium(two_nodes(link), play="quantity", starts=["cournot"], random=0, **QUICK)
     assert found.converged, found
     np.testing.assert_allclose(sold(found), quantity, atol=0.21)
 
 
 def test_a_thin_link_has_no_equilibrium_and_the_loop_is_told() -> None:
     # Borenstein, Bushnell and Stoft (2000).
-    found = tf.equilibrium(two_nodes(0.5), play="quantity", points=21, levels=1)
+    found = tf.equilibrium(
+        two_nodes(0.5), play="quantity", starts=["withheld"], random=0, points=21, levels=1
+    )
     assert not found.converged
     assert found.cycle > 0
     assert found.epsilon_relative > 1e-3
@@ -94,7 +103,9 @@ def test_a_thin_link_has_no_equilibrium_and_the_loop_is_told() -> None:
 
 def test_epsilon_is_what_an_independent_search_still_gains() -> None:
     market = one_node([1.0, 2.0], [10.0, 10.0], *linear(10.0, 1.0, STEPS))
-    found = tf.equilibrium(market, play="quantity", points=5, levels=0, rounds=1)
+    found = tf.equilibrium(
+        market, play="quantity", points=5, levels=0, rounds=1, starts=["withheld"], random=0
+    )
     assert not found.converged
     shares = found.dataset.action.values
     values, widths = linear(10.0, 1.0, STEPS)
@@ -145,9 +156,12 @@ def test_all_faults_are_told_at_once() -> None:
             tolerance=None,
             ceiling=True,
             start=-1,
+            starts=["cournot", "nowhere"],
+            random=-1,
+            mixed=1,
             workers=0,
         )  # type: ignore[arg-type]
-    assert len(told.value.faults) == 11
+    assert len(told.value.faults) == 14
     assert "damping: must be a number above 0 and at most 1; found 'x'" in str(told.value)
     assert "unknown provider 'eve'; known providers: ada, bob, cyd" in str(told.value)
     with pytest.raises(tf.InputError, match="must be a list of providers"):
@@ -155,8 +169,35 @@ def test_all_faults_are_told_at_once() -> None:
 
 
 def test_the_dataset_goes_through_a_file(tmp_path: object) -> None:
-    found = tf.equilibrium(two_nodes(0.5), play="quantity", points=5, levels=0)
+    found = tf.equilibrium(two_nodes(0.5), play="quantity", points=5, levels=0, mixed=5, random=0)
     path = f"{tmp_path}/found.nc"
     found.dataset.to_netcdf(path)
     with xr.open_dataset(path) as again:
         assert Equilibrium(again).verdict == found.verdict
+
+
+def test_a_network_owner_alone_takes_all_that_transport_is_worth() -> None:
+    # A seller at cost 1 in the north, a buyer of one unit at 10 in the south: a tariff just under 9 earns 9 $/s.
+    assets = [("seller", "north", 1.0, 5.0), ("nobody", "south", 9.9, 0.0)]
+    market = firms_at(assets, np.array([10.0]), np.array([1.0]), link=5.0)
+    owner = f"owners.{market.layout.owner[0]}"
+    found = tf.equilibrium(market, [owner], **QUICK)
+    assert found.converged, found
+    assert list(found.dataset.provider.values) == [owner]
+    assert float(found.dataset.profit.squeeze()) / 3600 == pytest.approx(9.0, rel=0.02)
+    assert float(found.dataset.truthful_profit.squeeze()) == pytest.approx(0.0, abs=1e-6)
+    assert "route_cost" in found.dataset
+    withheld = tf.equilibrium(market, [owner], play="quantity", **ONE)
+    assert float(withheld.dataset.profit.squeeze()) >= float(withheld.dataset.truthful_profit.squeeze())
+
+
+def test_a_region_alone_bids_less_than_service_is_worth() -> None:
+    # Two units at 10, one on offer at 1 and one at 8. Both for 8 leave 4; one for little more than 1 leaves 9.
+    market = one_node([1.0, 8.0], [1.0, 1.0], [10.0], [2.0])
+    found = tf.equilibrium(market, ["regions.here"], **QUICK)
+    assert found.converged, found
+    assert float(found.dataset.truthful_profit.squeeze()) / 3600 <= 4.0 + 1e-6
+    assert float(found.dataset.profit.squeeze()) / 3600 == pytest.approx(9.0, rel=0.02)
+    assert float(found.dataset.price.squeeze()) == pytest.approx(1.0, abs=0.1)
+    with pytest.raises(tf.InputError, match="unknown region 'there'"):
+        tf.equilibrium(market, ["regions.there", "owners.x"])

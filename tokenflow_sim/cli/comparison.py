@@ -27,6 +27,7 @@ from tokenflow_sim.numerals import counted, significant
 
 if TYPE_CHECKING:
     from tokenflow_sim.study.compare import Comparison
+    from tokenflow_sim.study.found import Equilibrium
 
 Provider = Annotated[
     str | None,
@@ -42,6 +43,7 @@ _SHOWN = (
     "consumer_surplus_rate",
     "welfare_rate",
 )
+_SHOWN_FROM = 1e-6  # probability of an action of a mixed equilibrium
 _HEADS = {
     "profit_rate": "profit", "markup": "mark-up", "offer_markup": "mark-up of offers", "mean_price": "mean price",
     "unserved_share": "unserved", "consumer_surplus_rate": "consumer surplus", "producer_surplus_rate": "profits",
@@ -103,7 +105,11 @@ def equilibrium(
     scenario: Source,
     providers: Annotated[
         str | None,
-        typer.Option("--providers", metavar="A,B,...", help="Who chooses; every provider if left out."),
+        typer.Option(
+            "--providers",
+            metavar="A,B,...",
+            help="Who chooses: providers, owners.NAME, regions.NAME; every provider if left out.",
+        ),
     ] = None,
     play: Annotated[str, typer.Option("--play", help="What they choose: price or quantity.")] = "price",
     by: Annotated[
@@ -117,6 +123,20 @@ def equilibrium(
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="Share of payments up to which a gain does not count.")
     ] = 1e-3,
+    starts: Annotated[
+        str | None,
+        typer.Option(
+            "--starts",
+            metavar="A,B,...",
+            help="Where to start from: cournot, withheld, truthful, monopoly; those that suit if left out.",
+        ),
+    ] = None,
+    random: Annotated[int, typer.Option("--random", help="Starts to draw beside those.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of what is drawn.")] = 0,
+    mixed: Annotated[
+        int,
+        typer.Option("--mixed", help="Actions each of a small game to find mixed equilibria of; 0 for none."),
+    ] = 0,
     assignments: Overrides = None,
     out: File = None,
     figures: Figures = None,
@@ -144,9 +164,29 @@ def equilibrium(
             rounds=rounds,
             damping=damping,
             tolerance=tolerance,
+            starts=None if starts is None else [name.strip() for name in starts.split(",")],
+            random=random,
+            seed=seed,
+            mixed=mixed,
             **where,
         )
+    show_equilibrium(found)
+    if out is not None:
+        from tokenflow_sim.ledger import save_results
+
+        save_results(found.dataset, out, force)
+    draw(found, figure)
+    tell((), out, figure)
+    if not found.solved:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def show_equilibrium(found: Equilibrium) -> None:
+    """Print what a search for equilibria found: the one shown, all others, the mixed ones, and the verdict."""
+    import numpy as np
+
     ds = found.dataset
+    play = str(ds.attrs["play"])
     what = "mark-up, %" if play == "price" else "share of capacity, %"
     heads = [
         "",
@@ -167,15 +207,29 @@ def equilibrium(
         for name in ds["provider"].values
     ]
     show_table(str(ds.attrs["title"]), heads, rows)
+    classes = [str(name) for name in ds["workload"].values]
+    if found.equilibria.sizes["equilibrium"] > 1:
+        rows = []
+        for _, row in found.equilibria_table.reset_index().iterrows():
+            actions = [significant(100 * row[f"{play}: {k}"], 3) for k in classes]
+            money = [significant(row["profit"], 5), significant(row["gain"], 3)]
+            rows.append([str(row["equilibrium"]), str(row["provider"]), *actions, *money, str(row["starts"])])
+        heads = ["", "", *(f"{k}\n{what}" for k in classes), "profit\n$/h", "could gain\n$/h", "found from"]
+        show_table("All distinct equilibria", heads, rows, words=2)
+    mixed = found.mixed
+    for number in mixed["mixed"].values:
+        one = mixed.sel(mixed=number)
+        rows = []
+        for name in ds["provider"].values:
+            own = one.sel(provider=name)
+            for place in np.flatnonzero(own["probability"].fillna(0.0).values > _SHOWN_FROM):
+                choice = own.isel(choice=int(place))
+                actions = [significant(100 * float(choice["action"].sel(workload=k)), 3) for k in classes]
+                rows.append([str(name), *actions, significant(100 * float(choice["probability"]), 3)])
+        gap = significant(float(found.exploitability.sel(mixed=number)), 3)
+        title = f"Mixed equilibrium {number} ({one['method'].item()}); exploitability {gap} $/h"
+        show_table(title, ["", *(f"{k}\n{what}" for k in classes), "probability, %"], rows)
     say(found.verdict)
-    if out is not None:
-        from tokenflow_sim.ledger import save_results
-
-        save_results(found.dataset, out, force)
-    draw(found, figure)
-    tell((), out, figure)
-    if not found.converged:
-        raise typer.Exit(CHECK_FAILED)
 
 
 def show_comparison(found: Comparison) -> None:

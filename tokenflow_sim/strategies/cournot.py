@@ -8,6 +8,7 @@ import numpy as np
 
 from tokenflow_sim.market import Clearing, Market
 from tokenflow_sim.strategies.base import Floats, Ints, Offer, Strategy, View
+from tokenflow_sim.strategies.filling import cheapest_first, fill
 from tokenflow_sim.strategies.reclearing import By, Rehearsal, clear_again, groups
 
 Conjecture = Literal["quantities", "offers"]
@@ -15,14 +16,17 @@ Conjecture = Literal["quantities", "offers"]
 _SAME = 1e-9
 _INSIDE = 1e-9
 """How far inside a step of demand to end, as a share: on its very edge rounding would choose the price."""
+_TOPS = 2  # of how many candidates of a grid it is looked how far a quantity may go before the price falls
 
 
 class Cournot(Strategy):
     """Choose quantities, not prices: offer at true cost no more than what would have earned most in the last market.
 
-    For each group of assets and class the last market is cleared again with shares of the capacity, on a grid that is
-    refined around the best. Quantities are carried on to where the price would fall, since no other can be best where
-    demand has steps. What is offered then lies part of the way from what was sold to the best reply.
+    A firm decides how much to sell of each class at each place, and makes it where it costs least: with its cheapest
+    assets first, up to their capacity and what power they share. The last market is cleared again with quantities on a
+    grid over the whole range, refined around the best and carried on to where the price would fall, since no other
+    can be best where demand has steps; for a class at several places first with its total, made where that costs
+    least, then place by place. What is offered then lies part of the way from what was sold to the best reply.
 
     Rivals are believed to sell again what they sold, whatever the price: Cournot's conjecture. Against rivals that
     offer all they have at cost that is too bold; ``rivals: offers`` takes their offers as they were instead, so that
@@ -33,11 +37,13 @@ class Cournot(Strategy):
     rivals : {'quantities', 'offers'}
         What is believed to stay: the quantities that rivals sold, or their offers.
     by : {'workload', 'node', 'asset'}
-        What has one share of capacity on offer: a class at all assets, at those of one node, or at each asset.
+        What has one quantity: a class at all places, at each node, or at each asset. With one for all places it is
+        made where that costs least to make, wherever demand is.
     candidates : int
-        Shares tried for each group and refinement, at least 2.
+        Quantities tried for each group and refinement, at least 2.
     refine : int
-        How often the grid is refined around the best share.
+        How often the grid is refined around the best quantity, each time half as many times closer as there are
+        candidates.
     adjustment : float
         Part of the way to the best reply that is gone each period, above 0 and at most 1. Of n equal firms that
         all go the whole way at once, no more than two settle.
@@ -66,9 +72,9 @@ class Cournot(Strategy):
     def __init__(
         self,
         rivals: Conjecture = "quantities",
-        by: By = "workload",
-        candidates: int = 4,
-        refine: int = 1,
+        by: By = "node",
+        candidates: int = 6,
+        refine: int = 3,
         adjustment: float = 0.5,
         start: float = 1.0,
     ) -> None:
@@ -92,67 +98,121 @@ class Cournot(Strategy):
         self.start = start
 
     def offer(self, view: View) -> Offer:
-        """Offer a share of capacity at true cost."""
+        """Offer quantities at true cost."""
+        own = Portfolio(view, self.by)
         if view.last_market is None:
-            return Offer(view.cost, self.start * view.capacity)
+            return Offer(view.cost, own.made(self.start * own.capacity))
         sold = as_sold(view.last_market)
         believed = Rehearsal(view, [sold if self.rivals == "quantities" else view.last_market])
-        offered = shares_of(view, believed, view.last_market)
-        share = shares_of(view, believed, sold)
-        for group in groups(view, self.by):
-            # Each class is settled against one's own other quantities as they were, as against the rivals'.
-            reply = self._best_share(believed, offered, group)
-            share[group] += self.adjustment * (reply - share[group])
-        return Offer(view.cost, share * view.capacity)
+        reply = self._reply(believed, own, own.quantities(believed, view.last_market))
+        before = own.quantities(believed, sold)
+        return Offer(view.cost, own.made(before + self.adjustment * (reply - before)))
 
-    def _best_share(self, rehearsal: Rehearsal, shares: Floats, group: tuple[Ints, int]) -> float:
-        """Return the share of a group's capacity that would have earned most; of equal ones the largest."""
+    def _reply(self, rehearsal: Rehearsal, own: Portfolio, offered: Floats) -> Floats:
+        """Return the quantities that would have earned most: first of each class in all, then place by place."""
+        best = offered.copy()
+        for workload in sorted({workload for _, workload in own.groups}):
+            places = [place for place, (_, k) in enumerate(own.groups) if k == workload]
+            if len(places) > 1:
+                best = self._along(rehearsal, own, best, places)
+            for place in places:
+                best = self._along(rehearsal, own, best, [place])
+        return best
+
+    def _along(self, rehearsal: Rehearsal, own: Portfolio, now: Floats, places: list[int]) -> Floats:
+        """Return the quantities with that of some places which would have earned most; of equal ones the largest."""
         tried: dict[float, float] = {}
+        quantities: dict[float, Floats] = {}
+        clearings: dict[float, Clearing] = {}
+        most = own.most(rehearsal.markets[-1], places)
 
-        def attempt(share: float) -> Clearing | None:
-            trial_shares = shares.copy()
-            trial_shares[group] = share
-            view = rehearsal.view
-            trial = rehearsal.trial(view.cost, trial_shares * view.capacity)
+        def attempt(share: float) -> None:
+            quantities[share] = own.spread(now, places, share * most)
+            trial = rehearsal.trial(rehearsal.view.cost, own.made(quantities[share]))
             tried[share] = trial.profit
-            return trial.clearings[0] if trial.clearings else None
+            if trial.clearings:
+                clearings[share] = trial.clearings[0]
+
+        def carry_on(shares: list[float]) -> None:
+            for share in sorted(shares, key=lambda one: -tried[one])[:_TOPS]:
+                if share in clearings and most > 0:
+                    slack = max(slack_at(rehearsal, clearings[share], own.groups[place]) for place in places)
+                    edge = min(1.0, share + slack / most * (1 - _INSIDE))
+                    if edge not in tried:
+                        attempt(edge)
 
         low, high = 0.0, 1.0
         for _ in range(1 + self.refine):
-            grid = np.linspace(high, low, self.candidates + 1)
-            for share in map(float, grid):
-                if share in tried:
-                    continue
-                clearing = attempt(share)
-                edge = None if clearing is None else edge_share(rehearsal, clearing, group, share)
-                if edge is not None and edge not in tried:
-                    attempt(edge)
+            new = [
+                share
+                for share in map(float, np.linspace(high, low, self.candidates + 1))
+                if share not in tried
+            ]
+            for share in new:
+                attempt(share)
+            carry_on(new)
             best = _best(tried)
             width = (high - low) / self.candidates
             low, high = max(0.0, best - width), min(1.0, best + width)
-        return _best(tried)
+        best = _best(tried)
+        if len(places) > 1:  # as it was goes on, where the total made at least cost is no better
+            as_it_was = rehearsal.trial(rehearsal.view.cost, own.made(now)).profit
+            if as_it_was >= tried[best]:
+                return now
+        return quantities[best]
 
 
-def shares_of(view: View, rehearsal: Rehearsal, market: Market) -> Floats:
-    """Return the shares of this period's capacity that one's own offers in a market come to, at most one.
+class Portfolio:
+    """A provider's capacity as a firm in theory has it: quantities of each class by place, each made at least cost.
 
     Parameters
     ----------
     view : View
         The provider's view.
-    rehearsal : Rehearsal
-        Where one's own rows are.
-    market : Market
-        The market.
+    by : {'workload', 'node', 'asset'}
+        What has one quantity.
 
-    Returns
-    -------
-    ndarray
-        Dims (asset, workload); zero where there is no capacity.
+    Attributes
+    ----------
+    groups : list of tuple
+        Rows of assets, and the class.
+    capacity : ndarray
+        Of each group in Mtok/s, dims (group,).
     """
-    quantity = market.arrays.capacity[rehearsal.rows].sum(axis=2)
-    share = np.divide(quantity, view.capacity, out=np.zeros_like(quantity), where=view.capacity > 0)
-    return np.minimum(share, 1.0)
+
+    def __init__(self, view: View, by: By) -> None:
+        self.view, self.groups = view, groups(view, by)
+        self.capacity = np.array([view.capacity[rows, k].sum() for rows, k in self.groups])
+
+    def made(self, quantities: Floats) -> Floats:
+        """Return what each asset makes in Mtok/s, dims (asset, workload), for quantities by group."""
+        view = self.view
+        cost, capacity = view.cost[:, :, None], view.capacity[:, :, None]
+        return fill(cost, capacity, self.groups, quantities, view.power_use, view.power_limit)[:, :, 0]
+
+    def quantities(self, rehearsal: Rehearsal, market: Market) -> Floats:
+        """Return one's own quantities in a market by group, in Mtok/s, at most this period's capacity."""
+        there = market.arrays.capacity[rehearsal.rows].sum(axis=2)
+        found = np.array([there[rows, k].sum() for rows, k in self.groups])
+        least: Floats = np.minimum(found, self.capacity)
+        return least
+
+    def most(self, market: Market, places: list[int]) -> float:
+        """Return the most that some groups of one class can sell: their capacity, or all demand where that is less."""
+        demand = float(market.arrays.demand[:, self.groups[places[0]][1]].sum())
+        return min(float(self.capacity[places].sum()), demand)
+
+    def spread(self, now: Floats, places: list[int], quantity: float) -> Floats:
+        """Return quantities with that of some groups of one class made where it costs least among them."""
+        found = now.copy()
+        if len(places) == 1:
+            found[places] = quantity
+            return found
+        rows, k = np.concatenate([self.groups[place][0] for place in places]), self.groups[places[0]][1]
+        used = cheapest_first(self.view.cost[rows, k], self.view.capacity[rows, k], quantity)
+        home = np.repeat(np.arange(len(places)), [len(self.groups[place][0]) for place in places])
+        found[places] = np.bincount(home, used, minlength=len(places))
+        return found
 
 
 def as_sold(market: Market) -> Market:
@@ -171,27 +231,23 @@ def as_sold(market: Market) -> Market:
     return Market.from_arrays(market.layout, sold, market.hours, check=False)
 
 
-def edge_share(
-    rehearsal: Rehearsal, clearing: Clearing, group: tuple[Ints, int], share: float
-) -> float | None:
-    """Return the share of capacity up to which the local price would stay what it is.
+def slack_at(rehearsal: Rehearsal, clearing: Clearing, group: tuple[Ints, int]) -> float:
+    """Return how much more could be sold before the local price falls, in Mtok/s.
 
     Parameters
     ----------
     rehearsal : Rehearsal
         The market.
     clearing : Clearing
-        Its clearing at `share`.
+        Its clearing.
     group : tuple
         Rows of assets, and the class.
-    share : float
-        Share of the group's capacity on offer.
 
     Returns
     -------
-    float or None
-        None where there is nothing on the margin to displace. What is on the margin is demand that goes unserved at
-        its value, and rivals' offers taken at their price; with several nodes it is a guess, tried like any other.
+    float
+        What is on the margin: demand that goes unserved at its value, and rivals' offers taken at their price, at all
+        nodes. With several nodes it is a guess, tried like any other.
     """
     rows, workload = group
     market, values = clearing.market, clearing.values
@@ -203,10 +259,7 @@ def edge_share(
     node = layout.asset_node
     at_offer = np.abs(arrays.offer_price[:, workload] - price[node][:, None]) <= tolerance[node][:, None]
     at_offer[rehearsal.rows[rows]] = False
-    slack += float(values.dispatch[:, workload][at_offer].sum())
-    capacity = float(rehearsal.view.capacity[rows, workload].sum())
-    edge = min(1.0, share + slack / capacity * (1 - _INSIDE))
-    return edge if edge > share else None
+    return slack + float(values.dispatch[:, workload][at_offer].sum())
 
 
 def _best(tried: dict[float, float]) -> float:

@@ -46,9 +46,15 @@ class SupplyFunction(Strategy):
 
     Notes
     -----
-    Prices never lie under true cost. Since the line is kept from market to market and moves by small steps, it ends
-    as a reply to the demands and rivals of many periods, which is what makes a supply function more than a price.
-    Where the market does not publish offers, the line stays as it began.
+    What it is: a direct search for a good line against the last market, one move a period. What it is not: a supply
+    function equilibrium of Klemperer and Meyer. There a firm's function is the best reply at every realisation of
+    uncertain demand, and comes from a differential equation; here each move replies to one realisation, the last, so
+    that only the inertia of the line spreads it over the demands that were met: with demand that varies, it ends
+    between the replies to each. With demand that does not vary, what is learned is a price on the residual demand,
+    of which Klemperer and Meyer say that any between the competitive price and Cournot's can be one of an
+    equilibrium; the tests hold that range. Prices never lie under true cost. Where the market does not publish
+    offers, the line
+    stays as it began.
 
     References
     ----------

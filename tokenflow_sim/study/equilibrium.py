@@ -1,129 +1,30 @@
-"""``equilibrium``: offers from which no provider gains by moving alone, found by iterated best response."""
+"""``equilibrium``: offers from which nobody gains by moving alone, by best responses from many starts."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.study.choices import refuse
 from tokenflow_sim.study.crew import Crew, Progress, check_workers
-from tokenflow_sim.study.game import MarketGame, Play
-from tokenflow_sim.study.search import Search
-from tokenflow_sim.study.telling import safe_repr
-from tokenflow_sim.variables import CLEARING, MARKET
+from tokenflow_sim.study.equilibrium_dataset import dataset_of
+from tokenflow_sim.study.found import Equilibrium as Equilibrium
+from tokenflow_sim.study.game import MarketGame, region_nodes
+from tokenflow_sim.study.mixed import MOST_PROFILES, small_game
+from tokenflow_sim.study.roles import Play
+from tokenflow_sim.study.search import Search, Visited
+from tokenflow_sim.study.starts import STARTS, start_at, start_names
 
 if TYPE_CHECKING:
     from distributed import Client
-    from matplotlib.figure import Figure
 
-_ACTIONS = {"price": "mark-up over true cost", "quantity": "share of capacity offered"}
-
-
-@dataclass(frozen=True)
-class Equilibrium:
-    """Where iterated best response came to rest, or that it did not, and what each provider could still gain.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        `action` (provider, workload), a mark-up or a share of capacity; `profit`, `truthful_profit` (where everybody
-        is truthful) and `gain` (what each could still gain by moving alone), (provider,), $/h; `price` (node,
-        workload); `offer_price` and `offer_quantity` (asset, workload); and by round `history_action`,
-        `history_profit` and `history_gain`, the largest gain that a mover saw; round 0 is the start. Attributes:
-        `play`, `by`, `cycle`, `rested`, `tolerance`, `payment` in $/h, `scenario_name`.
-    """
-
-    dataset: xr.Dataset
-
-    @property
-    def converged(self) -> bool:
-        """Whether the iteration came to rest, and nobody gains more than the tolerance by moving alone."""
-        attrs = self.dataset.attrs
-        return bool(attrs["rested"]) and self.epsilon_relative <= float(attrs["tolerance"])
-
-    @property
-    def epsilon(self) -> float:
-        """The largest gain that any provider could still make by moving alone, in $/h."""
-        return float(self.dataset["gain"].max())
-
-    @property
-    def epsilon_relative(self) -> float:
-        """That gain as a share of what demand pays."""
-        payment = float(self.dataset.attrs["payment"])
-        return self.epsilon / payment if payment > 0 else (0.0 if self.epsilon == 0 else float("inf"))
-
-    @property
-    def cycle(self) -> int:
-        """After how many rounds the iteration repeats itself; 0 where it does not."""
-        return int(self.dataset.attrs["cycle"])
-
-    @property
-    def rounds(self) -> int:
-        """Rounds that were played."""
-        return int(self.dataset.sizes["round"]) - 1
-
-    @property
-    def offers(self) -> xr.Dataset:
-        """`offer_price` in $/Mtok and `offer_quantity` in Mtok/s, dims (asset, workload[, block])."""
-        return self.dataset[["offer_price", "offer_quantity"]]
-
-    @property
-    def history(self) -> xr.Dataset:
-        """`action`, `profit` and `gain` after each round; round 0 is the start."""
-        names = {f"history_{name}": name for name in ("action", "profit", "gain")}
-        return self.dataset[list(names)].rename(names)
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """One row a provider: its action by class, its profit, that of the truthful market, what it could gain."""
-        ds = self.dataset
-        actions = {
-            f"{ds.attrs['play']}: {k}": ds["action"].sel(workload=k).values for k in ds["workload"].values
-        }
-        money = {name: ds[name].values for name in ("profit", "truthful_profit", "gain")}
-        return pd.DataFrame(actions | money, index=pd.Index(ds["provider"].values, name="provider"))
-
-    @property
-    def verdict(self) -> str:
-        """What came of it, in a sentence."""
-        gain = f"{self.epsilon:,.2f} $/h ({100 * self.epsilon_relative:.3g} % of what demand pays)"
-        if self.converged:
-            return f"converged after {self.rounds} rounds: nobody gains more than {gain} by moving alone"
-        if self.cycle:
-            return (
-                f"no equilibrium found: the best responses repeat themselves every {self.cycle} rounds, and at the"
-                f" profile shown somebody gains {gain} by moving alone"
-            )
-        if bool(self.dataset.attrs["rested"]):
-            return f"came to rest after {self.rounds} rounds, but somebody still gains {gain} by moving alone"
-        return f"did not come to rest in {self.rounds} rounds: somebody still gains {gain} by moving alone"
-
-    def plot(self, **options: Any) -> Figure:
-        """Draw the actions, profits and gains over the rounds.
-
-        Parameters
-        ----------
-        **options
-            As `tokenflow_sim.plot.convergence` takes them.
-        """
-        plot = importlib.import_module("tokenflow_sim.plot")
-        return cast("Figure", plot.convergence(self.dataset, **options))
-
-    @safe_repr
-    def __repr__(self) -> str:
-        """Give the verdict."""
-        return f"<Equilibrium: {self.verdict}>"
+    from tokenflow_sim.study.game import Floats, Ints
 
 
 def equilibrium(
@@ -141,27 +42,35 @@ def equilibrium(
     tolerance: float = 1e-3,
     ceiling: float = 10.0,
     start: float | None = None,
+    starts: Sequence[str] | None = None,
+    random: int = 1,
+    seed: int = 0,
+    mixed: int = 0,
     workers: int | None = 1,
     client: Client | None = None,
     progress: Progress | None = None,
 ) -> Equilibrium:
-    """Look for offers from which no provider gains by moving alone, in one period's market.
+    """Look for offers from which nobody gains by moving alone, in one period's market.
 
-    Providers move one after the other, in the order of their names, each to the candidate that brings it most
-    while the others stay (Gauss-Seidel). Where nobody moves any more, the grid of candidates is refined about
-    that point, and the iteration goes on; at the end every provider looks for a better offer on a finer grid over the
-    whole range. Where the iteration repeats itself, that is told.
+    From each start players move one after the other, in the order of their names, each to the candidate that brings it
+    most while the others stay (Gauss-Seidel). Where nobody moves any more, the grid of candidates is refined about
+    that point, and the iteration goes on; at the end every player looks for something better on a finer grid over the
+    whole range. Where the iteration repeats itself, that is told. All distinct equilibria that were found are listed.
 
     Parameters
     ----------
     scenario : str, Path, Scenario or Market
         A scenario, whose market of expected demand in `period` is taken; or a market whose offers are true costs.
     providers : sequence of str, optional
-        Who chooses; the others stay truthful. Everyone if left out.
+        Who chooses, the others being truthful: providers by name, network owners as ``owners.NAME`` and demand regions
+        as ``regions.NAME`` (in a market without a scenario, a node). All providers if left out.
     play : {'price', 'quantity'}
-        Mark-ups on cost with all capacity offered, or quantities at cost: a share of every asset's capacity.
+        Prices: providers choose mark-ups on cost with all capacity on offer, owners tariffs (as a share of the highest
+        value of service), regions by how much their bids are below what service is worth to them. Quantities:
+        providers choose how much to sell of each class at each place, owners and regions the share of their links or
+        demand.
     by : {'workload', 'provider'}
-        Whether a provider chooses class by class, one after the other, or one number for all classes.
+        Whether a player chooses class by class, one after the other, or one number for all classes.
     period : int
         The period.
     overrides : mapping, optional
@@ -171,17 +80,29 @@ def equilibrium(
     levels : int
         How often the grid is refined, each time (points - 1) / 2 times closer.
     damping : float
-        Share of the way to its best response that a provider goes: above 0, at most 1.
+        Share of the way to its best response that a player goes: above 0, at most 1.
     rounds : int
-        Most rounds.
+        Most rounds from each start.
     tolerance : float
         Share of what demand pays up to which a gain does not count against convergence.
     ceiling : float
         Highest mark-up where demand must be served, so that no value limits it.
     start : float, optional
-        Everybody's mark-up or share at the start; truthful prices, or no quantity at all, if left out.
+        Everybody's mark-up or share at the only start; several starts if left out.
+    starts : sequence of str, optional
+        Which of ``cournot`` (the end of a search without limits of links), ``withheld`` (the highest price, or no
+        quantity), ``truthful`` and ``monopoly`` (everybody's best response to withheld) to start from. If left out,
+        all in quantities; in prices truthful and withheld, and for each of the first four players the start at which
+        it alone withholds.
+    random : int
+        How many starts to draw beside those.
+    seed : int
+        Of what is drawn.
+    mixed : int
+        Actions of each player in a small game of which mixed equilibria are looked for too; 0 does not. Each player
+        has so many numbers for all that it chooses, and the market is cleared for all profiles, at most 100,000.
     workers, client
-        Where the candidates that a provider weighs are tried, as every study takes them: the same bits everywhere,
+        Where the candidates that a player weighs are tried, as every study takes them: the same bits everywhere,
         and sooner on several processes where one clearing takes some milliseconds or more.
     progress : callable, optional
         Called after each round with the number of rounds and the most there may be.
@@ -189,7 +110,9 @@ def equilibrium(
     Returns
     -------
     Equilibrium
-        With `.converged`, `.epsilon`, `.cycle`, `.offers`, `.history`, `.table` and `.plot()`.
+        With `.converged`, `.epsilon`, `.cycle`, `.offers`, `.equilibria`, `.mixed`, `.exploitability`, `.history`,
+        `.table` and `.plot()`. It shows the equilibrium that the earliest start led to; where there is none, the
+        profile, of those that the searches ended with, at which least is to be gained.
 
     Raises
     ------
@@ -200,20 +123,30 @@ def equilibrium(
 
     Notes
     -----
+    A quantity is made by the cheapest assets of its place first, within what power they share, and is sold whatever
+    the price: Cournot's game. (Where some of a class must be served whatever it costs, quantities are offered at
+    cost.)
+
     An equilibrium in pure strategies need not exist: between two places with a thin link each provider prefers to
     keep the other out when that one is aggressive, and to export when it is not (Borenstein, Bushnell and Stoft).
     Nor need it be unique: at a uniform price one pivotal provider sets the price and the others offer low, and any
-    of them may be that one (von der Fehr and Harbord).
+    of them may be that one (von der Fehr and Harbord). Equilibria count as one where no profit differs by more than
+    two per cent of what demand pays. That others exist is never excluded.
 
-    `epsilon` is honest about the candidates tried: one mark-up for all of a provider's assets, class by class and all
-    classes together. Moves asset by asset are not looked at. Where values come in steps, profits have jumps, at which
-    a best response is only approached.
+    `epsilon` is honest about the candidates tried: one mark-up for all of a provider's assets, or a quantity for each
+    place; class by class, quantities from one place to another, and all classes together. Mark-ups asset by asset are
+    not looked at. Where values come in steps, profits have jumps, at which a best response is only approached.
+
+    Mixed equilibria of two players are found by the algorithm of Lemke and Howson, exactly; of more by regret
+    matching, which in general leads to coarse correlated equilibria only: the product of its average mixtures is shown
+    with its exploitability, which says how far from an equilibrium it is.
 
     References
     ----------
     A. A. Cournot, "Recherches sur les principes mathématiques de la théorie des richesses", 1838; J. Bertrand, Journal
     des Savants, 1883; F. Y. Edgeworth, "The Pure Theory of Monopoly", 1925 (1897); J. M. Ortega and W. C. Rheinboldt,
-    "Iterative Solution of Nonlinear Equations in Several Variables", 1970 (Gauss-Seidel).
+    "Iterative Solution of Nonlinear Equations in Several Variables", 1970 (Gauss-Seidel); C. E. Lemke and J. T.
+    Howson, J. SIAM 12, 1964; S. Hart and A. Mas-Colell, Econometrica 68, 2000.
 
     Examples
     --------
@@ -222,50 +155,112 @@ def equilibrium(
     >>> found.offers.offer_price.dims
     ('asset', 'workload')
     """
-    name, market = _market(scenario, period, overrides)
-    known_names = sorted(set(market.layout.provider))
+    name, market, regions = _market(scenario, period, overrides)
     faults: list[Fault] = []
-    if isinstance(providers, str):
-        faults.append(
-            Fault(f"must be a list of providers, e.g. [{providers!r}]; found {providers!r}", "providers")
-        )
-        providers = None
-    for chosen in providers or []:
-        if chosen not in known_names:
-            faults.append(Fault(known("provider", chosen, known_names), "providers"))
-    if providers is not None and not len(providers):
-        faults.append(Fault(f"name at least one of {', '.join(known_names)}", "providers"))
-    _check(faults, play=play, by=by, points=points, levels=levels, rounds=rounds)
+    players = _players(providers, market, regions, faults)
+    _check(faults, play=play, by=by, starts=starts)
+    _check_counts(faults, points=points, levels=levels, rounds=rounds, random=random, seed=seed, mixed=mixed)
     _check_numbers(faults, damping=damping, tolerance=tolerance, ceiling=ceiling, start=start)
     check_workers(workers, faults)
+    count = len(set(market.layout.provider)) if players is None else len(players)
+    if not faults and mixed**count > MOST_PROFILES:
+        text = f"{mixed} actions of each of {count} players are {mixed**count:,} profiles; at most {MOST_PROFILES:,}"
+        faults.append(Fault(text, "mixed"))
     refuse(faults, "equilibrium")
-    players = None if providers is None else sorted(set(providers))
-    game = MarketGame(market, play, players, ceiling)
-    truthful = game.must_clear(game.truthful)
-    search = Search(game, by, points, levels, damping, rounds, tolerance, progress, start)
-    with Crew(workers, client) as game.crew:
-        search.run()
-        return Equilibrium(_dataset(game, search, truthful.profit, tolerance, name))
+    game = MarketGame(market, play, players, ceiling, regions)
+    truthful = game.must_clear()
+    visited: Visited = {}
+    names = ["given"] if start is not None else start_names(game, starts, random)
+    done = 0
+
+    def told(round_: int, most: int) -> None:
+        if progress is not None:
+            progress(done + round_, most * len(names))
+
+    def make(which: MarketGame, label: str, actions: Floats) -> Search:
+        own = visited if which is game else {}
+        return Search(which, label, by, points, levels, damping, rounds, tolerance, actions, told, own)
+
+    with Crew(workers, client) as crew:
+        game.crew = crew
+        searches: list[Search] = []
+        for label in names:
+            given = None if start is None else np.minimum(start, game.highest)
+            actions = start_at(game, label, seed, make) if given is None else given
+            search = make(game, label, actions)
+            search.run()
+            searches.append(search)
+            done += len(search.gains) - 1
+        small = small_game(game, mixed, seed, tolerance) if mixed else None
+        return Equilibrium(dataset_of(game, searches, truthful.profit, small, name))
 
 
 def _market(
     scenario: str | Path | Scenario | Market, period: int, overrides: Mapping[str, Any] | None
-) -> tuple[str, Market]:
+) -> tuple[str, Market, Mapping[str, Ints]]:
     if isinstance(scenario, Market):
-        return "a market", scenario
+        return "a market", scenario, region_nodes(scenario)
     loaded = load_scenario(scenario, dict(overrides or {}))
-    return loaded.name, loaded.market(period)
+    return loaded.name, loaded.market(period), loaded.compiled.region_nodes
 
 
-def _check(faults: list[Fault], **given: Any) -> None:
-    """Add the faults of the options that steer the search."""
-    for label, options in (("play", ("price", "quantity")), ("by", ("workload", "provider"))):
-        if given[label] not in options:
-            faults.append(Fault(known("choice", given[label], options), label))
-    for label, least in (("points", 5), ("levels", 0), ("rounds", 1)):
-        number = given[label]
-        if isinstance(number, bool) or not isinstance(number, int) or number < least:
-            faults.append(Fault(f"must be a whole number from {least} on; found {number!r}", label))
+def _players(
+    providers: object, market: Market, regions: Mapping[str, Ints], faults: list[Fault]
+) -> list[str] | None:
+    """Return who plays, in the order of their names; None for all providers."""
+    if providers is None:
+        return None
+    sellers = sorted(set(market.layout.provider))
+    others = {
+        "owners": sorted(set(market.layout.owner)),
+        "regions": list(regions),
+    }
+    if isinstance(providers, str) or not isinstance(providers, Sequence):
+        text = f"must be a list of providers, e.g. [{str(providers)!r}]; found {providers!r:.80}"
+        faults.append(Fault(text, "providers"))
+        return None
+    if not len(providers):
+        faults.append(Fault(f"name at least one of {', '.join(sellers)}", "providers"))
+    for chosen in providers:
+        kind, _, rest = str(chosen).partition(".")
+        if chosen in sellers:
+            continue
+        if kind in others:
+            if rest not in others[kind]:
+                faults.append(Fault(known(kind.removesuffix("s"), rest, others[kind]), "providers"))
+        else:
+            faults.append(Fault(known("provider", chosen, sellers), "providers"))
+    return sorted(set(map(str, providers)))
+
+
+def _check(faults: list[Fault], play: object, by: object, starts: object) -> None:
+    """Add the faults of the options that are words."""
+    for label, given, options in (
+        ("play", play, ("price", "quantity")),
+        ("by", by, ("workload", "provider")),
+    ):
+        if given not in options:
+            faults.append(Fault(known("choice", given, options), label))
+    if starts is None:
+        return
+    if isinstance(starts, str) or not isinstance(starts, Sequence) or not len(starts):
+        text = f"must be a list of some of {', '.join(STARTS)}; found {starts!r:.80}"
+        faults.append(Fault(text, "starts"))
+        return
+    for chosen in starts:
+        if chosen not in STARTS:
+            faults.append(Fault(known("start", chosen, STARTS), "starts"))
+
+
+def _check_counts(faults: list[Fault], **given: object) -> None:
+    """Add the faults of the options that are whole numbers."""
+    least = {"points": 5, "levels": 0, "rounds": 1, "random": 0, "seed": 0, "mixed": 0}
+    for label, number in given.items():
+        whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        if not whole or number < least[label]:  # type: ignore[operator]  # mypy forgets what was asked
+            faults.append(Fault(f"must be a whole number from {least[label]} on; found {number!r}", label))
+    if given["mixed"] == 1:
+        faults.append(Fault("one action is no choice; give 2 or more, or 0 for none", "mixed"))
 
 
 def _check_numbers(faults: list[Fault], **given: object) -> None:
@@ -279,58 +274,3 @@ def _check_numbers(faults: list[Fault], **given: object) -> None:
             faults.append(Fault(f"must be a number from 0 on; found {number!r}", label))
         elif label in ("tolerance", "ceiling") and not 0 < value < np.inf:
             faults.append(Fault(f"must be a positive number; found {number!r}", label))
-
-
-def _dataset(
-    game: MarketGame, search: Search, truthful: np.ndarray[Any, Any], tolerance: float, name: str
-) -> xr.Dataset:
-    """Label what the search found."""
-    payoff = game.must_clear(search.actions)  # nobody moves to where the market cannot be cleared
-    layout = game.market.layout
-    price, quantity = game.offers(search.actions)
-    offers = {
-        "offer_price": layout.label(MARKET["offer_price"], price),
-        "offer_quantity": layout.label(MARKET["capacity"], quantity).rename("offer_quantity"),
-        "price": layout.label(CLEARING["price"], payoff.clearing.values.price.copy()),
-    }
-    gains = np.array([search.gain(player)[0] for player in range(len(game.players))])
-    action = {"units": "1", "long_name": _ACTIONS[game.play]}
-    own = ("provider",)
-    data: dict[str, Any] = {
-        "action": ((*own, "workload"), search.actions, action),
-        "profit": (own, payoff.profit, _rate("profit")),
-        "truthful_profit": (own, truthful, _rate("profit where everybody is truthful")),
-        "gain": (own, gains, _rate("what the provider could still gain by moving alone")),
-        "history_action": (("round", *own, "workload"), np.array(search.moves), action),
-        "history_profit": (("round", *own), np.array(search.profits), _rate("profit")),
-        "history_gain": (("round",), np.array(search.gains), _rate("largest gain of a mover")),
-    }
-    coords = {
-        "provider": list(game.players),
-        "workload": list(game.workloads),
-        "round": np.arange(len(search.gains)),
-    }
-    renamed = {
-        key: array.drop_vars("provider", errors="ignore").assign_coords(
-            asset_provider=("asset", np.array(layout.provider, dtype=np.str_))
-        )
-        if "asset" in array.dims
-        else array
-        for key, array in offers.items()
-    }
-    attrs = {
-        "title": f"{name}: equilibrium in {'mark-ups' if game.play == 'price' else 'quantities'}",
-        "study": "equilibrium",
-        "play": game.play,
-        "by": search.by,
-        "rested": int(search.rested),
-        "cycle": search.cycle,
-        "tolerance": tolerance,
-        "payment": payoff.payment,
-        "scenario_name": name,
-    }
-    return xr.Dataset(data, coords, attrs).assign(renamed)
-
-
-def _rate(text: str) -> dict[str, str]:
-    return {"units": "$/h", "long_name": text}

@@ -1,10 +1,10 @@
-"""One period's market as a game among its providers: actions in, profits out."""
+"""One period's market as a game: what its players choose goes in, what each earns comes out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,39 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.study.moves import Move, padded
+from tokenflow_sim.study.roles import Buyer, Changes, Owner, Play, Role, Seller
 
 if TYPE_CHECKING:
     from tokenflow_sim.study.crew import Crew
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Play = Literal["price", "quantity"]
 SECONDS_PER_HOUR = 3600.0
 _UNDER = 1e-6  # share by which an offer is under another one, to be taken before it
+_SAME = 1e-9
 _MOST_CRITICAL = 24
+
+
+class Outcome(NamedTuple):
+    """What a profile of actions brings, as it is remembered.
+
+    Parameters
+    ----------
+    profit : ndarray
+        In $/h, dims (player,).
+    payment : float
+        What demand pays, in $/h.
+    price : ndarray
+        In $/Mtok, dims (node, workload).
+    slack : ndarray
+        What could be sold more at each node before its price falls, in Mtok/s, dims (node, workload).
+    """
+
+    profit: Floats
+    payment: float
+    price: Floats
+    slack: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +54,7 @@ class Payoff:
     Parameters
     ----------
     profit : ndarray
-        In $/h, dims (provider,).
+        In $/h, dims (player,).
     payment : float
         What demand pays, in $/h.
     clearing : Clearing
@@ -52,31 +75,34 @@ class Profiles:
 
 
 class MarketGame:
-    """A market whose providers choose a number for each class: a mark-up on cost, or a share of capacity.
+    """A market some of whose participants choose.
 
     Parameters
     ----------
     market : Market
-        The market with truthful offers: its offer prices are true costs, its quantities what exists.
+        The market with truthful offers: its offer prices, route costs and values are true, its quantities what exists.
     play : {'price', 'quantity'}
-        Whether an action is a mark-up (all capacity is offered at (1 + action) times cost) or a share (that share of
-        every asset's capacity is offered at cost).
+        Providers choose a mark-up on cost by class, or a quantity by class and place; owners a tariff by class, or
+        the share of their links' capacity on offer; regions by how much to shade their bids, or how much to ask for.
     players : sequence of str, optional
-        The providers that choose; the others stay truthful. All, in the order of their names, if left out.
+        Who chooses, all others being truthful: providers by name, ``owners.NAME``, ``regions.NAME``. All
+        providers, in the order of their names, if left out.
     ceiling : float
         Highest mark-up where demand must be served, and no value limits it.
+    regions : mapping, optional
+        Positions of each region's nodes; every node is a region of its own if left out.
 
     Attributes
     ----------
+    roles : tuple of Role
+        The players.
     workloads : tuple of str
-        The classes, columns of the actions.
-    truthful : ndarray
-        The actions of truthful providers, dims (player, workload).
-    highest : ndarray
-        Highest sensible actions, dims (player, workload): the mark-up at which the cheapest asset asks for the
-        highest value of service, or the share 1.
+        The classes.
+    truthful, highest, withheld : ndarray
+        Numbers of truthful players, the highest sensible ones, and those that keep most from the market, dims
+        (player, slot).
     plays : ndarray of bool
-        Whether a player has anything to choose, dims (player, workload).
+        Whether a slot is anything to choose, dims (player, slot).
     crew : Crew, optional
         Who shares the work where many profiles are to be tried.
     """
@@ -87,30 +113,27 @@ class MarketGame:
         play: Play = "price",
         players: Sequence[str] | None = None,
         ceiling: float = 10.0,
+        regions: Mapping[str, Ints] | None = None,
     ) -> None:
-        self.market, self.play = market, play
-        layout, arrays = market.layout, market.arrays
-        self.players = tuple(sorted(set(layout.provider))) if players is None else tuple(players)
-        self.workloads = tuple(map(str, layout.workloads))
-        owner = np.array(layout.provider)
-        self.rows: list[Ints] = [np.flatnonzero(owner == name) for name in self.players]
+        self.market, self.play, self._ceiling = market, play, ceiling
+        names = sorted(set(market.layout.provider)) if players is None else list(players)
+        own = region_nodes(market) if regions is None else regions
+        self._regions = own
+        self.roles: tuple[Role, ...] = tuple(_role(market, name, play, ceiling, own) for name in names)
+        self.players = tuple(names)
+        self.workloads = tuple(map(str, market.layout.workloads))
+        width = max((len(role.truthful) for role in self.roles), default=0)
+        self.truthful = padded([role.truthful for role in self.roles], width)
+        self.highest = padded([role.highest for role in self.roles], width)
+        self.withheld = padded([role.withheld for role in self.roles], width)
+        self.plays = padded([role.plays.astype(float) for role in self.roles], width) > 0
+        self._fringe = np.ones(len(market.layout.assets), dtype=bool)
+        for role in self.roles:
+            if isinstance(role, Seller):
+                self._fringe[role.rows] = False
         self._clearer = Clearer(market)
-        self._known: dict[bytes, tuple[Floats, float] | None] = {}
+        self._known: dict[bytes, Outcome | None] = {}
         self.crew: Crew | None = None
-        shape = (len(self.players), len(self.workloads))
-        self.truthful = np.zeros(shape) if play == "price" else np.ones(shape)
-        self.highest = np.ones(shape)
-        self.plays = np.zeros(shape, dtype=bool)
-        value = np.where(np.isinf(arrays.value), np.nan, arrays.value)
-        for player, rows in enumerate(self.rows):
-            for k in range(shape[1]):
-                cost, capacity = arrays.offer_price[rows, k], arrays.capacity[rows, k]
-                there = capacity > 0
-                self.plays[player, k] = bool(there.any())
-                if play == "price" and there.any():
-                    worth = value[:, k][arrays.demand[:, k] > 0]
-                    self.plays[player, k] &= bool((cost[there] > 0).any())
-                    self.highest[player, k] = _highest(cost[there], worth, ceiling)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs to play the game: not the solver's model, nor what was cleared."""
@@ -123,28 +146,44 @@ class MarketGame:
         vars(self).update(state)
         self._clearer, self.crew = Clearer(self.market), None
 
+    def within(self, market: Market, players: Sequence[str]) -> MarketGame:
+        """Return the game of these players in another market of the same layout."""
+        return MarketGame(market, self.play, players, self._ceiling, self._regions)
+
     @property
     def start(self) -> Floats:
-        """Where a search starts if nothing else is said: truthful prices, or no quantity at all.
+        """Where a search starts first: truthful prices, or no quantity at all.
 
-        With all capacity offered at cost, whoever is too dear to sell is indifferent to its quantity, and the others
-        would find it there for ever as a price taker. Where demand must be served, all capacity is the start
-        nevertheless: with none the market cannot be cleared.
+        With all capacity on offer, whoever is too dear to sell is indifferent to its quantity, and the others would
+        find it there for ever as a price taker. Where demand must be served, all capacity is the start nevertheless:
+        with none the market cannot be cleared.
         """
-        if self.play == "quantity" and self.payoff(np.zeros_like(self.truthful)) is not None:
-            return np.zeros_like(self.truthful)
+        if self.play == "quantity" and self.payoff(self.withheld) is not None:
+            return self.withheld.copy()
         return self.truthful.copy()
 
-    def offers(self, actions: Floats) -> tuple[Floats, Floats]:
-        """Return offer prices and quantities, dims (asset, workload, block), for actions (player, workload)."""
-        arrays = self.market.arrays
-        price, quantity = arrays.offer_price.copy(), arrays.capacity.copy()
-        for rows, action in zip(self.rows, actions, strict=True):
-            if self.play == "price":
-                price[rows] *= 1.0 + action[None, :, None]
-            else:
-                quantity[rows] *= action[None, :, None]
-        return price, quantity
+    def numbers(self, player: int, actions: Floats) -> Floats:
+        """Return a player's own numbers, dims (slot,)."""
+        return actions[player, : len(self.roles[player].truthful)]
+
+    def with_numbers(self, player: int, actions: Floats, numbers: Floats) -> Floats:
+        """Return the profile with one player's numbers exchanged."""
+        changed = actions.copy()
+        changed[player, : len(numbers)] = numbers
+        return changed
+
+    def shown(self, actions: Floats) -> Floats:
+        """Return the actions by class, dims (player, workload)."""
+        return np.array([role.shown(self.numbers(place, actions)) for place, role in enumerate(self.roles)])
+
+    def played(self, actions: Floats) -> Market:
+        """Return the market that a profile of actions makes."""
+        market, arrays = self.market, self.market.arrays
+        names = ("offer_price", "capacity", "route_cost", "link_capacity", "demand", "value")
+        changes: Changes = {name: getattr(arrays, name).copy() for name in names}
+        for place, role in enumerate(self.roles):
+            role.submit(self.numbers(place, actions), changes)
+        return Market.from_arrays(market.layout, arrays.with_(**changes), market.hours, check=False)
 
     def payoff(self, actions: Floats) -> Payoff | None:
         """Clear the market for a profile of actions; None where demand that must be served then cannot be."""
@@ -153,42 +192,64 @@ class MarketGame:
         except InfeasibleError:
             return None
 
-    def must_clear(self, actions: Floats) -> Payoff:
-        """Clear the market for a profile of actions.
+    def must_clear(self, actions: Floats | None = None) -> Payoff:
+        """Clear the market for a profile of actions; as it is, everybody truthful, if left out.
 
         Raises
         ------
         InfeasibleError
             If demand that must be served then cannot be.
         """
-        market = self.market
-        price, quantity = self.offers(actions)
-        played = Market.from_arrays(
-            market.layout,
-            market.arrays.with_(offer_price=price, capacity=quantity),
-            market.hours,
-            check=False,
-        )
+        played = self.market if actions is None else self.played(actions)
         clearing = self._clearer.clear(played)
-        money = settle_values(market.layout, played.arrays, clearing.values)
-        cost = (market.arrays.offer_price * clearing.values.dispatch).sum(axis=(1, 2))
-        margin = money.revenue.sum(axis=1) - cost
-        profit = np.array([margin[rows].sum() for rows in self.rows])
-        return Payoff(profit * SECONDS_PER_HOUR, float(money.payment.sum()) * SECONDS_PER_HOUR, clearing)
+        money = settle_values(self.market.layout, played.arrays, clearing.values)
+        profit = np.array([role.profit(money, clearing.values, played.arrays) for role in self.roles])
+        payment = float(money.payment.sum())
+        return Payoff(profit * SECONDS_PER_HOUR, payment * SECONDS_PER_HOUR, clearing)
 
-    def money(self, actions: Floats) -> tuple[Floats, float] | None:
-        """Return profits and payment as `payoff` does; what was cleared once is known.
+    def money(self, actions: Floats) -> Outcome | None:
+        """Return what `payoff` does but for the clearing; what was cleared once is known.
 
         At rest, and in a loop, every candidate is tried again against the same offers.
         """
         key = actions.tobytes()
         if key not in self._known:
             found = self.payoff(actions)
-            self._known[key] = None if found is None else (found.profit, found.payment)
+            self._known[key] = (
+                None
+                if found is None
+                else Outcome(
+                    found.profit,
+                    found.payment,
+                    found.clearing.values.price.copy(),
+                    self._slack(found.clearing),
+                )
+            )
         return self._known[key]
 
-    def perform(self, job: Profiles) -> list[tuple[Floats, float] | None]:
-        """Return profits and payment of several profiles of actions: what one process of a crew does of them."""
+    def _slack(self, clearing: Clearing) -> Floats:
+        """Return what could be sold more at each node before the price there falls.
+
+        That is demand that goes unserved at its value, and what those that do not choose sell at their price, at all
+        nodes of the same price. With transport to pay for it is a guess.
+        """
+        values, arrays, layout = clearing.values, clearing.market.arrays, clearing.market.layout
+        price = values.price
+        if self.play == "price":
+            return np.zeros_like(price)
+        near = _SAME * (1.0 + np.abs(price))
+        at_value = np.abs(arrays.value - price[:, :, None]) <= near[:, :, None]
+        margin = np.where(at_value, values.unserved, 0.0).sum(axis=2)
+        node = layout.asset_node
+        at_offer = np.abs(arrays.offer_price - price[node][:, :, None]) <= near[node][:, :, None]
+        at_offer &= self._fringe[:, None, None]
+        np.add.at(margin, node, np.where(at_offer, values.dispatch, 0.0).sum(axis=2))
+        alike = np.abs(price[:, None] - price[None]) <= near[None]  # node, other node, workload
+        slack: Floats = (alike * margin[None]).sum(axis=1)
+        return slack
+
+    def perform(self, job: Profiles) -> list[Outcome | None]:
+        """Return the outcomes of several profiles of actions: what one process of a crew does of them."""
         return [self.money(actions) for actions in job.actions]
 
     def foresee(self, profiles: Sequence[Floats]) -> None:
@@ -210,66 +271,51 @@ class MarketGame:
     def profit(self, player: int, actions: Floats) -> float:
         """Return one player's profit in $/h; minus infinity where the market could not be cleared."""
         found = self.money(actions)
-        return -np.inf if found is None else float(found[0][player])
+        return -np.inf if found is None else float(found.profit[player])
 
-    def grid(self, player: int, workload: int, points: int) -> Floats:
-        """Return so many actions over the whole range: mark-ups in equal ratios of price, shares in equal steps."""
-        most = float(self.highest[player, workload])
-        if self.play == "quantity":
-            return np.linspace(0.0, most, points)
-        return np.geomspace(1.0, 1.0 + most, points) - 1.0
-
-    def around(self, player: int, workload: int, action: float, width: float, points: int) -> Floats:
-        """Return actions about one of them: shares within `width`, mark-ups within that ratio of price."""
-        most = float(self.highest[player, workload])
-        if self.play == "quantity":
-            near = np.linspace(action - width, action + width, points)
-        else:
-            near = (1.0 + action) * np.geomspace(1.0 / (1.0 + width), 1.0 + width, points) - 1.0
-        return np.unique(np.clip(near, 0.0, most))
-
-    def width(self, player: int, workload: int, points: int) -> float:
-        """Return the distance of neighbours on such a grid, as `around` takes it."""
-        most = float(self.highest[player, workload])
-        return float(
-            most / (points - 1) if self.play == "quantity" else (1.0 + most) ** (1.0 / (points - 1)) - 1.0
-        )
-
-    def distance(self, one: Floats, other: Floats) -> Floats:
-        """Return how far actions are apart, in the unit of `width`."""
-        if self.play == "quantity":
-            return np.abs(one - other)
-        ratio: Floats = np.maximum(1.0 + one, 1.0 + other) / np.minimum(1.0 + one, 1.0 + other) - 1.0
-        return ratio
-
-    def critical(self, player: int, workload: int, actions: Floats) -> Floats:
-        """Return the mark-ups just under rivals' offers and values of service, where a profit jumps.
+    def critical(self, player: int, move: Move, actions: Floats) -> Floats:
+        """Return the numbers at which what a player earns jumps: just past rivals' offers and values of service.
 
         Transport between the two is not taken off: that is what the other candidates are for.
         """
-        if self.play == "quantity":
+        role = self.roles[player]
+        if self.play == "quantity" or not isinstance(role, Seller | Buyer):
             return np.zeros(0)
-        arrays, rows = self.market.arrays, self.rows[player]
-        price, quantity = self.offers(actions)
-        rivals = np.ones(len(price), dtype=bool)
-        rivals[rows] = False
-        theirs = price[rivals, workload][quantity[rivals, workload] > 0]
-        worth = arrays.value[:, workload][
-            (arrays.demand[:, workload] > 0) & np.isfinite(arrays.value[:, workload])
-        ]
-        cost = arrays.offer_price[rows, workload]
-        cost = np.unique(cost[(cost > 0) & (arrays.capacity[rows, workload] > 0)])
-        levels = np.unique(np.concatenate([theirs, worth])) * (1.0 - _UNDER)
-        marks: Floats = (levels[:, None] / cost[None, :] - 1.0).ravel()
-        marks = np.unique(marks[(marks >= 0) & (marks <= self.highest[player, workload])])
-        if len(marks) > _MOST_CRITICAL:  # a large market: an even selection
-            marks = marks[np.linspace(0, len(marks) - 1, _MOST_CRITICAL).round().astype(int)]
-        return marks
+        arrays, played = self.market.arrays, self.played(actions).arrays
+        found: list[Floats] = []
+        for k in np.unique(role.workload[move.slots]):
+            others = np.ones(len(arrays.offer_price), dtype=bool)
+            if isinstance(role, Seller):
+                others[role.rows] = False
+            asked = played.offer_price[others, k][played.capacity[others, k] > 0]
+            bid = played.value[:, k][(played.demand[:, k] > 0) & np.isfinite(played.value[:, k])]
+            if isinstance(role, Seller):
+                cost = arrays.offer_price[role.rows, k]
+                cost = np.unique(cost[(cost > 0) & (arrays.capacity[role.rows, k] > 0)])
+                levels = np.unique(np.concatenate([asked, bid])) * (1.0 - _UNDER)
+                found.append((levels[:, None] / cost[None, :] - 1.0).ravel())
+            else:
+                worth = arrays.value[role.rows, k]
+                worth = np.unique(worth[(arrays.demand[role.rows, k] > 0) & (worth > 0)])
+                levels = np.unique(asked) * (1.0 + _UNDER)
+                found.append((1.0 - levels[:, None] / worth[None, :]).ravel())
+        numbers = np.unique(np.concatenate(found))
+        numbers = numbers[(numbers >= 0) & (numbers <= move.high)]
+        if len(numbers) > _MOST_CRITICAL:  # a large market: an even selection
+            numbers = numbers[np.linspace(0, len(numbers) - 1, _MOST_CRITICAL).round().astype(int)]
+        return numbers
 
 
-def _highest(cost: Floats, worth: Floats, ceiling: float) -> float:
-    """Return the mark-up at which the cheapest positive cost meets the highest value."""
-    positive = cost[cost > 0]
-    if not len(positive) or not len(worth) or np.isnan(worth).any():
-        return ceiling
-    return max(float(worth.max() / positive.min()) - 1.0, 0.0)
+def region_nodes(market: Market) -> dict[str, Ints]:
+    """Return every node as a region of its own: what a market without a scenario has."""
+    return {str(name): np.array([place]) for place, name in enumerate(market.layout.nodes)}
+
+
+def _role(market: Market, name: str, play: Play, ceiling: float, regions: Mapping[str, Ints]) -> Role:
+    kind, _, rest = name.partition(".")
+    if name not in market.layout.provider:  # a provider's own name goes before what it looks like
+        if kind == "owners":
+            return Owner(market, rest, play)
+        if kind == "regions":
+            return Buyer(market, rest, regions[rest], play)
+    return Seller(market, name.removeprefix("providers."), play, ceiling)
