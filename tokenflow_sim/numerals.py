@@ -34,6 +34,8 @@ def money(values: Iterable[float]) -> list[str]:
 
 def compact(value: float, unit: str) -> str:
     """Write an amount with four digits and a prefix to its unit, e.g. ``229.4 M$``, ``385.7 Ttok``."""
+    if math.isnan(value):
+        return "-"
     for prefix, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(value) >= 0.99995 * size:
             return f"{significant(value / size)} {prefix}{unit}"
@@ -41,8 +43,8 @@ def compact(value: float, unit: str) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """Write a part of a whole in per cent, e.g. ``3.2 %``; a dash where there is no whole."""
-    if not whole:
+    """Write a part of a whole in per cent, e.g. ``3.2 %``; a dash where there is no whole, or no number."""
+    if not whole or not math.isfinite(part) or not math.isfinite(whole):
         return "-"
     percent = 100 * part / whole
     return f"{percent:.1f} %" if percent == 0 or abs(percent) >= 0.05 else f"{significant(percent, 1)} %"

@@ -7,6 +7,9 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
+from tokenflow_sim.cli import summary
+from tokenflow_sim.cli.summary import key_figures
+from tokenflow_sim.report import market, parties, run
 from tokenflow_sim.report import totals as module
 from tokenflow_sim.report.findings import findings
 from tokenflow_sim.report.totals import Totals, scenario_values
@@ -122,3 +125,37 @@ def test_numbers_of_the_whole_range_are_kept(played: xr.Dataset) -> None:
     huge = Totals(played.assign(price=played.price * 1e12, certificate=played.certificate * np.nan))
     assert huge.worst is None
     assert huge.peaks["chat"].value == pytest.approx(20e12)
+
+
+def test_what_is_missing_is_a_dash_and_never_zero(played: xr.Dataset, scenario: tf.Scenario) -> None:
+    nothing = played.assign(price=played.price * np.nan, payment=played.payment * np.nan)
+    totals = Totals(nothing, scenario_values(scenario))
+    assert np.isnan(totals.total("payment"))
+    table = market.classes(totals)
+    assert table is not None
+    assert [row[1:5] for row in table.rows] == [["-"] * 4] * len(table.rows)
+    by_node = market.node_prices(totals)
+    assert by_node is not None
+    assert {cell for row in by_node.rows for cell in row[1:]} == {"-"}
+    regions = parties.regions(totals, scenario)
+    assert regions is not None
+    assert {cell for row in regions.rows for cell in row[4:]} == {"-"}
+    assert dict(run._key_figures(totals))["demand pays"] == "-"
+    figures = key_figures(nothing, 1.0)
+    assert figures.classes[["mean_price", "peak_price"]].isna().all(axis=None)
+    assert np.isnan([figures.payment, figures.residual]).all()
+    assert figures.providers.notna().all(axis=None)
+
+
+def test_a_mean_is_over_what_is_there(played: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    torn = played.copy(deep=True)
+    torn.price.loc[{"node": "east", "period": torn.period[1]}] = np.nan
+    monkeypatch.setattr(module, "_STRETCH", 1)
+    monkeypatch.setattr(summary, "_STRETCH", 1)
+    served = (torn.demand - torn.unserved).where(torn.price.notnull())
+    mean = (torn.price * served).sum(["node", "period"]) / served.sum(["node", "period"])
+    classes = key_figures(torn, 1.0).classes
+    assert classes["mean_price"].to_numpy() == pytest.approx(mean.where(mean > 0).to_numpy(), nan_ok=True)
+    assert classes["peak_price"].to_numpy() == pytest.approx(torn.price.max(["node", "period"]).to_numpy())
+    plain = torn.price.mean(["node", "period"]).to_numpy()
+    assert Totals(torn).mean("price", "workload").to_numpy() == pytest.approx(plain, rel=1e-12)

@@ -71,9 +71,9 @@ def settlement(ds: xr.Dataset) -> Curves:
     """Return what demand pays and who receives it."""
     chosen, periods = _periods(ds)
     part, rate = ds.isel(period=chosen), 1.0 / float(ds.attrs.get("hours", 1.0))
-    paid = part["payment"].sum(["node", "workload"]).to_numpy() * rate
-    firms = part["revenue"].sum(["asset", "workload"]).to_numpy() * rate
-    owners = part["owner_income"].sum("owner").to_numpy() * rate
+    paid = part["payment"].sum(["node", "workload"], min_count=1).to_numpy() * rate
+    firms = part["revenue"].sum(["asset", "workload"], min_count=1).to_numpy() * rate
+    owners = part["owner_income"].sum("owner", min_count=1).to_numpy() * rate
     lines = [
         _line("demand pays", paid, INK, 2.4),
         _line("providers receive", firms, PALETTES["provider"][2]),
@@ -124,12 +124,12 @@ def unserved(ds: xr.Dataset) -> Curves:
     colour = colours(names, "workload")
     asked, lost = (
         part[name]
-        .sum([dim for dim in part[name].dims if dim not in ("period", "workload")])
+        .sum([dim for dim in part[name].dims if dim not in ("period", "workload")], min_count=1)
         .transpose("workload", "period")
         .to_numpy()
         for name in ("demand", "unserved")
     )
-    percent = 100 * np.divide(lost, asked, out=np.zeros_like(lost), where=asked > 0)
+    percent = 100 * np.divide(lost, asked, out=np.where(np.isnan(asked), asked, 0.0), where=asked > 0)
     lines = [_line(name, row, colour[name]) for name, row in zip(names, percent, strict=True)]
     return Curves("Demand not served", "% of demand", periods, lines)
 
@@ -137,12 +137,12 @@ def unserved(ds: xr.Dataset) -> Curves:
 def key_figures(ds: xr.Dataset) -> dict[str, tuple[str, float]]:
     """Return sums over the run so far: text and number by name."""
     amount = float(ds.attrs.get("hours", 1.0)) * _SECONDS
-    asked, lost = float(ds["demand"].sum()), float(ds["unserved"].sum())
+    asked, lost = float(ds["demand"].sum(min_count=1)), float(ds["unserved"].sum(min_count=1))
     sums = {
-        "Demand pays": float(ds["payment"].sum()),
-        "Providers' profit": float(ds["profit"].sum()),
-        "Network income": float(ds["owner_income"].sum()),
-        "Welfare": float(ds["welfare"].sum()),
+        "Demand pays": float(ds["payment"].sum(min_count=1)),
+        "Providers' profit": float(ds["profit"].sum(min_count=1)),
+        "Network income": float(ds["owner_income"].sum(min_count=1)),
+        "Welfare": float(ds["welfare"].sum(min_count=1)),
     }
     served = (asked - lost) * amount * 1e6
     figures = {"Served": (compact(served, "tok"), served), "Unserved": (share(lost, asked), lost * amount)}
@@ -174,7 +174,7 @@ def decomposition(ds: xr.Dataset, node: str, period: int) -> list[dict[str, Any]
     rows = []
     for name in ds["workload"].to_numpy():
         one = here.sel(workload=name)
-        asked, lost = float(one["demand"].sum()), float(one["unserved"].sum())
+        asked, lost = float(one["demand"].sum(min_count=1)), float(one["unserved"].sum(min_count=1))
         parts = [float(one[f"price_{part}"]) for part in PRICE_PARTS]
         total = sum(abs(part) for part in parts) or 1.0
         rows.append(

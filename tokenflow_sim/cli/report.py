@@ -45,7 +45,7 @@ def _show_classes(figures: KeyFigures) -> None:
             str(name),
             significant(row.mean_price),
             significant(row.peak_price),
-            f"{row.peak_node}, {row.peak_period}",
+            "-" if pd.isna(row.peak_price) else f"{row.peak_node}, {row.peak_period}",
             significant(row.demand),
             significant(row.unserved),
             share(row.unserved, row.demand),
@@ -60,7 +60,7 @@ def _show_classes(figures: KeyFigures) -> None:
 
 
 def _show_providers(figures: KeyFigures) -> None:
-    total = figures.providers.sum()
+    total = figures.providers.sum(min_count=1)
     table = largest(figures.providers, "revenue", "providers")
     columns = [money([*table[name], total[name]]) for name in ("revenue", "cost", "profit")]
     shares = [share(part, total["revenue"]) for part in [*table["revenue"], total["revenue"]]]
@@ -104,7 +104,7 @@ def largest(table: pd.DataFrame, by: str, what: str) -> pd.DataFrame:
         return table
     kept = table.nlargest(_MOST_ROWS - 1, by)
     rest = table.drop(kept.index)
-    return pd.concat([kept, rest.sum().to_frame(f"{len(rest)} other {what}").T])
+    return pd.concat([kept, rest.sum(min_count=1).to_frame(f"{len(rest)} other {what}").T])
 
 
 def duration(seconds: float) -> str:

@@ -62,7 +62,7 @@ class KeyFigures:
     @property
     def residual(self) -> float:
         """Money in less money out [$]."""
-        return self.payment - self.revenue - float(self.owners.sum())
+        return self.payment - self.revenue - float(self.owners.sum(min_count=min(1, len(self.owners))))
 
 
 def key_figures(results: xr.Dataset, hours: float) -> KeyFigures:
@@ -84,16 +84,16 @@ def key_figures(results: xr.Dataset, hours: float) -> KeyFigures:
     owner_of = [str(name) for name in results["asset_provider"].to_numpy()]
     periods = results["period"].to_numpy()
     prices = _Prices(len(workloads))
-    flows: dict[str, Any] = dict.fromkeys(("payment", "welfare", *_SUMS), 0.0)
+    flows: dict[str, Any] = dict.fromkeys(("payment", "welfare", *_SUMS), np.nan)
     worst, worst_period = -np.inf, 0
     for start, part in _stretches(results):
         price, asked, lost = (_by_node(part[name]) for name in ("price", "demand", "unserved"))
         prices.add(start, price, asked, lost)
-        flows["payment"] += float(part["payment"].sum())
-        flows["welfare"] += float(part["welfare"].sum())
-        for name, dim in _SUMS.items():
-            flows[name] += part[name].sum([other for other in part[name].dims if other != dim]).to_numpy()
-        residuals = part["certificate"].to_numpy()
+        for name in flows:
+            kept = [dim for dim in part[name].dims if dim == _SUMS.get(name)]
+            others = [dim for dim in part[name].dims if dim not in kept]
+            flows[name] = _added(flows[name], part[name].sum(others, min_count=1).to_numpy())
+        residuals = np.nan_to_num(part["certificate"].to_numpy(), nan=-np.inf)
         if residuals.max() > worst:
             worst, worst_period = float(residuals.max()), int(periods[start + residuals.argmax()])
 
@@ -111,15 +111,20 @@ def key_figures(results: xr.Dataset, hours: float) -> KeyFigures:
     )
     by_asset = pd.DataFrame({"revenue": flows["revenue"], "cost": flows["cost"]})
     profit = pd.Series(flows["profit"], index=_names(results, "provider"))
-    providers = by_asset.groupby(owner_of).sum().reindex(profit.index, fill_value=0.0).assign(profit=profit)
+    providers = (
+        by_asset.groupby(owner_of)
+        .sum(min_count=1)
+        .reindex(profit.index, fill_value=0.0)
+        .assign(profit=profit)
+    )
     return KeyFigures(
         classes=classes,
         providers=providers.rename_axis("provider"),
         owners=pd.Series(flows["owner_income"], index=pd.Index(owners, name="owner")),
-        payment=flows["payment"],
-        revenue=float(np.sum(flows["revenue"])),
-        welfare=flows["welfare"],
-        certificate=worst,
+        payment=float(flows["payment"]),
+        revenue=float(pd.Series(flows["revenue"]).sum(min_count=1)),
+        welfare=float(flows["welfare"]),
+        certificate=worst if np.isfinite(worst) else np.nan,
         certificate_period=worst_period,
     )
 
@@ -128,19 +133,23 @@ class _Prices:
     """Mean and peak of the prices that were added, by class."""
 
     def __init__(self, classes: int) -> None:
-        self.peak = np.full(classes, -np.inf)
+        self.peak = np.full(classes, np.nan)
         self.spot = np.zeros((classes, 2), dtype=np.int64)  # position of period and node
         self._paid, self._served, self._asked = (np.zeros(classes) for _ in range(3))
 
     def add(self, start: int, price: Floats, asked: Floats, unserved: Floats) -> None:
+        known = ~np.isnan(price)
         served = asked - unserved
-        self._paid += np.where(served == 0, 0.0, price * served).sum(axis=(0, 1))
-        self._served += served.sum(axis=(0, 1))
-        self._asked += asked.sum(axis=(0, 1))
+        there = known & ~np.isnan(served)  # a mean is over what is there
+        self._paid += np.where(there & (served != 0), price * served, 0.0).sum(axis=(0, 1))
+        self._served += np.where(there, served, 0.0).sum(axis=(0, 1))
+        self._asked += np.where(there, asked, 0.0).sum(axis=(0, 1))
+        heights = np.where(known, price, -np.inf)
         for k in range(price.shape[2]):
-            period, node = np.unravel_index(np.argmax(price[:, :, k]), price.shape[:2])
-            if price[period, node, k] > self.peak[k]:
-                self.peak[k] = price[period, node, k]
+            period, node = np.unravel_index(np.argmax(heights[:, :, k]), price.shape[:2])
+            top = heights[period, node, k]
+            if known[period, node, k] and not top <= self.peak[k]:
+                self.peak[k] = top
                 self.spot[k] = start + period, node
 
     def mean(self) -> Floats:
@@ -153,6 +162,11 @@ def _by_node(array: xr.DataArray) -> Floats:
     if "step" in array.dims:
         array = array.sum("step", skipna=False)
     return array.transpose("period", "node", "workload").to_numpy()
+
+
+def _added(before: Any, more: Any) -> Any:
+    """Add sums, of which those that are missing are left out; none where both are."""
+    return np.where(np.isnan(before), more, np.where(np.isnan(more), before, before + more))
 
 
 def _names(results: xr.Dataset, dim: str) -> list[str]:

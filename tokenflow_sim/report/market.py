@@ -51,7 +51,7 @@ def node_prices(totals: Totals) -> Table | None:
     """Return the mean price of each class at each node; None without prices."""
     if not totals.has("price"):
         return None
-    price = (totals.sums["price"] / totals.periods).transpose("node", "workload").to_pandas()
+    price = (totals.sums["price"] / totals.known["price"]).transpose("node", "workload").to_pandas()
     note = "Means over periods."
     if len(price) > MOST_ROWS:
         weight = totals.by("demand", "node") if totals.has("demand") else pd.Series(0.0, index=price.index)
@@ -70,7 +70,7 @@ def links(totals: Totals) -> Table | None:
     """Return the links that were full longest or earned most; None where there are no links or nothing of them."""
     if not totals.has("link_use_share", "link_income") or not totals.ds.sizes["arc"]:
         return None
-    use = totals.by("link_use_share", "arc") / totals.periods
+    use = totals.mean("link_use_share", "arc")
     full, income = totals.counts["full"].to_numpy(), totals.by("link_income", "arc")
     owner = totals.ds["arc_owner"].to_numpy().astype(str) if "arc_owner" in totals.ds.coords else None
     order = np.lexsort((-income.to_numpy(), -full))[:_MOST_LINKS]

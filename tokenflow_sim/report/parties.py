@@ -64,10 +64,10 @@ def regions(totals: Totals, scenario: Any) -> Table | None:
         home = {str(node): name for name in compiled.regions for node in nodes[compiled.region_nodes[name]]}
         table = table.groupby(
             table.index.map(lambda node: home.get(str(node), "(no region)")), sort=False
-        ).sum()
+        ).sum(min_count=1)
         silent = (table.index == "(no region)") & (table["demand"] == 0)
         table = table[~silent]
-    table, whole = _largest(table, "payment", f"{what}s"), table.sum()
+    table, whole = _largest(table, "payment", f"{what}s"), table.sum(min_count=1)
     rows = _with_total(table, whole)
     served = rows["demand"] - rows["unserved"]
     cells = [
@@ -105,7 +105,7 @@ def providers(totals: Totals) -> Table | None:
         }
     )
     table["profit"] = table["revenue"] - table["cost"]
-    table, whole = _largest(table, "revenue", "providers"), table.sum()
+    table, whole = _largest(table, "revenue", "providers"), table.sum(min_count=1)
     rows = _with_total(table, whole)
     cells = [
         rows.index,
@@ -135,17 +135,16 @@ def owners(totals: Totals, scenario: Any) -> Table | None:
         or not totals.ds.sizes["arc"]
     ):
         return None
-    table = pd.DataFrame(
-        {
-            "carried": totals.by("flow", "arc", "arc_owner") * totals.amount,
-            "income": totals.by("owner_income", "owner"),
-        }
-    ).fillna(0.0)
+    income = totals.by("owner_income", "owner")
+    carried = totals.by("flow", "arc", "arc_owner").reindex(
+        income.index, fill_value=0.0
+    )  # none without links
+    table = pd.DataFrame({"carried": carried * totals.amount, "income": income})
     cost = _transport(totals, scenario)
     if cost is not None:
         table["cost"] = cost.reindex(table.index, fill_value=0.0)
         table["profit"] = table["income"] - table["cost"]
-    table, whole = _largest(table, "income", "network owners"), table.sum()
+    table, whole = _largest(table, "income", "network owners"), table.sum(min_count=1)
     rows = _with_total(table, whole)
     amounts = [name for name in ("income", "cost", "profit") if name in rows]
     cells = [
@@ -168,9 +167,11 @@ def _transport(totals: Totals, scenario: Any) -> pd.Series[float] | None:
     flow = totals.sums["flow"].transpose("arc", "workload").to_numpy()
     if route_cost.shape != flow.shape:
         return None
-    spent = np.where(flow > 0, flow * route_cost, 0.0).sum(axis=1) * totals.hours * SECONDS
+    # a forbidden link has no flow, and its cost may be infinite
+    spent = np.where(flow == 0, 0.0, flow * np.where(flow == 0, 0.0, route_cost)).sum(axis=1)
+    spent *= totals.hours * SECONDS
     owner = totals.ds["arc_owner"].to_numpy().astype(str)
-    return pd.Series(spent, index=owner).groupby(level=0).sum()
+    return pd.Series(spent, index=owner).groupby(level=0).sum(min_count=1)
 
 
 def _largest(table: Frame, by: str, what: str) -> Frame:
@@ -179,7 +180,7 @@ def _largest(table: Frame, by: str, what: str) -> Frame:
         return table
     kept = table.nlargest(MOST_ROWS - 1, by)
     rest = table.drop(kept.index)
-    return pd.concat([kept, rest.sum().to_frame(f"{len(rest)} other {what}").T])
+    return pd.concat([kept, rest.sum(min_count=1).to_frame(f"{len(rest)} other {what}").T])
 
 
 def _with_total(table: Frame, whole: pd.Series[float]) -> Frame:

@@ -46,7 +46,9 @@ class Totals:
     ----------
     sums : dict of DataArray
         Sum over all periods of each variable recorded, without the dims of blocks and steps. Numbers that are
-        missing count as zero.
+        missing are left out; where all of them are, so is the sum.
+    known : dict of DataArray
+        In how many periods there is a number, alike.
     undefined : dict
         How many numbers of a variable are missing, where any are.
     counts : dict of DataArray
@@ -65,6 +67,7 @@ class Totals:
     ds: xr.Dataset
     value: Mapping[str, float] = field(default_factory=dict)
     sums: dict[str, xr.DataArray] = field(init=False, default_factory=dict)
+    known: dict[str, xr.DataArray] = field(init=False, default_factory=dict)
     counts: dict[str, xr.DataArray] = field(init=False, default_factory=dict)
     undefined: dict[str, int] = field(init=False, default_factory=dict)
     peaks: dict[str, Peak] = field(init=False, default_factory=dict)
@@ -82,6 +85,7 @@ class Totals:
             for what in _COUNTED:
                 self._count(what, getattr(self, f"_{what}")(arrays))
             self._look(arrays)
+        self.sums = {name: array.where(self.known[name] > 0) for name, array in self.sums.items()}
 
     @property
     def periods(self) -> int:
@@ -115,16 +119,22 @@ class Totals:
             A coordinate along `dim` to add up by, e.g. the provider of an asset.
         """
         array = self.sums[name]
-        summed = array.sum([other for other in array.dims if other != dim])
+        summed = array.sum([other for other in array.dims if other != dim], min_count=1)
         labels = self.ds[groups or dim].to_numpy().astype(str)
         series: pd.Series[float] = pd.Series(
             summed.to_numpy().astype(float), index=pd.Index(labels, name=groups or dim)
         )
-        return series.groupby(level=0, sort=False).sum() if groups else series
+        return series.groupby(level=0, sort=False).sum(min_count=1) if groups else series
+
+    def mean(self, name: str, dim: str) -> pd.Series[float]:
+        """Return the mean of a variable along one of its dims, over the numbers that are there."""
+        array = self.known[name]
+        count = array.sum([other for other in array.dims if other != dim]).to_numpy()
+        return self.by(name, dim) / np.where(count > 0, count, np.nan)
 
     def total(self, name: str) -> float:
-        """Return the sum of a variable over everything."""
-        return float(self.sums[name].sum())
+        """Return the sum of a variable over everything; NaN where nothing of it is known."""
+        return float(self.sums[name].sum(min_count=1))
 
     def _stretches(self) -> Iterator[xr.Dataset]:
         for start in range(0, self.periods, _STRETCH):
@@ -134,8 +144,9 @@ class Totals:
         lost = int(array.isnull().sum())
         if lost:
             self.undefined[name] = self.undefined.get(name, 0) + lost
-        summed = array.sum("period", skipna=True)
+        summed, known = array.sum("period", skipna=True), array.notnull().sum("period")
         self.sums[name] = self.sums[name] + summed if name in self.sums else summed
+        self.known[name] = self.known[name] + known if name in self.known else known
 
     def _count(self, what: str, found: xr.DataArray | None) -> None:
         if found is None:
@@ -204,7 +215,7 @@ def _without_steps(array: xr.DataArray) -> xr.DataArray:
         return array
     if array.name in ("offer_price", "scarcity_rent"):
         return array.isel({dim: 0 for dim in extra})
-    return array.sum(extra)
+    return array.sum(extra, min_count=1)
 
 
 def scenario_values(scenario: Any) -> dict[str, float]:
