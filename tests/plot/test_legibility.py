@@ -115,6 +115,44 @@ def test_other_shapes_stay_legible(name: str, shape: dict[str, int]) -> None:
     check_words(getattr(tf.plot, name)(placed(fake_results(**shape))))
 
 
+@pytest.fixture(scope="module")
+def long_names() -> xr.Dataset:
+    """Give results whose names are long and differ in their middle alone."""
+    ds = placed(fake_results(periods=6, nodes=5))
+    forms = {
+        "node": "xAI Colossus {} Memphis Tennessee of America", "workload": "assistants of generation {} for the many",
+        "provider": "The Great Compute Company {} Incorporated", "owner": "The Long Fibre Company {} of the Coast",
+    }  # fmt: skip
+    long = {
+        dim: {name: form.format(n) for n, name in enumerate(ds[dim].values)} for dim, form in forms.items()
+    }
+    renamed = {dim: [*names.values()] for dim, names in long.items()}
+    for name, dim, of in (
+        ("asset_node", "asset", "node"), ("asset_provider", "asset", "provider"), ("arc_owner", "arc", "owner"),
+        ("origin", "arc", "node"), ("destination", "arc", "node"),
+    ):  # fmt: skip
+        renamed[name] = (dim, [long[of][label] for label in ds[name].values])
+    for name, ends in (("arc", ("origin", "destination")), ("asset", ("asset_provider", "asset_node"))):
+        renamed[name] = [f"{a}->{b}" for a, b in zip(*(renamed[end][1] for end in ends), strict=True)]
+    return ds.assign_coords(renamed)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("name", FIGURES)
+def test_long_names_are_told_apart_and_inside(name: str, columns: int, long_names: xr.Dataset) -> None:
+    figure = getattr(tf.plot, name)(long_names, columns=columns)
+    words = words_of(figure)
+    assert outside(words, figure) == []
+    assert overlaps(words) == []
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels() if "…" in label.get_text()]
+            assert len(set(labels)) == len(labels)
+    for legend in figure.legends:
+        labels = [label.get_text() for label in legend.get_texts()]
+        assert len(set(labels)) == len(labels)
+
+
 def test_awkward_names_are_printed_as_they_are_and_shortened(day: xr.Dataset) -> None:
     long = "an extraordinarily long name that no legend could hold"
     names = {"ashburn": "$1 & $2", "dallas": "_hidden", "chicago": long, "seattle": "a\nb"}

@@ -133,7 +133,7 @@ def test_what_is_missing_is_a_dash_and_never_zero(played: xr.Dataset, scenario: 
     assert np.isnan(totals.total("payment"))
     table = market.classes(totals)
     assert table is not None
-    assert [row[1:5] for row in table.rows] == [["-"] * 4] * len(table.rows)
+    assert [list(row[1:5]) for row in table.rows] == [["-"] * 4] * len(table.rows)
     by_node = market.node_prices(totals)
     assert by_node is not None
     assert {cell for row in by_node.rows for cell in row[1:]} == {"-"}

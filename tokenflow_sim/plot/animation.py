@@ -19,6 +19,7 @@ from tokenflow_sim.plot.geography import PlacesLike
 from tokenflow_sim.plot.maps import Sheet, Traffic
 from tokenflow_sim.plot.panels import dress_value, head, panels
 from tokenflow_sim.plot.reading import Results, weighted_mean
+from tokenflow_sim.plot.shorten import family_of
 from tokenflow_sim.plot.style import INK, colours, dashes, house_style
 
 MOST_FRAMES = 400
@@ -93,7 +94,7 @@ def animate(
         np.stack([frame.flow for frame in frames]).max(axis=0),
         np.any([frame.full for frame in frames], axis=0),
     )
-    with house_style():
+    with house_style(), family_of(ds):
         sheet = sheet_of(results, chosen, largest, most, places)
         drawn = panels(2, None, 2, figure="animate", height=[4.3, 0.8], across=1)
         above, below = drawn.axes

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from tokenflow_sim.market import Clearing
 from tokenflow_sim.plot.reading import Results, missing
+from tokenflow_sim.plot.shorten import family_of
 from tokenflow_sim.plot.single import results_of
 from tokenflow_sim.plot.style import house_style
 
@@ -81,8 +82,9 @@ def figure(
 
         @wraps(function)
         def draw(ds: xr.Dataset, *args: P.args, **kwargs: P.kwargs) -> Figure:
-            with house_style():
-                return function(Results(_as_results(ds), needs, name), *args, **kwargs)
+            given = _as_results(ds)
+            with house_style(), family_of(given):
+                return function(Results(given, needs, name), *args, **kwargs)
 
         parameters = list(inspect.signature(function).parameters.values())
         parameters[0] = parameters[0].replace(name="ds", annotation="xr.Dataset")

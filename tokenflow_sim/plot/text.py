@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import Formatter
 
+from tokenflow_sim.plot.shorten import short
+
 LONGEST = 22
 _MINUS = "\u2212"
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -19,11 +21,8 @@ def plain(text: object) -> str:
 
 
 def name(text: object, longest: int = LONGEST) -> str:
-    """Return a name for legends and ticks: escaped, and shortened in its middle where it is long."""
-    label = " ".join(str(text).split())
-    if len(label) > longest:
-        tail = (longest - 1) // 3
-        label = f"{label[: longest - 1 - tail]}…{label[-tail:]}"
+    """Return a name for legends and ticks: escaped, and shortened where it is long, unlike any other of the figure."""
+    label = short(" ".join(str(text).split()), longest)
     # A legend leaves out labels that start with an underscore; a word joiner has no width.
     return plain(f"\u2060{label}" if label.startswith("_") else label)
 

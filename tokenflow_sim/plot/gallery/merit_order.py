@@ -106,7 +106,8 @@ def merit_order(
     when = f", {results.time.name(0)}" if period is not None else ""
     unit = str(results.attrs("price")["units"])
     told = f"price {text.number(price)} {text.plain(unit)}"
-    head(ax_, f"{text.name(classes[k])} at {text.name(nodes[i])}{when}", told)
+    longest = 12 if columns == 1 else 18
+    head(ax_, f"{text.name(classes[k], longest)} at {text.name(nodes[i], longest)}{when}", told)
     dress_value(ax_, text.labelled("Price", unit), from_zero=True)
     balance = "\n".join(wrap(_balance(results, i, k, sent), 50 if columns == 1 else 110))
     ax_.set_xlabel(f"{text.labelled('Quantity', str(results.attrs('dispatch')['units']))}\n{balance}")

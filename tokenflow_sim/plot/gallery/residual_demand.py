@@ -117,7 +117,7 @@ def residual_demand(
     ax_.set_xlim(0.0, 1.1 * limit)
     when = f", {results.time.name(0)}" if period is not None else ""
     worth = f"value of lost service {text.number(value)}" if top < value < np.inf else ""
-    head(ax_, f"{text.name(provider)}: {text.name(classes[k])}{when}", worth)
+    head(ax_, f"{text.name(provider, 18)}: {text.name(classes[k], 18)}{when}", worth)
     if not supply[0].any():
         say_nothing_happened(ax_, "all its power is used by other classes, or nothing is offered")
     dress_value(ax_, text.labelled("Price", str(results.attrs("price")["units"])), from_zero=True)

@@ -45,7 +45,7 @@ def sites(results: Results, *, most: int = 24, columns: Columns = 2, ax: OneOrMo
     """
     use = site_use(results)
     largest = np.argsort(-use.processing.sum(axis=1), kind="stable")[:most]
-    names = [text.name(use.nodes[i], 16) for i in largest]
+    names = [text.name(use.nodes[i], 16 if columns == 2 else 12) for i in largest]
     height = 0.4 + heat.ROW * max(4, len(names))
     drawn = panels(2, ax, columns, figure="sites", height=height)
     unit = text.plain(results.attrs("dispatch")["units"])
