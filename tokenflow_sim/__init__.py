@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.errors import TokenflowError as TokenflowError
     from tokenflow_sim.ledger import load_results as load_results
     from tokenflow_sim.ledger import save_results as save_results
+    from tokenflow_sim.ledger import to_frame as to_frame
     from tokenflow_sim.market import Clearer as Clearer
     from tokenflow_sim.market import Clearing as Clearing
     from tokenflow_sim.market import Market as Market
@@ -61,7 +62,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "CertificateError", "InfeasibleError", "InputError", "MarketError", "ResultError", "ScenarioError",
         "StrategyError", "TokenflowError",
     ),
-    "ledger": ("load_results", "save_results"),
+    "ledger": ("load_results", "save_results", "to_frame"),
     "market": ("Clearer", "Clearing", "Market", "Settlement", "clear", "decompose", "linopy_model", "settle"),
     "model": ("TokenMarket",),
     "scenario": ("Scenario", "list_scenarios", "load_scenario"),

@@ -140,10 +140,9 @@ class _Prices:
     def add(self, start: int, price: Floats, asked: Floats, unserved: Floats) -> None:
         known = ~np.isnan(price)
         served = asked - unserved
-        there = known & ~np.isnan(served)  # a mean is over what is there
-        self._paid += np.where(there & (served != 0), price * served, 0.0).sum(axis=(0, 1))
-        self._served += np.where(there, served, 0.0).sum(axis=(0, 1))
-        self._asked += np.where(there, asked, 0.0).sum(axis=(0, 1))
+        self._paid += np.where(served == 0, 0.0, price * served).sum(axis=(0, 1))
+        self._served += served.sum(axis=(0, 1))
+        self._asked += asked.sum(axis=(0, 1))
         heights = np.where(known, price, -np.inf)
         for k in range(price.shape[2]):
             period, node = np.unravel_index(np.argmax(heights[:, :, k]), price.shape[:2])

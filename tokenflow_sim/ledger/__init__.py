@@ -10,11 +10,21 @@ from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION, load_results, sav
 if TYPE_CHECKING:
     from tokenflow_sim.ledger.ledger import Ledger
     from tokenflow_sim.ledger.plan import Plan, attributes
+    from tokenflow_sim.ledger.table import to_frame
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "Ledger", "Plan", "attributes", "load_results", "save_results"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "Ledger",
+    "Plan",
+    "attributes",
+    "load_results",
+    "save_results",
+    "to_frame",
+]
 
 # Who only reads a result file does not wait for the market's solver to be imported.
-_LATER = {"Ledger": "ledger", "Plan": "plan", "attributes": "plan"}
+_LATER = {"Ledger": "ledger", "Plan": "plan", "attributes": "plan", "to_frame": "table"}
 
 
 def __getattr__(name: str) -> Any:
