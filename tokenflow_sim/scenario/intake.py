@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.scenario import tables, yaml_text
@@ -88,7 +89,7 @@ def read_bytes(path: Path, what: str) -> str:
             raise ValueError(
                 f"{what} has {status.st_size / 2**20:.0f} MiB; at most {MAX_BYTES >> 20} are read"
             )
-        return path.read_bytes().decode("utf-8-sig")
+        return normalize("NFC", path.read_bytes().decode("utf-8-sig"))  # as editors of other systems write it
     except FileNotFoundError:
         raise ValueError(f"{what} does not exist") from None
     except UnicodeDecodeError as error:
@@ -106,7 +107,7 @@ def from_text(text: str, source: Source) -> Intake:
         If the text is no YAML; faults of tables are noted in the intake instead.
     """
     try:
-        document = yaml_text.read(text)
+        document = yaml_text.read(normalize("NFC", text))
     except yaml_text.YamlFault as error:
         raise ScenarioError([yaml_text.as_fault(error, source.file)], source.subject) from None
     prefix = f"{source.file}:" if source.file else "line "

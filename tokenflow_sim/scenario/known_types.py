@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 from pydantic import BaseModel
@@ -43,10 +44,12 @@ def plain(value: Any, place: str = "") -> Any:
         value = value.item()
     elif isinstance(value, np.ndarray):
         value = value.tolist()
+    if isinstance(value, str):
+        return normalize("NFC", value)  # names that look the same are the same
     if isinstance(value, _SINGLE):
         return value
     if isinstance(value, Mapping):
-        return {str(key): plain(item, f"{place}.{key}") for key, item in value.items()}
+        return {normalize("NFC", str(key)): plain(item, f"{place}.{key}") for key, item in value.items()}
     if isinstance(value, (list, tuple, range)):
         return [plain(item, f"{place}[{number}]") for number, item in enumerate(value)]
     raise UnknownType(refusal(value, place.removeprefix(".")))

@@ -7,6 +7,7 @@ import types
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Union, get_args, get_origin
+from unicodedata import normalize
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -39,7 +40,7 @@ def parse_path(path: str) -> Loc:
         If the text is no path.
     """
     loc: list[str | int] = []
-    for part in path.strip().split("."):
+    for part in normalize("NFC", path).strip().split("."):
         match = _TOKEN.fullmatch(part)
         if match is None:
             raise ValueError(f"{path!r} is no dotted path such as demand.scale or providers.b.assets[2].node")
