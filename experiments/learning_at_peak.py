@@ -1,7 +1,7 @@
 """Compare providers that learn with one of fixed mark-up, where capacity binds.
 
-The largest provider of us20_oligopoly plays each strategy in turn against truthful rivals, with demand raised so that
-some of it goes unserved by day. Runs with the same seed meet the same demand, so that differences are paired. Prints
+The largest provider of us20_oligopoly plays each strategy in turn against truthful rivals. At the scenario's own demand
+all power is in use in most hours, and what the last user served would pay makes the price. Runs with the same seed meet the same demand, so that differences are paired. Prints
 the table that docs/explanation/learning-at-peak.md shows, and draws it if a file is named.
 
     python experiments/learning_at_peak.py [--seeds 20] [--periods 72] [--workers 2] [--store DIR] [--figure peak.png]
@@ -30,18 +30,19 @@ STRATEGIES = (
     "marginal_cost", BASELINE, "capacity_withholding", "undercutting", "pivotal_markup", "adaptive_markup",
     "roth_erev", "epsilon_greedy", "ucb1", "exp3", "q_learning",
 )  # fmt: skip
-RECORD = ("profit", "price", "demand", "unserved")
+RECORD = ("profit", "price", "demand", "unserved", "welfare")
 
 
 def reduce(model: tf.TokenMarket) -> xr.Dataset:
-    """Keep the provider's profit by period, and the price and unserved demand of the whole run."""
+    """Keep the provider's profit by period, and price, tokens served and welfare of the whole run."""
     ds = model.results()
-    paid = (ds.price * (ds.demand - ds.unserved)).sum()
+    served = (ds.demand - ds.unserved).sum("step")
     return xr.Dataset(
         {
             "profit": ds.profit.sel(provider=PROVIDER, drop=True),
-            "paid": paid / (ds.demand - ds.unserved).sum(),
-            "unserved": ds.unserved.sum() / ds.demand.sum(),
+            "paid": (ds.price * served).sum() / served.sum(),
+            "served": served.sum(),
+            "welfare": ds.welfare.sum(),
         }
     )
 
@@ -88,7 +89,9 @@ def table(runs: xr.Dataset) -> pd.DataFrame:
     verdict = np.where(whole["lower"] > 0, "yes", np.where(whole["upper"] < 0, "no, less", "not shown"))
     frame["beats it"] = np.where(frame.index == BASELINE, "-", verdict)
     frame["mean price, $/Mtok"] = runs.paid.mean("seed").values
-    frame["unserved, %"] = 100 * runs.unserved.mean("seed").values
+    for name in ("served", "welfare"):
+        mean = runs[name].mean("seed")
+        frame[f"{name}, % more"] = (100 * (mean / mean.sel(strategy=BASELINE) - 1)).values
     return frame
 
 
@@ -140,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=3, help="runs of each strategy, at least 2")
     parser.add_argument("--periods", type=int, default=24, help="hours from Monday 00:00 UTC on")
-    parser.add_argument("--scale", type=float, default=40.0, help="demand.scale; the scenario's own is 35")
+    parser.add_argument("--scale", type=float, default=30.0, help="demand.scale; 35 is the scenario's own")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--store", type=Path, help="folder that keeps finished runs, to go on after a break")
     parser.add_argument("--figure", type=Path, help="file to draw into")

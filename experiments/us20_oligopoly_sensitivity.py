@@ -140,7 +140,7 @@ def table(share: float, periods: int) -> tuple[pd.Series, pd.DataFrame]:
 def draw(found: pd.DataFrame, share: float) -> Figure:
     """Draw the moves as bars, the assumption that moves profit most on top."""
     order = found.xs("profit", axis=1, level=1).abs().max(axis=1).sort_values().index
-    titles = ("Mean price, % change", "Profit, % change", "Spread of chat and code, points")
+    titles = ("Mean price, %", "Profit, %", "Spread, points")
     with house_style():
         figure = HouseFigure(figsize=(7.2, 3.6), layout="constrained")
         axes = figure.subplots(1, 3, sharey=True)
@@ -156,6 +156,9 @@ def draw(found: pd.DataFrame, share: float) -> Figure:
             ax.axvline(0.0, color=INK, lw=0.8)
             ax.set_title(title)
             ax.grid(axis="x")
+            ax.margins(x=0.08)
+        axes[2].set_xscale("symlog", linthresh=10.0)
+        axes[2].set_xticks([-100, -10, 0, 10, 100], ["-100", "-10", "0", "10", "100"])
         axes[0].set_yticks(rows, list(order))
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
