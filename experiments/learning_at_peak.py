@@ -1,7 +1,8 @@
-"""Compare providers that learn with one of fixed mark-up, where capacity binds.
+"""Compare providers that learn with one of fixed mark-up, where capacity binds by day and not by night.
 
-The largest provider of us20_oligopoly plays each strategy in turn against truthful rivals. At the scenario's own demand
-all power is in use in most hours, and what the last user served would pay makes the price. Runs with the same seed meet the same demand, so that differences are paired. Prints
+The largest provider of us20_oligopoly plays each strategy in turn against truthful rivals, with less demand than the
+scenario's own: by day all power is in use and what the last user served would pay makes the price, by night some power
+is to spare and offers make it. Runs with the same seed meet the same demand, so that differences are paired. Prints
 the table that docs/explanation/learning-at-peak.md shows, and draws it if a file is named.
 
     python experiments/learning_at_peak.py [--seeds 20] [--periods 72] [--workers 2] [--store DIR] [--figure peak.png]

@@ -212,6 +212,18 @@ def test_residual_supply_and_pivotal_providers() -> None:
     assert bool((index.sel(provider="cyd", workload="chat") > 1).any())
 
 
+def test_steps_that_would_not_have_paid_the_price_are_missed_by_nobody() -> None:
+    steps = {"name": "stepped_demand", "schedule": [[1.0, None], [0.7, 1e-6]]}
+    plain, stepped = play({"regions": "inelastic"}), play({"regions": steps})
+    assert stepped.sizes["step"] == 2
+    for measure in (
+        measures.residual_supply_index,
+        measures.local_residual_supply_index,
+        measures.shortfall_without,
+    ):
+        np.testing.assert_allclose(measure(stepped), measure(plain), rtol=1e-9, atol=1e-12)
+
+
 def test_nobody_is_pivotal_with_plenty_even_where_all_must_be_served() -> None:
     ds = play(**{"demand.scale": 0.2, "market.must_serve": True})
     assert not measures.pivotal(ds).any()

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import dijkstra
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.measures.pivotal import available_supply
-from tokenflow_sim.study.measures.reading import Background, Floats, Ints, need, sum_at, total
+from tokenflow_sim.study.measures.reading import Background, Floats, Ints, need, needed, sum_at
 
 DELIVERED = 0.05
 """Share by which delivered cost may exceed the price and still count: FERC's 105 per cent."""
@@ -53,7 +53,8 @@ def local_residual_supply_index(ds: xr.Dataset, scenario: Scenario | None = None
     A. Y. Sheffrin, "Predicting Market Power Using the Residual Supply Index", FERC Market Monitoring Workshop, 2002:
     total supply includes imports up to the capacity of the lines.
     """
-    names = ("dispatch", "flow", "demand", "asset_node", "asset_provider", "provider")
+    names: tuple[str, ...] = ("dispatch", "flow", "demand", "asset_node", "asset_provider", "provider")
+    names += ("unserved",) if "step" in ds.dims else ()
     ds = need(ds, names, "local_residual_supply_index")
     background = Background.of(ds, "local_residual_supply_index", scenario)
     layout = background.compiled.layout
@@ -67,7 +68,7 @@ def local_residual_supply_index(ds: xr.Dataset, scenario: Scenario | None = None
     # An arc carries requests from where they are made to where they are served.
     into = sum_at(room, layout.origin, len(layout.nodes))
     imports = np.minimum(into[:, :, None, :], np.maximum(elsewhere, 0.0))
-    asked = total(ds, "demand").transpose("period", "node", "workload").values[:, :, None, :]
+    asked = needed(ds).transpose("period", "node", "workload").values[:, :, None, :]
     with np.errstate(invalid="ignore", divide="ignore"):
         index = np.where(asked == 0, np.inf, (others + imports) / asked)
     return xr.DataArray(

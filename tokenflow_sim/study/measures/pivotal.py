@@ -8,7 +8,7 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Market
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.measures.reading import Background, by_provider, need, total
+from tokenflow_sim.study.measures.reading import Background, by_provider, missed, need, needed, total
 
 PIVOTAL = 1e-3
 """Share of demand that must go unserved in addition for a provider to count as pivotal."""
@@ -45,6 +45,9 @@ def residual_supply_index(
     and where classes share its power, what is left of that when the other classes are served as they were.
     By power, demand is the power in use, plus what unserved demand would draw at the mean use of its class.
 
+    Of demand in steps, what was served counts, and the first step, which is worth most: later steps are unserved
+    where they would not have paid the price.
+
     The network is not looked at: links may make a provider pivotal whose index is above 1. Of a single node, with
     what its links let in, `local_residual_supply_index` tells; `pivotal` clears the market without the provider and
     knows. Capacity is what exists, not what was offered.
@@ -61,7 +64,7 @@ def residual_supply_index(
     if of == "power":
         supply, asked = _power(ds, background)
     else:
-        supply, asked = available_supply(ds, background), total(ds, "demand").sum("node", skipna=False)
+        supply, asked = available_supply(ds, background), needed(ds).sum("node", skipna=False)
     whole = supply.sum("asset", skipna=False)
     others = whole - by_provider(supply, ds)
     # What the sums leave of nothing is not a supply.
@@ -111,9 +114,7 @@ def _power(ds: xr.Dataset, background: Background) -> tuple[xr.DataArray, xr.Dat
     drawn = (use * dispatch).sum("asset", skipna=False)
     sold = dispatch.sum("asset", skipna=False)
     mean_use = (drawn / sold.where(sold > 0, 1.0)).where(sold > 0, use.where(use > 0).mean("asset"))
-    return limit, (drawn + mean_use * total(ds, "unserved").sum("node", skipna=False)).sum(
-        "workload", skipna=False
-    )
+    return limit, (drawn + mean_use * missed(ds).sum("node", skipna=False)).sum("workload", skipna=False)
 
 
 def shortfall_without(
@@ -134,7 +135,8 @@ def shortfall_without(
     -------
     DataArray
         Share of each class's demand, dims (period, provider, workload). All others offer what they have at true cost;
-        demand is what was asked for, valued as the scenario says. Where it must be served, the least that would
+        demand is what was asked for, valued as the scenario says (of demand in steps, what was served, and the first
+        step, which is worth most). Where it must be served, the least that would
         have to go without is meant.
 
     Raises
@@ -147,10 +149,10 @@ def shortfall_without(
     It takes one clearing a period and provider, and knows links, latency limits and shared power. A negative number
     is possible: without the provider, another class may be served with what links and power are left.
     """
-    ds = need(ds, ("demand",), "shortfall_without")
+    ds = need(ds, ("demand", "unserved") if "step" in ds.dims else ("demand",), "shortfall_without")
     background = Background.of(ds, "shortfall_without", scenario)
     compiled = background.compiled
-    demand = total(ds, "demand").transpose("period", "node", "workload").values
+    demand = needed(ds).transpose("period", "node", "workload").values
     providers = list(compiled.providers)
     missing = np.zeros((len(demand), 1 + len(providers), demand.shape[2]))
     for row, period in enumerate(ds["period"].values):

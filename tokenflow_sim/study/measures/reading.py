@@ -67,6 +67,23 @@ def total(ds: xr.Dataset, name: str) -> xr.DataArray:
     return array.sum([dim for dim in ("block", "step") if dim in array.dims], skipna=False)
 
 
+def missed(ds: xr.Dataset) -> xr.DataArray:
+    """Return unserved demand that somebody misses: of demand in steps the first, which is worth most.
+
+    Later steps are unserved where they would not have paid the price, or wait for another period.
+    """
+    unserved = ds["unserved"]
+    return unserved.isel(step=0, drop=True) if "step" in unserved.dims else unserved
+
+
+def needed(ds: xr.Dataset) -> xr.DataArray:
+    """Return demand that must be met: all of it, or, of demand in steps, what was served and what is missed."""
+    if "step" not in ds["demand"].dims:
+        return ds["demand"]
+    served: xr.DataArray = total(ds, "demand") - total(ds, "unserved")
+    return served + missed(ds)
+
+
 def by_provider(array: xr.DataArray, ds: xr.Dataset) -> xr.DataArray:
     """Add up an array with the dim `asset` by provider, in the order of the results' providers."""
     providers = ds["provider"].values
