@@ -79,7 +79,9 @@ def test_studies_of_runs_are_the_same_on_processes() -> None:
 @pytest.mark.long
 @pytest.mark.usefixtures("lent")
 def test_an_equilibrium_is_the_same_where_processes_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, Any] = {"play": "quantity", "points": 5, "levels": 0}
+    asked: dict[str, Any] = {
+        "play": "quantity", "points": 5, "levels": 0, "starts": ["withheld"], "random": 0,
+    }  # fmt: skip
     alone = tf.equilibrium(two_nodes(0.5), **asked)
     cleared_here: list[bytes] = []
     real = MarketGame.payoff
