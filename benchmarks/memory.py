@@ -1,6 +1,6 @@
 """How much memory a year takes, and how its file opens: ``python -m benchmarks.memory``.
 
-A year of hours of us20_oligopoly is streamed to a file, and a week beside it, each in a process of its own, whose peak
+A year of hours of us20_oligopoly_v1 is streamed to a file, and a week beside it, each in a process of its own, whose peak
 memory is read when it ends. Then the year's file is opened, and one variable of one node is read from it.
 """
 
@@ -19,7 +19,7 @@ from time import perf_counter
 import tokenflow_sim as tf
 from benchmarks.page import Table, versions, write_section
 
-SCENARIO, WEEK, YEAR = "us20_oligopoly", 168, 8760
+SCENARIO, WEEK, YEAR = "us20_oligopoly_v1", 168, 8760
 
 
 def peak() -> float:

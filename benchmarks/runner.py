@@ -28,7 +28,7 @@ MEASURED, TO_REACH = "measured", "to reach"
 
 
 def efficiency(runs: int, periods: int) -> dict[str, float]:
-    """Time so many runs of us20_oligopoly in this process and on two, each kept in a store.
+    """Time so many runs of us20_oligopoly_v1 in this process and on two, each kept in a store.
 
     The runner's overhead is what of the time in this process is not spent in the runs.
     """
@@ -40,7 +40,7 @@ def efficiency(runs: int, periods: int) -> dict[str, float]:
             out = Path(folder) / f"{workers}.zarr"
             began = time.perf_counter()
             done = sweep(
-                "us20_oligopoly",
+                "us20_oligopoly_v1",
                 {"demand.scale": [35.0]},
                 seeds=runs,
                 periods=periods,
@@ -95,7 +95,7 @@ def _apart(what: str, *numbers: int) -> dict[str, float]:
 
 def _efficiency_rows(table: Table, runs: int, periods: int) -> None:
     found = _apart("efficiency", runs, periods)
-    name = f"{runs} runs of us20_oligopoly, {periods} periods each"
+    name = f"{runs} runs of us20_oligopoly_v1, {periods} periods each"
     table.set(f"{name}: in this process", MEASURED, f"{found['wall_1']:.1f} s")
     table.set(f"{name}: on two processes", MEASURED, f"{found['wall_2']:.1f} s")
     _judged(table, "share of ideal on two processes", found["efficiency"], EFFICIENCY, "at least")

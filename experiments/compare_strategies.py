@@ -1,5 +1,6 @@
-"""Compare mark-ups of the largest provider of us20_oligopoly at its evening peak, against truthful rivals.
+"""Compare mark-ups of the largest provider of us20_oligopoly from evening into the night, against truthful rivals.
 
+Demand is lower than the scenario's own, so that some power is to spare and offers move prices.
 Prints the paired differences in its profit and in welfare, and draws all measures if a file is named.
 
     python experiments/compare_strategies.py [--seeds 5] [--periods 12] [--figure comparison.png]
@@ -17,8 +18,8 @@ from tokenflow_sim.strategies.assignment import Choice
 
 STRATEGIES: list[Choice] = [
     "marginal_cost",
-    {"name": "fixed_markup", "markup": 0.1},
     {"name": "fixed_markup", "markup": 0.5},
+    {"name": "fixed_markup", "markup": 2.0},
     "adaptive_markup",
 ]
 
@@ -31,8 +32,9 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="file to draw the comparison into")
     given = parser.parse_args()
     found = tf.compare(
-        "us20_oligopoly", STRATEGIES, "atlas", seeds=given.seeds, periods=given.periods, workers=2
-    )
+        "us20_oligopoly", STRATEGIES, "atlas", seeds=given.seeds, periods=given.periods, workers=2,
+        overrides={"demand.scale": 30},
+    )  # fmt: skip
     table = found.table
     rows = table[
         ((table["measure"] == "profit_rate") & (table["of"] == "atlas"))
