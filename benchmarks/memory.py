@@ -1,7 +1,7 @@
 """How much memory a year takes, and how its file opens: ``python -m benchmarks.memory``.
 
-A year of hours of us20_oligopoly_v1 is streamed to a file, and a week beside it, each in a process of its own, whose peak
-memory is read when it ends. Then the year's file is opened, and one variable of one node is read from it.
+A year of hours of us20_oligopoly_v1 is streamed to a file, and a week beside it, each in a process of its own, whose
+peak memory is read when it ends. Then the year's file is opened, and one variable of one node is read from it.
 """
 
 from __future__ import annotations
