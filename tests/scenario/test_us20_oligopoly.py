@@ -390,15 +390,15 @@ def test_an_annuity_pays_back_with_interest() -> None:
 
 
 def test_neighbouring_seeds_are_alike(scenario: Scenario) -> None:
-    day = scenario.override({"periods": 24})
-    payment, profit = np.array([totals(day, seed) for seed in (1, 2, 3)]).T
+    hours = scenario.override({"periods": 10})
+    payment, profit = np.array([totals(hours, seed) for seed in (1, 2, 3)]).T
     assert abs(payment / payment.mean() - 1).max() < 0.15
     assert abs(profit / profit.mean() - 1).max() < 0.15
 
 
 def test_profit_rises_smoothly_with_demand(scenario: Scenario) -> None:
-    day = scenario.override({"periods": 24, "demand.noise": None})
-    profit = np.array([totals(day, 0, **{"demand.scale": scale})[1] for scale in (30, 35, 40)])
+    hours = scenario.override({"periods": 20, "demand.noise": None})
+    profit = np.array([totals(hours, 0, **{"demand.scale": scale})[1] for scale in (30, 35, 40)])
     assert (np.diff(profit) > 0).all()
     assert profit[-1] < 4 * profit[0]
     assert (profit[1:] / profit[:-1]).max() < 2.5
@@ -461,7 +461,7 @@ def test_the_experiment_prints_its_tables_and_draws_the_week(
 ) -> None:
     figure = tmp_path / "week.png"
     monkeypatch.setattr(
-        sys, "argv", ["week", "--every", "8", "--periods", "16", "--seed", "2", "--figure", str(figure)]
+        sys, "argv", ["week", "--every", "6", "--periods", "7", "--seed", "2", "--figure", str(figure)]
     )
     runpy.run_path(str(CHECKOUT / "experiments" / "us20_oligopoly_week.py"), run_name="__main__")
     printed = capsys.readouterr().out
