@@ -142,7 +142,7 @@ def _draw_course(ax: Axes, runs: xr.Dataset, names: list[str]) -> None:
 def main() -> None:
     """Play, print the table and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each strategy, at least 2")
+    parser.add_argument("--seeds", type=int, default=2, help="runs of each strategy, at least 2")
     parser.add_argument("--periods", type=int, default=24, help="hours from Monday 00:00 UTC on")
     parser.add_argument("--scale", type=float, default=30.0, help="demand.scale; 35 is the scenario's own")
     parser.add_argument("--workers", type=int, default=1, help="processes")
