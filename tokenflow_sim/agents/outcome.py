@@ -191,9 +191,12 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     service_value = service_value_of(book.worth, arrays, values)
     welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
     service_value *= seconds
+    provider_profit = np.bincount(holdings.provider_of, profit.sum(axis=1), holdings.providers)
+    owner_income = np.bincount(holdings.owner_of, link_income.sum(axis=1), holdings.owners)
+    share = _share(load, arrays.link_capacity)
     for array in (
         asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
-        transport_cost,
+        transport_cost, provider_profit, owner_income, share,
     ):  # fmt: skip
         array.flags.writeable = False
     return Outcome(
@@ -215,9 +218,9 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
         profit=profit,
         link_income=link_income,
         transport_cost=transport_cost,
-        provider_profit=np.bincount(holdings.provider_of, profit.sum(axis=1), holdings.providers),
-        owner_income=np.bincount(holdings.owner_of, link_income.sum(axis=1), holdings.owners),
-        link_use_share=_share(load, arrays.link_capacity),
+        provider_profit=provider_profit,
+        owner_income=owner_income,
+        link_use_share=share,
         total_cost=values.cost * seconds,
         welfare=welfare,
     )

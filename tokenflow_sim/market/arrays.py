@@ -77,12 +77,22 @@ class Arrays:
     @cached_property
     def must_serve(self) -> Bools | None:
         """Demand that has no value since it must be served, dims (node, workload, step); None where there is none."""
-        endless = self.value == np.inf
+        endless: Bools = self.value == np.inf
+        endless.setflags(write=False)
         return endless if endless.any() else None
 
     def with_(self, **changes: Any) -> Arrays:
         """Return a copy with some arrays exchanged, unchecked."""
         return replace(self, **changes)
+
+    def freeze(self) -> None:
+        """Make the arrays read-only: a market is cleared once, and what was written later would be ignored."""
+        for array in (
+            self.offer_price, self.capacity, self.demand, self.value, self.route_cost, self.link_use, self.allowed,
+            self.link_capacity, self.link_curvature, self.power_use, self.power_limit, self.__dict__.get("must_serve"),
+        ):  # fmt: skip
+            if array is not None:
+                array.setflags(write=False)
 
     def items(self) -> list[tuple[str, NDArray[Any]]]:
         """Return names and values of the arrays that are present."""

@@ -6,7 +6,7 @@ Two markets with equal layouts differ only in numbers, so that one solver model 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal
 
@@ -73,6 +73,24 @@ class Layout:
     steps: pd.Index[Any] | None = None
     link_unit: LinkUnit = "GB/s"
 
+    def __post_init__(self) -> None:
+        """Take read-only copies of what could be changed: layouts are compared and hashed by it."""
+        for name in ("asset_node", "origin", "destination"):
+            array = getattr(self, name)
+            if array.flags.writeable:
+                array = array.copy()
+                array.setflags(write=False)
+                object.__setattr__(self, name, array)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what it was made of."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore it as it was made: unpickled arrays are writable."""
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @cached_property
     def key(self) -> tuple[Hashable, ...]:
         """Everything that identifies the layout, hashable."""
@@ -111,7 +129,10 @@ class Layout:
         workloads = len(self.workloads)
         places = (self.asset_node, self.origin, self.destination)
         cells = [(place[:, None] * workloads + np.arange(workloads)).ravel() for place in places]
-        return Cells(cells[0], cells[1], cells[2], np.concatenate(cells))
+        every = np.concatenate(cells)
+        for array in (*cells, every):
+            array.setflags(write=False)
+        return Cells(cells[0], cells[1], cells[2], every)
 
     def index(self, dim: str) -> pd.Index[Any]:
         """Return the labels of a dimension.
@@ -150,7 +171,10 @@ class Layout:
         data |= {
             name: (dim, values, {"long_name": COORDINATES[name]}) for name, (dim, values) in along.items()
         }
-        return xr.Dataset(coords=data).coords
+        coords = xr.Dataset(coords=data).coords
+        for name in along:
+            coords[name].values.setflags(write=False)
+        return coords
 
     @cached_property
     def _templates(self) -> dict[Variable, _Template]:

@@ -131,7 +131,7 @@ class Market:
         layout : Layout
             The labels.
         arrays : Arrays
-            The numbers; not copied, so the caller must not change them afterwards.
+            The numbers; not copied, and read-only from here on: what is needed again to be changed is to be copied.
         hours : float
             Length of the period.
         check : bool
@@ -150,6 +150,7 @@ class Market:
         return market
 
     def _settle(self, layout: Layout, arrays: Arrays, hours: float) -> None:
+        arrays.freeze()
         object.__setattr__(self, "layout", layout)
         object.__setattr__(self, "arrays", arrays)
         object.__setattr__(self, "hours", float(hours))
@@ -201,13 +202,15 @@ class Market:
         return market
 
     def __getitem__(self, name: str) -> xr.DataArray:
-        """Return one of the market's arrays, labelled, with units; `block` and `step` only where it has them."""
+        """Return one of the market's arrays, labelled, with units; `block` and `step` only where it has them.
+
+        It is read-only; a ``.copy()`` of it may be changed and given to `replace`.
+        """
         values = getattr(self.arrays, name, None) if name in MARKET else None
         if values is None:
             present = ", ".join(key for key, _ in self.arrays.items())
             raise KeyError(f"{name!r}; this market has {present}")
-        labelled = self.layout.label(MARKET[name], values.copy())
-        return labelled
+        return self.layout.label(MARKET[name], values)
 
     def __getattr__(self, name: str) -> xr.DataArray:
         """Give the arrays as attributes, ``market.demand``."""
@@ -240,8 +243,8 @@ class Market:
         )
 
     def to_dataset(self) -> xr.Dataset:
-        """Return all arrays as one Dataset, with `hours` among its attributes."""
-        data = {name: self[name] for name, _ in self.arrays.items()}
+        """Return copies of all arrays as one Dataset, with `hours` among its attributes."""
+        data = {name: self[name].copy() for name, _ in self.arrays.items()}
         return xr.Dataset(data, attrs={"hours": self.hours, "link_unit": self.layout.link_unit})
 
     @classmethod
@@ -280,6 +283,4 @@ class Market:
 
 
 def _restore(layout: Layout, arrays: Arrays, hours: float) -> Market:
-    for _, values in arrays.items():
-        values.flags.writeable = False
     return Market.from_arrays(layout, arrays, hours, check=False)

@@ -61,7 +61,9 @@ def serve_first(
     Prices are not touched: the optimal duals of a program are those of every optimum (complementary slackness).
     """
     values = vertex.values
-    if not np.logical_or.reduce(values[program.y] > 0):
+    # A quadratic program's values are known to rounding only.
+    least = 0.0 if vertex.basis is not None else _NOTHING * upper[program.y]
+    if not np.logical_or.reduce(values[program.y] > least):
         return values
     if vertex.basis is not None and not _may_change_volume(program, vertex.basis):
         return values

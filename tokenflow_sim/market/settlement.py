@@ -128,11 +128,16 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
     """
     clearing.check_belongs_to(market)
     money = settle_values(market.layout, market.arrays, clearing.values)
-    label = market.layout.label
+
+    def labelled(name: str) -> xr.DataArray:
+        amounts = getattr(money, name) * SECONDS_PER_HOUR
+        amounts.setflags(write=False)  # they belong together
+        return market.layout.label(SETTLEMENT[name], amounts)
+
     return Settlement(
-        payment=label(SETTLEMENT["payment"], money.payment * SECONDS_PER_HOUR),
-        revenue=label(SETTLEMENT["revenue"], money.revenue * SECONDS_PER_HOUR),
-        link_income=label(SETTLEMENT["link_income"], money.link_income * SECONDS_PER_HOUR),
+        payment=labelled("payment"),
+        revenue=labelled("revenue"),
+        link_income=labelled("link_income"),
         residual=float(
             (money.payment.sum() - money.revenue.sum() - money.link_income.sum()) * SECONDS_PER_HOUR
         ),

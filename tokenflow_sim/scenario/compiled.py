@@ -204,6 +204,8 @@ class Compiled:
             name: np.array([position[node] for node in members], dtype=np.int64)
             for name, members in homes.items()
         }
+        for array in nodes.values():
+            array.setflags(write=False)
         self.region_nodes: Mapping[str, Ints] = MappingProxyType(nodes)
 
     def strategy_of(self, kind: str, name: str) -> dict[str, Any]:
