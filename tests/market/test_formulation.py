@@ -55,7 +55,7 @@ def test_the_live_model_is_the_program_and_the_oracle(name: str) -> None:
         np.testing.assert_array_equal(
             program.matrix[program.balance, plain].toarray(), oracle.balance.toarray()
         )
-        limits = slice(program.link.start, program.power.stop)
+        limits = slice(program.balance.stop, program.rows)
         np.testing.assert_array_equal(program.matrix[limits, plain].toarray(), oracle.limits.toarray())
         costs = program.fill_costs(market.arrays, 1.0, np.empty(program.columns))
         np.testing.assert_array_equal(vectors["col_cost_"], costs)
@@ -66,9 +66,9 @@ def test_the_live_model_is_the_program_and_the_oracle(name: str) -> None:
         # A link or an asset that can carry nothing is written as bounds of its columns instead.
         upper = program.fill_limits(market.arrays, np.empty(program.columns))
         closed = np.concatenate([oracle.limit == 0, [False]])
-        held = closed[np.where(program.third == -1, -1, program.third - program.link.start)] & (
-            program.weight > 0
-        )
+        at_limits = program.met[:, 2:]
+        spot = np.where(at_limits == program.rows, -1, at_limits - program.balance.stop)
+        held = (closed[spot] & (program.coefficient[:, 2:] > 0)).any(axis=1)
         np.testing.assert_array_equal(upper[plain], np.where(held[plain], 0.0, oracle.upper))
         rows = program.fill_rows(market.arrays, np.empty(program.rows))
         np.testing.assert_array_equal(rows[program.balance], oracle.demand)

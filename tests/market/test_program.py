@@ -34,10 +34,10 @@ def program_of(**changes: Any) -> tuple[Program, tf.Market]:
 
 def test_columns_and_rows_stand_in_order_without_gaps() -> None:
     program, _ = program_of()
-    groups = [program.x, program.f, program.y, program.v]
-    assert [(one.start, one.stop) for one in groups] == [(0, 4), (4, 8), (8, 12), (12, 16)]
+    groups = [program.x, program.f, program.y, program.w, program.v]
+    assert [(one.start, one.stop) for one in groups] == [(0, 4), (4, 8), (8, 12), (12, 12), (12, 16)]
     assert program.columns == 16
-    rows = [program.balance, program.link, program.power]
+    rows = [program.balance, *(placed.rows for placed in program.limits)]
     assert [(one.start, one.stop) for one in rows] == [(0, 4), (4, 6), (6, 8)]
     assert program.rows == 8
 
@@ -46,7 +46,7 @@ def test_a_market_without_network_and_shared_power_has_only_balances() -> None:
     program = Program(small(assets=[("west", 1.0, 2.0)], demand=[1.0, 0.0]))
     assert program.rows == 2
     assert program.f.start == program.f.stop
-    assert program.link.start == program.link.stop == program.power.stop
+    assert program.link.start == program.link.stop
 
 
 @pytest.mark.parametrize("name", ["everything", "economic_dispatch", "shared_power"])
@@ -96,7 +96,7 @@ def test_what_can_carry_nothing_is_forbidden_and_its_row_freed() -> None:
     assert upper[program.f].tolist() == [0.0, 0.0, np.inf, 0.0]
     rows = program.fill_rows(closed, np.empty(program.rows))
     assert rows[program.link].tolist() == [np.inf, np.inf]
-    assert rows[program.power].tolist() == [np.inf, 9.0]
+    assert rows[program.limits[1].rows].tolist() == [np.inf, 9.0]
 
 
 def test_costs_of_demand_that_must_be_served_are_finite() -> None:

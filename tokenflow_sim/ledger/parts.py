@@ -55,10 +55,12 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
         **stack(0, "capacity", "demand", "value", "link_use", "allowed", "link_capacity", "link_curvature"),
         power_use=None,
         power_limit=None,
+        limits=(),
     )
     values = replace(
         first[1],
-        **stack(1, "price", "scarcity_rent", "power_rent", "congestion_rent", by=scale),
+        **stack(1, "price", "scarcity_rent", by=scale),
+        rents={name: _stack([pair[1].rents[name] for pair in periods], scale) for name in first[1].rents},
         **stack(1, "dispatch", "flow", "unserved"),
     )
     whole, running = (_stack([pair[2][place] for pair in periods], scale) for place in range(2))

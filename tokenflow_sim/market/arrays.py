@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 from typing import Any
@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault
+from tokenflow_sim.market.layout import Floats as Floats
 from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.shared_capacity import Limit
 from tokenflow_sim.variables import MARKET
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # `block` and `step` always exist here, with length one where the layout has none.
@@ -60,6 +61,8 @@ class Arrays:
         Dims (arc,).
     power_use, power_limit : ndarray or None
         Dims (asset, workload) and (asset,); None where power is not shared between classes.
+    limits : tuple of Limit
+        Shared capacities beyond those of links and of an asset's power.
     """
 
     offer_price: Floats
@@ -73,6 +76,7 @@ class Arrays:
     link_curvature: Floats
     power_use: Floats | None = None
     power_limit: Floats | None = None
+    limits: tuple[Limit, ...] = ()
 
     @cached_property
     def must_serve(self) -> Bools | None:
@@ -95,8 +99,8 @@ class Arrays:
                 array.setflags(write=False)
 
     def items(self) -> list[tuple[str, NDArray[Any]]]:
-        """Return names and values of the arrays that are present."""
-        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
+        """Return names and values of the arrays that are present; `limits` have theirs in themselves."""
+        pairs = ((name, getattr(self, name)) for name in _DIMS)
         return [(name, values) for name, values in pairs if values is not None]
 
 
@@ -126,8 +130,8 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
         One per array and kind of fault, naming the first culprits.
     """
     faults: list[Fault] = []
-    for field in fields(arrays):
-        name, values = field.name, getattr(arrays, field.name)
+    for name in _DIMS:
+        values = getattr(arrays, name)
         if values is None and name in _OPTIONAL:
             continue
         shape = tuple(layout.sizes[dim] for dim in _DIMS[name])

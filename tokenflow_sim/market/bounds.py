@@ -36,6 +36,11 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
             values.dispatch.ravel(),
             values.flow.ravel(),
             values.unserved.ravel(),
+            *(
+                values.supplied[placed.limit.name].ravel() / placed.unit
+                for placed in program.limits
+                if placed.limit.supply is not None
+            ),
             np.zeros(program.balance.stop),
         ]
     )

@@ -7,6 +7,7 @@ the paper and their extensions to partial service, shared power and curvature.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from tokenflow_sim.market.arrays import Arrays, Floats, total
 from tokenflow_sim.market.fine import fine_residuals, may_span, spans
 from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.limits import LINK, limits_of
+from tokenflow_sim.market.shared_capacity import Supply
 from tokenflow_sim.market.values import Values, dot
 
 CERTIFIED = 1e-7
@@ -76,7 +79,7 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
         Not-a-number anywhere in the clearing shows as an infinite residual.
     """
     price, flow, dispatch, unserved = values.price, values.flow, values.dispatch, values.unserved
-    scarcity, congestion, power = values.scarcity_rent, values.congestion_rent, values.power_rent
+    scarcity = values.scarcity_rent
     cells, offers, demand = layout.cells, layout.cells.asset.size, total(arrays.demand)
     worth, shed = arrays.value, arrays.demand
     must_serve = arrays.must_serve
@@ -90,34 +93,49 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     # Dual feasibility (5): every offer and every route at the prices of its ends.
     there = price.ravel().take(cells.every)
     margin = arrays.offer_price + scarcity - there[:offers].reshape(-1, price.shape[1], 1)
-    route = arrays.route_cost + congestion[:, None] * arrays.link_use
-    route += (there[offers + flow.size :] - there[offers : offers + flow.size]).reshape(flow.shape)
-    route[forbidden] = 0.0
+    between = (there[offers + flow.size :] - there[offers : offers + flow.size]).reshape(flow.shape)
     load = np.vecdot(arrays.link_use, flow)
-    eta, curved, strain, limit = congestion, 0.0, load, arrays.link_capacity
-    if arrays.link_curvature.any():
-        eta = congestion - arrays.link_curvature * load
-        curved = 0.5 * dot(arrays.link_curvature, load * load)
-    free_rent = 0.0
-    endless = limit == np.inf
-    if endless.any():  # such a link has no rent
-        free_rent = _top(eta[endless])
-        limit, strain = np.where(endless, 0.0, limit), np.where(endless, 0.0, load)
-    ceiling = drawn = np.zeros(power.shape)
-    if arrays.power_use is not None and arrays.power_limit is not None:
-        margin += (power[:, None] * arrays.power_use)[:, :, None]
-        bounded = arrays.power_limit < np.inf
-        ceiling = np.where(bounded, arrays.power_limit, 0.0)
-        drawn = np.where(bounded, np.einsum("ak,akb->a", arrays.power_use, dispatch), 0.0)
+    curves = arrays.link_curvature.any()
+    curved = 0.5 * dot(arrays.link_curvature, load * load) if curves else 0.0
+    # Every limit: what it charges, what there is of it, and what is used of that.
+    route, free_rent = arrays.route_cost, 0.0
+    held: list[tuple[Floats, Floats, Floats]] = []
+    bought: list[tuple[Floats, ...]] = []
+    for limit in limits_of(layout, arrays):
+        rent = values.rents[limit.rent]
+        for term in limit.terms:
+            if term.on == "flow":
+                route = route + term.charge(rent)
+            else:
+                margin += term.charge(rent)[:, :, None]
+        most, used = limit.capacity, limit.used(dispatch, flow)
+        if limit.name == LINK and curves:
+            rent = rent - arrays.link_curvature * load
+        if limit.supply is not None:
+            some = values.supplied[limit.name]
+            used = used - some.sum(axis=1)
+            bought.append(_bought(limit.supply, some, rent))
+            free_rent = max(free_rent, _top(bought[-1][3][limit.supply.quantity.ravel() == np.inf]))
+        endless = most == np.inf
+        if endless.any():  # such a limit has no rent
+            free_rent = max(free_rent, _top(rent[endless]))
+            most, used = np.where(endless, 0.0, most), np.where(endless, 0.0, used)
+        held.append((most, used, rent))
+    route = route + between
+    route[forbidden] = 0.0
+    (room, strain, eta), *others = held
+    ceiling, drawn, power = _columns(others, 3)
+    more, full, some, left, cost = _columns(bought, 5)
     # The rent of demand that is shed whole, where its price lies above its value.
     gain = price[:, :, None] - worth
     above = np.maximum(gain, 0.0)
     # Every quantity beside what a unit of it costs, every slack beside its rent: none is negative, and the products
     # are zero (3)-(6).
-    limits = _joined(arrays.capacity, limit, shed, ceiling)
-    quantities = _joined(dispatch, flow, unserved, limits - _joined(dispatch, strain, unserved, drawn))
-    rents = _joined(scarcity, eta, above, power)
-    margins = _joined(margin, route, above - gain, rents)
+    limits = _joined(arrays.capacity, room, shed, ceiling, more)
+    used = _joined(dispatch, strain, unserved, drawn, full)
+    quantities = _joined(dispatch, flow, unserved, some, limits - used)
+    rents = _joined(scarcity, eta, above, power, left)
+    margins = _joined(margin, route, above - gain, cost, rents)
     products = margins * quantities
     dual_cost = dot(price, demand) - dot(rents, limits) - curved
     # Relative to the market's own size, whatever its units; to one where all is zero.
@@ -133,6 +151,25 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
         complementarity=max(_told(_size(products) / money), own[2]),
         gap=_told(abs(values.cost - dual_cost) / money),
     )
+
+
+def _bought(supply: Supply, some: Floats, rent: Floats) -> tuple[Floats, ...]:
+    """Return, flat over all steps, what can be had, what was (twice), the rent of a full step, and its net cost."""
+    endless = supply.quantity == np.inf
+    left = np.maximum(rent[:, None] - supply.price, 0.0)
+    more, full = np.where(endless, 0.0, supply.quantity), np.where(endless, 0.0, some)
+    return (
+        more.ravel(),
+        full.ravel(),
+        some.ravel(),
+        left.ravel(),
+        (supply.price + left - rent[:, None]).ravel(),
+    )
+
+
+def _columns(rows: Sequence[tuple[Floats, ...]], count: int) -> list[Floats]:
+    """Join the arrays at each place of several tuples."""
+    return [_joined(*(row[place] for row in rows)) if rows else np.zeros(0) for place in range(count)]
 
 
 def _joined(*arrays: Floats) -> Floats:

@@ -21,10 +21,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from tokenflow_sim.market.limits import limits_of
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.shared_capacity import NOBODY, Limit, Term
 
 # One row per class and node, and one per link and asset, whatever the numbers: only numbers move afterwards.
-BALANCE, LINK_LIMIT, POWER_LIMIT = "balance", "link_limit", "power_limit"
+BALANCE = "balance"
 
 
 def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Model:
@@ -50,11 +52,14 @@ def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Mode
     add_dispatch(model, market)
     add_flow(model, market)
     add_unserved(model, market)
+    limits = list(limits_of(market.layout, market.arrays))
+    for limit in limits:
+        add_supply(model, limit)
     if shortfall_cost is not None:
         _variable(model, market, "shortfall", ("node", "workload"), np.inf)
     add_balance(model, market)
-    add_link_limit(model, market)
-    add_power_limit(model, market)
+    for limit in limits:
+        add_limit(model, market, limit)
     add_objective(model, market, shortfall_cost)
     return model
 
@@ -93,21 +98,50 @@ def add_balance(model: linopy.Model, market: Market) -> None:
     model.add_constraints(balance == demand, name=BALANCE)
 
 
-def add_link_limit(model: linopy.Model, market: Market) -> None:
-    """Add the shared capacity of every link, ``sum_k u_ak f_ak <= B_a``: equations (1d), (10d)."""
-    if "flow" in model.variables:
-        use = _array(market, ("arc", "workload"), market.arrays.link_use)
-        load = (use * model.variables["flow"]).sum("workload")
-        model.add_constraints(load <= _array(market, ("arc",), market.arrays.link_capacity), name=LINK_LIMIT)
+def add_supply(model: linopy.Model, limit: Limit) -> None:
+    """Add what more can be had of a limit, step by step, ``0 <= w_lt <= W_lt``."""
+    if limit.supply is not None:
+        quantity = _of_limit(limit, limit.supply.quantity)
+        model.add_variables(lower=xr.zeros_like(quantity), upper=quantity, name=f"{limit.name}_supply")
 
 
-def add_power_limit(model: linopy.Model, market: Market) -> None:
-    """Add the power that an asset's classes share, ``sum_k h_sk x_sk <= P_s``."""
-    arrays = market.arrays
-    if arrays.power_use is not None and arrays.power_limit is not None:
-        use = _array(market, ("asset", "workload"), arrays.power_use)
-        drawn = (use * model.variables["dispatch"]).sum(["workload", "block"])
-        model.add_constraints(drawn <= _array(market, ("asset",), arrays.power_limit), name=POWER_LIMIT)
+def add_limit(model: linopy.Model, market: Market, limit: Limit) -> None:
+    """Add shared capacities, ``sum use * quantity <= capacity + supplied``: equations (1d), (10d), and all others."""
+    parts = [
+        _used(model.variables[term.on], market, limit, term)
+        for term in limit.terms
+        if term.on in model.variables
+    ]
+    if limit.supply is not None:
+        parts.append(-1 * _summed(model.variables[f"{limit.name}_supply"], "tranche"))
+    if parts:
+        used = parts[0]
+        for part in parts[1:]:
+            used = used + part
+        model.add_constraints(used <= _of_limit(limit, limit.capacity), name=limit.name)
+
+
+def _used(variable: linopy.Variable, market: Market, limit: Limit, term: Term) -> linopy.LinearExpression:
+    """Return what a term uses of every label, under the dimension ``<name>_label``."""
+    by = "asset" if term.on == "dispatch" else "arc"
+    load = (_array(market, (by, "workload"), term.use) * variable).sum(
+        [dim for dim in variable.dims if dim != by]
+    )
+    label = f"{limit.name}_label"
+    member = np.arange(limit.size) if term.member is None else term.member
+    there = np.flatnonzero(member != NOBODY)
+    load = load.isel({by: there})
+    group = xr.DataArray(member[there], dims=[by], coords={by: _labels(market, by)[there]}, name=label)
+    # A label that nobody uses is missing, which under linopy's v1 semantics would void the whole row.
+    return load.groupby(group).sum().reindex({label: np.arange(limit.size)}).fillna(0)
+
+
+def _of_limit(limit: Limit, values: Any) -> xr.DataArray:
+    """Return numbers of a limit, dims (label,) or (label, tranche)."""
+    label = f"{limit.name}_label"
+    coords = {label: np.arange(limit.size), "tranche": np.arange(np.shape(values)[-1])}
+    dims = (label, "tranche")[: np.ndim(values)]
+    return xr.DataArray(values, dims=dims, coords={dim: coords[dim] for dim in dims})
 
 
 def add_objective(model: linopy.Model, market: Market, shortfall_cost: float | None) -> None:
@@ -125,6 +159,10 @@ def add_objective(model: linopy.Model, market: Market, shortfall_cost: float | N
             use = _array(market, ("arc", "workload"), arrays.link_use)
             model.add_constraints(load - (use * variables["flow"]).sum("workload") == 0, name="load_is_use")
             cost = cost + (_array(market, ("arc",), arrays.link_curvature / 2) * load * load).sum()
+    for limit in market.arrays.limits:
+        if limit.supply is not None:
+            price = _of_limit(limit, limit.supply.price)
+            cost = cost + (price * variables[f"{limit.name}_supply"]).sum()
     if shortfall_cost is not None:
         cost = cost + shortfall_cost * variables["shortfall"].sum()
     model.add_objective(cost)

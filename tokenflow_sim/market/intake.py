@@ -241,7 +241,7 @@ class _Intake:
             link_unit=self.link_unit,
         )
 
-    def complete(self, plain: dict[str, NDArray[Any]]) -> Arrays:
+    def complete(self, plain: dict[str, Any]) -> Arrays:
         """Fill in what was left out."""
         for name, default in _DEFAULTS.items():
             if name not in plain:

@@ -13,11 +13,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from tokenflow_sim.variables import COORDINATES, Variable
 
 LinkUnit = Literal["GB/s", "Mtok/s"]
 IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class LazySolver:
         flows, program = self.program.f, self.program
         movable = np.flatnonzero(self.lower[flows] < 0) + flows.start
         if movable.size:
-            limits = np.unique(program.third[movable])
+            limits = np.unique(program.met[movable, 2:])
+            limits = limits[limits < program.rows]
             limits = limits[np.isfinite(self.row_upper[limits]) & (self._row_place[limits] == NO_ROW)]
             self._add_rows(limits)
             self._add_columns(movable[self._column_place[movable] == NO_ROW])
@@ -69,8 +70,11 @@ class LazySolver:
         self._columns: Ints = np.zeros(0, dtype=np.int64)
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._values: Floats = np.zeros(program.columns)
-        self._add_rows(np.concatenate([_span(program.balance), _span(program.power)]))
-        self._add_columns(np.concatenate([_span(program.x), _span(program.y), _span(program.v)]))
+        # The links' rows come in on demand, all others are held from the start.
+        self._add_rows(np.concatenate([_span(program.balance), np.arange(program.link.stop, program.rows)]))
+        self._add_columns(
+            np.concatenate([_span(program.x), _span(program.y), _span(program.w), _span(program.v)])
+        )
 
     def start_from(self, columns: Ints, tight: Ints, at_upper: Ints) -> None:
         """Drop all that is known, and let the next solve start from a basis and what it needs.
@@ -167,18 +171,20 @@ class LazySolver:
         left_out = self._column_place[flows] == NO_ROW
         found = np.flatnonzero(left_out & (reduced < -_WORTH) & (self.upper[flows] > 0))
         if found.size > program.balance.stop:
-            start = program.first[flows][found]
+            start = program.met[flows, 0][found]
             found = found[np.lexsort((reduced[found], start))]
-            start = program.first[flows][found]
+            start = program.met[flows, 0][found]
             rank = np.arange(found.size) - np.searchsorted(start, start)
             found = found[rank < _BEST]
-        return found + flows.start
+        worth: Ints = found + flows.start
+        return worth
 
     def _overloaded(self) -> Ints:
         links = self.program.link
         load = self.program.activity(self._values)[links]
         left_out = self._row_place[links] == NO_ROW
-        return np.flatnonzero(left_out & (load > self.row_upper[links] + _WORTH)) + links.start
+        over: Ints = np.flatnonzero(left_out & (load > self.row_upper[links] + _WORTH)) + links.start
+        return over
 
     def _add_rows(self, rows: Ints) -> None:
         if not rows.size:
@@ -188,16 +194,18 @@ class LazySolver:
         self._rows = np.concatenate([self._rows, rows])
         wanted = np.zeros(program.rows + 1, dtype=np.bool_)
         wanted[rows] = True
-        held = self._columns[wanted[program.third[self._columns]]]
-        order = np.argsort(self._row_place[program.third[held]], kind="stable")
-        held = held[order]
+        which, slot = np.nonzero(
+            wanted[program.met[self._columns]] & (program.coefficient[self._columns] != 0)
+        )
+        order = np.argsort(self._row_place[program.met[self._columns[which], slot]], kind="stable")
+        held, slot = self._columns[which[order]], slot[order]
         counts = np.bincount(
-            self._row_place[program.third[held]] - self._row_place[rows[0]], minlength=rows.size
+            self._row_place[program.met[held, slot]] - self._row_place[rows[0]], minlength=rows.size
         )
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
         self.highs.addRows(
             rows.size, self.row_lower[rows], self.row_upper[rows], held.size, starts,
-            self._column_place[held].astype(np.int32), program.weight[held],
+            self._column_place[held].astype(np.int32), program.coefficient[held, slot],
         )  # fmt: skip
 
     def _add_columns(self, columns: Ints) -> None:
@@ -206,9 +214,7 @@ class LazySolver:
         program = self.program
         self._column_place[columns] = self._columns.size + np.arange(columns.size)
         self._columns = np.concatenate([self._columns, columns])
-        met = np.stack([program.first[columns], program.second[columns], program.third[columns]], axis=1)
-        place = self._row_place[met]
-        weights = np.stack([np.ones(columns.size), -np.ones(columns.size), program.weight[columns]], axis=1)
+        place, weights = self._row_place[program.met[columns]], program.coefficient[columns]
         there = (place != NO_ROW) & (weights != 0)
         starts = np.concatenate([[0], np.cumsum(there.sum(axis=1))[:-1]]).astype(np.int32)
         self.highs.addCols(

@@ -1,27 +1,62 @@
 """The linear program as plain vectors: which column and row is what, and how a market's numbers fill them.
 
-Columns stand in the order of `formulation.build`: dispatch, flow, unserved, shortfall; rows likewise: balance,
-link limit, power limit. Every column meets at most three rows, which is kept as three index arrays instead of
-a general sparse matrix.
+Columns stand in the order of `formulation.build`: dispatch, flow, unserved, supply of limits, shortfall; rows
+likewise: balance, then one group of limits after the other. Every column meets few rows, which is kept as a few index
+arrays instead of a general sparse matrix.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from tokenflow_sim.market.arrays import Arrays, Bools, Floats, total
+from tokenflow_sim.market.limits import OWN_UNITS, limits_of
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.shared_capacity import NOBODY, Limit, Term
 
 Ints = NDArray[np.int64]
 NO_ROW = -1
 # Up to this many coefficients, zeros included, a dense matrix is faster than index arrays. A BLAS does products
 # and factorisations of that size in one thread, so that their bits do not depend on how many there are.
 _DENSE = 2**15
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Placed:
+    """Where a group of limits stands in the program.
+
+    Parameters
+    ----------
+    limit : Limit
+        The group, with the numbers of the market that the program was made of; only its terms are the same in all.
+    rows : slice
+        Its rows.
+    supply : slice
+        Columns of what more can be had of it, empty where nothing can.
+    unit : float
+        What one unit of the row stands for in the limit's own unit: a power of two near what a unit of service
+        uses, so that the solver's absolute tolerances mean about the same for all rows; 1 for links and power.
+    closes : bool
+        Whether a label without capacity keeps everybody off: nobody gives any of it, and nothing more can be had.
+    """
+
+    limit: Limit
+    rows: slice
+    supply: slice
+    unit: float
+    closes: bool
+
+    def capacity(self, numbers: Limit) -> Floats:
+        """Return a market's right-hand sides in the program's units."""
+        return numbers.capacity if self.unit == 1.0 else numbers.capacity / self.unit
 
 
 class Program:
@@ -34,109 +69,122 @@ class Program:
 
     Attributes
     ----------
-    x, f, y, v : slice
-        Columns of dispatch, flow, unserved and shortfall.
-    balance, link, power : slice
-        Rows; `power` is empty where power is not shared.
-    first, second, third : ndarray of int
-        Rows met by each column: its balance row (coefficient +1), for a flow the balance row at its destination
-        (-1), and the link or power row (`weight`); -1 where there is none.
-    weight : ndarray
-        Coefficient in the third row: GB/Mtok (or 1) for flows, MW per Mtok/s for dispatch.
+    x, f, y, w, v : slice
+        Columns of dispatch, flow, unserved, supply of limits, and shortfall.
+    balance : slice
+        Rows of the nodal balances, the first ones.
+    limits : tuple of Placed
+        Every group of limits that the market has, that of the links first.
     met, coefficient : ndarray
-        The same beside each other, dims (column, 3); where a column meets no row, `met` is the number of rows.
+        Rows that each column meets, and with which coefficient, dims (column, 2 + terms): its balance row (+1), for a
+        flow the balance row at its destination (-1), then its limits (use); where it meets no other, `met` is the
+        number of rows.
     dense : ndarray or None
         All coefficients of a small program, zeros included, dims (column, row); None for a large one.
     """
 
     def __init__(self, market: Market) -> None:
-        layout, arrays = market.layout, market.arrays
+        layout = market.layout
+        limits = list(limits_of(layout, market.arrays))
         sizes = layout.sizes
         self.layout = layout
-        self.link_use, self.power_use = arrays.link_use, arrays.power_use
-        self.shares_power = market.has_shared_power
         n, k = sizes["node"], sizes["workload"]
         self.offers_shape = (sizes["asset"], k, sizes["block"])
         self.flow_shape = (sizes["arc"], k)
         self.unserved_shape = (n, k, sizes["step"])
         self.nodal_shape = (n, k)
-        starts = np.cumsum([0, *(int(np.prod(shape)) for shape in self._shapes())])
-        self.x, self.f, self.y, self.v = (slice(*pair) for pair in pairwise(map(int, starts)))
+        supplied = sum(0 if limit.supply is None else limit.supply.price.size for limit in limits)
+        shapes = (self.offers_shape, self.flow_shape, self.unserved_shape, (supplied,), self.nodal_shape)
+        starts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+        self.x, self.f, self.y, self.w, self.v = (slice(*pair) for pair in pairwise(map(int, starts)))
         self.columns = int(starts[-1])
-        nodal, arcs = n * k, sizes["arc"]
-        assets = sizes["asset"] if self.shares_power else 0
-        self.balance = slice(0, nodal)
-        self.link = slice(nodal, nodal + arcs)
-        self.power = slice(nodal + arcs, nodal + arcs + assets)
-        self.rows = nodal + arcs + assets
+        self.balance = slice(0, n * k)
+        self.limits = tuple(_place(limits, n * k, self.w.start))
+        self.rows = self.limits[-1].rows.stop
         self._set_incidence()
-        self.met = np.stack([self.first, self.second, self.third], axis=1)
-        self.met[self.met == NO_ROW] = self.rows
-        self.coefficient = np.stack([np.ones(self.columns), -np.ones(self.columns), self.weight], axis=1)
-        self._first, self._second, self._third = np.ascontiguousarray(self.met.T)
+        self._met = np.ascontiguousarray(self.met.T)
         small = self.rows * self.columns <= _DENSE
         self.dense: Floats | None = np.ascontiguousarray(self.matrix.toarray().T) if small else None
         self._open: tuple[Bools, Floats] | None = None
+
+    @property
+    def link(self) -> slice:
+        """Rows of the links' limits."""
+        return self.limits[0].rows
 
     @cached_property
     def offers_compete(self) -> bool:
         """Whether any node has more than one offer for a class."""
         return self.offers_shape[2] > 1 or bool((np.bincount(self.layout.asset_node) > 1).any())
 
-    def _shapes(self) -> tuple[tuple[int, ...], ...]:
-        return self.offers_shape, self.flow_shape, self.unserved_shape, self.nodal_shape
-
     def _set_incidence(self) -> None:
         layout = self.layout
         n, k = self.nodal_shape
         row_of = np.arange(n * k).reshape(n, k)
-        self.first = np.empty(self.columns, dtype=np.int64)
-        self.second = np.full(self.columns, NO_ROW, dtype=np.int64)
-        self.third = np.full(self.columns, NO_ROW, dtype=np.int64)
-        self.weight = np.zeros(self.columns)
-        self.first[self.x] = np.broadcast_to(row_of[layout.asset_node][:, :, None], self.offers_shape).ravel()
-        self.first[self.f] = row_of[layout.origin].ravel()
-        self.second[self.f] = row_of[layout.destination].ravel()
-        self.first[self.y] = np.broadcast_to(row_of[:, :, None], self.unserved_shape).ravel()
-        self.first[self.v] = row_of.ravel()
-        links = np.arange(self.link.start, self.link.stop)
-        self.third[self.f] = np.broadcast_to(links[:, None], self.flow_shape).ravel()
-        self.weight[self.f] = self.link_use.ravel()
-        if self.shares_power and self.power_use is not None:
-            powers = np.arange(self.power.start, self.power.stop)
-            self.third[self.x] = np.broadcast_to(powers[:, None, None], self.offers_shape).ravel()
-            self.weight[self.x] = np.broadcast_to(self.power_use[:, :, None], self.offers_shape).ravel()
+        on = [term.on for placed in self.limits for term in placed.limit.terms]
+        slots = max(on.count("dispatch"), on.count("flow"), 1 if self.w.stop > self.w.start else 0)
+        self.met = np.full((self.columns, 2 + slots), self.rows, dtype=np.int64)
+        self.coefficient = np.zeros(self.met.shape)
+        self.coefficient[:, 0], self.coefficient[:, 1] = 1.0, -1.0
+        self.met[self.x, 0] = np.broadcast_to(
+            row_of[layout.asset_node][:, :, None], self.offers_shape
+        ).ravel()
+        self.met[self.f, 0] = row_of[layout.origin].ravel()
+        self.met[self.f, 1] = row_of[layout.destination].ravel()
+        self.met[self.y, 0] = np.broadcast_to(row_of[:, :, None], self.unserved_shape).ravel()
+        self.met[self.v, 0] = row_of.ravel()
+        self._terms: list[tuple[slice, int]] = []
+        taken = {"dispatch": 2, "flow": 2}
+        for placed in self.limits:
+            for term in placed.limit.terms:
+                columns, slot = self.of(term), taken[term.on]
+                taken[term.on] += 1
+                label = np.arange(placed.limit.size) if term.member is None else term.member
+                row = np.where(label == NOBODY, self.rows, placed.rows.start + label)
+                self.met[columns, slot] = self.spread(term, row[:, None])
+                used = self.spread(term, term.use / placed.unit)
+                self.coefficient[columns, slot] = np.where(self.met[columns, slot] < self.rows, used, 0.0)
+                self._terms.append((columns, slot))
+            if placed.limit.supply is not None:
+                each = np.arange(placed.rows.start, placed.rows.stop)
+                self.met[placed.supply, 2] = np.repeat(each, placed.limit.supply.price.shape[1])
+                self.coefficient[placed.supply, 2] = -1.0
+        if self.w.stop > self.w.start:
+            self._terms.append((self.w, 2))
+
+    def of(self, term: Term) -> slice:
+        """Return the columns that a term of a limit is about."""
+        return self.x if term.on == "dispatch" else self.f
+
+    def spread(self, term: Term, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values by asset or arc (and workload) as values by the columns that a term is about."""
+        if term.on == "flow":
+            return np.broadcast_to(values, self.flow_shape).ravel()
+        return np.broadcast_to(values[:, :, None], self.offers_shape).ravel()
 
     def serves(self, market: Market) -> bool:
         """Whether a market has this structure: equal labels, incidence and coefficients."""
-        arrays = market.arrays
-        return (
-            (market.layout is self.layout or market.layout == self.layout)
-            and market.has_shared_power == self.shares_power
-            and _same(arrays.link_use, self.link_use)
-            and (not self.shares_power or _same(arrays.power_use, self.power_use))
+        return (market.layout is self.layout or market.layout == self.layout) and _alike(
+            [placed.limit for placed in self.limits], list(limits_of(self.layout, market.arrays))
         )
+
+    def numbers_of(self, arrays: Arrays) -> Iterator[tuple[Placed, Limit]]:
+        """Yield where each group of limits stands, with a market's own numbers of it."""
+        return zip(self.limits, limits_of(self.layout, arrays), strict=True)
 
     @cached_property
     def matrix(self) -> sparse.csc_array:
         """The coefficients, rows by columns."""
-        columns = np.arange(self.columns)
-        has_second, has_third = self.second != NO_ROW, self.third != NO_ROW
-        rows = np.concatenate([self.first, self.second[has_second], self.third[has_third]])
-        places = np.concatenate([columns, columns[has_second], columns[has_third]])
-        values = np.concatenate([np.ones(self.columns), -np.ones(has_second.sum()), self.weight[has_third]])
-        return sparse.csc_array((values, (rows, places)), shape=(self.rows, self.columns))
+        there = self.met < self.rows
+        places = np.broadcast_to(np.arange(self.columns)[:, None], there.shape)[there]
+        return sparse.csc_array(
+            (self.coefficient[there], (self.met[there], places)), shape=(self.rows, self.columns)
+        )
 
     @cached_property
     def matrix_with_loads(self) -> sparse.csc_array:
         """The coefficients without shortfall, and for every link a column, its load, and a row that says so."""
-        use = sparse.csc_array(
-            (
-                self.weight[self.f],
-                (self.third[self.f] - self.link.start, np.arange(self.f.start, self.f.stop)),
-            ),
-            shape=(self.flow_shape[0], self.v.start),
-        )
+        use = self.matrix[self.link, : self.v.start]
         none = sparse.csc_array((self.rows, self.flow_shape[0]))
         loads = sparse.eye_array(self.flow_shape[0], format="csc")
         matrix = sparse.vstack(
@@ -154,16 +202,23 @@ class Program:
         if arrays.must_serve is not None:
             out[self.y][arrays.must_serve.ravel()] = 0.0
         out[self.v] = shortfall
+        if arrays.limits:
+            for placed, limit in self.numbers_of(arrays):
+                if limit.supply is not None:
+                    out[placed.supply] = limit.supply.price.ravel() * placed.unit
         return out
 
     def fill_limits(self, arrays: Arrays, out: Floats) -> Floats:
-        """Write the upper bound of every column, in Mtok/s; a link without capacity forbids its flows."""
+        """Write the upper bound of every column, in Mtok/s; a limit without capacity forbids what uses it."""
         out[self.x] = arrays.capacity.ravel()
-        if arrays.power_limit is not None and self.shares_power:
-            out[self.x].reshape(self.offers_shape)[arrays.power_limit == 0] = 0.0
         out[self.f] = self._flow_limits(arrays.allowed)
-        if (closed := arrays.link_capacity <= 0).any():
-            out[self.f].reshape(self.flow_shape)[closed[:, None] & (arrays.link_use != 0)] = 0.0
+        for placed, limit in self.numbers_of(arrays):
+            if placed.closes and (closed := limit.capacity <= 0).any():
+                for term in limit.terms:
+                    shut = (term.of_members(closed)[:, None] != 0) & (term.use != 0)
+                    out[self.of(term)][self.spread(term, shut)] = 0.0
+            if limit.supply is not None:
+                out[placed.supply] = limit.supply.quantity.ravel() / placed.unit
         out[self.y] = arrays.demand.ravel()
         if arrays.must_serve is not None:
             out[self.y][arrays.must_serve.ravel()] = 0.0
@@ -177,18 +232,17 @@ class Program:
         return self._open[1]
 
     def fill_rows(self, arrays: Arrays, out: Floats) -> Floats:
-        """Write the right-hand sides: demand, link capacity and power.
+        """Write the right-hand sides: demand, and what there is of every limit.
 
-        The rows of links and assets that can carry nothing are freed, since `fill_limits` already holds their
-        columns at zero: an equation 0 <= 0 would only make the basis degenerate.
+        The rows of limits that let nothing through are freed, since `fill_limits` already holds their columns at
+        zero: an equation 0 <= 0 would only make the basis degenerate.
         """
         out[self.balance] = total(arrays.demand).ravel()
-        out[self.link] = arrays.link_capacity
-        if arrays.power_limit is not None and self.shares_power:
-            out[self.power] = arrays.power_limit
-        limits = out[self.balance.stop :]
-        if (closed := limits <= 0).any():
-            limits[closed] = np.inf
+        for placed, limit in self.numbers_of(arrays):
+            rows = out[placed.rows]
+            rows[:] = placed.capacity(limit)
+            if placed.closes and (closed := rows <= 0).any():
+                rows[closed] = np.inf
         return out
 
     def split(self, numbers: Floats) -> tuple[Floats, Floats, Floats]:
@@ -198,13 +252,13 @@ class Program:
 
     def activity(self, values: Floats) -> Floats:
         """Return the value of every row at given column values."""
-        rows: Floats = np.bincount(self.first, values, self.rows)
-        flow = values[self.f]
-        rows -= np.bincount(self.second[self.f], flow, self.rows)
-        rows += np.bincount(self.third[self.f], self.weight[self.f] * flow, self.rows)
-        if self.shares_power:
-            rows += np.bincount(self.third[self.x], self.weight[self.x] * values[self.x], self.rows)
-        return rows
+        width = self.rows + 1  # the last place takes what meets no row
+        rows: Floats = np.bincount(self._met[0], values, width)
+        rows -= np.bincount(self._met[1, self.f], values[self.f], width)
+        for columns, slot in self._terms:
+            used = self.coefficient[columns, slot] * values[columns]
+            rows += np.bincount(self._met[slot, columns], used, width)
+        return rows[:-1]
 
     def moved_by(self, columns: Ints, values: Floats) -> Floats:
         """Return what some columns add to every row, dims (program, row), at given values (program, column)."""
@@ -225,13 +279,51 @@ class Program:
             return left
         padded = np.zeros((*duals.shape[:-1], self.rows + 1))  # where no row is met, the last entry is read
         padded[..., :-1] = duals
-        reduced: Floats = costs - padded.take(self._first, axis=-1)
-        reduced += padded.take(self._second, axis=-1)
-        third = padded.take(self._third, axis=-1)
-        third *= self.weight
-        reduced -= third
+        reduced: Floats = costs - padded.take(self._met[0], axis=-1)
+        reduced += padded.take(self._met[1], axis=-1)
+        for slot in range(2, len(self._met)):
+            charge = padded.take(self._met[slot], axis=-1)
+            charge *= self.coefficient[:, slot]
+            reduced -= charge
         return reduced
 
 
-def _same(one: Floats | None, other: Floats | None) -> bool:
+def _place(limits: Sequence[Limit], row: int, column: int) -> Iterator[Placed]:
+    """Give every group of limits its rows and the columns of its supply."""
+    for limit in limits:
+        supplied = 0 if limit.supply is None else limit.supply.price.size
+        rows, supply = slice(row, row + limit.size), slice(column, column + supplied)
+        gives = any((term.use < 0).any() for term in limit.terms)
+        closes = limit.supply is None and not gives
+        yield Placed(limit, rows, supply, _unit(limit), closes)
+        row, column = rows.stop, supply.stop
+
+
+def _unit(limit: Limit) -> float:
+    if limit.name in OWN_UNITS:
+        return 1.0
+    used = np.concatenate([np.abs(term.use[term.use != 0]) for term in limit.terms])
+    return float(2.0 ** np.round(np.log2(used.mean()))) if used.size else 1.0
+
+
+def _alike(ours: Sequence[Limit], theirs: Sequence[Limit]) -> bool:
+    """Whether two lists of limits have the same rows, columns and coefficients."""
+    return len(ours) == len(theirs) and all(
+        one is other
+        or (
+            one.name == other.name
+            and one.size == other.size
+            and (None if one.supply is None else one.supply.price.shape)
+            == (None if other.supply is None else other.supply.price.shape)
+            and len(one.terms) == len(other.terms)
+            and all(
+                mine.on == yours.on and _same(mine.use, yours.use) and _same(mine.member, yours.member)
+                for mine, yours in zip(one.terms, other.terms, strict=True)
+            )
+        )
+        for one, other in zip(ours, theirs, strict=True)
+    )
+
+
+def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
     return one is other or (one is not None and other is not None and np.array_equal(one, other))

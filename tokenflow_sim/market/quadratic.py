@@ -90,7 +90,8 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
     optimum = Vertex(values / scale.quantity, priced.duals / scale.price)
     values = serve_first(program, frozen.costs, frozen.upper, frozen.rows, optimum, curved) * scale.quantity
     outcome = values_of(program, arrays, Vertex(values, priced.duals))
-    return replace(outcome, congestion_rent=outcome.congestion_rent + arrays.link_curvature * load)
+    rent = outcome.congestion_rent + arrays.link_curvature * load
+    return replace(outcome, rents={**outcome.rents, "congestion_rent": rent})
 
 
 def _quadratic_columns(program: Program, problem: Problem, curvature: Floats) -> Floats | None:

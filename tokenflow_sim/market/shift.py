@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Floats
-from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.program import Placed, Program
 
 # All in the solver's units, in which a market's mean demand and mean offer are UNIT. Its tolerance (1e-9) is absolute:
 # the larger the unit, the finer it is. A step must stand clear of that tolerance and below the gaps in people's
@@ -90,9 +90,14 @@ class Shift:
         rows *= DEMAND_STEP * GENERIC_SHARE
         rows[program.balance] += DEMAND_STEP
         # A link's or an asset's row is in its own units: shift it as far as a typical unit of service would.
-        rows[program.link] *= _typical(program.link_use)
-        if program.shares_power and program.power_use is not None:
-            rows[program.power] *= _typical(program.power_use)
+        for placed in program.limits:
+            typical = _typical(placed)
+            rows[placed.rows] *= typical
+            if placed.limit.supply is not None:
+                # What more can be had of it is measured in its row's unit, too, and priced by that.
+                each = np.repeat(typical, placed.limit.supply.price.shape[1])
+                limits[placed.supply] *= each
+                costs[placed.supply] /= each
         self._demand = rows[program.balance]
 
     def add(self, numbers: Floats, out: Floats, direction: Floats | None = None, share: float = 1.0) -> None:
@@ -124,10 +129,13 @@ class Shift:
         return rows
 
 
-def _typical(use: Floats) -> Floats:
-    totals = use.sum(axis=1)
-    counts = np.maximum((use > 0).sum(axis=1), 1)
-    return np.where(totals > 0, totals / counts, 1.0)
+def _typical(placed: Placed) -> Floats:
+    """Return what a unit of service uses of each label on average, in the row's unit; 1 where nothing uses it."""
+    totals, counts = np.zeros(placed.limit.size), np.zeros(placed.limit.size)
+    for term in placed.limit.terms:
+        totals += term.summed(np.abs(term.use).sum(axis=1), placed.limit.size)
+        counts += term.summed((term.use != 0).sum(axis=1), placed.limit.size)
+    return np.where(totals > 0, totals / np.maximum(counts, 1) / placed.unit, 1.0)
 
 
 def generic_numbers(count: int) -> Floats:

@@ -13,7 +13,7 @@ from tokenflow_sim.market.program import Ints, Program
 _RELATIVE = 1e-9
 
 
-def share_ties(program: Program, arrays: Arrays, dispatch: Floats, power_rent: Floats) -> Floats:
+def share_ties(program: Program, arrays: Arrays, dispatch: Floats, flow: Floats, held: Bools) -> Floats:
     """Share the dispatch of equal offers for a class at a node pro rata to quantity.
 
     Parameters
@@ -24,9 +24,11 @@ def share_ties(program: Program, arrays: Arrays, dispatch: Floats, power_rent: F
         The market's numbers.
     dispatch : ndarray
         Any optimal dispatch, dims (asset, workload, block), in Mtok/s.
-    power_rent : ndarray
-        Power rents, dims (asset,); offers of an asset whose shared power binds keep what they have, since they
-        are not equal once their power is priced.
+    flow : ndarray
+        The flows that go with it, dims (arc, workload), in Mtok/s.
+    held : ndarray of bool
+        Assets of which a shared limit binds, dims (asset,): their offers keep what they have, since they are not
+        equal once that is priced.
 
     Returns
     -------
@@ -36,16 +38,21 @@ def share_ties(program: Program, arrays: Arrays, dispatch: Floats, power_rent: F
     if not program.offers_compete:
         return dispatch
     groups = _groups(program, arrays)
-    held = power_rent > 0
-    if arrays.power_limit is None or arrays.power_use is None:
-        return _shared(dispatch, arrays, groups, held)
+    limits = [
+        (limit, [term for term in limit.terms if term.on == "dispatch"])
+        for _, limit in program.numbers_of(arrays)
+    ]
+    limits = [(limit, terms) for limit, terms in limits if terms]
     for _ in range(held.size + 1):
         shared = _shared(dispatch, arrays, groups, held)
-        drawn = np.einsum("ak,akb->a", arrays.power_use, shared)
-        over = (drawn > arrays.power_limit * (1 + _RELATIVE)) & ~held
+        over = np.zeros_like(held)
+        for limit, terms in limits:
+            exceeded = limit.used(shared, flow) > limit.capacity * (1 + _RELATIVE)
+            for term in terms:
+                over |= (term.of_members(exceeded) != 0) & ~held
         if not over.any():
             break
-        held = held | over  # its own power stands in the way of an equal share
+        held = held | over  # a limit of its own stands in the way of an equal share
     return shared
 
 

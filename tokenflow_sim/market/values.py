@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.arrays import Arrays, Bools, Floats
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.shared_capacity import Limit, Term
 from tokenflow_sim.market.ties import share_ties
 from tokenflow_sim.market.vertex import Vertex
 
@@ -29,10 +31,11 @@ class Values:
         Unserved demand in Mtok/s, dims (node, workload, step).
     scarcity_rent : ndarray
         Scarcity rent in $/Mtok, dims (asset, workload, block).
-    power_rent : ndarray
-        Power rent in $/s per MW, dims (asset,); zero where power is not shared.
-    congestion_rent : ndarray
-        The link's whole marginal charge beyond route cost, eta + kappa * load, in $/GB or $/Mtok, dims (arc,).
+    rents : dict of ndarray
+        Rent of every limit by its name in `Limit.rent`, dims (label,), in $/s per unit of the limit. That of links is
+        their whole marginal charge beyond route cost, eta + kappa * load, in $/GB or $/Mtok.
+    supplied : dict of ndarray
+        What was had of a limit beyond what is free, by `Limit.name`, dims (label, tranche), in the limit's unit.
     cost : float
         Total cost as offered, in $/s.
     """
@@ -42,15 +45,26 @@ class Values:
     flow: Floats
     unserved: Floats
     scarcity_rent: Floats
-    power_rent: Floats
-    congestion_rent: Floats
+    rents: dict[str, Floats]
+    supplied: dict[str, Floats]
     cost: float
+
+    @property
+    def congestion_rent(self) -> Floats:
+        """Rent of every link, dims (arc,)."""
+        return self.rents["congestion_rent"]
+
+    @property
+    def power_rent(self) -> Floats:
+        """Power rent of every asset in $/s per MW, dims (asset,); zero where power is not shared."""
+        found = self.rents.get("power_rent")
+        return np.zeros(len(self.dispatch)) if found is None else found
 
     def freeze(self) -> None:
         """Make the arrays read-only."""
         for array in (
-            self.price, self.dispatch, self.flow, self.unserved, self.scarcity_rent, self.power_rent,
-            self.congestion_rent,
+            self.price, self.dispatch, self.flow, self.unserved, self.scarcity_rent, *self.rents.values(),
+            *self.supplied.values(),
         ):  # fmt: skip
             array.setflags(write=False)
 
@@ -77,27 +91,80 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
     dispatch = np.minimum(columns[program.x].reshape(program.offers_shape), arrays.capacity)
     flow = columns[program.f].reshape(program.flow_shape)
     unserved = np.minimum(columns[program.y].reshape(program.unserved_shape), arrays.demand)
-    congestion = _congestion_rent(program, arrays, vertex, price)
-    at_asset = price.take(program.layout.asset_node, axis=0)
+    layout = program.layout
+    at_asset = price.take(layout.asset_node, axis=0)
     margin = at_asset[:, :, None] - arrays.offer_price
-    power, charge = _power_rent(program, arrays, vertex, margin)
-    # The power rent of what a class draws comes off before the scarcity rent of its own limit (equation 8).
-    scarcity = np.maximum(margin if charge is None else margin - charge[:, :, None], 0.0)
-    dispatch = share_ties(program, arrays, dispatch, power)
+    rents: dict[str, Floats] = {}
+    supplied: dict[str, Floats] = {}
+    held = np.zeros(len(margin), dtype=np.bool_)
+    closed = []
+    for placed, limit in program.numbers_of(arrays):
+        rent = np.maximum(-vertex.duals[placed.rows], 0.0)
+        if placed.unit != 1.0:
+            rent /= placed.unit
+        if limit.supply is not None:
+            bought = columns[placed.supply].reshape(limit.supply.price.shape) * placed.unit
+            supplied[limit.name] = np.minimum(bought, limit.supply.quantity)
+        rents[limit.rent] = rent
+        if placed.closes and (limit.capacity == 0).any():
+            closed.append(limit)
+            continue
+        margin = _charged(margin, limit, rent, held)
+    for limit in closed:
+        # What has no capacity is left out of the program; its rent is the least that keeps everybody off it.
+        rent, nothing = rents[limit.rent], limit.capacity == 0
+        for term in limit.terms:
+            least = _least(term, layout, arrays, price, margin, limit)
+            rent = np.where(nothing, np.maximum(rent, least), rent)
+        rents[limit.rent] = rent
+        margin = _charged(margin, limit, rent, held)
+    scarcity = np.maximum(margin, 0.0)
+    dispatch = share_ties(program, arrays, dispatch, flow, held)
     return Values(
         price=price,
         dispatch=dispatch,
         flow=flow,
         unserved=unserved,
         scarcity_rent=scarcity,
-        power_rent=power,
-        congestion_rent=congestion,
-        cost=total_cost(program.layout, arrays, dispatch, flow, unserved),
+        rents=rents,
+        supplied=supplied,
+        cost=total_cost(arrays, dispatch, flow, unserved, supplied),
     )
 
 
-def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, unserved: Floats) -> float:
-    """Return the cost of processing, routing, lost service and curvature in $/s: equations (1a), (10a)."""
+def _charged(margin: Floats, limit: Limit, rent: Floats, held: Bools) -> Floats:
+    """Take the rent of what a class uses off its margin, before the scarcity rent of its own limit (equation 8).
+
+    Assets that pay a rent are marked in `held`.
+    """
+    for term in limit.terms:
+        if term.on == "dispatch":
+            margin = margin - term.charge(rent)[:, :, None]
+            held |= term.of_members(rent) > 0
+    return margin
+
+
+def _least(term: Term, layout: Layout, arrays: Arrays, price: Floats, margin: Floats, limit: Limit) -> Floats:
+    """Return the least rent of every label at which nobody gains from using it, dims (label,)."""
+    if term.on == "flow":
+        worth = price[layout.origin] - price[layout.destination] - arrays.route_cost
+        usable = arrays.allowed & (term.use > 0)
+    else:
+        offered = arrays.capacity > 0
+        worth = np.where(offered, margin, 0.0).max(axis=2)
+        usable = offered.any(axis=2) & (term.use > 0)
+    least = np.where(usable, worth / np.where(usable, term.use, 1.0), 0.0).max(axis=1, initial=0.0)
+    return term.largest(least, limit.size)
+
+
+def total_cost(
+    arrays: Arrays,
+    dispatch: Floats,
+    flow: Floats,
+    unserved: Floats,
+    supplied: Mapping[str, Floats],
+) -> float:
+    """Return the cost of processing, routing, lost service, curvature and supply in $/s: equations (1a), (10a)."""
     value = arrays.value
     if arrays.must_serve is not None:  # none of which is unserved
         value = np.where(arrays.must_serve, 0.0, value)
@@ -105,39 +172,12 @@ def total_cost(layout: Layout, arrays: Arrays, dispatch: Floats, flow: Floats, u
     if arrays.link_curvature.any():
         load = (arrays.link_use * flow).sum(axis=1)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
+    for limit in arrays.limits:
+        if limit.supply is not None:
+            cost += dot(limit.supply.price, supplied[limit.name])
     return float(cost)
 
 
 def dot(one: Floats, other: Floats) -> float:
     """Return the sum of products, summed by numpy itself: a BLAS may split it over threads, and change its bits."""
     return float(np.add.reduce(one * other, axis=None))
-
-
-def _congestion_rent(program: Program, arrays: Arrays, vertex: Vertex, price: Floats) -> Floats:
-    rent = np.maximum(-vertex.duals[program.link], 0.0)
-    closed = arrays.link_capacity == 0
-    if closed.any():
-        # A link without capacity is left out of the program; its rent is the least that keeps everybody off it.
-        layout = program.layout
-        gain = price[layout.origin] - price[layout.destination] - arrays.route_cost
-        usable = arrays.allowed & (arrays.link_use > 0)
-        worth = np.where(usable, gain / np.where(usable, arrays.link_use, 1.0), 0.0).max(axis=1, initial=0.0)
-        rent = np.where(closed, np.maximum(worth, 0.0), rent)
-    return rent
-
-
-def _power_rent(
-    program: Program, arrays: Arrays, vertex: Vertex, margin: Floats
-) -> tuple[Floats, Floats | None]:
-    """Return the power rent of every asset, and its charge on a unit of every class, None where there is none."""
-    if not program.shares_power or arrays.power_use is None or arrays.power_limit is None:
-        return np.zeros(program.offers_shape[0]), None
-    rent = np.maximum(-vertex.duals[program.power], 0.0)
-    dark = arrays.power_limit == 0
-    if dark.any():
-        offered = (arrays.capacity > 0) & (arrays.power_use > 0)[:, :, None]
-        per_power = np.where(
-            offered, margin / np.where(arrays.power_use > 0, arrays.power_use, 1.0)[:, :, None], 0.0
-        )
-        rent = np.where(dark, np.maximum(per_power.max(axis=(1, 2), initial=0.0), 0.0), rent)
-    return rent, rent[:, None] * arrays.power_use

@@ -1,0 +1,72 @@
+"""The capacities that several offers or flows share: one row of a table for each group of such constraints.
+
+For each of its labels a group says that what dispatch and flows use adds up to no more than there is of it, and
+names the dual price of that. A group may have a supply: beyond what is free, more can be had in steps at a cost.
+Everything that depends on such groups (the program, both solvers, the perturbation, the clearing's numbers, the
+certificate, pro rata shares, decomposition and settlement) loops over `limits_of`. To add a group, add its row to
+`LIMITS`, and its arrays and its rent to `tokenflow_sim/variables.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.layout import IntArray, Layout
+from tokenflow_sim.market.shared_capacity import Limit, Term
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group of limits that is made of the market's own arrays.
+
+    Parameters
+    ----------
+    name, rent, dim
+        As in `Limit`.
+    capacity, use : str
+        Names of the market's arrays with how much there is, and with what a unit of service uses.
+    on : {'dispatch', 'flow'}
+        What uses it.
+    member : callable
+        Makes `Term.member`.
+    """
+
+    name: str
+    rent: str
+    dim: str
+    capacity: str
+    use: str
+    on: Literal["dispatch", "flow"]
+    member: Callable[[Layout], IntArray | None]
+
+    def of(self, layout: Layout, arrays: Arrays) -> Limit | None:
+        """Return the group with a market's numbers, None where the market does not have it."""
+        capacity = getattr(arrays, self.capacity)
+        if capacity is None:
+            return None
+        term = Term(self.on, getattr(arrays, self.use), self.member(layout))
+        return Limit(self.name, self.rent, self.dim, capacity, (term,))
+
+
+LINK = "link_limit"
+LIMITS: tuple[_Group, ...] = (
+    # Links, equations (1d), (10d).
+    _Group(LINK, "congestion_rent", "arc", "link_capacity", "link_use", "flow", lambda layout: None),
+    # The power that an asset's classes share.
+    _Group("power_limit", "power_rent", "asset", "power_limit", "power_use", "dispatch", lambda layout: None),
+)
+
+OWN_UNITS = frozenset(group.name for group in LIMITS)
+"""Groups whose rows the solver is given in the units of the market's arrays."""
+
+
+def limits_of(layout: Layout, arrays: Arrays) -> Iterator[Limit]:
+    """Yield every group of limits that a market has; the links come first."""
+    for group in LIMITS:
+        limit = group.of(layout, arrays)
+        if limit is not None:
+            yield limit
+    yield from arrays.limits

@@ -1,0 +1,137 @@
+"""A capacity that several offers or flows share, as plain arrays: what uses it, how much there is, what more costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenflow_sim.market.layout import Floats, IntArray
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Term:
+    """What dispatch, or flow, uses of a limit.
+
+    Parameters
+    ----------
+    on : {'dispatch', 'flow'}
+        What uses it.
+    use : ndarray
+        Use per unit of service, dims (asset or arc, workload); may be negative, for what gives instead of taking.
+    member : ndarray of int, optional
+        Position of the label that each asset or arc uses, dims (asset or arc,); `NOBODY` where it uses none. By
+        default each uses the label at its own position.
+    """
+
+    on: Literal["dispatch", "flow"]
+    use: Floats
+    member: IntArray | None = None
+
+    def charge(self, rent: Floats) -> Floats:
+        """Return what a unit of service pays at given rents, dims (asset or arc, workload)."""
+        charge: Floats = self.of_members(rent)[:, None] * self.use
+        return charge
+
+    def used(self, dispatch: Floats, flow: Floats, size: int) -> Floats:
+        """Return what is used of each label, dims (label,).
+
+        Parameters
+        ----------
+        dispatch, flow : ndarray
+            Dims (asset, workload, block) and (arc, workload).
+        size : int
+            How many labels there are.
+        """
+        if self.on == "flow":
+            each: Floats = np.vecdot(self.use, flow)
+        else:
+            each = np.einsum("ak,akb->a", self.use, dispatch)
+        return self.summed(each, size)
+
+    def summed(self, each: Floats, size: int) -> Floats:
+        """Return sums by label of numbers by asset or arc."""
+        if self.member is None:
+            return each
+        there = self.member != NOBODY
+        return np.bincount(self.member[there], each[there], size)
+
+    def largest(self, each: Floats, size: int) -> Floats:
+        """Return the largest by label of numbers by asset or arc, and never less than zero."""
+        if self.member is None:
+            return np.maximum(each, 0.0)
+        there, largest = self.member != NOBODY, np.zeros(size)
+        np.maximum.at(largest, self.member[there], each[there])
+        return largest
+
+    def of_members(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers (or flags) by label as numbers by asset or arc; zero for those that use none."""
+        if self.member is None:
+            return values
+        return np.where(self.member == NOBODY, 0, values.take(self.member))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Supply:
+    """What can be had of a limit beyond what is free, step by step.
+
+    Parameters
+    ----------
+    price : ndarray
+        Cost of a unit of each step, in $/s per unit of the limit, dims (label, tranche).
+    quantity : ndarray
+        Size of each step in the limit's unit, dims (label, tranche); may be infinite.
+    """
+
+    price: Floats
+    quantity: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Limit:
+    """One group of shared capacities with its numbers, ``sum use * quantity <= capacity + supplied`` for each label.
+
+    Parameters
+    ----------
+    name : str
+        Name of the constraint in the linopy model.
+    rent : str
+        Name of the dual.
+    dim : str
+        What its labels are: ``node``, ``asset``, ``arc``, or a dimension of its own.
+    capacity : ndarray
+        How much there is of it, dims (label,); may be infinite.
+    terms : tuple of Term
+        What uses it.
+    supply : Supply, optional
+        What more can be had at a cost.
+    labels : tuple, optional
+        Its labels, where `dim` is none of the market's.
+    payee : str, optional
+        Who is paid the rent; by default it stays with the asset, or the link's owner, that uses the limit.
+    """
+
+    name: str
+    rent: str
+    dim: str
+    capacity: Floats
+    terms: tuple[Term, ...]
+    supply: Supply | None = None
+    labels: tuple[object, ...] = ()
+    payee: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How many labels there are."""
+        return len(self.capacity)
+
+    def used(self, dispatch: Floats, flow: Floats) -> Floats:
+        """Return what is used of each label, dims (label,); see `Term.used`."""
+        first, *others = (term.used(dispatch, flow, self.size) for term in self.terms)
+        for other in others:
+            first = first + other
+        return first
