@@ -100,6 +100,7 @@ SETTLEMENT: dict[str, Variable] = _table(
     ("payment", _NK, "$/h", "payment by demand"),
     ("revenue", _AK, "$/h", "revenue of the asset"),
     ("link_income", _LK, "$/h", "income of the link"),
+    ("limit_income", ("limit",), "$/h", "income of the payee of a limit"),
     ("residual", (), "$/h", "money in less money out"),
 )
 """Who pays whom, as a rate."""

@@ -51,6 +51,7 @@ class Optimum:
     scarcity_rent: np.ndarray[Any, Any]
     power_rent: np.ndarray[Any, Any]
     congestion_rent: np.ndarray[Any, Any]
+    bought: np.ndarray[Any, Any]
 
 
 def program(market: Market) -> Program:
@@ -87,15 +88,31 @@ def program(market: Market) -> Program:
                 if np.isfinite(a.value[n, k, t]):
                     cost[j], upper[j] = a.value[n, k, t], a.demand[n, k, t]
                 balance.append((n * K + k, j, 1.0))
-    shared = S if a.power_limit is not None else 0
-    limit = np.concatenate([a.link_capacity, a.power_limit if a.power_limit is not None else []])
+    limit = list(a.link_capacity) + (list(a.power_limit) if a.power_limit is not None else [])
+    # Further limits: sum of use * quantity - what is bought <= what is free, one row a label.
+    for own in a.limits:
+        for term in own.terms:
+            for i, k in np.ndindex(*term.use.shape):
+                label = i if term.member is None else term.member[i]
+                if label < 0:
+                    continue
+                if term.on == "flow":
+                    limits.append((len(limit) + label, flow_at + i * K + k, term.use[i, k]))
+                for b in range(B if term.on == "dispatch" else 0):
+                    limits.append((len(limit) + label, (i * K + k) * B + b, term.use[i, k]))
+        for label, t in np.ndindex(*(own.supply.price.shape if own.supply is not None else (0, 0))):
+            limits.append((len(limit) + label, len(cost), -1.0))
+            cost = np.append(cost, own.supply.price[label, t])
+            upper = np.append(upper, own.supply.quantity[label, t])
+        limit += list(own.capacity)
+    columns = len(cost)
     return Program(
         cost=cost,
         upper=upper,
         balance=_matrix(balance, (N * K, columns)),
         demand=a.demand.sum(axis=2).ravel(),
-        limits=_matrix(limits, (A + shared, columns)),
-        limit=limit,
+        limits=_matrix(limits, (len(limit), columns)),
+        limit=np.array(limit),
     )
 
 
@@ -193,6 +210,7 @@ def _optimum(
     N, _, T = a.demand.shape
     z, parts = result.x, (S * K * B, arcs * K, N * K * T)
     dispatch, flow, unserved = np.split(z[: sum(parts)], np.cumsum(parts)[:-1])
+    bought = z[sum(parts) : len(p.cost)]
     rent = np.zeros(len(p.limit))
     if len(finite) or tangents:
         rows = -result.ineqlin.marginals
@@ -207,8 +225,9 @@ def _optimum(
         unserved=unserved.reshape(N, K, T),
         price=result.eqlin.marginals.reshape(N, K),
         scarcity_rent=scarcity,
-        power_rent=rent[arcs:] if a.power_limit is not None else np.zeros(S),
+        power_rent=rent[arcs : arcs + S] if a.power_limit is not None else np.zeros(S),
         congestion_rent=rent[:arcs],
+        bought=bought,
     )
 
 

@@ -27,6 +27,8 @@ class PriceFace:
         The market.
     dispatch, flow, unserved : ndarray
         An optimum of it.
+    bought : ndarray
+        What it buys of further limits, label by label and step by step.
     tolerance : float
         Relative to the market's largest quantity: what counts as zero, and as full.
     slack : float
@@ -40,12 +42,13 @@ class PriceFace:
         dispatch: Any,
         flow: Any,
         unserved: Any,
+        bought: Any = (),
         tolerance: float = 1e-8,
         slack: float = 0.0,
     ) -> None:
         p = program(market)
         self.shape = market.arrays.demand.shape[:2]
-        z = np.concatenate([np.ravel(dispatch), np.ravel(flow), np.ravel(unserved)])
+        z = np.concatenate([np.ravel(part) for part in (dispatch, flow, unserved, bought)])
         small = tolerance * max(1.0, float(p.demand.max(initial=0.0)), float(np.abs(z).max(initial=0.0)))
         arcs = len(market.layout.arcs)
         used = p.limits @ z
@@ -147,8 +150,8 @@ def face_of(market: Market, values: Any) -> PriceFace:
     precision of its cost, so that the face comes from the optimum given.
     """
     if (market.arrays.link_curvature > 0).any():
-        return PriceFace(market, values.dispatch, values.flow, values.unserved, 1e-7, slack=1e-7)
+        return PriceFace(market, values.dispatch, values.flow, values.unserved, tolerance=1e-7, slack=1e-7)
     optimum = solve(market)
     if optimum is None:
         raise RuntimeError("the oracle finds no optimum of a market that was cleared")
-    return PriceFace(market, optimum.dispatch, optimum.flow, optimum.unserved)
+    return PriceFace(market, optimum.dispatch, optimum.flow, optimum.unserved, optimum.bought)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.layout import Floats as Floats
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.shared_capacity import Limit
+from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.variables import MARKET
 
 Bools = NDArray[np.bool_]
@@ -61,7 +61,7 @@ class Arrays:
         Dims (arc,).
     power_use, power_limit : ndarray or None
         Dims (asset, workload) and (asset,); None where power is not shared between classes.
-    limits : tuple of Limit
+    limits : tuple of SharedCapacity
         Shared capacities beyond those of links and of an asset's power.
     """
 
@@ -76,7 +76,7 @@ class Arrays:
     link_curvature: Floats
     power_use: Floats | None = None
     power_limit: Floats | None = None
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[SharedCapacity, ...] = ()
 
     @cached_property
     def must_serve(self) -> Bools | None:

@@ -23,7 +23,7 @@ import xarray as xr
 
 from tokenflow_sim.market.limits import limits_of
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.shared_capacity import NOBODY, Limit, Term
+from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
 
 # One row per class and node, and one per link and asset, whatever the numbers: only numbers move afterwards.
 BALANCE = "balance"
@@ -98,14 +98,14 @@ def add_balance(model: linopy.Model, market: Market) -> None:
     model.add_constraints(balance == demand, name=BALANCE)
 
 
-def add_supply(model: linopy.Model, limit: Limit) -> None:
+def add_supply(model: linopy.Model, limit: SharedCapacity) -> None:
     """Add what more can be had of a limit, step by step, ``0 <= w_lt <= W_lt``."""
     if limit.supply is not None:
         quantity = _of_limit(limit, limit.supply.quantity)
         model.add_variables(lower=xr.zeros_like(quantity), upper=quantity, name=f"{limit.name}_supply")
 
 
-def add_limit(model: linopy.Model, market: Market, limit: Limit) -> None:
+def add_limit(model: linopy.Model, market: Market, limit: SharedCapacity) -> None:
     """Add shared capacities, ``sum use * quantity <= capacity + supplied``: equations (1d), (10d), and all others."""
     parts = [
         _used(model.variables[term.on], market, limit, term)
@@ -121,7 +121,9 @@ def add_limit(model: linopy.Model, market: Market, limit: Limit) -> None:
         model.add_constraints(used <= _of_limit(limit, limit.capacity), name=limit.name)
 
 
-def _used(variable: linopy.Variable, market: Market, limit: Limit, term: Term) -> linopy.LinearExpression:
+def _used(
+    variable: linopy.Variable, market: Market, limit: SharedCapacity, term: Term
+) -> linopy.LinearExpression:
     """Return what a term uses of every label, under the dimension ``<name>_label``."""
     by = "asset" if term.on == "dispatch" else "arc"
     load = (_array(market, (by, "workload"), term.use) * variable).sum(
@@ -132,11 +134,15 @@ def _used(variable: linopy.Variable, market: Market, limit: Limit, term: Term) -
     there = np.flatnonzero(member != NOBODY)
     load = load.isel({by: there})
     group = xr.DataArray(member[there], dims=[by], coords={by: _labels(market, by)[there]}, name=label)
-    # A label that nobody uses is missing, which under linopy's v1 semantics would void the whole row.
-    return load.groupby(group).sum().reindex({label: np.arange(limit.size)}).fillna(0)
+    # A label that nobody uses is missing, which under linopy's v1 semantics would void the whole row, and linopy
+    # leaves a row without variables out; a coefficient of zero keeps it, so that rows stand where `Program` has them.
+    load = load.groupby(group).sum().reindex({label: np.arange(limit.size)}).fillna(0)
+    first = variable.isel(dict.fromkeys(map(str, variable.dims), 0), drop=True)
+    nothing = xr.DataArray(np.zeros(limit.size), dims=[label], coords={label: np.arange(limit.size)})
+    return load + nothing * first
 
 
-def _of_limit(limit: Limit, values: Any) -> xr.DataArray:
+def _of_limit(limit: SharedCapacity, values: Any) -> xr.DataArray:
     """Return numbers of a limit, dims (label,) or (label, tranche)."""
     label = f"{limit.name}_label"
     coords = {label: np.arange(limit.size), "tranche": np.arange(np.shape(values)[-1])}

@@ -15,7 +15,7 @@ from typing import Literal
 
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import IntArray, Layout
-from tokenflow_sim.market.shared_capacity import Limit, Term
+from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class _Group:
     Parameters
     ----------
     name, rent, dim
-        As in `Limit`.
+        As in `SharedCapacity`.
     capacity, use : str
         Names of the market's arrays with how much there is, and with what a unit of service uses.
     on : {'dispatch', 'flow'}
@@ -42,13 +42,13 @@ class _Group:
     on: Literal["dispatch", "flow"]
     member: Callable[[Layout], IntArray | None]
 
-    def of(self, layout: Layout, arrays: Arrays) -> Limit | None:
+    def of(self, layout: Layout, arrays: Arrays) -> SharedCapacity | None:
         """Return the group with a market's numbers, None where the market does not have it."""
         capacity = getattr(arrays, self.capacity)
         if capacity is None:
             return None
         term = Term(self.on, getattr(arrays, self.use), self.member(layout))
-        return Limit(self.name, self.rent, self.dim, capacity, (term,))
+        return SharedCapacity(self.name, self.rent, self.dim, capacity, (term,))
 
 
 LINK = "link_limit"
@@ -63,7 +63,7 @@ OWN_UNITS = frozenset(group.name for group in LIMITS)
 """Groups whose rows the solver is given in the units of the market's arrays."""
 
 
-def limits_of(layout: Layout, arrays: Arrays) -> Iterator[Limit]:
+def limits_of(layout: Layout, arrays: Arrays) -> Iterator[SharedCapacity]:
     """Yield every group of limits that a market has; the links come first."""
     for group in LIMITS:
         limit = group.of(layout, arrays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,8 @@ from tokenflow_sim.errors import Fault, MarketError, known
 from tokenflow_sim.market.arrays import Arrays, find_faults, hours_faults
 from tokenflow_sim.market.intake import read_arrays
 from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.own_limit import Limit, LimitView, bind_limits
+from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.variables import COORDINATES, MARKET
 
 
@@ -57,6 +60,9 @@ class Market:
     link_unit : {'GB/s', 'Mtok/s'}, optional
         Unit of link_capacity; read from its ``units`` attribute if left out, else GB/s.
 
+    limits : sequence of Limit, optional
+        Constraints of one's own, see docs/how-to/own-constraint.md.
+
     Raises
     ------
     MarketError
@@ -98,6 +104,7 @@ class Market:
         destination: Any = None,
         owner: Any = None,
         link_unit: Any = None,
+        limits: Sequence[Limit] = (),
     ) -> None:
         given = {
             "offer_price": offer_price,
@@ -120,7 +127,7 @@ class Market:
             "owner": owner,
         }
         layout, arrays = read_arrays(given, along, link_unit, hours)
-        self._settle(layout, arrays, hours)
+        self._settle(layout, _with_limits(layout, arrays, hours, limits), hours)
 
     @classmethod
     def from_arrays(cls, layout: Layout, arrays: Arrays, hours: float = 1.0, *, check: bool = True) -> Market:
@@ -184,10 +191,12 @@ class Market:
             mine = data.get(name)
             here = isinstance(mine, xr.DataArray) and isinstance(new, np.ndarray) and new.shape == mine.shape
             data[name] = data[name].copy(data=new) if here else new
-        return self._from_names(data, self.layout)
+        return self._from_names(data, self.layout, self.arrays.limits)
 
     @classmethod
-    def _from_names(cls, data: dict[str, Any], order: Layout | None = None) -> Market:
+    def _from_names(
+        cls, data: dict[str, Any], order: Layout | None = None, kept: tuple[SharedCapacity, ...] = ()
+    ) -> Market:
         names = [*MARKET, *COORDINATES, "hours", "link_unit"]
         strange = [name for name in data if name not in names]
         if strange:
@@ -197,6 +206,18 @@ class Market:
         given, along = ({name: data.get(name) for name in table} for table in (MARKET, COORDINATES))
         hours = data.get("hours", 1.0)
         layout, arrays = read_arrays(given, along, data.get("link_unit"), hours, order)
+        if kept:
+            if order is None or layout != order:
+                raise MarketError(
+                    [
+                        Fault(
+                            "belong to the market's labels: give the limits anew to a market with others",
+                            "limits",
+                        )
+                    ],
+                    "market",
+                )
+            arrays = arrays.with_(limits=kept)
         market = cls.__new__(cls)
         market._settle(order if layout == order else layout, arrays, hours)
         return market
@@ -240,6 +261,8 @@ class Market:
             self.layout == other.layout
             and mine.keys() == theirs.keys()
             and all(mine[name] is theirs[name] or np.array_equal(mine[name], theirs[name]) for name in mine)
+            and len(self.arrays.limits) == len(other.arrays.limits)
+            and all(map(SharedCapacity.same_as, self.arrays.limits, other.arrays.limits))
         )
 
     def to_dataset(self) -> xr.Dataset:
@@ -280,6 +303,15 @@ class Market:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by layout and arrays."""
         return _restore, (self.layout, self.arrays, self.hours)
+
+
+def _with_limits(layout: Layout, arrays: Arrays, hours: float, limits: Sequence[Limit]) -> Arrays:
+    """Add limits of one's own to a market's arrays."""
+    if not limits:
+        return arrays
+    power_use = None if arrays.power_use is None else layout.label(MARKET["power_use"], arrays.power_use)
+    view = LimitView(period=0, hours=hours, layout=layout, power_use=power_use)
+    return arrays.with_(limits=tuple(limit.at(view) for limit in bind_limits(limits, view)))
 
 
 def _restore(layout: Layout, arrays: Arrays, hours: float) -> Market:

@@ -20,7 +20,7 @@ from scipy import sparse
 from tokenflow_sim.market.arrays import Arrays, Bools, Floats, total
 from tokenflow_sim.market.limits import OWN_UNITS, limits_of
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.shared_capacity import NOBODY, Limit, Term
+from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
 
 Ints = NDArray[np.int64]
 NO_ROW = -1
@@ -35,7 +35,7 @@ class Placed:
 
     Parameters
     ----------
-    limit : Limit
+    limit : SharedCapacity
         The group, with the numbers of the market that the program was made of; only its terms are the same in all.
     rows : slice
         Its rows.
@@ -48,13 +48,13 @@ class Placed:
         Whether a label without capacity keeps everybody off: nobody gives any of it, and nothing more can be had.
     """
 
-    limit: Limit
+    limit: SharedCapacity
     rows: slice
     supply: slice
     unit: float
     closes: bool
 
-    def capacity(self, numbers: Limit) -> Floats:
+    def capacity(self, numbers: SharedCapacity) -> Floats:
         """Return a market's right-hand sides in the program's units."""
         return numbers.capacity if self.unit == 1.0 else numbers.capacity / self.unit
 
@@ -168,7 +168,7 @@ class Program:
             [placed.limit for placed in self.limits], list(limits_of(self.layout, market.arrays))
         )
 
-    def numbers_of(self, arrays: Arrays) -> Iterator[tuple[Placed, Limit]]:
+    def numbers_of(self, arrays: Arrays) -> Iterator[tuple[Placed, SharedCapacity]]:
         """Yield where each group of limits stands, with a market's own numbers of it."""
         return zip(self.limits, limits_of(self.layout, arrays), strict=True)
 
@@ -288,7 +288,7 @@ class Program:
         return reduced
 
 
-def _place(limits: Sequence[Limit], row: int, column: int) -> Iterator[Placed]:
+def _place(limits: Sequence[SharedCapacity], row: int, column: int) -> Iterator[Placed]:
     """Give every group of limits its rows and the columns of its supply."""
     for limit in limits:
         supplied = 0 if limit.supply is None else limit.supply.price.size
@@ -299,14 +299,14 @@ def _place(limits: Sequence[Limit], row: int, column: int) -> Iterator[Placed]:
         row, column = rows.stop, supply.stop
 
 
-def _unit(limit: Limit) -> float:
+def _unit(limit: SharedCapacity) -> float:
     if limit.name in OWN_UNITS:
         return 1.0
     used = np.concatenate([np.abs(term.use[term.use != 0]) for term in limit.terms])
     return float(2.0 ** np.round(np.log2(used.mean()))) if used.size else 1.0
 
 
-def _alike(ours: Sequence[Limit], theirs: Sequence[Limit]) -> bool:
+def _alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> bool:
     """Whether two lists of limits have the same rows, columns and coefficients."""
     return len(ours) == len(theirs) and all(
         one is other

@@ -31,6 +31,8 @@ class Settlement:
         What assets earn, dims (asset, workload).
     link_income : DataArray
         What links earn: route cost and congestion rent, dims (arc, workload).
+    limit_income : DataArray
+        What the payees of further limits are paid, dims (limit,), with `payee` beside; empty without such limits.
     residual : float
         Money in less money out; zero up to rounding.
     """
@@ -38,6 +40,7 @@ class Settlement:
     payment: xr.DataArray
     revenue: xr.DataArray
     link_income: xr.DataArray
+    limit_income: xr.DataArray
     residual: float
 
     def by_party(self) -> xr.Dataset:
@@ -73,11 +76,14 @@ class Money:
         Dims (asset, workload).
     link_income : ndarray
         Dims (arc, workload).
+    limit_income : ndarray
+        What the payee of each limit is paid, dims (limit,), in the order of `Arrays.limits`; zero without a payee.
     """
 
     payment: Floats
     revenue: Floats
     link_income: Floats
+    limit_income: Floats
 
 
 def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
@@ -99,10 +105,24 @@ def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
     """
     served = (arrays.demand - values.unserved).sum(axis=2)
     charge = arrays.route_cost + values.congestion_rent[:, None] * arrays.link_use
+    dispatch = values.dispatch.sum(axis=2)
+    worth, income = values.price[layout.asset_node], np.zeros(len(arrays.limits))
+    for place, limit in enumerate(arrays.limits):
+        rent = values.rents[limit.rent]
+        for term in limit.terms:
+            due = term.charge(rent)
+            if limit.payee is not None:
+                income[place] += float((due * (dispatch if term.on == "dispatch" else values.flow)).sum())
+                if term.on == "dispatch":
+                    worth = worth - due
+            elif term.on == "flow":
+                # A price pays for all that a flow uses; what no payee gets of it is the link owner's.
+                charge = charge + due
     return Money(
         payment=values.price * served,
-        revenue=values.price[layout.asset_node] * values.dispatch.sum(axis=2),
+        revenue=worth * dispatch,
         link_income=charge * values.flow,
+        limit_income=income,
     )
 
 
@@ -138,7 +158,18 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
         payment=labelled("payment"),
         revenue=labelled("revenue"),
         link_income=labelled("link_income"),
+        limit_income=xr.DataArray(
+            money.limit_income * SECONDS_PER_HOUR,
+            {
+                "limit": [limit.name for limit in market.arrays.limits],
+                "payee": ("limit", [limit.payee or "" for limit in market.arrays.limits]),
+            },
+            ("limit",),
+            "limit_income",
+            SETTLEMENT["limit_income"].attrs(),
+        ),
         residual=float(
-            (money.payment.sum() - money.revenue.sum() - money.link_income.sum()) * SECONDS_PER_HOUR
+            (money.payment.sum() - money.revenue.sum() - money.link_income.sum() - money.limit_income.sum())
+            * SECONDS_PER_HOUR
         ),
     )

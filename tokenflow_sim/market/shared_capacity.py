@@ -92,7 +92,7 @@ class Supply:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Limit:
+class SharedCapacity:
     """One group of shared capacities with its numbers, ``sum use * quantity <= capacity + supplied`` for each label.
 
     Parameters
@@ -113,6 +113,8 @@ class Limit:
         Its labels, where `dim` is none of the market's.
     payee : str, optional
         Who is paid the rent; by default it stays with the asset, or the link's owner, that uses the limit.
+    rent_unit, meaning : str
+        Unit and meaning of the dual, for labels.
     """
 
     name: str
@@ -123,6 +125,28 @@ class Limit:
     supply: Supply | None = None
     labels: tuple[object, ...] = ()
     payee: str | None = None
+    rent_unit: str = ""
+    meaning: str = ""
+
+    def same_as(self, other: SharedCapacity) -> bool:
+        """Whether another one has the same numbers."""
+        mine, theirs = self._arrays(), other._arrays()
+        return (
+            self.name == other.name
+            and [term.on for term in self.terms] == [term.on for term in other.terms]
+            and len(mine) == len(theirs)
+            and all(map(np.array_equal, mine, theirs))
+        )
+
+    def freeze(self) -> None:
+        """Make all arrays read-only, which unpickled ones are not."""
+        for array in self._arrays():
+            array.flags.writeable = False
+
+    def _arrays(self) -> list[NDArray[Any]]:
+        arrays: list[NDArray[Any]] = [self.capacity, *(term.use for term in self.terms)]
+        arrays += [term.member for term in self.terms if term.member is not None]
+        return arrays if self.supply is None else [*arrays, self.supply.price, self.supply.quantity]
 
     @property
     def size(self) -> int:

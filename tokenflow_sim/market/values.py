@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Bools, Floats
-from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.shared_capacity import Limit, Term
+from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
 from tokenflow_sim.market.ties import share_ties
 from tokenflow_sim.market.vertex import Vertex
 
@@ -32,10 +31,10 @@ class Values:
     scarcity_rent : ndarray
         Scarcity rent in $/Mtok, dims (asset, workload, block).
     rents : dict of ndarray
-        Rent of every limit by its name in `Limit.rent`, dims (label,), in $/s per unit of the limit. That of links is
+        Rent of every limit by `SharedCapacity.rent`, dims (label,), in $/s per unit of the limit. That of links is
         their whole marginal charge beyond route cost, eta + kappa * load, in $/GB or $/Mtok.
     supplied : dict of ndarray
-        What was had of a limit beyond what is free, by `Limit.name`, dims (label, tranche), in the limit's unit.
+        What was had of a limit beyond what is free, by `SharedCapacity.name`, dims (label, tranche), in its unit.
     cost : float
         Total cost as offered, in $/s.
     """
@@ -110,14 +109,19 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
             closed.append(limit)
             continue
         margin = _charged(margin, limit, rent, held)
+    if closed:
+        gain = price[layout.origin] - price[layout.destination] - arrays.route_cost
+        for _, limit in program.numbers_of(arrays):
+            if limit.name not in {other.name for other in closed}:
+                gain = _carried(gain, limit, rents[limit.rent])
     for limit in closed:
         # What has no capacity is left out of the program; its rent is the least that keeps everybody off it.
         rent, nothing = rents[limit.rent], limit.capacity == 0
         for term in limit.terms:
-            least = _least(term, layout, arrays, price, margin, limit)
+            least = _least(term, arrays, gain, margin, limit)
             rent = np.where(nothing, np.maximum(rent, least), rent)
         rents[limit.rent] = rent
-        margin = _charged(margin, limit, rent, held)
+        margin, gain = _charged(margin, limit, rent, held), _carried(gain, limit, rent)
     scarcity = np.maximum(margin, 0.0)
     dispatch = share_ties(program, arrays, dispatch, flow, held)
     return Values(
@@ -132,7 +136,7 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
     )
 
 
-def _charged(margin: Floats, limit: Limit, rent: Floats, held: Bools) -> Floats:
+def _charged(margin: Floats, limit: SharedCapacity, rent: Floats, held: Bools) -> Floats:
     """Take the rent of what a class uses off its margin, before the scarcity rent of its own limit (equation 8).
 
     Assets that pay a rent are marked in `held`.
@@ -144,10 +148,18 @@ def _charged(margin: Floats, limit: Limit, rent: Floats, held: Bools) -> Floats:
     return margin
 
 
-def _least(term: Term, layout: Layout, arrays: Arrays, price: Floats, margin: Floats, limit: Limit) -> Floats:
+def _carried(gain: Floats, limit: SharedCapacity, rent: Floats) -> Floats:
+    """Take the rent of what a flow uses off what it gains, dims (arc, workload)."""
+    for term in limit.terms:
+        if term.on == "flow":
+            gain = gain - term.charge(rent)
+    return gain
+
+
+def _least(term: Term, arrays: Arrays, gain: Floats, margin: Floats, limit: SharedCapacity) -> Floats:
     """Return the least rent of every label at which nobody gains from using it, dims (label,)."""
     if term.on == "flow":
-        worth = price[layout.origin] - price[layout.destination] - arrays.route_cost
+        worth = gain
         usable = arrays.allowed & (term.use > 0)
     else:
         offered = arrays.capacity > 0

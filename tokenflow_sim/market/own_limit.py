@@ -1,0 +1,357 @@
+"""A constraint of one's own: a class that says what uses a limit, how much there is, and what its dual is called.
+
+It clears in the engine like the market's own limits do: by the price rule, certified, with its rent in results, its
+part in the prices and its payment in the settlement.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tokenflow_sim.errors import Fault, MarketError, known
+from tokenflow_sim.market.layout import Floats, Layout
+from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Supply, Term
+
+_USERS = {"asset": "dispatch", "arc": "flow"}
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, eq=False)
+class LimitView:
+    """What a limit may look at.
+
+    Parameters
+    ----------
+    period : int
+        The period; 0 for a market that stands alone.
+    hours : float
+        Length of the period.
+    layout : Layout
+        Labels and incidence of the market.
+    power_use : DataArray or None
+        Power drawn per unit of service in MW per Mtok/s, dims (asset, workload); None where a market does not say.
+    electricity_price : DataArray or None
+        In $/kWh, dims (node,); None for a market that stands alone.
+    """
+
+    period: int
+    hours: float
+    layout: Layout
+    power_use: xr.DataArray | None = None
+    electricity_price: xr.DataArray | None = None
+
+    @property
+    def nodes(self) -> pd.Index[Any]:
+        """Labels of the nodes."""
+        return self.layout.nodes
+
+    @property
+    def workloads(self) -> pd.Index[Any]:
+        """Labels of the classes."""
+        return self.layout.workloads
+
+    @property
+    def assets(self) -> pd.DataFrame:
+        """Node and provider of every asset, one row an asset."""
+        layout = self.layout
+        columns = {"node": layout.nodes[layout.asset_node], "provider": list(layout.provider)}
+        return pd.DataFrame(columns, index=layout.assets.rename("asset"))
+
+    @property
+    def arcs(self) -> pd.DataFrame:
+        """Origin, destination and owner of every arc, one row an arc."""
+        layout = self.layout
+        columns = {
+            "origin": layout.nodes[layout.origin],
+            "destination": layout.nodes[layout.destination],
+            "owner": list(layout.owner),
+        }
+        return pd.DataFrame(columns, index=layout.arcs.rename("arc"))
+
+    def per_service(self, value: float = 1.0) -> xr.DataArray:
+        """Return one number for every asset and class, dims (asset, workload), to build a use from."""
+        coords = {"asset": self.layout.assets, "workload": self.layout.workloads}
+        shape = (len(self.layout.assets), len(self.layout.workloads))
+        return xr.DataArray(np.full(shape, value), coords, ("asset", "workload"))
+
+    def per_flow(self, value: float = 1.0) -> xr.DataArray:
+        """Return one number for every arc and class, dims (arc, workload), to build a use from."""
+        coords = {"arc": self.layout.arcs, "workload": self.layout.workloads}
+        shape = (len(self.layout.arcs), len(self.layout.workloads))
+        return xr.DataArray(np.full(shape, value), coords, ("arc", "workload"))
+
+
+class Limit(ABC):
+    """Base of limits of one's own, ``sum of use * quantity <= capacity + supplied`` for each label.
+
+    Attributes
+    ----------
+    dim : str
+        What has a capacity: ``node``, ``asset``, ``arc``, a dimension of its own that `use` and `capacity` have, or an
+        empty text for one limit over the whole market.
+    rent : str
+        Name of its dual in results; by default the name of the class in snake case, and ``_rent``.
+    unit : str
+        Unit of the capacity, e.g. ``kg/s``.
+    rent_unit : str
+        Unit of the dual: $/s per unit of the capacity, e.g. ``$/kg``.
+    meaning : str
+        What the dual means, as an axis label.
+    payee : str or None
+        Who is paid the rent; None leaves it with the asset, or the link, that uses the limit. What has a supply is
+        paid for: without a payee, to one of the limit's own name.
+    """
+
+    dim: ClassVar[str] = ""
+    rent: ClassVar[str] = ""
+    unit: ClassVar[str] = "1"
+    rent_unit: ClassVar[str] = "$/s per unit"
+    meaning: ClassVar[str] = ""
+    payee: ClassVar[str | None] = None
+
+    @abstractmethod
+    def use(self, view: LimitView) -> xr.DataArray | Sequence[xr.DataArray]:
+        """Return what a unit of service, or of flow, uses of the limit; asked for once.
+
+        Returns
+        -------
+        DataArray or several
+            With the dim ``asset`` for what dispatch uses or ``arc`` for what flows use, with ``workload`` unless all
+            classes use the same, and with the limit's own dim if it has one. A limit by ``node`` without that dim is
+            used by each asset at its node. In the limit's unit per Mtok/s; may be negative, for what gives instead of
+            taking.
+        """
+
+    @abstractmethod
+    def capacity(self, view: LimitView) -> xr.DataArray | float:
+        """Return how much there is in a period, a number or dims (dim,); not negative, infinite for no limit."""
+
+    def supply(self, view: LimitView) -> tuple[xr.DataArray, xr.DataArray] | None:
+        """Return price and quantity of what more can be had in a period, dims ([dim,] tranche), or None.
+
+        The price is in `rent_unit`, the quantity in `unit`. As many steps in every period.
+        """
+        return None
+
+    @property
+    def name(self) -> str:
+        """The class's name in snake case."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+
+
+class BoundLimit:
+    """A limit of one's own in one market structure: what uses it, read once.
+
+    Parameters
+    ----------
+    limit : Limit
+        The limit.
+    view : LimitView
+        The market's labels.
+
+    Raises
+    ------
+    MarketError
+        With all faults of what `use` returned.
+    """
+
+    def __init__(self, limit: Limit, view: LimitView) -> None:
+        self.limit, self.layout = limit, view.layout
+        self.name = limit.name
+        self.rent = limit.rent or f"{self.name}_rent"
+        faults = (
+            []
+            if _NAME.fullmatch(self.rent)
+            else [Fault(f"must be a name in snake case; found {self.rent!r}", "rent")]
+        )
+        given = limit.use(view)
+        arrays = (
+            [given]
+            if isinstance(given, xr.DataArray)
+            else list(given)
+            if isinstance(given, Sequence)
+            else [given]
+        )
+        self.labels = self._labels(arrays, faults)
+        terms: list[Term] = []
+        for number, array in enumerate(arrays if not faults else []):
+            place = "use" if len(arrays) == 1 else f"use[{number}]"
+            terms += self._terms(array, place, faults)
+        if not faults and not terms:
+            faults.append(Fault("uses nothing: all numbers are zero", "use"))
+        self._raise(faults)
+        self.terms = tuple(terms)
+
+    def _raise(self, faults: Sequence[Fault]) -> None:
+        if faults:
+            raise MarketError(faults, f"limit {type(self.limit).__name__!r}")
+
+    def _labels(self, arrays: Sequence[Any], faults: list[Fault]) -> pd.Index[Any]:
+        dim = self.limit.dim
+        for number, array in enumerate(arrays):
+            place = "use" if len(arrays) == 1 else f"use[{number}]"
+            if not isinstance(array, xr.DataArray):
+                faults.append(Fault(f"must be a DataArray; found {type(array).__name__}", place))
+            elif (
+                len(
+                    users := [
+                        one for one in _USERS if one in array.dims and (one != dim or len(array.dims) <= 2)
+                    ]
+                )
+                != 1
+            ):
+                faults.append(Fault(f"needs one of the dims asset and arc; found {array.dims}", place))
+            elif strange := [one for one in map(str, array.dims) if one not in (*users, "workload", dim)]:
+                faults.append(
+                    Fault(known("dimension", strange[0], [*users, "workload", *filter(None, [dim])]), place)
+                )
+        if dim in ("node", "asset", "arc"):
+            return self.layout.index(dim)
+        if not dim:
+            return pd.RangeIndex(1)
+        bearers = [
+            array.indexes[dim] for array in arrays if isinstance(array, xr.DataArray) and dim in array.indexes
+        ]
+        if not bearers:
+            faults.append(Fault(f"needs labels along {dim!r}, which it says is its dim", "use"))
+            return pd.RangeIndex(0)
+        labels: pd.Index[Any] = bearers[0]
+        return labels
+
+    def _terms(self, array: xr.DataArray, place: str, faults: list[Fault]) -> list[Term]:
+        layout, dim = self.layout, self.limit.dim
+        by = "asset" if "asset" in array.dims else "arc"
+        users, on = layout.index(by), _USERS[by]
+        order: dict[str, pd.Index[Any]] = {by: users, "workload": layout.workloads}
+        if dim in array.dims and dim != by:
+            order = {dim: self.labels, **order}
+        for one, labels in order.items():
+            if one in array.indexes and len(strange := array.indexes[one].difference(labels)):
+                faults.append(Fault(known(one, strange[0], list(labels)), f"{place}.{one}"))
+        if faults:
+            return []
+        # What is not named uses nothing; a class dimension that is left out means all classes alike.
+        array = array.reindex(
+            {one: labels for one, labels in order.items() if one in array.indexes}, fill_value=0.0
+        )
+        if "workload" not in array.dims:
+            array = array.expand_dims(workload=layout.workloads)
+        values = array.transpose(*order).to_numpy().astype(np.float64)
+        if not np.isfinite(values).all():
+            faults.append(Fault("must be finite everywhere", place))
+            return []
+        if values.ndim == 2:
+            member = {"node": layout.asset_node, by: None}.get(dim, np.zeros(len(users), dtype=np.int64))
+            return [Term(on, values, member)] if values.any() else []  # type: ignore[arg-type]
+        return _spread_out(on, values)
+
+    def at(self, view: LimitView) -> SharedCapacity:
+        """Return the limit with a period's numbers.
+
+        Raises
+        ------
+        MarketError
+            With all faults of what `capacity` and `supply` returned.
+        """
+        faults: list[Fault] = []
+        capacity = self._by_label(self.limit.capacity(view), "capacity", faults)
+        supply = None
+        if (given := self.limit.supply(view)) is not None:
+            price = self._by_label(given[0], "supply price", faults, tranches=True, endless=False)
+            quantity = self._by_label(given[1], "supply quantity", faults, tranches=True)
+            if not faults and price.shape != quantity.shape:
+                faults.append(Fault(f"price has shape {price.shape}, quantity {quantity.shape}", "supply"))
+            supply = Supply(price, quantity)
+        self._raise(faults)
+        limit = self.limit
+        return SharedCapacity(
+            name=self.name,
+            rent=self.rent,
+            dim=limit.dim,
+            capacity=capacity,
+            terms=self.terms,
+            supply=supply,
+            labels=tuple(self.labels) if limit.dim not in ("", "node", "asset", "arc") else (),
+            payee=self.name if supply is not None and limit.payee is None else limit.payee,
+            rent_unit=limit.rent_unit,
+            meaning=limit.meaning or f"rent of {self.name}",
+        )
+
+    def _by_label(
+        self, given: Any, place: str, faults: list[Fault], *, tranches: bool = False, endless: bool = True
+    ) -> Floats:
+        """Bring a period's numbers into the order of the labels, dims (label[, tranche])."""
+        dim, size = self.limit.dim, len(self.labels)
+        if isinstance(given, xr.DataArray):
+            wanted = [*([dim] if dim else []), *(["tranche"] if tranches else [])]
+            if strange := [one for one in map(str, given.dims) if one not in wanted]:
+                faults.append(Fault(known("dimension", strange[0], wanted), place))
+                return np.zeros((size, 1) if tranches else size)
+            if dim in given.indexes:
+                lacking = self.labels.difference(given.indexes[dim])
+                if len(lacking):
+                    faults.append(Fault(f"lacks {dim} {lacking[0]!r}", place))
+                    return np.zeros((size, 1) if tranches else size)
+                given = given.sel({dim: self.labels})
+            given = given.transpose(*[one for one in wanted if one in given.dims]).to_numpy()
+        try:
+            plain = np.asarray(given, dtype=np.float64)
+            values = np.array(
+                np.broadcast_to(plain, (size, plain.shape[-1] if plain.ndim else 1) if tranches else (size,))
+            )
+        except (TypeError, ValueError):
+            faults.append(
+                Fault(f"must be a number or one for each of {size} labels; found {given!r:.80}", place)
+            )
+            return np.zeros((size, 1) if tranches else size)
+        if np.isnan(values).any() or (values < 0).any() or (not endless and np.isinf(values).any()):
+            faults.append(Fault(f"must be numbers from zero on; found {values.min():g}", place))
+        values.flags.writeable = False
+        return values
+
+
+def _spread_out(on: Any, values: Floats) -> list[Term]:
+    """Turn uses by label, dims (label, asset or arc, workload), into as few terms as there are labels a user uses."""
+    used = (values != 0).any(axis=2)
+    rank = np.cumsum(used, axis=0) - 1
+    terms = []
+    for slot in range(int(used.sum(axis=0).max(initial=0))):
+        label, user = np.nonzero(used & (rank == slot))
+        member = np.full(values.shape[1], NOBODY, dtype=np.int64)
+        member[user] = label
+        use = np.zeros(values.shape[1:])
+        use[user] = values[label, user]
+        terms.append(Term(on, use, member))
+    return terms
+
+
+def bind_limits(limits: Sequence[Limit], view: LimitView) -> tuple[BoundLimit, ...]:
+    """Bind several limits to one market structure.
+
+    Raises
+    ------
+    MarketError
+        If one is no `Limit`, two have one name, or as `BoundLimit`.
+    """
+    faults = [
+        Fault(f"must be a tf.Limit (an instance of its class); found {limit!r:.80}", f"limits[{number}]")
+        for number, limit in enumerate(limits)
+        if not isinstance(limit, Limit)
+    ]
+    if faults:
+        raise MarketError(faults, "list of limits")
+    bound = tuple(BoundLimit(limit, view) for limit in limits)
+    names = [one.rent for one in bound]
+    for rent in dict.fromkeys(name for name in names if names.count(name) > 1):
+        faults.append(Fault(f"two limits have a dual of this name, {rent!r}", "limits"))
+    if faults:
+        raise MarketError(faults, "list of limits")
+    return bound
