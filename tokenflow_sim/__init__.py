@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tokenflow_sim.ledger import to_frame as to_frame
     from tokenflow_sim.market import Clearer as Clearer
     from tokenflow_sim.market import Clearing as Clearing
+    from tokenflow_sim.market import Limit as Limit
+    from tokenflow_sim.market import LimitView as LimitView
     from tokenflow_sim.market import Market as Market
     from tokenflow_sim.market import Settlement as Settlement
     from tokenflow_sim.market import clear as clear
@@ -63,7 +65,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "StrategyError", "TokenflowError",
     ),
     "ledger": ("load_results", "save_results", "to_frame"),
-    "market": ("Clearer", "Clearing", "Market", "Settlement", "clear", "decompose", "linopy_model", "settle"),
+    "market": (
+        "Clearer", "Clearing", "Limit", "LimitView", "Market", "Settlement", "clear", "decompose", "linopy_model",
+        "settle",
+    ),
     "model": ("TokenMarket",),
     "scenario": ("Scenario", "list_scenarios", "load_scenario"),
     "strategies": (

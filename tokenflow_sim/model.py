@@ -36,6 +36,7 @@ from tokenflow_sim.strategies.assignment import (
 )
 from tokenflow_sim.strategies.base import Ints, Kind
 from tokenflow_sim.strategies.code import compare, fingerprint, written
+from tokenflow_sim.strategies.own_limits import LimitChoice, find_limits, limits_written_down
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
@@ -60,6 +61,8 @@ class TokenMarket(Portable, mesa.Model):
     agents : mapping, optional
         Other classes of agents than the package's, by the same keys: subclasses of `ComputeProvider`,
         `NetworkOwner` or `DemandRegion` (of ``tokenflow_sim.agents``), or partials of them.
+    limits : iterable, optional
+        Constraints of one's own: `tf.Limit` objects, their classes, or ``module:Class`` where code is allowed.
     out : str or Path, optional
         A NetCDF file to stream results to, so that memory does not grow with the periods. It appears when the
         last period is done, or with `close`.
@@ -121,6 +124,7 @@ class TokenMarket(Portable, mesa.Model):
         overrides: Mapping[str, Any] | None = None,
         strategies: Mapping[str, Choice] | None = None,
         agents: Mapping[str, AgentClass] | None = None,
+        limits: Iterable[LimitChoice] = (),
         out: str | Path | None = None,
         force: bool = False,
         record: Iterable[str] | None = None,
@@ -142,7 +146,8 @@ class TokenMarket(Portable, mesa.Model):
         made = assign(told, strategies, allow_code=allow_code, subject=f"scenario {self.settings.name!r}")
         classes = cast(told, agents)
         layout = with_blocks(compiled.layout, made)
-        self._environment = Environment(compiled, seed)
+        own = find_limits(limits, allow_code=allow_code)
+        self._environment = Environment(compiled, seed, own)
         reference = partial(reference_price, compiled)
         horizon = Horizon(layout, self.periods, self.hours, seed, compiled.transfer, reference)
         self._add_agents(compiled, made, classes, horizon, history, clearer)
@@ -150,12 +155,14 @@ class TokenMarket(Portable, mesa.Model):
         attrs["strategies"] = written_down(strategies)
         if agents:
             attrs["agents"] = named(agents)
-        attrs |= written(fingerprint(type(self), *made.values(), agents or {}))
+        if own:
+            attrs["limits"] = limits_written_down(own)
+        attrs |= written(fingerprint(type(self), *made.values(), agents or {}, own))
         wanted = None if record is None else tuple(record)
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
         asks = any(getattr(strategy, "uses_reference_price", False) for strategy in made["region"].values())
-        shown = reference() if asks else None
-        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits, shown)
+        shown, further = reference() if asks else None, self._environment.limits()
+        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits, shown, further)
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}
@@ -328,7 +335,7 @@ class TokenMarket(Portable, mesa.Model):
         ScenarioError
             As the constructor does.
         """
-        given = arguments_of(results, agents="agents" in changes)
+        given = arguments_of(results, agents="agents" in changes, limits="limits" in changes)
         made = cls(**given | changes)
         if "strategies" not in changes and "agents" not in changes:
             now = made.ledger.plan.attrs.get("code")

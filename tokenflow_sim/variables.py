@@ -89,6 +89,12 @@ DECOMPOSITION: dict[str, Variable] = _table(
     ("scarcity", _NK, "$/Mtok", "scarcity rent at the serving node"),
     ("routing", _NK, "$/Mtok", "route cost along the path"),
     ("congestion", _NK, "$/Mtok", "congestion rent along the path"),
+    (
+        "limits",
+        _NK,
+        "$/Mtok",
+        "rents of further limits at the serving node and along the path, where there are any",
+    ),
 )
 """The parts of a price, which sum to it."""
 
@@ -148,6 +154,14 @@ REFERENCE: dict[str, Variable] = _table(
     ("reference_price", _NK, "$/Mtok", "price at which users want what the scenario says"),
 )
 """What results have beside as coordinates, where a region's strategy asks for it: the same in all periods."""
+
+LIMITS: dict[str, Variable] = _table(
+    ("price_limits", _PNK, "$/Mtok", "part of further limits in the price"),
+    ("site_rent", ("period", "node"), "$/s per MW", "rent of the site's grid connection"),
+    ("limit_income", ("period", "limit"), "$/period", "income of the payee of a limit"),
+)
+"""What a run records beside, where the market has limits beyond those of links and of an asset's power; the rents of
+limits of one's own stand beside `site_rent`, under the names that they give."""
 
 MEASURES: dict[str, Variable] = _table(
     ("profit_rate", ("provider",), "$/h", "profit of the provider"),

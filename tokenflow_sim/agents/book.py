@@ -144,6 +144,7 @@ class Book:
             state.link_curvature,
             state.power_use,
             state.power_limit,
+            state.limits,
         )
 
     def check(self, agents: Mapping[str, list[Any]], period: int) -> None:

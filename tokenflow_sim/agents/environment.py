@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import xarray as xr
+
 from tokenflow_sim.agents.streams import stream
+from tokenflow_sim.market.own_limit import Limit, LimitView, bind_limits
+from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.scenario import Compiled, State
+from tokenflow_sim.variables import MARKET
 
 
 class Environment:
@@ -20,10 +25,19 @@ class Environment:
     seed : int
         The run's seed. Noise has streams of its own, one common and one a node, so that it is the same whatever
         the agents draw.
+    limits : sequence of Limit
+        Limits of one's own.
+
+    Raises
+    ------
+    MarketError
+        If one of the limits has faults.
     """
 
-    def __init__(self, compiled: Compiled, seed: int) -> None:
+    def __init__(self, compiled: Compiled, seed: int, limits: Sequence[Limit] = ()) -> None:
         self._compiled = compiled
+        self._layout = compiled.layout
+        self._limits = bind_limits(limits, self._view(0, None)) if limits else ()
         self._noise = compiled.demand_noise()
         self._is_noisy = compiled.scenario.demand.noise is not None
         self._common = stream(seed, "demand", "")
@@ -32,11 +46,31 @@ class Environment:
     def state(self, period: int) -> State:
         """Return the state of the next period; each period is asked for once, in order."""
         state = self._compiled.state(period)
+        if self._limits:
+            view = self._view(period, state)
+            state = replace(state, limits=(*state.limits, *(limit.at(view) for limit in self._limits)))
         if not self._is_noisy:
             return state
         demand = state.demand * self._noise.step(self._common, self._own)
         demand.flags.writeable = False
         return replace(state, demand=demand)
+
+    def limits(self) -> tuple[SharedCapacity, ...]:
+        """Return all further limits of the market, with the numbers of the first period."""
+        state = self._compiled.state(0)
+        return (*state.limits, *(limit.at(self._view(0, state)) for limit in self._limits))
+
+    def _view(self, period: int, state: State | None) -> LimitView:
+        """Return what a limit may look at in a period, and of the first one where none is given yet."""
+        compiled = self._compiled
+        prices = (compiled.state(period) if state is None else state).electricity_price
+        return LimitView(
+            period=period,
+            hours=compiled.hours,
+            layout=self._layout,
+            power_use=self._layout.label(MARKET["power_use"], compiled.power_use),
+            electricity_price=xr.DataArray(prices, {"node": self._layout.nodes}, ("node",)),
+        )
 
     def get_state(self) -> dict[str, Any]:
         """Return where the noise stands."""

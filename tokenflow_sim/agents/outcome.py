@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenflow_sim.market import Arrays, Clearing, Layout
 from tokenflow_sim.market.settlement import settle_values
-from tokenflow_sim.market.values import Values
+from tokenflow_sim.market.values import Values, supply_cost
 from tokenflow_sim.strategies.base import Floats, Ints
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Outcome:
         What assets are paid, their true cost, and the difference, dims (asset, workload).
     link_income, transport_cost : ndarray
         What links are paid, and the true cost of transport, dims (arc, workload).
+    limit_income : ndarray
+        What the payees of further limits are paid, dims (limit,).
     provider_profit, owner_income : ndarray
         Sums by provider and by owner, dims (provider,) and (owner,).
     link_use_share : ndarray
@@ -97,6 +99,7 @@ class Outcome:
     cost: Floats
     profit: Floats
     link_income: Floats
+    limit_income: Floats
     transport_cost: Floats
     provider_profit: Floats
     owner_income: Floats
@@ -109,8 +112,11 @@ class Outcome:
         for holder in (self, self.arrays, self.values):
             for field in fields(holder):
                 array = getattr(holder, field.name)
-                if isinstance(array, np.ndarray):
-                    array.flags.writeable = False
+                for one in array.values() if isinstance(array, dict) else [array]:
+                    if isinstance(one, np.ndarray):
+                        one.flags.writeable = False
+        for limit in self.arrays.limits:
+            limit.freeze()
 
     def record(self) -> dict[str, Any]:
         """Return the period by the names of `variables.RESULTS`, but for the parts of its prices."""
@@ -126,6 +132,7 @@ class Outcome:
             "offer_quantity": arrays.capacity,
             "scarcity_rent": values.scarcity_rent,
             **values.rents,
+            **{limit.rent: values.rents[limit.rent][0] for limit in arrays.limits if not limit.dim},
             "power_rent": values.power_rent,
             "revenue": self.revenue,
             "cost": self.cost,
@@ -133,6 +140,7 @@ class Outcome:
             "owner_income": self.owner_income,
             "flow": values.flow,
             "link_income": self.link_income,
+            "limit_income": self.limit_income,
             "link_use_share": self.link_use_share,
             "total_cost": self.total_cost,
             "welfare": self.welfare,
@@ -176,7 +184,8 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     seconds = SECONDS_PER_HOUR * market.hours
     money = settle_values(layout, arrays, values)
     payment, revenue, link_income = money.payment, money.revenue, money.link_income
-    for rate in (payment, revenue, link_income):
+    limit_income = money.limit_income
+    for rate in (payment, revenue, link_income, limit_income):
         rate *= seconds
     dispatch, unserved = _total(values.dispatch), _total(values.unserved)
     cost = state.true_cost * dispatch
@@ -190,13 +199,14 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     load = (arrays.link_use * values.flow).sum(axis=1)
     service_value = service_value_of(book.worth, arrays, values)
     welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
+    welfare -= supply_cost(arrays, values.supplied) * seconds
     service_value *= seconds
     provider_profit = np.bincount(holdings.provider_of, profit.sum(axis=1), holdings.providers)
     owner_income = np.bincount(holdings.owner_of, link_income.sum(axis=1), holdings.owners)
     share = _share(load, arrays.link_capacity)
     for array in (
         asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
-        transport_cost, provider_profit, owner_income, share,
+        limit_income, transport_cost, provider_profit, owner_income, share,
     ):  # fmt: skip
         array.flags.writeable = False
     return Outcome(
@@ -217,6 +227,7 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
         cost=cost,
         profit=profit,
         link_income=link_income,
+        limit_income=limit_income,
         transport_cost=transport_cost,
         provider_profit=provider_profit,
         owner_income=owner_income,

@@ -20,7 +20,7 @@ from tokenflow_sim.market import Arrays
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.variables import PRICE_PARTS
 
-PARTS = {f"price_{part}": part for part in PRICE_PARTS}
+PARTS = {f"price_{part}": part for part in (*PRICE_PARTS, "limits")}
 
 
 class Ledger:

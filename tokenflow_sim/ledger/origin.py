@@ -11,7 +11,7 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.scenario import Scenario
 
 
-def arguments_of(results: xr.Dataset, agents: bool = False) -> dict[str, Any]:
+def arguments_of(results: xr.Dataset, agents: bool = False, limits: bool = False) -> dict[str, Any]:
     """Return the arguments of the model that made some results: scenario, seed and strategies.
 
     Parameters
@@ -20,6 +20,8 @@ def arguments_of(results: xr.Dataset, agents: bool = False) -> dict[str, Any]:
         What a model returned, or a file holds.
     agents : bool
         Whether agents of other classes are given again.
+    limits : bool
+        Whether limits of one's own are.
 
     Raises
     ------
@@ -41,6 +43,10 @@ def arguments_of(results: xr.Dataset, agents: bool = False) -> dict[str, Any]:
         raise ResultError(
             f"these results were made by agents of other classes, {results.attrs['agents']}: give them again as"
             " `agents`"
+        )
+    if "limits" in results.attrs and not limits:
+        raise ResultError(
+            f"these results were made with limits of their own, {results.attrs['limits']}: give them again as `limits`"
         )
     if strategies is None:
         raise ResultError("these results were made by strategies that could not be written down")

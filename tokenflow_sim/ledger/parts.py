@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tokenflow_sim.market import Arrays, Layout
-from tokenflow_sim.market.prices import Costs, decompose_values
+from tokenflow_sim.market.prices import Charges, Costs, decompose_values, limit_charges
 from tokenflow_sim.market.values import Values
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -64,7 +64,15 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
         **stack(1, "dispatch", "flow", "unserved"),
     )
     whole, running = (_stack([pair[2][place] for pair in periods], scale) for place in range(2))
-    parts = decompose_values(stacked, arrays, values, Costs(electricity=whole - running, running=running))
+    costs = Costs(electricity=whole - running, running=running)
+    charges = None
+    if first[0].limits:
+        found = [limit_charges(one, other) for one, other, _ in periods]
+        kept = [one for one in found if one is not None]
+        charges = Charges(
+            _stack([one.dispatch for one in kept], scale), _stack([one.flow for one in kept], scale)
+        )
+    parts = decompose_values(stacked, arrays, values, costs, charges)
     shape = (count, *first[1].price.shape)
     return {name: part.reshape(shape) * scale[:, None, None] for name, part in parts.items()}
 

@@ -16,7 +16,8 @@ import xarray as xr
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.market import Layout
-from tokenflow_sim.variables import BACKLOG, REFERENCE, RESULT_COORDINATES, RESULTS, Variable
+from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.variables import BACKLOG, LIMITS, REFERENCE, RESULT_COORDINATES, RESULTS, Variable
 
 STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
 """Packages whose versions results name."""
@@ -49,6 +50,8 @@ class Plan:
         Whether some region's strategy lets work wait.
     reference_price : ndarray or None
         The scenario's reference price in $/Mtok, dims (node, workload), where some region's strategy asks for it.
+    limits : tuple of SharedCapacity
+        Limits beyond those of links and of an asset's power, with any period's numbers.
 
     Raises
     ------
@@ -63,23 +66,35 @@ class Plan:
     record: tuple[str, ...] | None = None
     has_backlog: bool = False
     reference_price: np.ndarray[Any, Any] | None = None
+    limits: tuple[SharedCapacity, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the names to record."""
         faults = [
-            Fault(known("variable", name, list(_TABLE)), "record")
+            Fault(known("variable", name, list(self.table)), "record")
             for name in self.record or ()
-            if name not in _TABLE
+            if name not in self.table
         ]
         if faults:
             raise InputError(faults, "list of variables to record")
 
     @cached_property
+    def table(self) -> dict[str, Variable]:
+        """Whatever this run may record."""
+        if not self.limits:
+            return _TABLE
+        rents = {}
+        for limit in self.limits:
+            dims = ("period", limit.dim) if limit.dim else ("period",)
+            rents[limit.rent] = Variable(limit.rent, dims, limit.rent_unit, limit.meaning)
+        return _TABLE | {name: LIMITS[name] for name in ("price_limits", "limit_income")} | rents
+
+    @cached_property
     def variables(self) -> dict[str, Variable]:
         """The variables to record, in the order of the table."""
-        everything = _TABLE if self.has_backlog else RESULTS
+        everything = set(self.table) - (set() if self.has_backlog else set(BACKLOG))
         wanted = everything if self.record is None else set(self.record)
-        return {name: variable for name, variable in _TABLE.items() if name in wanted}
+        return {name: variable for name, variable in self.table.items() if name in wanted}
 
     @cached_property
     def backlog(self) -> tuple[str, ...]:
@@ -89,11 +104,13 @@ class Plan:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """Length of every dim but `period`."""
-        return {**self.layout.sizes, "provider": len(self.providers), "owner": len(self.owners)}
+        own = {limit.dim: limit.size for limit in self.limits if limit.labels}
+        counts = {"provider": len(self.providers), "owner": len(self.owners), "limit": len(self.limits)}
+        return {**self.layout.sizes, **counts, **own}
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the dims of a variable here, `period` first, with `block` or `step` where the market has them."""
-        dims, layout = _TABLE[name].dims, self.layout
+        dims, layout = self.table[name].dims, self.layout
         if name in _BLOCKED and layout.blocks is not None:
             return (*dims, "block")
         if name in _STEPPED and layout.steps is not None:
@@ -107,14 +124,14 @@ class Plan:
     def full_shape(self, name: str) -> tuple[int, ...]:
         """Return that shape with block or step also where the market has none, of length one."""
         extra = ("block",) if name in _BLOCKED else ("step",) if name in _STEPPED else ()
-        return tuple(self.sizes[dim] for dim in (*_TABLE[name].dims[1:], *extra))
+        return tuple(self.sizes[dim] for dim in (*self.table[name].dims[1:], *extra))
 
     def attributes(self, name: str) -> dict[str, str]:
         """Return the attributes of a variable or coordinate."""
-        table = _TABLE | REFERENCE
+        table = self.table | REFERENCE
         if name in table:
             return table[name].attrs(self.layout.link_unit)
-        return {"long_name": RESULT_COORDINATES[name]}
+        return {"long_name": RESULT_COORDINATES.get(name, name.replace("_", " "))}
 
     @cached_property
     def coords(self) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
@@ -134,6 +151,12 @@ class Plan:
         for dim, labels in (("block", layout.blocks), ("step", layout.steps)):
             if labels is not None:
                 coords[dim] = (dim, np.arange(len(labels), dtype=np.int64))
+        if self.limits:
+            coords["limit"] = ("limit", _text(limit.name for limit in self.limits))
+            coords["payee"] = ("limit", _text(limit.payee or "" for limit in self.limits))
+        for limit in self.limits:
+            if limit.labels:
+                coords[limit.dim] = (limit.dim, _text(limit.labels))
         return coords
 
     @property

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import CertificateError, Fault, MarketError
@@ -18,6 +19,7 @@ from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.fine import spans
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.quadratic import solve_quadratic
+from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.market.values import Values, values_of
 from tokenflow_sim.variables import CLEARING, MARKET
 
@@ -129,6 +131,19 @@ class Clearing:
         """Congestion rent in $/GB (or $/Mtok in token equivalents), dims (arc,)."""
         return self._labelled("congestion_rent")
 
+    @cached_property
+    def limit_rents(self) -> xr.Dataset:
+        """Rents of the limits beyond those of links and of an asset's power, by name; empty where there are none."""
+        return xr.Dataset({limit.rent: self._of_limit(limit) for limit in self.market.arrays.limits})
+
+    def _of_limit(self, limit: SharedCapacity) -> xr.DataArray:
+        rent = self.values.rents[limit.rent].copy()
+        attrs = {"units": limit.rent_unit, "long_name": limit.meaning}
+        if not limit.dim:
+            return xr.DataArray(rent[0], name=limit.rent, attrs=attrs)
+        labels = pd.Index(limit.labels) if limit.labels else self.market.layout.index(limit.dim)
+        return xr.DataArray(rent, {limit.dim: labels}, (limit.dim,), limit.rent, attrs)
+
     def price_bounds(self) -> xr.Dataset:
         """Return the interval that each price can take, on its own, among all optimal duals.
 
@@ -145,7 +160,7 @@ class Clearing:
         names = [name for name in CLEARING if name != "total_cost"]
         certificate = self.certificate
         return xr.Dataset(
-            {name: getattr(self, name) for name in names},
+            {**{name: getattr(self, name) for name in names}, **self.limit_rents.data_vars},
             attrs={
                 "total_cost": self.total_cost,
                 "total_cost_units": CLEARING["total_cost"].unit,

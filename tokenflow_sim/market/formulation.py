@@ -139,7 +139,8 @@ def _used(
     load = load.groupby(group).sum().reindex({label: np.arange(limit.size)}).fillna(0)
     first = variable.isel(dict.fromkeys(map(str, variable.dims), 0), drop=True)
     nothing = xr.DataArray(np.zeros(limit.size), dims=[label], coords={label: np.arange(limit.size)})
-    return load + nothing * first
+    used: linopy.LinearExpression = load + nothing * first
+    return used
 
 
 def _of_limit(limit: SharedCapacity, values: Any) -> xr.DataArray:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tokenflow_sim.market.arrays import Arrays
-from tokenflow_sim.market.layout import IntArray, Layout
+from tokenflow_sim.market.layout import Floats, IntArray, Layout
 from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
+from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,26 @@ LIMITS: tuple[_Group, ...] = (
     # The power that an asset's classes share.
     _Group("power_limit", "power_rent", "asset", "power_limit", "power_use", "dispatch", lambda layout: None),
 )
+
+SITE = "site_limit"
+
+
+def site_limit(layout: Layout, power_use: Floats, power: Floats) -> SharedCapacity:
+    """Return the limit on what all assets at a node draw together, ``sum_{s at n, k} h_sk x_sk <= P_n``.
+
+    Parameters
+    ----------
+    layout : Layout
+        Where assets stand.
+    power_use : ndarray
+        In MW per Mtok/s, dims (asset, workload).
+    power : ndarray
+        Grid connection of each node in MW, dims (node,); infinite where there is no limit.
+    """
+    row = LIMIT_RESULTS["site_rent"]
+    term = Term("dispatch", power_use, layout.asset_node)
+    return SharedCapacity(SITE, row.name, "node", power, (term,), rent_unit=row.unit, meaning=row.long_name)
+
 
 OWN_UNITS = frozenset(group.name for group in LIMITS)
 """Groups whose rows the solver is given in the units of the market's arrays."""

@@ -35,6 +35,13 @@ class Costs(NamedTuple):
     running: Floats
 
 
+class Charges(NamedTuple):
+    """What further limits charge for a unit, in $/Mtok, dims (asset, workload) and (arc, workload)."""
+
+    dispatch: Floats
+    flow: Floats
+
+
 def decompose(
     market: Market, clearing: Clearing, *, true_cost: Any = None, electricity_cost: Any = None
 ) -> xr.Dataset:
@@ -108,7 +115,11 @@ def _read_costs(layout: Layout, true_cost: Any, electricity_cost: Any) -> Costs 
 
 
 def decompose_values(
-    layout: Layout, arrays: Arrays, values: Values, costs: Costs | None = None
+    layout: Layout,
+    arrays: Arrays,
+    values: Values,
+    costs: Costs | None = None,
+    charges: Charges | None = None,
 ) -> dict[str, Floats]:
     """Split prices given as plain arrays.
 
@@ -120,6 +131,8 @@ def decompose_values(
         Its clearing.
     costs : Costs, optional
         The true costs behind its offers.
+    charges : Charges, optional
+        What further limits charge, by default what the market's own do.
 
     Returns
     -------
@@ -128,34 +141,56 @@ def decompose_values(
     """
     price = values.price
     behind = {} if costs is None else costs._asdict()
+    if charges is None:
+        charges = limit_charges(arrays, values)
+    if charges is not None:
+        behind["limits"] = charges.dispatch
     parts = {name: np.full(price.shape, np.nan) for name in (*PARTS, *behind)}
     charge = values.congestion_rent[:, None] * arrays.link_use
+    carried = np.zeros(charge.shape) if charges is None else charges.flow
     tolerance = _TIGHT * max(1.0, float(np.abs(price).max(initial=0.0)))
     noise = _ACTIVE * to_serve(layout, arrays, values)
     running = values.dispatch > noise[layout.asset_node][:, :, None]
     _serve_at_home(layout, arrays, running, values.dispatch, behind, parts)
-    _follow(layout, arrays, charge, values.flow > noise[layout.origin], parts)
+    _follow(layout, arrays, (charge, carried), values.flow > noise[layout.origin], parts)
     # Nothing active reaches the rest: take what would be active first.
-    cost = arrays.route_cost + charge
+    cost = arrays.route_cost + charge + carried
     gain = price[layout.origin] - price[layout.destination] if len(layout.arcs) else cost
     would_flow = arrays.allowed & (np.abs(cost - gain) <= tolerance)
-    _follow(layout, arrays, charge, would_flow, parts)
+    _follow(layout, arrays, (charge, carried), would_flow, parts)
     worth = price[layout.asset_node][:, :, None] - arrays.offer_price
     would_run = (arrays.capacity > 0) & (worth >= -tolerance)
     _serve_at_home(layout, arrays, would_run, arrays.capacity, behind, parts)
-    _follow(layout, arrays, charge, would_flow, parts)
+    _follow(layout, arrays, (charge, carried), would_flow, parts)
     unexplained = np.isnan(parts["energy"])
     for name in ("energy", "routing", "congestion", *behind):
         parts[name][unexplained] = 0.0
     # Scarcity is what the others leave, so that the parts sum to the price; less than rounding is nothing.
     scarcity = price - parts["energy"] - parts["routing"] - parts["congestion"]
+    if charges is not None:
+        scarcity = scarcity - parts["limits"]
     parts["scarcity"] = _cleared(scarcity, np.maximum(1.0, np.abs(price)))
-    if not behind:
+    if costs is None:
         return parts
     offer, electricity, other = parts["energy"], parts["electricity"], parts["running"]
     parts["markup"] = _cleared(offer - electricity - other, np.abs(offer))
     parts["energy"] = electricity
-    return {name: parts[name] for name in PRICE_PARTS}
+    return {name: parts[name] for name in (*PRICE_PARTS, *(["limits"] if charges is not None else []))}
+
+
+def limit_charges(arrays: Arrays, values: Values) -> Charges | None:
+    """Return what a unit of service and of flow pays for further limits; None in a market without any."""
+    if not arrays.limits:
+        return None
+    dispatch, flow = np.zeros(values.dispatch.shape[:2]), np.zeros(values.flow.shape)
+    for limit in arrays.limits:
+        for term in limit.terms:
+            due = term.charge(values.rents[limit.rent])
+            if term.on == "dispatch":
+                dispatch += due
+            else:
+                flow += due
+    return Charges(dispatch, flow)
 
 
 def to_serve(layout: Layout, arrays: Arrays, values: Values) -> Floats:
@@ -201,11 +236,16 @@ def _serve_at_home(
 
 
 def _follow(
-    layout: Layout, arrays: Arrays, charge: Floats, active: NDArray[np.bool_], parts: dict[str, Floats]
+    layout: Layout,
+    arrays: Arrays,
+    charges: tuple[Floats, Floats],
+    active: NDArray[np.bool_],
+    parts: dict[str, Floats],
 ) -> None:
     """Explain prices from the far end of active arcs, one arc further each round: equations (9), (11)."""
     if not active.any():
         return
+    charge, carried = charges
     behind = [name for name in parts if name not in PARTS]
     arc, workload = np.nonzero(active)
     start, end = layout.origin[arc], layout.destination[arc]
@@ -221,5 +261,7 @@ def _follow(
             "congestion": parts["congestion"][j, k] + charge[a, k],
             **{name: parts[name][j, k] for name in behind},
         }
+        if "limits" in step:
+            step["limits"] = step["limits"] + carried[a, k]
         for name, new in step.items():
             parts[name][i, k] = new

@@ -184,10 +184,14 @@ def total_cost(
     if arrays.link_curvature.any():
         load = (arrays.link_use * flow).sum(axis=1)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
-    for limit in arrays.limits:
-        if limit.supply is not None:
-            cost += dot(limit.supply.price, supplied[limit.name])
-    return float(cost)
+    return float(cost + supply_cost(arrays, supplied)) if arrays.limits else float(cost)
+
+
+def supply_cost(arrays: Arrays, supplied: Mapping[str, Floats]) -> float:
+    """Return the cost in $/s of what was had of limits beyond what is free."""
+    return sum(
+        dot(limit.supply.price, supplied[limit.name]) for limit in arrays.limits if limit.supply is not None
+    )
 
 
 def dot(one: Floats, other: Floats) -> float:

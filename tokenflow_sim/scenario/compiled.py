@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import Fault, ScenarioError, known
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
+from tokenflow_sim.market.limits import site_limit
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.exogenous import Availability, Cycle, DemandSeries, PriceSeries, frozen
@@ -51,6 +53,8 @@ class State:
         Dims (arc,).
     electricity_price : ndarray
         In $/kWh, dims (node,).
+    limits : tuple of SharedCapacity
+        Limits beyond those of links and of an asset's power.
     """
 
     period: int
@@ -67,6 +71,7 @@ class State:
     link_capacity: Floats
     link_curvature: Floats
     electricity_price: Floats
+    limits: tuple[SharedCapacity, ...] = ()
 
 
 def _groups(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
@@ -108,6 +113,8 @@ class Compiled:
         In ms and km, dims (arc,); NaN where unknown.
     asset_hardware : tuple of str
         Hardware type of each asset.
+    power_use : ndarray
+        Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -178,7 +185,12 @@ class Compiled:
         self._running = frozen(running[:, None] * per_mtok / 3600)
         capacity, limit = frozen(power[:, None] * rate / 1e6), frozen(power)
         shared = scenario.rules.shared_power
-        self._power_use = frozen(per_mtok) if shared else None
+        self.power_use = frozen(per_mtok)
+        self._power_use = self.power_use if shared else None
+        grid = [node.grid_mw for node in scenario.nodes.values()]
+        power_at = frozen(np.array([np.inf if limit is None else limit for limit in grid], dtype=float))
+        limited = np.isfinite(power_at).any()
+        self._limits = (site_limit(self.layout, self.power_use, power_at),) if limited else ()
         self._whole = (capacity, limit if shared else None, self.wiring.link_capacity)
         described = [
             {"asset": label, "provider": provider, "node": asset.node, "hardware": asset.hardware}
@@ -287,6 +299,7 @@ class Compiled:
             link_capacity=link_capacity,
             link_curvature=wiring.link_curvature,
             electricity_price=self._prices.at(period),
+            limits=self._limits,
         )
 
     def _cost_at(self, period: int) -> Floats:
@@ -326,5 +339,6 @@ class Compiled:
             link_curvature=state.link_curvature,
             power_use=state.power_use,
             power_limit=state.power_limit,
+            limits=state.limits,
         )
         return Market.from_arrays(self.layout, arrays, self.hours)

@@ -125,6 +125,11 @@ class Node(Part):
         default=None,
         description="Power of the site in MW: what the shares of its assets refer to, and their limit.",
     )
+    grid_mw: NonNegative | None = Field(
+        default=None,
+        description="Grid connection in MW: what all assets at the node may draw together, at their nominal power; no"
+        " limit if left out.",
+    )
     electricity_price: NonNegative | None = Field(
         default=None,
         description="Electricity price in $/kWh; needed where assets stand, unless a series gives it.",
