@@ -20,7 +20,7 @@ from scipy import sparse
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Bools, Floats
-from tokenflow_sim.market.program import NO_ROW, Ints, Program
+from tokenflow_sim.market.program import Ints, Program
 from tokenflow_sim.market.vertex import Vertex
 
 # What is left of numbers that cancel, relative to them: as much is the rounding of equal costs.
@@ -87,7 +87,7 @@ class Face:
         self.free: Ints = flat.nonzero()[0]
         self._limits = np.arange(program.balance.stop, program.rows)
         heaviest = np.zeros(program.rows + 1)
-        np.maximum.at(heaviest, program.third, np.where(program.third == NO_ROW, 0.0, program.weight))
+        np.maximum.at(heaviest, program.met[:, 2:], np.abs(program.coefficient[:, 2:]))
         dearest = _EQUAL * float(size[program.balance].max(initial=0.0))
         rent = size[self._limits] * heaviest[self._limits] > dearest
         self._rows = rows
