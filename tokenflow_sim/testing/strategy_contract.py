@@ -1,4 +1,4 @@
-"""Contract checks that users run on their own strategies."""
+"""The contract of strategies: what `tf.testing.check_strategy` checks."""
 
 from __future__ import annotations
 
