@@ -52,13 +52,15 @@ def clear_by_class(engine: Engine, market: Market) -> Values:
         return np.stack([getattr(values, name)[:, k] for k, values in enumerate(found)], axis=1)
 
     dispatch, flow, unserved = own("dispatch"), own("flow"), own("unserved")
+    names = found[0].supplied
+    supplied = {name: np.add.reduce([values.supplied[name] for values in found]) for name in names}
     return Values(
         price=own("price"),
         dispatch=dispatch,
         flow=flow,
         unserved=unserved,
         scarcity_rent=own("scarcity_rent"),
-        power_rent=np.maximum.reduce([values.power_rent for values in found]),
-        congestion_rent=np.maximum.reduce([values.congestion_rent for values in found]),
-        cost=total_cost(market.layout, arrays, dispatch, flow, unserved),
+        rents={name: np.maximum.reduce([values.rents[name] for values in found]) for name in found[0].rents},
+        supplied=supplied,
+        cost=total_cost(arrays, dispatch, flow, unserved, supplied),
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Floats, total
 from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.limits import limits_of
 from tokenflow_sim.market.values import Values
 
 # From these ratios of the largest to the smallest quantity, and price, on.
@@ -66,11 +67,14 @@ def fine_residuals(layout: Layout, arrays: Arrays, values: Values) -> tuple[floa
     by_class = price.max(axis=0, initial=0.0), arrays.offer_price.max(axis=(0, 2), initial=0.0)
     level = np.maximum(*by_class)
     level = np.maximum(level, _FLOOR * (float(level.max(initial=0.0)) or 1.0))
-    rent, power = values.congestion_rent[:, None] * arrays.link_use, values.power_rent
     margin = arrays.offer_price + values.scarcity_rent - price[layout.asset_node][:, :, None]
-    if arrays.power_use is not None:
-        margin = margin + (power[:, None] * arrays.power_use)[:, :, None]
-    route = arrays.route_cost + rent + price[layout.destination] - price[layout.origin]
+    route = arrays.route_cost + price[layout.destination] - price[layout.origin]
+    for limit in limits_of(layout, arrays):
+        for term in limit.terms:
+            if term.on == "flow":
+                route = route + term.charge(values.rents[limit.rent])
+            else:
+                margin = margin + term.charge(values.rents[limit.rent])[:, :, None]
     route = np.where(arrays.allowed, route, 0.0) / level
     margin = margin / level[:, None]
     endless = arrays.value == np.inf
