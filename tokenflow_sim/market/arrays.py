@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.layout import Floats as Floats
 from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.limits import groups_of
 from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.variables import MARKET
 
@@ -84,6 +85,11 @@ class Arrays:
         endless: Bools = self.value == np.inf
         endless.setflags(write=False)
         return endless if endless.any() else None
+
+    @cached_property
+    def every_limit(self) -> tuple[SharedCapacity, ...]:
+        """Every group of limits that the market has, that of the links first; see `limits.LIMITS`."""
+        return (*groups_of(self), *self.limits)
 
     def with_(self, **changes: Any) -> Arrays:
         """Return a copy with some arrays exchanged, unchecked."""

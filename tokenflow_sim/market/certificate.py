@@ -15,12 +15,13 @@ import numpy as np
 from tokenflow_sim.market.arrays import Arrays, Floats, total
 from tokenflow_sim.market.fine import fine_residuals, may_span, spans
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.limits import LINK, limits_of
+from tokenflow_sim.market.limits import LINK
 from tokenflow_sim.market.shared_capacity import Supply
 from tokenflow_sim.market.values import Values, dot
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""
+_NONE = [np.zeros(0)] * 5
 _MOST, _LEAST = np.maximum.reduce, np.minimum.reduce
 
 
@@ -101,7 +102,7 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     route, free_rent = arrays.route_cost, 0.0
     held: list[tuple[Floats, Floats, Floats]] = []
     bought: list[tuple[Floats, ...]] = []
-    for limit in limits_of(layout, arrays):
+    for limit in arrays.every_limit:
         rent = values.rents[limit.rent]
         for term in limit.terms:
             if term.on == "flow":
@@ -116,16 +117,16 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
             used = used - some.sum(axis=1)
             bought.append(_bought(limit.supply, some, rent))
             free_rent = max(free_rent, _top(bought[-1][3][limit.supply.quantity.ravel() == np.inf]))
-        endless = most == np.inf
-        if endless.any():  # such a limit has no rent
+        if _MOST(most, initial=0.0) == np.inf:  # such a limit has no rent
+            endless = most == np.inf
             free_rent = max(free_rent, _top(rent[endless]))
             most, used = np.where(endless, 0.0, most), np.where(endless, 0.0, used)
         held.append((most, used, rent))
     route = route + between
     route[forbidden] = 0.0
     (room, strain, eta), *others = held
-    ceiling, drawn, power = _columns(others, 3)
-    more, full, some, left, cost = _columns(bought, 5)
+    ceiling, drawn, power = _columns(others, 3) if others else _NONE[:3]
+    more, full, some, left, cost = _columns(bought, 5) if bought else _NONE
     # The rent of demand that is shed whole, where its price lies above its value.
     gain = price[:, :, None] - worth
     above = np.maximum(gain, 0.0)
@@ -169,7 +170,7 @@ def _bought(supply: Supply, some: Floats, rent: Floats) -> tuple[Floats, ...]:
 
 def _columns(rows: Sequence[tuple[Floats, ...]], count: int) -> list[Floats]:
     """Join the arrays at each place of several tuples."""
-    return [_joined(*(row[place] for row in rows)) if rows else np.zeros(0) for place in range(count)]
+    return [_joined(*(row[place] for row in rows)) for place in range(count)]
 
 
 def _joined(*arrays: Floats) -> Floats:

@@ -11,7 +11,6 @@ import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, Floats, total
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.limits import limits_of
 from tokenflow_sim.market.values import Values
 
 # From these ratios of the largest to the smallest quantity, and price, on.
@@ -69,7 +68,7 @@ def fine_residuals(layout: Layout, arrays: Arrays, values: Values) -> tuple[floa
     level = np.maximum(level, _FLOOR * (float(level.max(initial=0.0)) or 1.0))
     margin = arrays.offer_price + values.scarcity_rent - price[layout.asset_node][:, :, None]
     route = arrays.route_cost + price[layout.destination] - price[layout.origin]
-    for limit in limits_of(layout, arrays):
+    for limit in arrays.every_limit:
         for term in limit.terms:
             if term.on == "flow":
                 route = route + term.charge(values.rents[limit.rent])

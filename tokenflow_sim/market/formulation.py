@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.market.limits import limits_of
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
 
@@ -52,7 +51,7 @@ def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Mode
     add_dispatch(model, market)
     add_flow(model, market)
     add_unserved(model, market)
-    limits = list(limits_of(market.layout, market.arrays))
+    limits = list(market.arrays.every_limit)
     for limit in limits:
         add_supply(model, limit)
     if shortfall_cost is not None:

@@ -3,18 +3,16 @@
 For each of its labels a group says that what dispatch and flows use adds up to no more than there is of it, and
 names the dual price of that. A group may have a supply: beyond what is free, more can be had in steps at a cost.
 Everything that depends on such groups (the program, both solvers, the perturbation, the clearing's numbers, the
-certificate, pro rata shares, decomposition and settlement) loops over `limits_of`. To add a group, add its row to
-`LIMITS`, and its arrays and its rent to `tokenflow_sim/variables.py`.
+certificate, pro rata shares, decomposition and settlement) loops over `Arrays.every_limit`. To add a group, add its
+row to `LIMITS`, and its arrays and its rent to `tokenflow_sim/variables.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from tokenflow_sim.market.arrays import Arrays
-from tokenflow_sim.market.layout import Floats, IntArray, Layout
+from tokenflow_sim.market.layout import Floats, Layout
 from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
 from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
 
@@ -31,8 +29,6 @@ class _Group:
         Names of the market's arrays with how much there is, and with what a unit of service uses.
     on : {'dispatch', 'flow'}
         What uses it.
-    member : callable
-        Makes `Term.member`.
     """
 
     name: str
@@ -41,23 +37,22 @@ class _Group:
     capacity: str
     use: str
     on: Literal["dispatch", "flow"]
-    member: Callable[[Layout], IntArray | None]
 
-    def of(self, layout: Layout, arrays: Arrays) -> SharedCapacity | None:
+    def of(self, arrays: object) -> SharedCapacity | None:
         """Return the group with a market's numbers, None where the market does not have it."""
         capacity = getattr(arrays, self.capacity)
         if capacity is None:
             return None
-        term = Term(self.on, getattr(arrays, self.use), self.member(layout))
+        term = Term(self.on, getattr(arrays, self.use))
         return SharedCapacity(self.name, self.rent, self.dim, capacity, (term,))
 
 
 LINK = "link_limit"
 LIMITS: tuple[_Group, ...] = (
     # Links, equations (1d), (10d).
-    _Group(LINK, "congestion_rent", "arc", "link_capacity", "link_use", "flow", lambda layout: None),
+    _Group(LINK, "congestion_rent", "arc", "link_capacity", "link_use", "flow"),
     # The power that an asset's classes share.
-    _Group("power_limit", "power_rent", "asset", "power_limit", "power_use", "dispatch", lambda layout: None),
+    _Group("power_limit", "power_rent", "asset", "power_limit", "power_use", "dispatch"),
 )
 
 SITE = "site_limit"
@@ -84,10 +79,6 @@ OWN_UNITS = frozenset(group.name for group in LIMITS)
 """Groups whose rows the solver is given in the units of the market's arrays."""
 
 
-def limits_of(layout: Layout, arrays: Arrays) -> Iterator[SharedCapacity]:
-    """Yield every group of limits that a market has; the links come first."""
-    for group in LIMITS:
-        limit = group.of(layout, arrays)
-        if limit is not None:
-            yield limit
-    yield from arrays.limits
+def groups_of(arrays: object) -> tuple[SharedCapacity, ...]:
+    """Return every group of limits that is made of a market's own arrays; the links come first."""
+    return tuple([limit for group in LIMITS if (limit := group.of(arrays)) is not None])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tokenflow_sim.market.arrays import Arrays, Bools, Floats, total
-from tokenflow_sim.market.limits import OWN_UNITS, limits_of
+from tokenflow_sim.market.limits import OWN_UNITS
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
 
@@ -85,7 +85,7 @@ class Program:
 
     def __init__(self, market: Market) -> None:
         layout = market.layout
-        limits = list(limits_of(layout, market.arrays))
+        limits = list(market.arrays.every_limit)
         sizes = layout.sizes
         self.layout = layout
         n, k = sizes["node"], sizes["workload"]
@@ -100,6 +100,7 @@ class Program:
         self.columns = int(starts[-1])
         self.balance = slice(0, n * k)
         self.limits = tuple(_place(limits, n * k, self.w.start))
+        self._made_of = limits
         self.rows = self.limits[-1].rows.stop
         self._set_incidence()
         self._met = np.ascontiguousarray(self.met.T)
@@ -165,12 +166,12 @@ class Program:
     def serves(self, market: Market) -> bool:
         """Whether a market has this structure: equal labels, incidence and coefficients."""
         return (market.layout is self.layout or market.layout == self.layout) and _alike(
-            [placed.limit for placed in self.limits], list(limits_of(self.layout, market.arrays))
+            self._made_of, market.arrays.every_limit
         )
 
     def numbers_of(self, arrays: Arrays) -> Iterator[tuple[Placed, SharedCapacity]]:
         """Yield where each group of limits stands, with a market's own numbers of it."""
-        return zip(self.limits, limits_of(self.layout, arrays), strict=True)
+        return zip(self.limits, arrays.every_limit, strict=True)
 
     @cached_property
     def matrix(self) -> sparse.csc_array:
@@ -308,21 +309,21 @@ def _unit(limit: SharedCapacity) -> float:
 
 def _alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> bool:
     """Whether two lists of limits have the same rows, columns and coefficients."""
-    return len(ours) == len(theirs) and all(
-        one is other
-        or (
-            one.name == other.name
-            and one.size == other.size
-            and (None if one.supply is None else one.supply.price.shape)
-            == (None if other.supply is None else other.supply.price.shape)
-            and len(one.terms) == len(other.terms)
-            and all(
-                mine.on == yours.on and _same(mine.use, yours.use) and _same(mine.member, yours.member)
-                for mine, yours in zip(one.terms, other.terms, strict=True)
-            )
-        )
-        for one, other in zip(ours, theirs, strict=True)
-    )
+    if len(ours) != len(theirs):
+        return False
+    for one, other in zip(ours, theirs, strict=True):
+        if one is other:
+            continue
+        if one.name != other.name or one.size != other.size or len(one.terms) != len(other.terms):
+            return False
+        if (one.supply is None) != (other.supply is None):
+            return False
+        if one.supply and other.supply and one.supply.price.shape != other.supply.price.shape:
+            return False
+        for mine, yours in zip(one.terms, other.terms, strict=True):
+            if mine.on != yours.on or not (_same(mine.use, yours.use) and _same(mine.member, yours.member)):
+                return False
+    return True
 
 
 def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:

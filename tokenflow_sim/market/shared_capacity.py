@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from tokenflow_sim.market.layout import Floats, IntArray
 
 NOBODY = -1
+# The classes below are not frozen, though nobody changes them: they are made anew in every period, and to set the
+# fields of a frozen one takes three times as long.
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Term:
     """What dispatch, or flow, uses of a limit.
 
@@ -34,7 +36,8 @@ class Term:
 
     def charge(self, rent: Floats) -> Floats:
         """Return what a unit of service pays at given rents, dims (asset or arc, workload)."""
-        charge: Floats = self.of_members(rent)[:, None] * self.use
+        own = rent if self.member is None else self.of_members(rent)
+        charge: Floats = own[:, None] * self.use
         return charge
 
     def used(self, dispatch: Floats, flow: Floats, size: int) -> Floats:
@@ -75,7 +78,7 @@ class Term:
         return np.where(self.member == NOBODY, 0, values.take(self.member))
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class Supply:
     """What can be had of a limit beyond what is free, step by step.
 
@@ -91,7 +94,7 @@ class Supply:
     quantity: Floats
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(eq=False, slots=True)
 class SharedCapacity:
     """One group of shared capacities with its numbers, ``sum use * quantity <= capacity + supplied`` for each label.
 
@@ -155,6 +158,8 @@ class SharedCapacity:
 
     def used(self, dispatch: Floats, flow: Floats) -> Floats:
         """Return what is used of each label, dims (label,); see `Term.used`."""
+        if len(self.terms) == 1:
+            return self.terms[0].used(dispatch, flow, self.size)
         first, *others = (term.used(dispatch, flow, self.size) for term in self.terms)
         for other in others:
             first = first + other
