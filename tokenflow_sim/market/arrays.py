@@ -103,6 +103,8 @@ class Arrays:
         ):  # fmt: skip
             if array is not None:
                 array.setflags(write=False)
+        for limit in self.limits:
+            limit.freeze()
 
     def items(self) -> list[tuple[str, NDArray[Any]]]:
         """Return names and values of the arrays that are present; `limits` have theirs in themselves."""
