@@ -8,8 +8,11 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.study.games import firms_at, linear, one_node, small, two_nodes
+from tokenflow_sim.errors import CertificateError, FailedRunsWarning
+from tokenflow_sim.market import Clearer
 from tokenflow_sim.study.equilibrium import Equilibrium
 from tokenflow_sim.study.game import MarketGame
+from tokenflow_sim.study.starts import most_clearings
 
 STEPS = 50
 QUICK = {"points": 11, "levels": 1}
@@ -79,6 +82,7 @@ def test_of_two_pivotal_providers_one_sets_the_price_and_the_other_earns_more() 
     assert "2 distinct equilibria from 5 starts" in found.verdict
     assert list(found.equilibria_table.index[0]) == [1, "p0"]
     assert (found.equilibria.gain.max("provider") <= 1e-3 * 36000).all()
+    assert found.dataset.attrs["starts_left"] == 0, "a small market gets all its starts"
 
 
 @pytest.mark.parametrize(("link", "quantity"), [(0.0, 4.75), (5.0, 19 / 3)])
@@ -201,3 +205,40 @@ def test_a_region_alone_bids_less_than_service_is_worth() -> None:
     assert float(found.dataset.price.squeeze()) == pytest.approx(1.0, abs=0.1)
     with pytest.raises(tf.InputError, match="unknown region 'there'"):
         tf.equilibrium(market, ["regions.there", "owners.x"])
+
+
+def test_large_markets_get_fewer_starts_and_the_verdict_says_so() -> None:
+    market = one_node([1.0, 1.0], [0.7, 0.7], [10.0], [1.0])
+    quick = {"points": 5, "levels": 0}
+    first = tf.equilibrium(market, clearings=0, **quick)
+    assert list(first.dataset.start.values) == ["truthful"], "the first start is always played"
+    assert "4 further starts left out after" in first.verdict
+    assert most_clearings(MarketGame(market)) > 100_000
+
+
+def test_profiles_that_cannot_be_cleared_are_counted_and_failures_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Each alone can serve 0.6 of the 1.0 that must be served: whoever withholds more than 0.2 leaves some unserved.
+    market = one_node([1.0, 1.0], [0.6, 0.6], [np.inf], [1.0])
+    found = tf.equilibrium(market, play="quantity", starts=["truthful"], random=0, points=5, levels=0)
+    assert found.dataset.attrs["infeasible"] > 0
+    assert "demand that must be served could not be" in found.verdict
+    assert found.dataset.attrs["failed"] == 0
+    clear = Clearer.clear
+
+    def refuse(self: Clearer, played: tf.Market) -> tf.Clearing:
+        """Stand for a solver that gives up where somebody asks for more than 3 $/Mtok."""
+        if played.arrays.offer_price.max() > 3.0:
+            raise CertificateError("not certified")
+        return clear(self, played)
+
+    monkeypatch.setattr(Clearer, "clear", refuse)
+    market = one_node([1.0], [2.0], [10.0], [1.0])
+    with pytest.warns(FailedRunsWarning, match=r"profiles could not be cleared. The first: Certif") as told:
+        found = tf.equilibrium(market, starts=["truthful"], random=0, points=11, levels=1)
+    assert told[0].filename == __file__
+    assert found.dataset.attrs["failed"] > 0
+    assert found.dataset.attrs["infeasible"] == 0
+    assert "could not be cleared: CertificateError: not certified" in found.verdict
+    assert float(found.dataset.price.squeeze()) <= 3.0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -178,3 +181,18 @@ def test_comparisons_refuse_what_is_given_twice_or_would_change_nothing() -> Non
             study(tiny(), two, periods=1, overrides={"periods": 2})
         with pytest.raises(tf.InputError, match=r"providers.b.strategy.markup: is of a provider that plays"):
             study(tiny(), two, provider="b", periods=1, overrides={"providers.b.strategy.markup": 0.3})
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        partial(sweep, vary={"demand.scale": [1]}),
+        partial(compare, strategies=["marginal_cost", "fixed_markup"], seeds=1),
+        partial(tournament, strategies=["marginal_cost", "fixed_markup"], seeds=1),
+        partial(sensitivity, vary={"demand.scale": "uniform(1, 2)", "power_price": "uniform(1, 2)"}),
+        tf.equilibrium,
+    ],
+)
+def test_overrides_that_are_no_mapping_are_refused(study: Callable[..., object]) -> None:
+    with pytest.raises(tf.InputError, match="give a mapping of dotted paths to values; found a DataFrame"):
+        study(tiny(), overrides=pd.DataFrame({"demand.scale": [1.0, 2.0]}))

@@ -84,13 +84,13 @@ def test_an_equilibrium_is_the_same_where_processes_share_the_work(monkeypatch: 
     }  # fmt: skip
     alone = tf.equilibrium(two_nodes(0.5), **asked)
     cleared_here: list[bytes] = []
-    real = MarketGame.payoff
+    real = MarketGame._outcome
 
     def counted(self: MarketGame, actions: Any) -> Any:
         cleared_here.append(actions.tobytes())
         return real(self, actions)
 
-    monkeypatch.setattr(MarketGame, "payoff", counted)
+    monkeypatch.setattr(MarketGame, "_outcome", counted)
     shared = tf.equilibrium(two_nodes(0.5), **asked, workers=2)
     assert shared.dataset.identical(alone.dataset)
     for name, array in alone.dataset.data_vars.items():

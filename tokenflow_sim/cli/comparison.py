@@ -137,6 +137,14 @@ def equilibrium(
         int,
         typer.Option("--mixed", help="Actions each of a small game to find mixed equilibria of; 0 for none."),
     ] = 0,
+    clearings: Annotated[
+        int | None,
+        typer.Option(
+            "--clearings",
+            metavar="N",
+            help="Clearings up to which another start is made; by the size of the market if left out.",
+        ),
+    ] = None,
     assignments: Overrides = None,
     out: File = None,
     figures: Figures = None,
@@ -168,6 +176,7 @@ def equilibrium(
             random=random,
             seed=seed,
             mixed=mixed,
+            clearings=clearings,
             **where,
         )
     show_equilibrium(found)

@@ -11,6 +11,7 @@ import numpy as np
 from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
+from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.study.choices import refuse
 from tokenflow_sim.study.crew import Crew, Progress, check_workers
 from tokenflow_sim.study.equilibrium_dataset import dataset_of
@@ -19,7 +20,8 @@ from tokenflow_sim.study.game import MarketGame, region_nodes
 from tokenflow_sim.study.mixed import MOST_PROFILES, small_game
 from tokenflow_sim.study.roles import Play
 from tokenflow_sim.study.search import Search, Visited
-from tokenflow_sim.study.starts import STARTS, start_at, start_names
+from tokenflow_sim.study.starts import STARTS, most_clearings, start_at, start_names
+from tokenflow_sim.study.telling import warn
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -46,6 +48,7 @@ def equilibrium(
     random: int = 1,
     seed: int = 0,
     mixed: int = 0,
+    clearings: int | None = None,
     workers: int | None = 1,
     client: Client | None = None,
     progress: Progress | None = None,
@@ -101,11 +104,21 @@ def equilibrium(
     mixed : int
         Actions of each player in a small game of which mixed equilibria are looked for too; 0 does not. Each player
         has so many numbers for all that it chooses, and the market is cleared for all profiles, at most 100,000.
+    clearings : int, optional
+        Up to how many clearings in all another start is made; the first start is always played to its end. If left
+        out, all starts where `starts` or `start` name them, else 750,000 divided by the numbers of dispatch and
+        flow in the market: of markets of a few nodes all are played, of large ones fewer, which the verdict reports.
     workers, client
         Where the candidates that a player weighs are tried, as every study takes them: the same bits everywhere,
         and sooner on several processes where one clearing takes some milliseconds or more.
     progress : callable, optional
         Called after each round with the number of rounds and the most there may be.
+
+    Warns
+    -----
+    FailedRunsWarning
+        If the market could not be cleared for some profiles for another reason than that demand which must be served
+        cannot be. Nobody moves there; `dataset.attrs` has the numbers of both.
 
     Returns
     -------
@@ -160,6 +173,8 @@ def equilibrium(
     players = _players(providers, market, regions, faults)
     _check(faults, play=play, by=by, starts=starts)
     _check_counts(faults, points=points, levels=levels, rounds=rounds, random=random, seed=seed, mixed=mixed)
+    if clearings is not None:
+        _check_counts(faults, clearings=clearings)
     _check_numbers(faults, damping=damping, tolerance=tolerance, ceiling=ceiling, start=start)
     check_workers(workers, faults)
     count = len(set(market.layout.provider)) if players is None else len(players)
@@ -171,7 +186,11 @@ def equilibrium(
     truthful = game.must_clear()
     visited: Visited = {}
     names = ["given"] if start is not None else start_names(game, starts, random)
-    done = 0
+    named = start is not None or starts is not None
+    budget = (
+        np.inf if clearings is None and named else most_clearings(game) if clearings is None else clearings
+    )
+    done = dearest = 0
 
     def told(round_: int, most: int) -> None:
         if progress is not None:
@@ -185,14 +204,32 @@ def equilibrium(
         game.crew = crew
         searches: list[Search] = []
         for label in names:
+            before = game.tally.profiles
+            if searches and before + dearest > budget:
+                break  # it would hardly come to its end
             given = None if start is None else np.minimum(start, game.highest)
             actions = start_at(game, label, seed, make) if given is None else given
             search = make(game, label, actions)
             search.run()
             searches.append(search)
             done += len(search.gains) - 1
+            dearest = max(dearest, game.tally.profiles - before)
         small = small_game(game, mixed, seed, tolerance) if mixed else None
-        return Equilibrium(dataset_of(game, searches, truthful.profit, small, name))
+        dataset = dataset_of(game, searches, truthful.profit, small, name)
+    tally = game.tally
+    dataset.attrs |= {
+        "clearings": tally.profiles,
+        "infeasible": tally.infeasible,
+        "failed": len(tally.causes),
+        "first_failure": next(iter(tally.causes), ""),
+        "starts_left": len(names) - len(searches),
+    }
+    if tally.causes:
+        warn(
+            f"{len(tally.causes)} of {tally.profiles:,} profiles could not be cleared. The first: {tally.causes[0]}\n"
+            "  Nobody moves there: what could be gained at such a profile is not known."
+        )
+    return Equilibrium(dataset)
 
 
 def _market(
@@ -200,7 +237,7 @@ def _market(
 ) -> tuple[str, Market, Mapping[str, Ints]]:
     if isinstance(scenario, Market):
         return "a market", scenario, region_nodes(scenario)
-    loaded = load_scenario(scenario, dict(overrides or {}))
+    loaded = load_scenario(scenario, changes_of(overrides))
     return loaded.name, loaded.market(period), loaded.compiled.region_nodes
 
 
@@ -254,12 +291,12 @@ def _check(faults: list[Fault], play: object, by: object, starts: object) -> Non
 
 def _check_counts(faults: list[Fault], **given: object) -> None:
     """Add the faults of the options that are whole numbers."""
-    least = {"points": 5, "levels": 0, "rounds": 1, "random": 0, "seed": 0, "mixed": 0}
+    least = {"points": 5, "levels": 0, "rounds": 1, "random": 0, "seed": 0, "mixed": 0, "clearings": 0}
     for label, number in given.items():
         whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
         if not whole or number < least[label]:  # type: ignore[operator]  # mypy forgets what was asked
             faults.append(Fault(f"must be a whole number from {least[label]} on; found {number!r}", label))
-    if given["mixed"] == 1:
+    if given.get("mixed") == 1:
         faults.append(Fault("one action is no choice; give 2 or more, or 0 for none", "mixed"))
 
 

@@ -35,7 +35,8 @@ class Equilibrium:
         workload), and by `mixed` `mixed_probability` (provider, choice), `mixed_profit`, `mixed_gain` and
         `mixed_gain_beyond` (provider,), `mixed_price` (node, workload), `mixed_payment` and `mixed_method`.
         Attributes: `play`, `by`, `cycle`, `rested`, `tolerance`, `payment` in $/h, `points`, `levels`,
-        `scenario_name`.
+        `scenario_name`; `clearings` (profiles that the market was cleared for), `infeasible` (those at which demand
+        that must be served could not be), `failed` and `first_failure` (those that failed otherwise), `starts_left`.
     """
 
     dataset: xr.Dataset
@@ -157,8 +158,24 @@ class Equilibrium:
     def verdict(self) -> str:
         """What came of it, in a sentence or two."""
         told = self._pure()
-        mixed = self._mixed()
-        return f"{told}; {mixed}" if mixed else told
+        return "; ".join(filter(None, (told, self._mixed(), self._left_out())))
+
+    def _left_out(self) -> str:
+        """Say what was not tried, or could not be."""
+        attrs, parts = self.dataset.attrs, []
+        profiles = int(attrs.get("clearings", 0))
+        if left := int(attrs.get("starts_left", 0)):
+            many = counted(left, "further start")
+            parts.append(f"{many} left out after {profiles:,} clearings (more with `clearings` or `starts`)")
+        if infeasible := int(attrs.get("infeasible", 0)):
+            parts.append(
+                f"at {infeasible:,} of {profiles:,} profiles tried demand that must be served could not be"
+            )
+        if failed := int(attrs.get("failed", 0)):
+            parts.append(
+                f"{failed:,} of {profiles:,} profiles could not be cleared: {attrs['first_failure']}"
+            )
+        return "; ".join(parts)
 
     def _pure(self) -> str:
         gain = _money(self.epsilon, self.epsilon_relative)

@@ -47,6 +47,36 @@ class Outcome(NamedTuple):
     slack: Floats
 
 
+class Uncleared(NamedTuple):
+    """That the market could not be cleared for a profile.
+
+    Parameters
+    ----------
+    cause : str
+        Why; empty where demand that must be served could not be.
+    """
+
+    cause: str = ""
+
+
+class Tally(NamedTuple):
+    """How many profiles a market was cleared for, and what came of it.
+
+    Parameters
+    ----------
+    profiles : int
+        All that were tried.
+    infeasible : int
+        Those at which demand that must be served could not be.
+    causes : list of str
+        Why others could not be cleared, one each.
+    """
+
+    profiles: int
+    infeasible: int
+    causes: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Payoff:
     """What a profile of actions brings.
@@ -132,23 +162,34 @@ class MarketGame:
             if isinstance(role, Seller):
                 self._fringe[role.rows] = False
         self._clearer = Clearer(market)
-        self._known: dict[bytes, Outcome | None] = {}
+        self._known: dict[bytes, Outcome | Uncleared] = {}
+        self._family = [self._known]  # with those of games in other markets that this one led to
         self.crew: Crew | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs to play the game: not the solver's model, nor what was cleared."""
-        return {name: value for name, value in vars(self).items() if name not in ("_clearer", "crew")} | {
-            "_known": {}
-        }
+        return {
+            name: value for name, value in vars(self).items() if name not in ("_clearer", "crew", "_family")
+        } | {"_known": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the game again."""
         vars(self).update(state)
-        self._clearer, self.crew = Clearer(self.market), None
+        self._clearer, self.crew, self._family = Clearer(self.market), None, [self._known]
 
     def within(self, market: Market, players: Sequence[str]) -> MarketGame:
         """Return the game of these players in another market of the same layout."""
-        return MarketGame(market, self.play, players, self._ceiling, self._regions)
+        other = MarketGame(market, self.play, players, self._ceiling, self._regions)
+        self._family.append(other._known)
+        other._family = self._family
+        return other
+
+    @property
+    def tally(self) -> Tally:
+        """What came of all profiles so far, also in the games that `within` made."""
+        unknown = [one for known in self._family for one in known.values() if isinstance(one, Uncleared)]
+        causes = [one.cause for one in unknown if one.cause]
+        return Tally(sum(map(len, self._family)), len(unknown) - len(causes), causes)
 
     @property
     def start(self) -> Floats:
@@ -158,7 +199,7 @@ class MarketGame:
         find it there for ever as a price taker. Where demand must be served, all capacity is the start nevertheless:
         with none the market cannot be cleared.
         """
-        if self.play == "quantity" and self.payoff(self.withheld) is not None:
+        if self.play == "quantity" and self.money(self.withheld) is not None:
             return self.withheld.copy()
         return self.truthful.copy()
 
@@ -185,13 +226,6 @@ class MarketGame:
             role.submit(self.numbers(place, actions), changes)
         return Market.from_arrays(market.layout, arrays.with_(**changes), market.hours, check=False)
 
-    def payoff(self, actions: Floats) -> Payoff | None:
-        """Clear the market for a profile of actions; None where demand that must be served then cannot be."""
-        try:
-            return self.must_clear(actions)
-        except InfeasibleError:
-            return None
-
     def must_clear(self, actions: Floats | None = None) -> Payoff:
         """Clear the market for a profile of actions; as it is, everybody truthful, if left out.
 
@@ -208,24 +242,27 @@ class MarketGame:
         return Payoff(profit * SECONDS_PER_HOUR, payment * SECONDS_PER_HOUR, clearing)
 
     def money(self, actions: Floats) -> Outcome | None:
-        """Return what `payoff` does but for the clearing; what was cleared once is known.
+        """Clear the market for a profile of actions; None where it cannot be, which `tally` counts.
 
-        At rest, and in a loop, every candidate is tried again against the same offers.
+        What was cleared once is known: at rest, and in a loop, every candidate is tried again against the same offers.
         """
         key = actions.tobytes()
         if key not in self._known:
-            found = self.payoff(actions)
-            self._known[key] = (
-                None
-                if found is None
-                else Outcome(
-                    found.profit,
-                    found.payment,
-                    found.clearing.values.price.copy(),
-                    self._slack(found.clearing),
-                )
-            )
-        return self._known[key]
+            self._known[key] = self._outcome(actions)
+        found = self._known[key]
+        return None if isinstance(found, Uncleared) else found
+
+    def _outcome(self, actions: Floats) -> Outcome | Uncleared:
+        try:
+            found = self.must_clear(actions)
+        except InfeasibleError:
+            return Uncleared()
+        except (
+            Exception
+        ) as error:  # one profile of thousands; reported at the end, as a study's failed runs are
+            return Uncleared(f"{type(error).__name__}: {error}")
+        price = found.clearing.values.price.copy()
+        return Outcome(found.profit, found.payment, price, self._slack(found.clearing))
 
     def _slack(self, clearing: Clearing) -> Floats:
         """Return what could be sold more at each node before the price there falls.
@@ -248,9 +285,9 @@ class MarketGame:
         slack: Floats = (alike * margin[None]).sum(axis=1)
         return slack
 
-    def perform(self, job: Profiles) -> list[Outcome | None]:
+    def perform(self, job: Profiles) -> list[Outcome | Uncleared]:
         """Return the outcomes of several profiles of actions: what one process of a crew does of them."""
-        return [self.money(actions) for actions in job.actions]
+        return [self._outcome(actions) for actions in job.actions]
 
     def foresee(self, profiles: Sequence[Floats]) -> None:
         """Clear the market for several profiles of actions at once, where there is a crew to share them.

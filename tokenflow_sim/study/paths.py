@@ -7,7 +7,8 @@ from contextlib import suppress
 from itertools import permutations
 from typing import Any
 
-from tokenflow_sim.errors import Fault
+from tokenflow_sim.errors import Fault, InputError
+from tokenflow_sim.scenario.override import changes_of as mapping_of
 from tokenflow_sim.scenario.places import Loc, parse_path
 
 
@@ -45,7 +46,11 @@ def changes_of(
     overrides: Mapping[str, Any] | None, periods: int | None, faults: list[Fault]
 ) -> dict[str, Any]:
     """Return the overrides with the number of periods among them, which must not be given in both ways."""
-    changes = dict(overrides or {})
+    try:
+        changes = mapping_of(overrides)
+    except InputError as error:
+        faults.extend(Fault(fault.message, "overrides") for fault in error.faults)
+        return {}
     if periods is not None:
         if "periods" in changes:
             faults.append(Fault("is given by overrides (--set) too; give it once", "periods"))

@@ -19,6 +19,9 @@ _FINE = 81  # points of that grid at least
 _ZOOMS = 2  # how often it is refined about the best point that it has
 _MORE_LEVELS = 3  # beyond those asked for, where somebody still gains more than the tolerance
 _GAIN = 1e-9  # share of the money at stake below which a gain is the rounding of a solver
+_SLIGHT = (
+    5  # rounds in succession in which nobody gains more than the tolerance, after which it is looked closely
+)
 _TOPS = 3  # of how many candidates it is looked how far a quantity may go before the price falls
 
 Visited = dict[tuple[int, bytes], "Search"]
@@ -89,6 +92,7 @@ class Search:
     joined: Search | None = None
     _found: dict[tuple[int, bytes], list[float]] = field(default_factory=dict)
     _level: int = 0
+    _fresh: int = 1
     _seen: dict[bytes, int] = field(default_factory=dict)
     _stake: float = 0.0
 
@@ -107,11 +111,16 @@ class Search:
                 return
             if moved:
                 loop = self._loop()
-                if not loop:
+                if not loop and not self._creeps():
                     continue
-                if not self._is_grids_doing(loop):
+                if loop and not self._is_grids_doing(loop):
                     self.cycle = loop
                     return
+            if self._creeps():  # a wide loop or an endless way on which nobody gains anything that counts
+                if self._look_further():
+                    continue
+                self.rested = True
+                return
             if self._level < self.levels:
                 self._level += 1
                 self._seen.clear()
@@ -237,6 +246,7 @@ class Search:
             if gain > self.tolerance * self._stake:
                 if self._level < self.levels + _MORE_LEVELS:
                     self._level += 1
+                    self._fresh = len(self.gains)
                     self._seen.clear()
                     return True
                 for move in moves_of(role, self.by):
@@ -291,6 +301,11 @@ class Search:
         before = self._seen.get(key)
         self._seen[key] = len(self.gains)
         return 0 if before is None else len(self.gains) - before
+
+    def _creeps(self) -> bool:
+        """Say whether in some rounds in succession everybody moved for less than the tolerance."""
+        last = self.gains[self._fresh :][-_SLIGHT:]
+        return len(last) == _SLIGHT and max(last) <= self.tolerance * self._stake
 
     def _is_grids_doing(self, loop: int) -> bool:
         """Say whether a loop only steps between neighbours of the present grid."""

@@ -14,6 +14,8 @@ from tokenflow_sim.study.search import Search
 Floats = NDArray[np.float64]
 STARTS = ("cournot", "withheld", "truthful", "monopoly")
 """Kinds of starts that are one profile each."""
+_WORK = 750_000
+"""Clearings times variables of their program up to which a search makes further starts, unless they are named."""
 _LEADERS = 4  # most starts at which one player alone withholds
 
 
@@ -37,6 +39,16 @@ def start_names(game: MarketGame, asked: Sequence[str] | None, random: int) -> l
         leaders = [f"leader {name}" for name in game.players[:_LEADERS]] if len(game.players) > 1 else []
         return ["truthful", "withheld", *leaders, *drawn]
     return [*STARTS, *drawn]
+
+
+def most_clearings(game: MarketGame) -> int:
+    """Return up to how many clearings further starts are made: fewer the larger the market, of theory's all.
+
+    A clearing takes longer the larger its program is, and a best response takes more of them; so it is the product
+    that is bounded, and the same number of clearings is so on every machine.
+    """
+    arrays = game.market.arrays
+    return _WORK // max(1, arrays.capacity.size + arrays.route_cost.size)
 
 
 def start_at(
