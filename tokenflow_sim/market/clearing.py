@@ -137,7 +137,7 @@ class Clearing:
         return xr.Dataset({limit.rent: self._of_limit(limit) for limit in self.market.arrays.limits})
 
     def _of_limit(self, limit: SharedCapacity) -> xr.DataArray:
-        rent = self.values.rents[limit.rent].copy()
+        rent = self.values.rents[limit.rent]
         attrs = {"units": limit.rent_unit, "long_name": limit.meaning}
         if not limit.dim:
             return xr.DataArray(rent[0], name=limit.rent, attrs=attrs)

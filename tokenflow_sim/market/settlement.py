@@ -154,12 +154,14 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
         amounts.setflags(write=False)  # they belong together
         return market.layout.label(SETTLEMENT[name], amounts)
 
+    limit_income = money.limit_income * SECONDS_PER_HOUR
+    limit_income.setflags(write=False)
     return Settlement(
         payment=labelled("payment"),
         revenue=labelled("revenue"),
         link_income=labelled("link_income"),
         limit_income=xr.DataArray(
-            money.limit_income * SECONDS_PER_HOUR,
+            limit_income,
             {
                 "limit": [limit.name for limit in market.arrays.limits],
                 "payee": ("limit", [limit.payee or "" for limit in market.arrays.limits]),

@@ -57,7 +57,10 @@ class Values:
     def power_rent(self) -> Floats:
         """Power rent of every asset in $/s per MW, dims (asset,); zero where power is not shared."""
         found = self.rents.get("power_rent")
-        return np.zeros(len(self.dispatch)) if found is None else found
+        if found is None:
+            found = np.zeros(len(self.dispatch))
+            found.setflags(write=False)
+        return found
 
     def freeze(self) -> None:
         """Make the arrays read-only."""
