@@ -129,7 +129,8 @@ class ClearingHouse(mesa.Agent):
         if self._learners:
             history, market = self.history, self.last_market
             for agent in self._learners:
-                agent.learn(outcome, history, market)
+                agent.published = market
+                agent.learn(outcome, history)
 
     def waiting(self, names: Sequence[str]) -> dict[str, Floats]:
         """Return what waits and what was lost waiting in all regions, once the receipts are sent.

@@ -96,7 +96,7 @@ class NetworkOwner(Participant[NetworkStrategy, NetworkView, Tender, NetworkRece
             held = self._held[name] = (array, self.own(array))
         return held[1]
 
-    def receipt(self, outcome: Outcome, history: History, market: Market | None) -> NetworkReceipt:
+    def receipt(self, outcome: Outcome, history: History) -> NetworkReceipt:
         """Return what the strategy learns from a cleared period, which is its own results."""
         own = self.own
         return NetworkReceipt(

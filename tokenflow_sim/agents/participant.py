@@ -92,6 +92,8 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         self.own: Callable[[Floats], Floats] = (
             itemgetter(self.rows) if isinstance(self.rows, slice) else partial(_take, self.rows)
         )
+        # The last market as submitted, where it is published; the clearing house sets it before `learn`.
+        self.published: Market | None = None
         self._stream = stream(horizon.seed, self.kind, name)
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
         self.learns: bool = (
@@ -120,8 +122,8 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         """Ask the strategy for a submission."""
 
     @abstractmethod
-    def receipt(self, outcome: Outcome, history: History, market: Market | None) -> R:
-        """Return what the strategy learns from a cleared period, and from its market where that is published."""
+    def receipt(self, outcome: Outcome, history: History) -> R:
+        """Return what the strategy learns from a cleared period, and from `published`, its market."""
 
     def submit(
         self,
@@ -162,9 +164,9 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
             self.wrong_type(period, made, self.submission)
         return made
 
-    def learn(self, outcome: Outcome, history: History, market: Market | None = None) -> None:
+    def learn(self, outcome: Outcome, history: History) -> None:
         """Give the strategy the receipt of a cleared period to learn from."""
-        receipt = self.receipt(outcome, history, market)
+        receipt = self.receipt(outcome, history)
         try:
             self.strategy.learn(receipt)  # type: ignore[attr-defined]  # each kind's base has it, with its receipt
         except _ANYTHING as error:

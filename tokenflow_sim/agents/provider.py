@@ -87,7 +87,7 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
         """Ask the strategy for the period's offer."""
         return self.strategy.offer(view)
 
-    def receipt(self, outcome: Outcome, history: History, market: Market | None) -> Receipt:
+    def receipt(self, outcome: Outcome, history: History) -> Receipt:
         """Return what the strategy learns from a cleared period."""
         own = self.own
         blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
@@ -103,5 +103,5 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
             own(outcome.profit),
             history,
             self._stream,
-            market,
+            self.published,
         )

@@ -93,7 +93,7 @@ class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
         """Ask the strategy for the period's bid."""
         return self.strategy.bid(view)
 
-    def receipt(self, outcome: Outcome, history: History, market: Market | None) -> DemandReceipt:
+    def receipt(self, outcome: Outcome, history: History) -> DemandReceipt:
         """Return what the strategy learns from a cleared period, which is its own results."""
         own = self.own
         steps = slice(self.strategy.steps) if self.strategy.steps > 1 else 0

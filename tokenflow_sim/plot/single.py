@@ -43,7 +43,7 @@ def results_of(clearing: Clearing) -> xr.Dataset:
         "offer_price": arrays.offer_price,
         "offer_quantity": arrays.capacity,
         "scarcity_rent": values.scarcity_rent,
-        **values.rents,
+        **{name: rent for name, rent in values.rents.items() if name in RESULTS},
         "power_rent": values.power_rent,
         "revenue": money.revenue.values * market.hours,
         "flow": values.flow,
