@@ -52,6 +52,11 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         "What `tf.decompose(market, clearing)` gives; they sum to the price.",
         variables.DECOMPOSITION,
     ),
+    (
+        "The parts of a price beside a reference",
+        "What `tf.decompose(market, clearing, reference=...)` gives; they sum to the price.",
+        variables.REFERENCE_SPLIT,
+    ),
     ("A settlement", "What `tf.settle(market, clearing)` gives.", variables.SETTLEMENT),
     (
         "The results of a run",

@@ -102,6 +102,14 @@ PRICE_PARTS = ("energy", "running", "markup", "scarcity", "routing", "congestion
 """The parts of a price where true costs are known, in the order in which they are stacked; in results each is
 ``price_<part>``."""
 
+REFERENCE_SPLIT: dict[str, Variable] = _table(
+    ("energy", _NK, "$/Mtok", "price at the reference"),
+    ("routing", _NK, "$/Mtok", "route cost beside the reference, along routes in use"),
+    ("congestion", _NK, "$/Mtok", "congestion rent beside the reference, along routes in use"),
+    ("local", _NK, "$/Mtok", "difference to the reference that no route in use explains"),
+)
+"""The parts of a price beside a reference, which sum to it."""
+
 SETTLEMENT: dict[str, Variable] = _table(
     ("payment", _NK, "$/h", "payment by demand"),
     ("revenue", _AK, "$/h", "revenue of the asset"),

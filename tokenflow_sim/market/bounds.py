@@ -8,6 +8,7 @@ import xarray as xr
 from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import linearised
 from tokenflow_sim.market.tangent import Tangent
 from tokenflow_sim.market.values import Values
@@ -31,19 +32,7 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
     """
     engine = Engine(market, lazy=True)  # spares building a linopy model for a handful of solves
     program, problem = engine.program, engine.problem(market.arrays)
-    point = np.concatenate(
-        [
-            values.dispatch.ravel(),
-            values.flow.ravel(),
-            values.unserved.ravel(),
-            *(
-                values.supplied[placed.limit.name].ravel() / placed.unit
-                for placed in program.limits
-                if placed.limit.supply is not None
-            ),
-            np.zeros(program.balance.stop),
-        ]
-    )
+    point = point_of(program, values)
     costs = problem.costs
     if market.is_quadratic:
         load = (market.arrays.link_use * values.flow).sum(axis=1)
@@ -69,4 +58,21 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
             )
             for name in ("lower", "upper")
         }
+    )
+
+
+def point_of(program: Program, values: Values) -> Floats:
+    """Return the value of every column of a clearing's program, in Mtok/s (supply: in its row's unit)."""
+    return np.concatenate(
+        [
+            values.dispatch.ravel(),
+            values.flow.ravel(),
+            values.unserved.ravel(),
+            *(
+                values.supplied[placed.limit.name].ravel() / placed.unit
+                for placed in program.limits
+                if placed.limit.supply is not None
+            ),
+            np.zeros(program.balance.stop),
+        ]
     )

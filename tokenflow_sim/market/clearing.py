@@ -20,6 +20,7 @@ from tokenflow_sim.market.fine import spans
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.quadratic import solve_quadratic
 from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.market.tied import revenue_ranges
 from tokenflow_sim.market.values import Values, values_of
 from tokenflow_sim.variables import CLEARING, MARKET
 
@@ -154,6 +155,18 @@ class Clearing:
             cost in that demand. `upper` is infinite where no more can be served.
         """
         return price_bounds(self.market, self.values)
+
+    def ties(self) -> xr.Dataset:
+        """Return what providers could earn otherwise at the same prices, where ties decide who earns.
+
+        Returns
+        -------
+        Dataset
+            `least`, `revenue` (as published) and `most`, dims (provider,), $/h, over all dispatches of the least cost
+            that serve the same demand and share equal offers at a node by quantity; of those providers alone for whom
+            they differ, and empty where there are none.
+        """
+        return revenue_ranges(self.market, self.values, SECONDS_PER_HOUR)
 
     def to_dataset(self) -> xr.Dataset:
         """Return all arrays as one Dataset, with total cost, status and certificate in its attributes."""

@@ -17,8 +17,9 @@ from tokenflow_sim.market.arrays import Arrays, Floats, total
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.reference import split_by_reference, weights_of
 from tokenflow_sim.market.values import Values
-from tokenflow_sim.variables import DECOMPOSITION, PRICE_PARTS
+from tokenflow_sim.variables import DECOMPOSITION, PRICE_PARTS, REFERENCE_SPLIT
 
 PARTS = ("energy", "scarcity", "routing", "congestion")
 # Relative to the largest price: a condition that holds with equality up to this is tight.
@@ -43,7 +44,12 @@ class Charges(NamedTuple):
 
 
 def decompose(
-    market: Market, clearing: Clearing, *, true_cost: Any = None, electricity_cost: Any = None
+    market: Market,
+    clearing: Clearing,
+    *,
+    true_cost: Any = None,
+    electricity_cost: Any = None,
+    reference: Any = None,
 ) -> xr.Dataset:
     """Split every price into its parts.
 
@@ -58,18 +64,23 @@ def decompose(
         true costs, what an offer is made of is told apart.
     electricity_cost : DataArray or ndarray, optional
         What of it is electricity, likewise; all of it if left out.
+    reference : str, optional
+        Split prices into that of a reference and differences in place of along paths: a node, or ``"demand"``, the
+        mean weighted by demand. Takes no true costs.
 
     Returns
     -------
     Dataset
         `energy` (the offer at the serving node), `scarcity`, `routing`, `congestion`, dims (node, workload), $/Mtok;
         they sum to the price. With `true_cost`: `energy` (its electricity), `running` (its other true cost),
-        `markup` (the offer less true cost), `scarcity`, `routing`, `congestion`, which sum to it as well.
+        `markup` (the offer less true cost), `scarcity`, `routing`, `congestion`, which sum to it as well. With
+        `reference`: `energy` (the reference's price), `routing`, `congestion`, `local`, which sum to it too.
 
     Raises
     ------
     MarketError
-        If the clearing is of a market with other labels or numbers, or costs do not fit its assets and classes.
+        If the clearing is of a market with other labels or numbers, costs do not fit its assets and classes, or the
+        reference is none of its nodes.
 
     Notes
     -----
@@ -78,14 +89,44 @@ def decompose(
     that path's route cost and congestion rents (equations 9 and 11). Where nothing is served or routed, arcs and
     offers at which the price would just pay stand in for active ones; what no offer explains (demand shed at its
     value) is scarcity. Of several equal offers on the margin, true costs count by what each of them serves.
+
+    Beside a reference, route costs and congestion rents are summed along the routes in use from the node to the
+    reference, against their direction with the opposite sign; a difference to a node that none joins is `local`
+    (Schweppe et al. 1988; with ``"demand"``, the distributed reference of Litvinov et al. 2004).
     """
     clearing.check_belongs_to(market)
+    if reference is not None:
+        return _beside(market, clearing, reference, true_cost is not None or electricity_cost is not None)
     costs = _read_costs(market.layout, true_cost, electricity_cost)
     parts = decompose_values(market.layout, market.arrays, clearing.values, costs)
     return xr.Dataset(
         {name: market.layout.label(DECOMPOSITION[name], part) for name, part in parts.items()},
         attrs={"description": "parts of the locational marginal price; they sum to it"},
     )
+
+
+def _beside(market: Market, clearing: Clearing, reference: object, with_costs: bool) -> xr.Dataset:
+    if with_costs:
+        fault = Fault(
+            "takes no true_cost and electricity_cost: the parts beside a reference have none", "reference"
+        )
+        raise MarketError([fault], "argument")
+    layout, arrays, values = market.layout, market.arrays, clearing.values
+    weights = weights_of(layout, arrays, reference)
+    parts = split_by_reference(layout, arrays, values, _in_use(layout, arrays, values), weights)
+    return xr.Dataset(
+        {name: layout.label(REFERENCE_SPLIT[name], part) for name, part in parts.items()},
+        attrs={
+            "description": "parts of the locational marginal price; they sum to it",
+            "reference": str(reference),
+        },
+    )
+
+
+def _in_use(layout: Layout, arrays: Arrays, values: Values) -> NDArray[np.bool_]:
+    """Return which arcs carry more of a class than rounding leaves there, dims (arc, workload)."""
+    used: NDArray[np.bool_] = values.flow > _ACTIVE * to_serve(layout, arrays, values)[layout.origin]
+    return used
 
 
 def _read_costs(layout: Layout, true_cost: Any, electricity_cost: Any) -> Costs | None:

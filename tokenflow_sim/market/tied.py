@@ -1,0 +1,129 @@
+"""Ties that decide who earns: what each provider's revenue could be among dispatches of exactly the least cost.
+
+Prices are those of every optimal dispatch; which one is published is a convention where offers tie across nodes. It
+can move money between providers though it moves no price and no cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.market.arrays import Bools, Floats
+from tokenflow_sim.market.blas import one_thread
+from tokenflow_sim.market.bounds import point_of
+from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.face import Face
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.quadratic import linearised
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.market.vertex import Vertex
+
+# Of all that is paid: revenues that differ by less are the same; as much is what a certificate lets pass.
+_SAME = 1e-7
+
+
+def revenue_ranges(market: Market, values: Values, seconds: float) -> xr.Dataset:
+    """Return the least and the most that providers could earn at the same prices and the same least cost.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+    values : Values
+        Its clearing.
+    seconds : float
+        Length of an hour.
+
+    Returns
+    -------
+    Dataset
+        `least`, `revenue` (as published) and `most`, dims (provider,), in $/h, of those providers alone for whom the
+        ends differ; of length zero where the optimal dispatch decides who earns.
+
+    Raises
+    ------
+    CertificateError
+        If HiGHS finds no optimum of the program behind an end, which always exists.
+    """
+    with one_thread():
+        return _ranges(market, values, seconds)
+
+
+def _ranges(market: Market, values: Values, seconds: float) -> xr.Dataset:
+    engine = Engine(market, lazy=True)  # spares building a linopy model
+    program, scale = engine.program, engine.problem(market.arrays).scale
+    arrays, load = market.arrays, (market.arrays.link_use * values.flow).sum(axis=1)
+    held = np.zeros(program.rows, dtype=np.bool_)
+    if market.is_quadratic:
+        held[program.link] = arrays.link_curvature > 0  # their loads are unique
+        arrays = linearised(arrays, load)
+    problem = engine.problem(arrays)
+    duals = np.zeros(program.rows)
+    duals[program.balance] = values.price.ravel()
+    bound = np.zeros(len(values.dispatch), dtype=np.bool_)
+    for placed, limit in program.numbers_of(arrays):
+        rent = values.rents[limit.rent]
+        if placed.rows == program.link and market.is_quadratic:
+            rent = np.maximum(rent - market.arrays.link_curvature * load, 0.0)
+        for term in limit.terms:
+            if term.on == "dispatch":
+                bound |= term.of_members(rent) > 0
+        # What has no capacity is left out of the program.
+        duals[placed.rows] = np.where(
+            (limit.capacity > 0) | ~np.bool_(placed.closes), -rent * placed.unit, 0.0
+        )
+    point = point_of(program, values) / scale.quantity
+    face = Face(program, problem.costs, problem.upper, problem.rows, Vertex(point, duals / scale.price), held)
+    face.free = face.free[(face.free < program.y.start) | (face.free >= program.y.stop)]
+    moves = face.free[face.free < program.x.stop]
+    names = tuple(dict.fromkeys(market.layout.provider))
+    found: dict[str, tuple[float, float, float]] = {}
+    earned = values.price[market.layout.asset_node] * values.dispatch.sum(axis=2)
+    scope = _SAME * max(float(np.abs(earned).sum()), np.finfo(float).tiny)
+    for name in names if moves.size else ():
+        own = np.array([owner == name for owner in market.layout.provider])
+        rate, fixed = _rates(market, values, program, own, moves, bound)
+        if not rate.any():
+            continue
+        now = float(earned[own].sum())
+        ends = [float(rate @ face.best(sign * rate).values) * scale.quantity + fixed for sign in (1.0, -1.0)]
+        if ends[1] - ends[0] > scope:
+            found[name] = min(ends[0], now), now, max(ends[1], now)
+    table = np.array(list(found.values())).reshape(-1, 3) * seconds
+    told = ("least of all dispatches of least cost", "as published", "most of all dispatches of least cost")
+    return xr.Dataset(
+        {
+            name: ("provider", table[:, i], {"units": "$/h", "long_name": f"revenue, {told[i]}"})
+            for i, name in enumerate(("least", "revenue", "most"))
+        },
+        coords={"provider": np.array(list(found), dtype=object)},
+    )
+
+
+def _rates(
+    market: Market, values: Values, program: Program, own: Bools, moves: Ints, bound: Bools
+) -> tuple[Floats, float]:
+    """Return what some provider earns by a unit of each column that may move, and by all that may not, in $/s.
+
+    Equal offers for a class at one node share by quantity, so that a unit of any of them earns it its share; where
+    a limit that binds is shared they do not, and each earns its own.
+    """
+    layout, shape = market.layout, program.offers_shape
+    asset = np.broadcast_to(np.arange(shape[0])[:, None, None], shape).ravel()
+    price = np.broadcast_to(values.price[layout.asset_node][:, :, None], shape).ravel()
+    capacity, dispatch = market.arrays.capacity.ravel(), values.dispatch.ravel()
+    moving = np.zeros(price.size, dtype=np.bool_)
+    moving[moves] = True
+    share = own[asset].astype(np.float64)
+    fixed = float((price * dispatch)[~moving & own[asset]].sum())
+    grouped = moves[~bound[asset[moves]]]
+    cell = layout.cells.asset.repeat(shape[2])[grouped]
+    cells = layout.sizes["node"] * layout.sizes["workload"]
+    whole = np.bincount(cell, capacity[grouped], cells)
+    part = np.bincount(cell, capacity[grouped] * share[grouped], cells)
+    share[grouped] = (part / np.where(whole > 0, whole, 1.0))[cell]
+    rate = np.zeros(program.columns)
+    rate[moves] = price[moves] * share[moves]
+    return rate, fixed
