@@ -151,7 +151,7 @@ class TokenMarket(Portable, mesa.Model):
         reference = partial(reference_price, compiled)
         horizon = Horizon(layout, self.periods, self.hours, seed, compiled.transfer, reference)
         self._add_agents(compiled, made, classes, horizon, history, clearer)
-        attrs = attributes(self.settings.to_yaml(), self.settings.name, seed, self.hours, layout.link_unit)
+        attrs = attributes(self.settings, seed, layout.link_unit)
         attrs["strategies"] = written_down(strategies)
         if agents:
             attrs["agents"] = named(agents)

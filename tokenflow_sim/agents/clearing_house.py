@@ -16,7 +16,9 @@ from tokenflow_sim.agents.owner import NetworkOwner
 from tokenflow_sim.agents.participant import Horizon
 from tokenflow_sim.agents.provider import ComputeProvider
 from tokenflow_sim.agents.region import DemandRegion
+from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
+from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.strategies.base import Floats, History
 
 if TYPE_CHECKING:
@@ -118,7 +120,12 @@ class ClearingHouse(mesa.Agent):
         market = Market.from_arrays(self.layout, book.arrays(), self.hours, check=False)
         if self.clearer is None:
             self.clearer = Clearer(market)
-        self.clearing = self.clearer.clear(market)
+        try:
+            self.clearing = self.clearer.clear(market)
+        except InfeasibleError as error:
+            if hint := direction_hint(market):
+                error.add_note(f"  {hint}")
+            raise
         outcome = settle_period(period, state, book, self.clearing, self._holdings)
         self._archive.append(outcome.values.price, outcome.bid, outcome.unserved)
         self.outcome, self._market = outcome, market

@@ -36,6 +36,8 @@ def show_summary(results: xr.Dataset, name: str, seconds: float) -> None:
         f"certificate: largest optimality residual {significant(figures.certificate, 2)}"
         f" (period {figures.certificate_period})"
     )
+    if hint := results.attrs.get("hint"):
+        say(str(hint))
     say()
 
 

@@ -96,6 +96,7 @@ def validate(
     """Check a scenario: its files, its strategies, and that its expected demand can be served."""
     from tokenflow_sim.model import TokenMarket
     from tokenflow_sim.scenario import load_scenario
+    from tokenflow_sim.scenario.direction import direction_hint
     from tokenflow_sim.strategies.assignment import find_faults
 
     also = partial(find_faults, allow_code=allow_code)
@@ -121,6 +122,8 @@ def validate(
         "all of it can be served" if not unserved else f"of all of it, {share(unserved, 1)} goes unserved"
     )
     say(f"  {counted(count, 'period')} cleared with truthful offers and expected demand: {served}")
+    if hint := direction_hint(compiled.market(0)):
+        say(f"  {hint}")
     say("valid")
 
 
@@ -147,6 +150,7 @@ def clear_expected(compiled: Compiled, count: int) -> tuple[float, float]:
         That of the first period whose demand cannot be served; a note names the others.
     """
     from tokenflow_sim.market import Clearer
+    from tokenflow_sim.scenario.direction import direction_hint
 
     clearer = Clearer(compiled.market(0))
     peak = total = missing = 0.0
@@ -173,6 +177,8 @@ def clear_expected(compiled: Compiled, count: int) -> tuple[float, float]:
     if failed:
         first, *others = failed
         more = f"; {counted(len(others), 'other period')} cannot be served either" if others else ""
+        if hint := direction_hint(compiled.market(first)):
+            failed[first].add_note(f"  {hint}")
         failed[first].add_note(
             f"  This is period {first} (the first is 0) of {count} that were cleared{more}."
         )

@@ -17,6 +17,8 @@ from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.market import Layout
 from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.variables import BACKLOG, LIMITS, REFERENCE, RESULT_COORDINATES, RESULTS, Variable
 
 STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
@@ -183,34 +185,32 @@ class Plan:
         )
 
 
-def attributes(scenario: str, name: str, seed: int, hours: float, link_unit: str) -> dict[str, Any]:
+def attributes(scenario: Scenario, seed: int, link_unit: str) -> dict[str, Any]:
     """Return the attributes that let results tell how to make them again.
 
     Parameters
     ----------
-    scenario : str
-        The scenario's text, every table in it.
-    name : str
-        The scenario's name.
+    scenario : Scenario
+        The scenario, whose text, every table in it, is among them; and a hint where its arcs seem to be drawn from
+        plant to load.
     seed : int
         The run's seed.
-    hours : float
-        Length of a period.
     link_unit : str
         Unit of link capacity.
     """
+    hint = direction_hint(scenario.market())
     return {
-        "title": f"{name}, seed {seed}",
+        "title": f"{scenario.name}, seed {seed}",
         "format": FORMAT,
         "format_version": np.int64(FORMAT_VERSION),
         # A file holds whole numbers of 64 bits; a longer seed is kept as text, which `rng` takes too.
         "seed": np.int64(seed) if seed < 2**63 else str(seed),
-        "hours": np.float64(hours),
+        "hours": np.float64(scenario.hours),
         "link_unit": link_unit,
         "tokenflow_sim_version": version("tokenflow-sim"),
         "versions": _versions(),
-        "scenario": scenario,
-    }
+        "scenario": scenario.to_yaml(),
+    } | ({"hint": hint} if hint else {})
 
 
 @cache
