@@ -169,3 +169,47 @@ def test_results_say_that_limits_have_to_be_given_again() -> None:
     again = tf.TokenMarket.from_results(results, limits=[Cap(2.0)])
     again.run()
     xr.testing.assert_equal(again.results().price, results.price)
+
+
+@pytest.mark.parametrize(
+    "rent", ["price", "dispatch", "price_x", "welfare", "period", "site_rent", "limit_income"]
+)
+def test_a_dual_hides_no_result(rent: str) -> None:
+    class Hiding(Cap):
+        """Takes a name that results have."""
+
+    Hiding.rent = rent
+    with pytest.raises(MarketError, match=f"'{rent}' is a name that results have already"):
+        run(limits=[Hiding()])
+
+
+@pytest.mark.parametrize("dim", ["arc", "workload", "price"])
+def test_a_dim_that_use_does_not_have_is_refused(dim: str) -> None:
+    class Elsewhere(Cap):
+        """By something that assets do not have."""
+
+    Elsewhere.dim = dim
+    with pytest.raises(MarketError, match="dim"):
+        run(limits=[Elsewhere()])
+
+
+def test_an_error_of_a_limit_names_it_and_the_period() -> None:
+    class Late(Cap):
+        """Fails in the second period."""
+
+        def capacity(self, view: tf.LimitView) -> float:
+            return 5.0 / (1 - view.period)
+
+    with pytest.raises(MarketError, match=r"limit 'Late'.*\n.*capacity raised ZeroDivisionError.*period 1"):
+        run(limits=[Late()])
+
+
+def test_measures_count_what_payees_get() -> None:
+    from tokenflow_sim.study import measures
+
+    results = run(limits=[Cap(2.0, payee="grid")])
+    split = measures.welfare_split(results)
+    xr.testing.assert_allclose(split.welfare.drop_attrs(), results.welfare.drop_attrs(), rtol=1e-9)
+    np.testing.assert_allclose(split.limit_surplus, results.limit_income.sum("limit"), rtol=1e-9)
+    residual = measures.revenue_adequacy(results).residual
+    assert float(abs(residual).max()) <= 1e-9 * float(results.payment.sum())

@@ -96,8 +96,9 @@ class InfeasibleError(TokenflowError):
         super().__init__(
             "demand that must be served cannot be met:\n"
             + "\n".join(lines)
-            + "\n  Lower demand, add capacity or links, relax the latency limits, or let demand go unserved at"
-            " a value (`value` of a Market; `market.must_serve: false` in a scenario)."
+            + "\n  Lower demand, add capacity or links, relax the latency limits, sites' `grid_mw` and limits of your"
+            " own, or let demand go unserved at a value (`value` of a Market; `market.must_serve: false` in a"
+            " scenario)."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

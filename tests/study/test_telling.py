@@ -191,3 +191,21 @@ def test_many_names_are_cut_and_nothing_is_said_where_nothing_failed() -> None:
         FailedRunsWarning, match="1 of 1 runs failed: x in 1 of 1. The first: strategy=x, seed=3: E: m"
     ):
         warn_failed([Failure(0, task, "E", "m")], [task], lambda task: ["x"])
+
+
+def test_an_exception_without_a_text_is_one_failed_run() -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("not even that")
+
+    class Fails(tf.Strategy):
+        """Raises what cannot be read."""
+
+        def offer(self, view: tf.View) -> tf.Offer:
+            raise Odd
+
+    with pytest.warns(FailedRunsWarning, match="its text cannot be read"):
+        found = tf.compare(
+            "us5", ["marginal_cost", Fails], provider="dallas_dc", seeds=1, periods=1, workers=1
+        )
+    assert len(found.failures) == 1

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,9 +20,36 @@ import xarray as xr
 from tokenflow_sim.errors import Fault, MarketError, known
 from tokenflow_sim.market.layout import Floats, Layout
 from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Supply, Term
+from tokenflow_sim.variables import (
+    BACKLOG,
+    CLEARING,
+    COORDINATES,
+    LIMITS,
+    MARKET,
+    REFERENCE,
+    RESULT_COORDINATES,
+    RESULTS,
+)
 
 _USERS = {"asset": "dispatch", "arc": "flow"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+# What results and their coordinates are called, which a dual must not hide. A site's grid limit has its own.
+_TABLES = (MARKET, CLEARING, RESULTS, BACKLOG, REFERENCE, LIMITS, COORDINATES, RESULT_COORDINATES)
+_TAKEN = frozenset(name for table in _TABLES for name in table) | {
+    "node", "asset", "arc", "workload", "period", "provider", "owner", "block", "step", "limit", "payee", "tranche",
+}  # fmt: skip
+
+
+@contextmanager
+def _said(limit: Limit, method: str, view: LimitView) -> Iterator[None]:
+    """Say of which limit, method and period an error is."""
+    try:
+        yield
+    except MarketError:
+        raise
+    except Exception as error:  # a user's code may raise anything
+        what = f"{method} raised {type(error).__name__}: {error} (period {view.period})"
+        raise MarketError([Fault(what, method)], f"limit {type(limit).__name__!r}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +200,18 @@ class BoundLimit:
             if _NAME.fullmatch(self.rent)
             else [Fault(f"must be a name in snake case; found {self.rent!r}", "rent")]
         )
-        given = limit.use(view)
+        if self.rent in _TAKEN or self.rent.startswith("price_"):
+            faults.append(
+                Fault(f"{self.rent!r} is a name that results have already; give the dual another one", "rent")
+            )
+        dim = limit.dim
+        if dim and (not _NAME.fullmatch(dim) or (dim in _TAKEN and dim not in ("node", "asset", "arc"))):
+            faults.append(
+                Fault(f"must be empty, node, asset, arc, or a new name in snake case; found {dim!r}", "dim")
+            )
+        self._raise(faults)
+        with _said(limit, "use", view):
+            given = limit.use(view)
         arrays = (
             [given]
             if isinstance(given, xr.DataArray)
@@ -248,6 +287,11 @@ class BoundLimit:
         if not np.isfinite(values).all():
             faults.append(Fault("must be finite everywhere", place))
             return []
+        if (dim in ("asset", "arc") and dim != by) or (
+            dim == "node" and dim not in array.dims and by == "arc"
+        ):
+            faults.append(Fault(f"has no dim {dim!r}, by which the limit is; found {array.dims}", place))
+            return []
         if values.ndim == 2:
             member = {"node": layout.asset_node, by: None}.get(dim, np.zeros(len(users), dtype=np.int64))
             return [Term(on, values, member)] if values.any() else []  # type: ignore[arg-type]
@@ -262,15 +306,19 @@ class BoundLimit:
             With all faults of what `capacity` and `supply` returned.
         """
         faults: list[Fault] = []
-        capacity = self._by_label(self.limit.capacity(view), "capacity", faults)
+        with _said(self.limit, "capacity", view):
+            most = self.limit.capacity(view)
+        with _said(self.limit, "supply", view):
+            given = self.limit.supply(view)
+        capacity = self._by_label(most, "capacity", faults)
         supply = None
-        if (given := self.limit.supply(view)) is not None:
+        if given is not None:
             price = self._by_label(given[0], "supply price", faults, tranches=True, endless=False)
             quantity = self._by_label(given[1], "supply quantity", faults, tranches=True)
             if not faults and price.shape != quantity.shape:
                 faults.append(Fault(f"price has shape {price.shape}, quantity {quantity.shape}", "supply"))
             supply = Supply(price, quantity)
-        self._raise(faults)
+        self._raise([Fault(f"{fault.message} (period {view.period})", fault.place) for fault in faults])
         limit = self.limit
         return SharedCapacity(
             name=self.name,

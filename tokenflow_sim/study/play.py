@@ -159,10 +159,18 @@ def play(shared: Shared, job: Job) -> Answer:
             # told at the end, with the seed that repeats it.
             trace = "".join(traceback.format_exception(error))
             # Its notes say in whose strategy it was raised, and when.
-            message = "\n".join([str(error), *getattr(error, "__notes__", ())])
+            message = "\n".join([_text_of(error), *map(str, getattr(error, "__notes__", ()))])
             kind = type(error).__name__
             return Answer(job.position, None, kind, message, trace, time.perf_counter() - began)
     return Answer(job.position, value, seconds=time.perf_counter() - began)
+
+
+def _text_of(error: Exception) -> str:
+    """Return an error's text; a user's own exception may fail even at that."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be read: its __str__ raises)"
 
 
 def dump_answer(answer: Answer) -> bytes:

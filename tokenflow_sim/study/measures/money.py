@@ -70,7 +70,8 @@ def revenue_adequacy(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dat
     Returns
     -------
     Dataset
-        In $/period, dims (period,): `payment`, `revenue`, `link_income`; `residual`, payment less the other two;
+        In $/period, dims (period,): `payment`, `revenue` (with the income of payees of further limits),
+        `link_income`; `residual`, payment less the other two;
         `merchandising_surplus`, payment less revenue; `congestion_income`, the congestion rents times the loads;
         `routing_income`, the rest of what links earn: tariffs and route costs; `transport_cost`, the true cost of
         transport; and `coverage`, the merchandising surplus over what is owed to links (1 is adequate; NaN where
@@ -99,6 +100,8 @@ def revenue_adequacy(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dat
     use = xr.DataArray(background.link_use, dims=("arc", "workload"))
     load = (ds["flow"] * use).sum("workload", skipna=False)
     congestion = (ds["congestion_rent"] * load).sum("arc", skipna=False) * background.seconds
+    if "limit_income" in ds:  # what payees of further limits get is none of the links'
+        revenue = revenue + ds["limit_income"].sum("limit", skipna=False)
     surplus = payment - revenue
     with np.errstate(invalid="ignore", divide="ignore"):
         coverage = (surplus / link_income).where(link_income > 0)

@@ -32,7 +32,8 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
     Dataset
         In $/period, dims (period,): `consumer_surplus`, the value of service less payments; `producer_surplus`,
         revenues less true cost of service; `network_surplus`, incomes of links less true cost of transport; and
-        `welfare`, which the three add up to because money in is money out.
+        `welfare`, which the three add up to because money in is money out. With further limits also `limit_surplus`,
+        what their payees get less what more of a limit costs, and `welfare` is the sum of four.
 
     Raises
     ------
@@ -51,11 +52,18 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         "producer_surplus": (ds["revenue"] - ds["cost"]).sum(["asset", "workload"], skipna=False),
         "network_surplus": ds["link_income"].sum(["arc", "workload"], skipna=False) - transport,
     }
+    if "limit_income" in ds:
+        # What payees of further limits get, less what more of them costs, which is in welfare alone.
+        known = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
+        split["limit_surplus"] = need(ds, ("welfare",), "welfare_split")["welfare"] - known
     split["welfare"] = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
+    if "limit_surplus" in split:
+        split["welfare"] = split["welfare"] + split["limit_surplus"]
     names = {
         "consumer_surplus": "value of service less payments",
         "producer_surplus": "revenue less true cost of service",
         "network_surplus": "income of links less true cost of transport",
+        "limit_surplus": "income of payees of further limits less the cost of supply",
         "welfare": "value of service less true cost",
     }
     return xr.Dataset(
