@@ -9,7 +9,8 @@ from typing import Any
 import xarray as xr
 
 from tokenflow_sim.agents.streams import stream
-from tokenflow_sim.market.own_limit import Limit, LimitView, bind_limits
+from tokenflow_sim.market.bound_limit import bind_limits
+from tokenflow_sim.market.own_limit import Limit, LimitView
 from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.scenario import Compiled, State
 from tokenflow_sim.variables import MARKET

@@ -11,9 +11,10 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, MarketError, known
 from tokenflow_sim.market.arrays import Arrays, find_faults, hours_faults
+from tokenflow_sim.market.bound_limit import bind_limits
 from tokenflow_sim.market.intake import read_arrays
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.own_limit import Limit, LimitView, bind_limits
+from tokenflow_sim.market.own_limit import Limit, LimitView
 from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.variables import COORDINATES, MARKET
 
