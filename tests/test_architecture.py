@@ -20,7 +20,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"market"}),
     frozenset({"scenario"}),
     frozenset({"strategies"}),
-    frozenset({"agents", "ledger"}),
+    frozenset({"agents", "results"}),
     frozenset({"model"}),
     frozenset({"study", "testing"}),
     frozenset({"plot"}),
@@ -124,7 +124,7 @@ def test_the_rooms_that_the_rules_name_exist() -> None:
         ("market/a.py", "def f():\n    import tokenflow_sim.study", "'market' imports tokenflow_sim.study"),
         ("scenario/a.py", "import tokenflow_sim.strategies", "'scenario' imports tokenflow_sim.strategies"),
         ("strategies/a.py", "import mesa", "'strategies' imports mesa"),
-        ("agents/a.py", "from tokenflow_sim import ledger", "'agents' imports tokenflow_sim.ledger"),
+        ("agents/a.py", "from tokenflow_sim import results", "'agents' imports tokenflow_sim.results"),
         ("study/a.py", "from tokenflow_sim.plot import prices", "'study' imports tokenflow_sim.plot"),
         ("plot/a.py", "import mesa.visualization", "'plot' imports mesa.visualization"),
         ("attic/a.py", "import numpy", "no floor"),
@@ -132,7 +132,7 @@ def test_the_rooms_that_the_rules_name_exist() -> None:
 )
 def test_a_broken_rule_is_told(tmp_path: Path, file: str, text: str, told: str) -> None:
     root = tmp_path / PACKAGE
-    for room in ("scenario", "study", "ledger"):
+    for room in ("scenario", "study", "results"):
         (root / room).mkdir(parents=True)
     bad = root / file
     bad.parent.mkdir(parents=True, exist_ok=True)

@@ -18,10 +18,10 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.study.tiny import prices, tiny
 from tokenflow_sim import disk
-from tokenflow_sim.ledger import files
-from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.plot.style import HouseFigure
 from tokenflow_sim.report.page import save_page
+from tokenflow_sim.results import files
+from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.study.checkpoint import run_resumable
 from tokenflow_sim.study.local import Pool
 from tokenflow_sim.study.runner import run_tasks

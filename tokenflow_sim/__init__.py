@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from tokenflow_sim.errors import ScenarioError as ScenarioError
     from tokenflow_sim.errors import StrategyError as StrategyError
     from tokenflow_sim.errors import TokenflowError as TokenflowError
-    from tokenflow_sim.ledger import load_results as load_results
-    from tokenflow_sim.ledger import save_results as save_results
-    from tokenflow_sim.ledger import to_frame as to_frame
     from tokenflow_sim.market import Clearer as Clearer
     from tokenflow_sim.market import Clearing as Clearing
     from tokenflow_sim.market import Limit as Limit
@@ -34,6 +31,9 @@ if TYPE_CHECKING:
     from tokenflow_sim.market import linopy_model as linopy_model
     from tokenflow_sim.market import settle as settle
     from tokenflow_sim.model import TokenMarket as TokenMarket
+    from tokenflow_sim.results import load_results as load_results
+    from tokenflow_sim.results import save_results as save_results
+    from tokenflow_sim.results import to_frame as to_frame
     from tokenflow_sim.scenario import Scenario as Scenario
     from tokenflow_sim.scenario import list_scenarios as list_scenarios
     from tokenflow_sim.scenario import load_scenario as load_scenario
@@ -64,7 +64,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "CertificateError", "InfeasibleError", "InputError", "MarketError", "ResultError", "ScenarioError",
         "StrategyError", "TokenflowError",
     ),
-    "ledger": ("load_results", "save_results", "to_frame"),
+    "results": ("load_results", "save_results", "to_frame"),
     "market": (
         "Clearer", "Clearing", "Limit", "LimitView", "Market", "Settlement", "clear", "decompose", "linopy_model",
         "settle",

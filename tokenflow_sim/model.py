@@ -17,11 +17,11 @@ from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger import Ledger, Plan, attributes
-from tokenflow_sim.ledger.origin import arguments_of
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.pickling import Portable
+from tokenflow_sim.results import Ledger, Plan, attributes
+from tokenflow_sim.results.origin import arguments_of
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
 from tokenflow_sim.scenario.expectation import reference_price
 from tokenflow_sim.scenario.override import changes_of

@@ -11,7 +11,7 @@ from tests.cli.conftest import Invoke, assert_clean_error
 from tests.study.games import SMALL
 from tokenflow_sim.cli.strategies import parse_strategies
 from tokenflow_sim.errors import InputError
-from tokenflow_sim.ledger.lock import Lock
+from tokenflow_sim.results.lock import Lock
 
 RUN = ["--seeds", "2", "--periods", "2", "--workers", "1"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import command, environment, process
-from tokenflow_sim.ledger import load_results
+from tokenflow_sim.results import load_results
 
 LONG = ("run", "us5", "--periods", "100000", "--checkpoint", "0", "--out", "long.nc")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

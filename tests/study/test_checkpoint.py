@@ -16,10 +16,10 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.strategies.samples import Learner
 from tests.study.tiny import tiny
-from tokenflow_sim.ledger import checkpoint as checkpoints
-from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results import checkpoint as checkpoints
+from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.study.checkpoint import run_resumable
 
 CLEARER = Clearer(tiny().market())
@@ -80,7 +80,7 @@ def die_at(place: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(TokenMarket, "step", step)
     else:
         monkeypatch.setattr(checkpoints.Checkpoint, "discard", lambda self: None)
-        monkeypatch.setattr("tokenflow_sim.ledger.durable.os.replace", replace)
+        monkeypatch.setattr("tokenflow_sim.results.durable.os.replace", replace)
 
 
 @pytest.mark.parametrize(

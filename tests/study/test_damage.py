@@ -15,7 +15,7 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.study.tiny import tiny
-from tokenflow_sim.ledger.lock import Lock
+from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.study.output import Output
 from tokenflow_sim.study.store import FolderStore
 from tokenflow_sim.study.sweep import sweep

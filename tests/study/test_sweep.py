@@ -15,9 +15,9 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.study.tiny import tiny
-from tokenflow_sim.ledger import durable
-from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results import durable
+from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.study import crew
 from tokenflow_sim.study import play as playing
 from tokenflow_sim.study.journal import Journal

@@ -13,9 +13,9 @@ import xarray as xr
 
 from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError, TokenflowError
-from tokenflow_sim.ledger import save_results
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results import save_results
 from tokenflow_sim.scenario import Scenario
 
 Status = Literal["ready", "running", "stopped", "done", "failed"]

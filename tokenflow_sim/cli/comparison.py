@@ -181,7 +181,7 @@ def equilibrium(
         )
     show_equilibrium(found)
     if out is not None:
-        from tokenflow_sim.ledger import save_results
+        from tokenflow_sim.results import save_results
 
         save_results(found.dataset, out, force)
     draw(found, figure)

@@ -95,8 +95,8 @@ def _clear() -> str:
 
 
 def _results() -> str:
-    from tokenflow_sim.ledger import load_results
     from tokenflow_sim.model import TokenMarket
+    from tokenflow_sim.results import load_results
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "run.nc")

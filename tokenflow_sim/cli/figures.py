@@ -55,7 +55,7 @@ def plot(
     debug: Debug = False,
 ) -> None:
     """Draw every figure that the results of a run allow: prices, settlements, dispatch, a map, and more."""
-    from tokenflow_sim.ledger import load_results
+    from tokenflow_sim.results import load_results
 
     folder = out if out is not None else run.with_name(f"{run.stem}_figures")
     with load_results(run) as whole:
@@ -149,7 +149,7 @@ def save_figure(figure: Figure, path: Path, format: Format) -> None:
     ResultError
         If the file cannot be written.
     """
-    from tokenflow_sim.ledger.files import whole_file
+    from tokenflow_sim.results.files import whole_file
 
     drawn = BytesIO()
     figure.savefig(drawn, format=format, metadata=_TIMELESS[format])

@@ -33,8 +33,8 @@ def reproduce(
     debug: Debug = False,
 ) -> None:
     """Compute every number that the paper prints, beside it; fail if one that should match does not."""
-    from tokenflow_sim.ledger import save_results
-    from tokenflow_sim.ledger.files import whole_file
+    from tokenflow_sim.results import save_results
+    from tokenflow_sim.results.files import whole_file
     from tokenflow_sim.study import reproduce as reproduce_paper
     from tokenflow_sim.study.paper.reproduction import FIGURES
 

@@ -80,9 +80,9 @@ def run(
         refuse_existing([out], force or resume)
     make_folder(out.parent)
 
-    from tokenflow_sim.ledger.checkpoint import left_unfinished
-    from tokenflow_sim.ledger.lock import Lock
     from tokenflow_sim.model import TokenMarket
+    from tokenflow_sim.results.checkpoint import left_unfinished
+    from tokenflow_sim.results.lock import Lock
 
     began = time.perf_counter()
     if resume or left_unfinished(out) or 0 < checkpoint < loaded.periods:

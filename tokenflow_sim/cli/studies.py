@@ -290,7 +290,7 @@ def _head(name: str) -> str:
 
 def _write(frame: pd.DataFrame, table: Path | None) -> None:
     if table is not None:
-        from tokenflow_sim.ledger.files import whole_file
+        from tokenflow_sim.results.files import whole_file
 
         with whole_file(table, force=True) as draft:
             frame.to_csv(draft, index=False)

@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import whole_file
 from tokenflow_sim.plot.gallery.dispatch_map import NEEDS, at_period, legend_entries, sheet_of, traffic_of
 from tokenflow_sim.plot.geography import PlacesLike
 from tokenflow_sim.plot.maps import Sheet, Traffic
@@ -21,6 +20,7 @@ from tokenflow_sim.plot.panels import dress_value, head, panels
 from tokenflow_sim.plot.reading import Results, weighted_mean
 from tokenflow_sim.plot.shorten import family_of
 from tokenflow_sim.plot.style import INK, colours, dashes, house_style
+from tokenflow_sim.results.files import whole_file
 
 MOST_FRAMES = 400
 """More frames than this are more than anyone watches."""

@@ -12,9 +12,9 @@ from typing import Any
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import FORMAT, refuse_existing, whole_file
 from tokenflow_sim.report.blocks import Page
 from tokenflow_sim.report.sources import open_results
+from tokenflow_sim.results.files import FORMAT, refuse_existing, whole_file
 
 # Control characters, halves of surrogate pairs and non-characters: HTML may not hold them, a foreign file may.
 _FORBIDDEN = re.compile(

@@ -8,8 +8,8 @@ from pathlib import Path
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger import load_results
-from tokenflow_sim.ledger.files import FORMAT
+from tokenflow_sim.results import load_results
+from tokenflow_sim.results.files import FORMAT
 from tokenflow_sim.study.opening import NOTES, open_store
 
 _MARKS = {"scenario", "study", "tokenflow_sim_version"}

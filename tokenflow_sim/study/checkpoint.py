@@ -8,10 +8,10 @@ from pathlib import Path
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError
-from tokenflow_sim.ledger import Ledger, load_results
-from tokenflow_sim.ledger.checkpoint import Checkpoint
-from tokenflow_sim.ledger.lock import Lock
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results import Ledger, load_results
+from tokenflow_sim.results.checkpoint import Checkpoint
+from tokenflow_sim.results.lock import Lock
 
 EVERY = 168
 """Periods between two checkpoints, unless told otherwise: a week of hours."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tokenflow_sim.errors import Fault, InputError, ResultError
-from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.strategies.code import running_code
 from tokenflow_sim.strategies.loading import held
 from tokenflow_sim.study.code import check_played

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger import Plan
+from tokenflow_sim.results import Plan
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.variables import MEASURES, RESULT_COORDINATES
 

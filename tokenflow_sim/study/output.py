@@ -13,9 +13,9 @@ import xarray as xr
 
 from tokenflow_sim.disk import hidden, remove, writing
 from tokenflow_sim.errors import Fault, InputError, ResultError
-from tokenflow_sim.ledger import save_results
-from tokenflow_sim.ledger.lock import Lock
-from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.results import save_results
+from tokenflow_sim.results.lock import Lock
+from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.strategies.code import written
 from tokenflow_sim.study.choices import check_ways
 from tokenflow_sim.study.code import refuse_other_code, study_code

@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.assignment import Choice
 from tokenflow_sim.strategies.code import running_code

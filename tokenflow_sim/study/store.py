@@ -13,9 +13,9 @@ from zlib import crc32
 
 from tokenflow_sim.disk import remove, writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.durable import write_whole
-from tokenflow_sim.ledger.lock import Lock
-from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.results.durable import write_whole
+from tokenflow_sim.results.lock import Lock
+from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code
 from tokenflow_sim.study.runner import Failure
 from tokenflow_sim.study.task import Task

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tokenflow_sim.errors import Fault, InputError, known
-from tokenflow_sim.ledger.plan import running_versions
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice, written_down
 from tokenflow_sim.strategies.code import written

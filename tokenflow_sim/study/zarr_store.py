@@ -17,9 +17,9 @@ import xarray as xr
 
 from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.durable import kept, write_whole
-from tokenflow_sim.ledger.lock import Lock
-from tokenflow_sim.ledger.plan import running_versions
+from tokenflow_sim.results.durable import kept, write_whole
+from tokenflow_sim.results.lock import Lock
+from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code
 from tokenflow_sim.study.frame import Frame, Kept, status_of
 from tokenflow_sim.study.journal import Journal

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.disk import writing
-from tokenflow_sim.ledger.files import save_results, whole_file
+from tokenflow_sim.results.files import save_results, whole_file
 from tokenflow_sim.study.paper import figures, rows
 from tokenflow_sim.study.paper.cases import Cases
 from tokenflow_sim.study.paper.row import Row

@@ -14,9 +14,9 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, known
-from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.market import Layout
 from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.variables import BACKLOG, LIMITS, REFERENCE, RESULT_COORDINATES, RESULTS, Variable

@@ -12,8 +12,8 @@ from typing import Any
 
 from tokenflow_sim.disk import LONGEST, hidden_stem, remove
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import load_results
-from tokenflow_sim.ledger.plan import Plan
+from tokenflow_sim.results.files import load_results
+from tokenflow_sim.results.plan import Plan
 
 PARTIAL = "partial"
 """Attribute of results that hold some periods of a run only; says which."""

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 import tokenflow_sim as tf
-from tokenflow_sim.ledger import files, lock
-from tokenflow_sim.ledger.lock import Lock, is_alive
+from tokenflow_sim.results import files, lock
+from tokenflow_sim.results.lock import Lock, is_alive
 
 HOLD = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from tokenflow_sim.ledger.lock import Lock
+from tokenflow_sim.results.lock import Lock
 with Lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tokenflow_sim.ledger.files import FORMAT, FORMAT_VERSION, load_results, save_results
+from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION, load_results, save_results
 
 if TYPE_CHECKING:
-    from tokenflow_sim.ledger.ledger import Ledger
-    from tokenflow_sim.ledger.plan import Plan, attributes
-    from tokenflow_sim.ledger.table import to_frame
+    from tokenflow_sim.results.ledger import Ledger
+    from tokenflow_sim.results.plan import Plan, attributes
+    from tokenflow_sim.results.table import to_frame
 
 __all__ = [
     "FORMAT",

@@ -17,7 +17,7 @@ import xarray as xr
 
 from tokenflow_sim.disk import hidden, hidden_stem, remove, writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.lock import is_alive
+from tokenflow_sim.results.lock import is_alive
 
 FORMAT = "tokenflow_sim results"
 FORMAT_VERSION = 1

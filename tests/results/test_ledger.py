@@ -17,10 +17,10 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.strategies.samples import Elastic, Learner
-from tokenflow_sim.ledger import ledger, plan
-from tokenflow_sim.ledger.parts import price_parts
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results import ledger, plan
+from tokenflow_sim.results.parts import price_parts
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.variables import LIMITS, RESULTS
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from tokenflow_sim.disk import remove, writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.files import (
+from tokenflow_sim.results.files import (
     COMPRESSION,
     publish,
     refuse_existing,
     remove_stale,
     temporary_name,
 )
-from tokenflow_sim.ledger.partial import PARTIAL, partial_path, remove_partial, told
-from tokenflow_sim.ledger.plan import Plan
+from tokenflow_sim.results.partial import PARTIAL, partial_path, remove_partial, told
+from tokenflow_sim.results.plan import Plan
 
 
 class Stream:

@@ -10,14 +10,14 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.ledger.checkpoint import Checkpoint
-from tokenflow_sim.ledger.files import load_results
-from tokenflow_sim.ledger.partial import told
-from tokenflow_sim.ledger.parts import Split, TrueCost, price_parts
-from tokenflow_sim.ledger.plan import Plan
-from tokenflow_sim.ledger.stream import Stream
 from tokenflow_sim.market import Arrays
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.results.checkpoint import Checkpoint
+from tokenflow_sim.results.files import load_results
+from tokenflow_sim.results.partial import told
+from tokenflow_sim.results.parts import Split, TrueCost, price_parts
+from tokenflow_sim.results.plan import Plan
+from tokenflow_sim.results.stream import Stream
 from tokenflow_sim.variables import PRICE_PARTS
 
 PARTS = {f"price_{part}": part for part in (*PRICE_PARTS, "limits")}

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tokenflow_sim.disk import remove, writing
-from tokenflow_sim.ledger.files import temporary_name
+from tokenflow_sim.results.files import temporary_name
 
 
 def write_whole(path: Path, content: bytes) -> None:
