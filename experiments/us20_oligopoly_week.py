@@ -20,12 +20,11 @@ from matplotlib.figure import Figure
 
 from tokenflow_sim import TokenMarket
 from tokenflow_sim.market import Clearer, Market
-from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario import Scenario, load_scenario
 
-SECONDS = 3600.0  # of an hour
 CONGESTED = 1e-6  # $/GB: any rent at all
 COUNTS = 5e-3  # $/GB: a rent worth half a tariff
 PIVOTAL = 1e-3  # of the first step of demand: what must go unserved for a provider to count as pivotal
@@ -227,7 +226,7 @@ def asset_profit(hours: Hours) -> Floats:
         market, values = clearing.market, clearing.values
         revenue = settle_values(market.layout, market.arrays, values).revenue.sum(axis=1)
         rows.append(revenue - (market.arrays.offer_price * values.dispatch).sum(axis=(1, 2)))
-    return np.array(rows) * SECONDS
+    return np.array(rows) * SECONDS_PER_HOUR
 
 
 def provider_table(hours: Hours) -> pd.DataFrame:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 # Arrows point one way: a room may import itself and rooms of a lower floor. The package's own `__init__`
 # gathers the public names, so that only what stands above it may use it.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "numerals", "variables"}),
+    frozenset({"errors", "numerals", "numeric", "variables"}),
     frozenset({"disk", "pickling"}),
     frozenset({"market"}),
     frozenset({"scenario"}),

@@ -10,6 +10,7 @@ import numpy as np
 from tokenflow_sim.market import Arrays, Clearing, Layout
 from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.market.values import Values, supply_cost
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.strategies.base import Floats, Ints
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from tokenflow_sim.scenario.compiled import State
 
 ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
-SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.numerals import compact, share, significant
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.plot.reading import NOISE
 from tokenflow_sim.plot.style import INK, PALETTES, colours
 from tokenflow_sim.study.measures import mean_price
 from tokenflow_sim.variables import PRICE_PARTS
 
 Line = dict[str, Any]
-Floats = NDArray[np.float64]
 
 MOST_POINTS = 400
 _MOST_LINES = 8
-_SECONDS = 3600.0
 _GREY = "#A6A6A6"
 
 
@@ -136,7 +135,7 @@ def unserved(ds: xr.Dataset) -> Curves:
 
 def key_figures(ds: xr.Dataset) -> dict[str, tuple[str, float]]:
     """Return sums over the run so far: text and number by name."""
-    amount = float(ds.attrs.get("hours", 1.0)) * _SECONDS
+    amount = float(ds.attrs.get("hours", 1.0)) * SECONDS_PER_HOUR
     asked, lost = float(ds["demand"].sum(min_count=1)), float(ds["unserved"].sum(min_count=1))
     sums = {
         "Demand pays": float(ds["payment"].sum(min_count=1)),

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 
 _STRETCH = 256  # periods: bounds the memory that the figures of a long run take
-_SECONDS = 3600.0  # in an hour
 _ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 _SUMS = {
     "demand": "workload",
@@ -97,7 +95,7 @@ def key_figures(results: xr.Dataset, hours: float) -> KeyFigures:
         if residuals.max() > worst:
             worst, worst_period = float(residuals.max()), int(periods[start + residuals.argmax()])
 
-    amount = hours * _SECONDS  # Mtok in a period, per Mtok/s
+    amount = hours * SECONDS_PER_HOUR  # Mtok in a period, per Mtok/s
     classes = pd.DataFrame(
         {
             "mean_price": prices.mean(),

@@ -13,13 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault
-from tokenflow_sim.market.layout import Floats as Floats
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import groups_of
 from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.variables import MARKET
-
-Bools = NDArray[np.bool_]
 
 # `block` and `step` always exist here, with length one where the layout has none.
 _DIMS: dict[str, tuple[str, ...]] = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import linearised
 from tokenflow_sim.market.tangent import Tangent
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.variables import Variable
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.values import Values, total_cost, values_of
+from tokenflow_sim.numeric import Floats
 
 
 def clear_by_class(engine: Engine, market: Market) -> Values:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays, Floats, total
+from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.fine import fine_residuals, may_span, spans
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import LINK
 from tokenflow_sim.market.shared_capacity import Supply
 from tokenflow_sim.market.values import Values, dot
+from tokenflow_sim.numeric import Floats
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""

@@ -22,9 +22,8 @@ from tokenflow_sim.market.quadratic import solve_quadratic
 from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.market.tied import revenue_ranges
 from tokenflow_sim.market.values import Values, values_of
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.variables import CLEARING, MARKET
-
-SECONDS_PER_HOUR = 3600.0
 
 
 class Clearing:

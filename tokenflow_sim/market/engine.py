@@ -12,17 +12,18 @@ from functools import cached_property
 import numpy as np
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError
-from tokenflow_sim.market.arrays import Arrays, Bools, Floats
+from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.judge import ON_BOUND, SHIFTED, TOLERANCE, TRUE, Numbers, Verdict, judge
 from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.servable import find_unservable, is_servable, least_shortfall, proves_unservable
 from tokenflow_sim.market.service import serve_first
 from tokenflow_sim.market.shift import SHORTFALL_FACTOR, Scale, Shift
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.tangent import Tangent
 from tokenflow_sim.market.vertex import Factor, Vertex
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # From this many flows on, a program that holds few of them is faster than one that holds all.
 MANY_FLOWS = 2000

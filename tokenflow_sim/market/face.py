@@ -19,9 +19,9 @@ import numpy as np
 from scipy import sparse
 
 from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market.arrays import Bools, Floats
-from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.vertex import Vertex
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # What is left of numbers that cancel, relative to them: as much is the rounding of equal costs.
 _EQUAL = 1e-11

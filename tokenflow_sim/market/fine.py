@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays, Floats, total
+from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats
 
 # From these ratios of the largest to the smallest quantity, and price, on.
 SPAN, PRICE_SPAN = 1e4, 1e7

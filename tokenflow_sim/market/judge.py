@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Floats
-from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.vertex import Basis, Factor, Vertex
+from tokenflow_sim.numeric import Floats, Ints
 
 # How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
 MARGIN = 1e-10

@@ -13,13 +13,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Ints
 from tokenflow_sim.variables import COORDINATES, Variable
 
 LinkUnit = Literal["GB/s", "Mtok/s"]
-IntArray = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +32,10 @@ class Cells:
         The three, one after the other.
     """
 
-    asset: IntArray
-    origin: IntArray
-    destination: IntArray
-    every: IntArray
+    asset: Ints
+    origin: Ints
+    destination: Ints
+    every: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +64,10 @@ class Layout:
     workloads: pd.Index[Any]
     assets: pd.Index[Any]
     arcs: pd.Index[Any]
-    asset_node: IntArray
+    asset_node: Ints
     provider: tuple[str, ...]
-    origin: IntArray
-    destination: IntArray
+    origin: Ints
+    destination: Ints
     owner: tuple[str, ...]
     blocks: pd.Index[Any] | None = None
     steps: pd.Index[Any] | None = None

@@ -14,10 +14,10 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenflow_sim.market.arrays import Floats
 from tokenflow_sim.market.program import NO_ROW, Program
 from tokenflow_sim.market.quiet import silence_banner
-from tokenflow_sim.market.solver import OPTIONS, Ints, flags, read_basis, set_basis
+from tokenflow_sim.market.solver import OPTIONS, flags, read_basis, set_basis
+from tokenflow_sim.numeric import Floats, Ints
 
 _WORTH = 1e-9  # a reduced cost below minus this, or a load above its limit by this, matters
 _BEST = 3  # how many of the arcs out of a node are added at once for a class

@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tokenflow_sim.market.layout import Floats, Layout
+from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
 
 

@@ -13,12 +13,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, MarketError
-from tokenflow_sim.market.arrays import Arrays, Floats, total
+from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.reference import split_by_reference, weights_of
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.variables import DECOMPOSITION, PRICE_PARTS, REFERENCE_SPLIT
 
 PARTS = ("energy", "scarcity", "routing", "congestion")

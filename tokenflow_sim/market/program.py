@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tokenflow_sim.market.arrays import Arrays, Bools, Floats, total
+from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.limits import OWN_UNITS
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
-Ints = NDArray[np.int64]
 NO_ROW = -1
 # Up to this many coefficients, zeros included, a dense matrix is faster than index arrays. A BLAS does products
 # and factorisations of that size in one thread, so that their bits do not depend on how many there are.

@@ -14,7 +14,7 @@ import highspy
 import numpy as np
 
 from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.engine import Engine, Problem
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.program import Program
@@ -23,6 +23,7 @@ from tokenflow_sim.market.service import serve_first
 from tokenflow_sim.market.solver import OPTIONS
 from tokenflow_sim.market.values import Values, values_of
 from tokenflow_sim.market.vertex import Vertex
+from tokenflow_sim.numeric import Floats
 
 # HiGHS adds this to the curvature of every column by default (1e-7), which shows in the prices.
 _QP_OPTIONS = OPTIONS | {"qp_regularization_value": 0.0}

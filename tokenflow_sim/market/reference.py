@@ -16,10 +16,10 @@ from __future__ import annotations
 import numpy as np
 
 from tokenflow_sim.errors import Fault, MarketError, known
-from tokenflow_sim.market.arrays import Arrays, Bools, Floats, total
+from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.program import Ints
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 DEMAND = "demand"
 # Beside a price, what is no more than this is the rounding of sums.

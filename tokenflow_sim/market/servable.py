@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market.arrays import Bools, Floats
 from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.tangent import AT_BOUND, Tangent
+from tokenflow_sim.numeric import Bools, Floats
 
 _POSITIVE = 1e-7
 

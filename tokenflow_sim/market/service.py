@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Bools, Floats
 from tokenflow_sim.market.face import Face
-from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.shift import generic_numbers
 from tokenflow_sim.market.vertex import Basis, Vertex
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # Relative to what is compared: as much is rounding.
 _NOTHING = 1e-9

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.market.arrays import Arrays, Floats
-from tokenflow_sim.market.clearing import SECONDS_PER_HOUR, Clearing
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.variables import SETTLEMENT
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenflow_sim.market.layout import Floats, IntArray
+from tokenflow_sim.numeric import Floats, Ints
 
 NOBODY = -1
 # The classes below are not frozen, though nobody changes them: they are made anew in every period, and to set the
@@ -32,7 +32,7 @@ class Term:
 
     on: Literal["dispatch", "flow"]
     use: Floats
-    member: IntArray | None = None
+    member: Ints | None = None
 
     def charge(self, rent: Floats) -> Floats:
         """Return what a unit of service pays at given rents, dims (asset or arc, workload)."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays, Floats
+from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.program import Placed, Program
+from tokenflow_sim.numeric import Floats
 
 # All in the solver's units, in which a market's mean demand and mean offer are UNIT. Its tolerance (1e-9) is absolute:
 # the larger the unit, the finer it is. A step must stand clear of that tolerance and below the gaps in people's

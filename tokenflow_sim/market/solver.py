@@ -12,14 +12,11 @@ import highspy
 import linopy
 import numpy as np
 from linopy.solvers import Solver as LinopySolver
-from numpy.typing import NDArray
 
-from tokenflow_sim.market.arrays import Bools, Floats
 from tokenflow_sim.market.formulation import build
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.quiet import silence_banner
-
-Ints = NDArray[np.int64]
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # HiGHS's tolerances are absolute; the numbers it gets are scaled to one size, see shift.Scale.
 OPTIONS: dict[str, Any] = {

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Bools, Floats
 from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.vertex import Factor
+from tokenflow_sim.numeric import Bools, Floats
 
 # In the solver's units: what is closer to a bound than this stands on it.
 AT_BOUND = 1e-7

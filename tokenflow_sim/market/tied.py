@@ -9,16 +9,16 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.market.arrays import Bools, Floats
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.bounds import point_of
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.face import Face
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import linearised
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.market.vertex import Vertex
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # Of all that is paid: revenues that differ by less are the same; as much is what a certificate lets pass.
 _SAME = 1e-7

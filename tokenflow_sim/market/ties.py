@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays, Bools, Floats
-from tokenflow_sim.market.program import Ints, Program
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.program import Program
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 _RELATIVE = 1e-9
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays, Bools, Floats
+from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
 from tokenflow_sim.market.ties import share_ties
 from tokenflow_sim.market.vertex import Vertex
+from tokenflow_sim.numeric import Bools, Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
 from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market.arrays import Floats
-from tokenflow_sim.market.program import NO_ROW, Ints, Program
+from tokenflow_sim.market.program import NO_ROW, Program
+from tokenflow_sim.numeric import Floats, Ints
 
 _NO_BASIS = "HiGHS gave a basis whose columns do not span its rows"
 

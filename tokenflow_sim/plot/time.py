@@ -13,9 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats as Floats
 from tokenflow_sim.plot.text import TickNumbers
-
-Floats = NDArray[np.float64]
 
 MOST_STEPS = 400
 """More steps than this a printed column cannot show."""

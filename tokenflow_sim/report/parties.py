@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from tokenflow_sim.numerals import money, share, significant
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.report.blocks import Table
-from tokenflow_sim.report.totals import SECONDS, Totals
+from tokenflow_sim.report.totals import Totals
 
 MOST_ROWS = 40
 """How many parties a table names; the rest is added up."""
@@ -169,7 +170,7 @@ def _transport(totals: Totals, scenario: Any) -> pd.Series[float] | None:
         return None
     # a forbidden link has no flow, and its cost may be infinite
     spent = np.where(flow == 0, 0.0, flow * np.where(flow == 0, 0.0, route_cost)).sum(axis=1)
-    spent *= totals.hours * SECONDS
+    spent *= totals.hours * SECONDS_PER_HOUR
     owner = totals.ds["arc_owner"].to_numpy().astype(str)
     return pd.Series(spent, index=owner).groupby(level=0).sum(min_count=1)
 

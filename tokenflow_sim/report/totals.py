@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.variables import RESULTS
 
-SECONDS = 3600.0
 """Seconds in an hour."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""
@@ -100,7 +100,7 @@ class Totals:
     @property
     def amount(self) -> float:
         """Mtok in a period, per Mtok/s."""
-        return self.hours * SECONDS
+        return self.hours * SECONDS_PER_HOUR
 
     def has(self, *names: str) -> bool:
         """Return whether all these variables were recorded."""

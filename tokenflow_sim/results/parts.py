@@ -12,8 +12,8 @@ import pandas as pd
 from tokenflow_sim.market import Arrays, Layout
 from tokenflow_sim.market.prices import Charges, Costs, decompose_values, limit_charges
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 TrueCost = tuple[Floats, Floats]
 """True cost of every asset's service, and what of it is not electricity, in $/Mtok, dims (asset, workload)."""
 Split = tuple[Arrays, Values, TrueCost]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Bools
+
 if TYPE_CHECKING:
     from tokenflow_sim.market import Market
 
-Bools = NDArray[np.bool_]
 _NEARLY_NONE = 0.05
 """Share of a node's own demand below which capacity there hardly counts."""
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tokenflow_sim.numeric import Floats as Floats
+from tokenflow_sim.numeric import Ints as Ints
+
 EARTH_RADIUS_KM = 6371.0
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _CHUNK = 512
 
 

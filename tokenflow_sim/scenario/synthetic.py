@@ -18,16 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from tokenflow_sim.errors import Fault, ScenarioError
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.geography import haversine
 from tokenflow_sim.scenario.writing import write_files
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 MOST_NODES = 5000
 _BOX = ((27.0, 47.5), (-122.0, -71.0))  # latitudes, longitudes

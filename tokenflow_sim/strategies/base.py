@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Market
+from tokenflow_sim.numeric import Floats as Floats
+from tokenflow_sim.numeric import Ints as Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _FLOAT = np.dtype(np.float64)
 Kind = Literal["provider", "owner", "region"]
 

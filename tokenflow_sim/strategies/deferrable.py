@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import StrategyError
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.strategies.backlog import Backlog
 from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
 from tokenflow_sim.strategies.response import ByClass, by_class, check_numbers
-
-SECONDS_PER_HOUR = 3600.0
 
 
 class Deferrable(DemandStrategy):

@@ -17,9 +17,9 @@ import pandas as pd
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError, StrategyError
 from tokenflow_sim.market import Clearer, Clearing, Layout, Market
+from tokenflow_sim.numeric import SECONDS_PER_HOUR as SECONDS_PER_HOUR
 from tokenflow_sim.strategies.base import Floats, Ints, View
 
-SECONDS_PER_HOUR = 3600.0
 _KEPT = 8
 
 By = Literal["workload", "node", "asset"]

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from tokenflow_sim.numerals import counted
+from tokenflow_sim.numeric import Bools
 from tokenflow_sim.study.telling import listed, point_name
 from tokenflow_sim.variables import MEASURES
 
-Bools = NDArray[np.bool_]
 SEED = "seed"
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.study.game import MarketGame
 from tokenflow_sim.study.mixed import SmallGame
 from tokenflow_sim.study.roles import Buyer, Owner
 from tokenflow_sim.study.search import Search
 from tokenflow_sim.variables import CLEARING, MARKET
 
-Floats = NDArray[np.float64]
 _ACTIONS = {
     "price": "mark-up over true cost (tariff over highest value of owners, shading of bids of regions)",
     "quantity": "share of capacity (or demand) offered",

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.numeric import Floats as Floats
+from tokenflow_sim.numeric import Ints as Ints
 from tokenflow_sim.study.moves import Move, padded
 from tokenflow_sim.study.roles import Buyer, Changes, Owner, Play, Role, Seller
 
 if TYPE_CHECKING:
     from tokenflow_sim.study.crew import Crew
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-SECONDS_PER_HOUR = 3600.0
 _UNDER = 1e-6  # share by which an offer is under another one, to be taken before it
 _SAME = 1e-9
 _MOST_CRITICAL = 24

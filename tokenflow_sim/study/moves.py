@@ -8,12 +8,10 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.study.roles import Role, Seller
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Kind = Literal["each", "spread", "swap"]
 _INSIDE = 1e-9
 """How far inside a step of demand to end, as a share: on its very edge rounding would choose the price."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tokenflow_sim.numeric import Floats as Floats
+
 Mixture = tuple[Floats, ...]
 """A probability for each action of each player."""
 

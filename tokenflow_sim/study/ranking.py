@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.study.common import common_of, comparable
 from tokenflow_sim.study.statistics import ROUNDING, holm, interval
 
-Floats = NDArray[np.float64]
 _RESAMPLES = 2000
 
 

@@ -12,10 +12,9 @@ from tokenflow_sim.market import Market
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.settlement import Money
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.filling import cheapest_first, fill
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Play = Literal["price", "quantity"]
 Changes = dict[str, NDArray[Any]]
 """Arrays of a market that submissions change, by name."""

@@ -12,17 +12,16 @@ from typing import Any, Literal
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.known_types import UnknownType, plain
 from tokenflow_sim.strategies.base import BaseStrategy
 from tokenflow_sim.study.choices import label_of as strategy_label
 from tokenflow_sim.study.choices import without_defaults
 
-Floats = NDArray[np.float64]
 Method = Literal["random", "latin", "sobol"]
 METHODS: tuple[str, ...] = ("random", "latin", "sobol")
 KINDS = ("uniform", "loguniform", "integers")

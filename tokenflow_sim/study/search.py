@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.study.game import MarketGame
 from tokenflow_sim.study.moves import Move, moves_of
 
-Floats = NDArray[np.float64]
 _SAME = 7  # decimals up to which two profiles are one; best responses come from a grid and repeat exactly
 _FINER = 4  # how much finer the grid is on which gains are looked for at the end
 _GRID_TICKS = 2.5  # a loop narrower than this many neighbours on a grid is the grid's doing

@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, ResultError, known
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.choices import seeds_of
 from tokenflow_sim.study.design import Design
@@ -26,7 +27,6 @@ from tokenflow_sim.variables import MEASURES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 Kind = Literal["sobol", "morris"]
 KINDS: tuple[str, ...] = ("sobol", "morris")
 OUTPUTS = ("mean_price", "unserved_share", "welfare_rate")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.study.game import MarketGame
 from tokenflow_sim.study.search import Search
 
-Floats = NDArray[np.float64]
 STARTS = ("cournot", "withheld", "truthful", "monopoly")
 """Kinds of starts that are one profile each."""
 _WORK = 750_000

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.numeric import Floats
 
-Floats = NDArray[np.float64]
 Method = Literal["student", "bootstrap"]
 METHODS: tuple[str, ...] = ("student", "bootstrap")
 RESAMPLES = 9999

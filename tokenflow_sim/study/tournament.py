@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, ResultError
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numerals import counted
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
 from tokenflow_sim.study.choices import (
@@ -37,8 +37,6 @@ from tokenflow_sim.study.telling import safe_repr, warn_failed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, stack
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels, say_nothing_happened
@@ -51,7 +52,7 @@ def backlog(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = No
         sums, *(results[name] for name in ("backlog", "shed", "unserved", "demand"))
     )
     lost = np.where(lost > NOISE * demand, lost, 0.0)
-    shed = shed / (3600.0 * results.hours) if results.hours else shed
+    shed = shed / (SECONDS_PER_HOUR * results.hours) if results.hours else shed
     shed_unit = "Mtok/s" if results.hours else "Mtok/period"
     drawn = panels(3, ax, columns, figure="backlog", height=1.35 if columns == 2 else 1.2, across=1)
     colour, hatch = colours(classes, "workload"), hatches(classes, "workload")

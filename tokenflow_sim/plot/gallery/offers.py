@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.reading import Results, grouped, weighted_mean
@@ -56,7 +57,7 @@ def offers(
     """
     time, classes, firms = results.time, results.names("workload", "price"), results.along("asset_provider")
     names = results.providers
-    seconds = 3600.0 * (results.hours or 1.0)
+    seconds = SECONDS_PER_HOUR * (results.hours or 1.0)
 
     def steps(price: Floats, offered: Floats, output: Floats, cost: Floats) -> tuple[Floats, ...]:
         usable = np.isfinite(price) & (offered > 0)

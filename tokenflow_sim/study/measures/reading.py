@@ -11,11 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.numeric import Floats as Floats
+from tokenflow_sim.numeric import Ints as Ints
 from tokenflow_sim.scenario import Compiled, Scenario
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-SECONDS_PER_HOUR = 3600.0
 
 
 @lru_cache(maxsize=8)
