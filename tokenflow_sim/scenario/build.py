@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from tokenflow_sim.scenario.checks import PLACEHOLDER, check
 from tokenflow_sim.scenario.intake import Intake
 from tokenflow_sim.scenario.places import Found, Loc, errors_of, faults_of, path_of, value_at
-from tokenflow_sim.scenario.schema import GATHERING, Scenario
+from tokenflow_sim.scenario.schema import ScenarioFields
 
-Also = Callable[[Scenario], list[Found]]
+GATHERING = "gathering"
+"""Key of the validation context under which `build` finds faults of names and sums itself, to place them in files."""
 _NAMED = ("nodes", "workloads", "hardware", "providers", "owners", "regions")
 # What stands in for a section that is missing or was lost to faults, so that the rest can be checked.
 _STAND_INS: dict[str, Any] = {
@@ -53,13 +54,17 @@ class Aside:
         return loc
 
 
-def build(intake: Intake, also: Also | None = None) -> Scenario:
+def build[S: ScenarioFields](
+    intake: Intake, cls: type[S], also: Callable[[S], list[Found]] | None = None
+) -> S:
     """Make a scenario of plain data.
 
     Parameters
     ----------
     intake : Intake
         The data, with its tables read in, and the faults found so far.
+    cls : type
+        The class to make: `Scenario`, which this module does without.
     also : callable, optional
         Finds more faults in what the schema accepts, asked only where there are some already: what rooms above this
         one know, such as which strategies there are, is then told with the rest.
@@ -69,15 +74,16 @@ def build(intake: Intake, also: Also | None = None) -> Scenario:
     ScenarioError
         With the faults of the intake, of the schema, and of names and sums.
     """
-    scenario, aside = None, Aside()
+    scenario: S | None = None
+    aside = Aside()
     told: set[Loc] = set()
     try:
-        scenario = Scenario.model_validate(intake.data, context={GATHERING: True})
+        scenario = cls.model_validate(intake.data, context={GATHERING: True})
     except ValidationError as error:
-        refused = faults_of(error, Scenario)
+        refused = faults_of(error, cls)
         told = {loc for loc, _ in refused}
         intake.tell([(loc, text) for loc, text in refused if loc not in intake.dropped])
-        scenario, aside = _set_aside(intake.data, error)
+        scenario, aside = _set_aside(intake.data, cls, error)
     for section, names in intake.named.items():
         for name in names:
             aside.mark(section, name)
@@ -96,7 +102,9 @@ def build(intake: Intake, also: Also | None = None) -> Scenario:
     return scenario
 
 
-def _set_aside(data: dict[str, Any], error: ValidationError) -> tuple[Scenario | None, Aside]:
+def _set_aside[S: ScenarioFields](
+    data: dict[str, Any], cls: type[S], error: ValidationError
+) -> tuple[S | None, Aside]:
     """Validate what is left once everything faulty is taken out; None where too little is left."""
     aside = Aside()
     rest = copy.deepcopy(data)
@@ -116,7 +124,7 @@ def _set_aside(data: dict[str, Any], error: ValidationError) -> tuple[Scenario |
                 rest[section] = copy.deepcopy(stand_in)
                 aside.lost.add(section)
         try:
-            return Scenario.model_validate(rest, context={GATHERING: True}), aside
+            return cls.model_validate(rest, context={GATHERING: True}), aside
         except ValidationError as again:
             error = again
     return None, aside

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from tokenflow_sim.errors import known
 from tokenflow_sim.scenario.links import count_links, find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.places import Found, Loc
-from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.supply import Asset
 
 TOLERANCE = 1e-6
@@ -21,7 +21,7 @@ BYTES_AN_ENTRY = 1000
 """Memory of a flow, roughly: data, linopy's labels, and two of the solver's copies."""
 
 
-def assets_of(scenario: Scenario) -> Iterator[tuple[Loc, str, Asset]]:
+def assets_of(scenario: ScenarioFields) -> Iterator[tuple[Loc, str, Asset]]:
     """Yield place, provider and content of every asset, in the order of the file."""
     for name, provider in scenario.providers.items():
         for number, asset in enumerate(provider.assets):
@@ -33,12 +33,12 @@ def asset_label(provider: str, asset: Asset) -> str:
     return asset.name or f"{provider}/{asset.node}/{asset.hardware}"
 
 
-def check(scenario: Scenario, also: Mapping[str, Set[str]], dropped: Set[str]) -> list[Found]:
+def check(scenario: ScenarioFields, also: Mapping[str, Set[str]], dropped: Set[str]) -> list[Found]:
     """Find every fault that needs more than one entry to see.
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : ScenarioFields
         What the schema accepts, perhaps without entries that it refused.
     also : mapping
         Names that exist though their entries were refused, by section.
@@ -49,7 +49,7 @@ def check(scenario: Scenario, also: Mapping[str, Set[str]], dropped: Set[str]) -
 
 
 class _Checks:
-    def __init__(self, scenario: Scenario, also: Mapping[str, Set[str]], dropped: Set[str]) -> None:
+    def __init__(self, scenario: ScenarioFields, also: Mapping[str, Set[str]], dropped: Set[str]) -> None:
         self.scenario = scenario
         self.also = also
         self.dropped = dropped

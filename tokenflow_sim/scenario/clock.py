@@ -5,15 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tokenflow_sim.scenario.geography import Floats
+from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import Profile, offset_hours
-
-if TYPE_CHECKING:
-    from tokenflow_sim.scenario.schema import Scenario
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 """When period 0 begins in a scenario without a `start`: a Monday's midnight."""
@@ -46,11 +43,11 @@ class Clock:
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : ScenarioFields
         Its `start`, `hours` and the nodes' time zones. Without a `start` no clock ever changes.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: ScenarioFields) -> None:
         self.start = scenario.start or MONDAY
         self.hours = scenario.hours
         names = [node.time_zone for node in scenario.nodes.values()]

@@ -28,7 +28,7 @@ from tokenflow_sim.scenario.noise import DemandNoise
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.fields import StrategySpec
-    from tokenflow_sim.scenario.schema import Scenario
+    from tokenflow_sim.scenario.schema import ScenarioFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Compiled:
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : ScenarioFields
         What to compile.
 
     Attributes
@@ -117,7 +117,7 @@ class Compiled:
         Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: ScenarioFields) -> None:
         self.scenario = scenario
         self.hours, self.periods = scenario.hours, scenario.periods
         self.wiring: Wiring = wire(scenario, make_links(scenario))
@@ -140,7 +140,7 @@ class Compiled:
         """Pickle and copy by the scenario: the arrays are made again of it, to the same bits."""
         return attrgetter("compiled"), (self.scenario,)
 
-    def _set_labels(self, scenario: Scenario) -> None:
+    def _set_labels(self, scenario: ScenarioFields) -> None:
         wiring, placed = self.wiring, [(provider, asset) for _, provider, asset in assets_of(scenario)]
         names = list(scenario.nodes)
         position = {name: number for number, name in enumerate(names)}
@@ -162,7 +162,7 @@ class Compiled:
             link_unit=wiring.link_unit,
         )
 
-    def _set_assets(self, scenario: Scenario) -> None:
+    def _set_assets(self, scenario: ScenarioFields) -> None:
         placed = [asset for _, _, asset in assets_of(scenario)]
         workloads = list(scenario.workloads)
         types = [scenario.hardware[asset.hardware] for asset in placed]
@@ -198,7 +198,7 @@ class Compiled:
         ]
         self._availability = Availability(scenario, described, self.wiring.labels)
 
-    def _set_agents(self, scenario: Scenario) -> None:
+    def _set_agents(self, scenario: ScenarioFields) -> None:
         self.providers, self.owners = tuple(scenario.providers), tuple(scenario.owners)
         self.provider_assets = _groups(self.providers, list(self.layout.provider))
         self.owner_arcs = _groups(self.owners, list(self.layout.owner))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.geography import Floats, Ints
+from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import Profile, cycle_length
-
-if TYPE_CHECKING:
-    from tokenflow_sim.scenario.schema import Scenario
 
 FLAT_DAY, FLAT_WEEK = (1.0,) * 24, (1.0,) * 7
 _CACHE_BYTES = 64 * 2**20
@@ -74,7 +71,7 @@ class DemandSeries:
     scenario's own table by period, times scale.
     """
 
-    def __init__(self, scenario: Scenario, clock: Clock) -> None:
+    def __init__(self, scenario: ScenarioFields, clock: Clock) -> None:
         demand, workloads = scenario.demand, scenario.workloads
         nodes = scenario.nodes
         shape = (len(nodes), len(workloads))
@@ -116,7 +113,7 @@ class DemandSeries:
 class PriceSeries:
     """Electricity prices in $/kWh by period, dims (node,); zero where a node has none."""
 
-    def __init__(self, scenario: Scenario, clock: Clock) -> None:
+    def __init__(self, scenario: ScenarioFields, clock: Clock) -> None:
         electricity, nodes = scenario.electricity, scenario.nodes
         base = np.array([node.electricity_price or 0.0 for node in nodes.values()]) * electricity.scale
         hourly = [electricity.hourly.get(name) for name in nodes]
@@ -146,7 +143,7 @@ class PriceSeries:
 class Availability:
     """Share of each asset and arc that outages leave, constant between their starts and ends."""
 
-    def __init__(self, scenario: Scenario, assets: list[dict[str, str]], arcs: tuple[str, ...]) -> None:
+    def __init__(self, scenario: ScenarioFields, assets: list[dict[str, str]], arcs: tuple[str, ...]) -> None:
         self._assets, self._arcs = len(assets), len(arcs)
         self._hits: list[tuple[int, int, float, Ints, Ints]] = []
         edges = {0}

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tokenflow_sim.scenario.fields import FrozenDict
+from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import DAYS, NodeSeries, PeriodSeries
 from tokenflow_sim.scenario.tables import write_csv
 from tokenflow_sim.scenario.yaml_text import Block, write
 
-if TYPE_CHECKING:
-    from tokenflow_sim.scenario.schema import Scenario
-
 _NOTHING: tuple[Any, ...] = (None, "", (), {}, FrozenDict())
 
 
-def to_yaml(scenario: Scenario) -> str:
+def to_yaml(scenario: ScenarioFields) -> str:
     """Write a scenario as YAML that `Scenario.from_yaml` reads back equal.
 
     Defaults are written out too, so that the text keeps its meaning where a later version has others.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from tokenflow_sim.market.layout import LinkUnit
 from tokenflow_sim.scenario.geography import Floats, Ints, ring
 from tokenflow_sim.scenario.links import Links, label_of
-
-if TYPE_CHECKING:
-    from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.schema import ScenarioFields
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Wiring:
                 value.setflags(write=False)
 
 
-def wire(scenario: Scenario, links: Links) -> Wiring:
+def wire(scenario: ScenarioFields, links: Links) -> Wiring:
     """Return the network under the scenario's bandwidth and latency rules.
 
     Notes
@@ -93,7 +90,7 @@ def wire(scenario: Scenario, links: Links) -> Wiring:
     )
 
 
-def _pool(scenario: Scenario, links: Links) -> Wiring:
+def _pool(scenario: ScenarioFields, links: Links) -> Wiring:
     """Return a network that costs nothing and limits nothing: all nodes are one pool.
 
     Economic dispatch has no network, but a market in which nodes are on their own would be another thing:

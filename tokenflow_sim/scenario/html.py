@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tokenflow_sim.market.html import MOST_ROWS, table
-
-if TYPE_CHECKING:
-    from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.schema import ScenarioFields
 
 
-def scenario_html(scenario: Scenario) -> str:
+def scenario_html(scenario: ScenarioFields) -> str:
     """Return a scenario's providers with their strategies, and its classes with their limits."""
     providers = list(scenario.providers.items())
     rows = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.schema import ScenarioFields
 
 _KEYWORDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _TABLES: dict[str, tuple[str, ...]] = {
@@ -33,7 +33,7 @@ def json_schema() -> dict[str, Any]:
     dict
         The schema. It holds what a single field can show; that names exist and sums add up is seen by loading.
     """
-    schema = Scenario.model_json_schema(by_alias=True)
+    schema = ScenarioFields.model_json_schema(by_alias=True)
     parts = {"": schema, **schema["$defs"]}
     for part, fields in _TABLES.items():
         for field in fields:

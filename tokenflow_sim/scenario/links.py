@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.scenario.geography import Floats, Ints, count, haversine, join, latency
 from tokenflow_sim.scenario.network import Arc
 from tokenflow_sim.scenario.places import Found, Loc
-from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.schema import ScenarioFields
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def label_of(origin: str, destination: str) -> str:
     return f"{origin}->{destination}"
 
 
-def table_places(scenario: Scenario) -> Iterator[tuple[Loc, str, Arc]]:
+def table_places(scenario: ScenarioFields) -> Iterator[tuple[Loc, str, Arc]]:
     """Yield place, label and content of the arcs of the table."""
     for label, arc in scenario.network.arcs.items():
         yield ("network", "arcs", label), label, arc
 
 
-def _sites(scenario: Scenario) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def _sites(scenario: ScenarioFields) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Return latitude and longitude of the nodes (NaN where unknown), and which are on the backbone."""
     nodes = list(scenario.nodes.values())
     latitude = np.array([np.nan if node.latitude is None else node.latitude for node in nodes])
@@ -63,14 +63,14 @@ def _sites(scenario: Scenario) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     return latitude, longitude, np.array([node.tier1 and has_backbone for node in nodes])
 
 
-def count_links(scenario: Scenario, most: int) -> int:
+def count_links(scenario: ScenarioFields, most: int) -> int:
     """Count the arcs of a scenario without making them; past `most` of them the count is a lower bound."""
     latitude, longitude, on_backbone = _sites(scenario)
     by_rule = count(latitude, longitude, scenario.network.max_distance, on_backbone, most)
     return max(by_rule, len(scenario.network.arcs))
 
 
-def make_links(scenario: Scenario) -> Links:
+def make_links(scenario: ScenarioFields) -> Links:
     """Make the arcs of a scenario whose names were checked."""
     network, names = scenario.network, list(scenario.nodes)
     position = {name: number for number, name in enumerate(names)}
@@ -119,7 +119,7 @@ def make_links(scenario: Scenario) -> Links:
     return Links(tuple(labels), start, end, capacity, distance, delay, tariff, route_cost, tuple(owner))
 
 
-def owners_by_rule(scenario: Scenario, origins: list[str], backbone: list[bool]) -> list[str]:
+def owners_by_rule(scenario: ScenarioFields, origins: list[str], backbone: list[bool]) -> list[str]:
     """Return the owner of each arc by the owners' rules; empty where no rule applies."""
     tier1 = rest = ""
     by_node: dict[str, str] = {}
@@ -136,7 +136,7 @@ def owners_by_rule(scenario: Scenario, origins: list[str], backbone: list[bool])
     ]
 
 
-def find_link_faults(scenario: Scenario, links: Links) -> list[Found]:
+def find_link_faults(scenario: ScenarioFields, links: Links) -> list[Found]:
     """Find arcs without an owner or a latency, once names were checked."""
     found: list[Found] = []
     ownerless = [label for label, owner in zip(links.labels, links.owner, strict=True) if not owner]

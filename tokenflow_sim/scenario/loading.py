@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tokenflow_sim.errors import Fault, ScenarioError, known
 from tokenflow_sim.scenario import yaml_text
-from tokenflow_sim.scenario.build import Also, build
+from tokenflow_sim.scenario.build import build
 from tokenflow_sim.scenario.intake import Source, from_text, read_bytes
-from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.places import Found
+from tokenflow_sim.scenario.scenario import Scenario
 
 FILE = "scenario.yaml"
+Also = Callable[[Scenario], list[Found]]
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -112,7 +114,7 @@ def _from_file(file: Path, shown: str, subject: str, also: Also | None) -> Scena
         text = read_bytes(file, shown)
     except ValueError as error:
         raise ScenarioError([Fault(str(error))], subject) from None
-    return build(from_text(text, Source(subject, shown, file.parent)), also)
+    return build(from_text(text, Source(subject, shown, file.parent)), Scenario, also)
 
 
 def _find(source: str | Path, subject: str) -> tuple[Path, str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_origin
+from collections.abc import Callable, Mapping
+from typing import Any, get_origin
 
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
+from tokenflow_sim.scenario.compiled import Compiled
 from tokenflow_sim.scenario.fields import StrategySpec
 from tokenflow_sim.scenario.known_types import plain
 from tokenflow_sim.scenario.places import Loc, fields_at, parse_path, path_of, type_at
+from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
-
-if TYPE_CHECKING:
-    from tokenflow_sim.scenario.schema import Scenario
-
 
 _SINGULAR = {name: name[:-1] for name in ("nodes", "workloads", "providers", "owners", "regions")}
 _SINGULAR |= {"hardware": "hardware type"}
@@ -40,15 +38,19 @@ def changes_of(overrides: Mapping[str, Any] | None) -> dict[str, Any]:
     return dict(overrides)
 
 
-def apply(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+def apply(
+    scenario: ScenarioFields, changes: Mapping[str, Any], compiled: Callable[[], Compiled]
+) -> tuple[dict[str, Any], list[Fault]]:
     """Return the scenario's plain data with some values changed, and the faults of the paths.
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : ScenarioFields
         What to start from.
     changes : mapping
         New values by dotted path, as Python objects or as YAML text.
+    compiled : callable
+        Returns the scenario as arrays; called only where a path names an arc or region that a rule makes.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def apply(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[dict[str, Any
     Giving an asset a power drops its share, and the other way round.
     """
     changes = changes_of(changes)
-    change = _Change(scenario)
+    change = _Change(scenario, compiled)
     faults: list[Fault] = []
     # Names of strategies first: parameters given beside them belong to the new strategy.
     for path in sorted(
@@ -75,8 +77,8 @@ def apply(scenario: Scenario, changes: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 class _Change:
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: ScenarioFields, compiled: Callable[[], Compiled]) -> None:
+        self.compiled = compiled
         self.schema = type(scenario)
         self.data: dict[str, Any] = scenario.model_dump(by_alias=True)
 
@@ -116,9 +118,9 @@ class _Change:
         if isinstance(here, (list, tuple)):
             return [str(number) for number in range(len(here))]
         if done[:-1] == ("network", "arcs"):
-            return list(self.scenario.compiled.layout.arcs)
+            return list(self.compiled().layout.arcs)
         if done[:-1] == ("regions",):
-            return list(self.scenario.compiled.regions)
+            return list(self.compiled().regions)
         return list(here) if isinstance(here, dict) else []
 
     def unknown(self, here: Any, part: str | int, done: Loc) -> _BadPath:
@@ -148,15 +150,15 @@ class _Change:
                 return None
             if done[:-1] == ("network", "arcs"):
                 return self.arc(str(part), here, done)
-            if done == ("regions", part) and not here and part in self.scenario.compiled.regions:
+            if done == ("regions", part) and not here and part in self.compiled().regions:
                 # Regions that stand for their nodes are written down, so that one can be changed.
-                here |= {name: {"nodes": [name]} for name in self.scenario.compiled.regions}
+                here |= {name: {"nodes": [name]} for name in self.compiled().regions}
                 return here[part]
         raise self.unknown(here, part, done)
 
     def arc(self, label: str, arcs: dict[str, Any], done: Loc) -> dict[str, Any]:
         """Write down an arc that a rule makes, so that its values can be changed one by one."""
-        compiled = self.scenario.compiled
+        compiled = self.compiled()
         if label not in self.options(arcs, done):
             raise self.unknown(arcs, label, done)
         number = list(compiled.layout.arcs).index(label)

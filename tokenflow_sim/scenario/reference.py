@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from tokenflow_sim.scenario.fields import Part, StrategySpec
 from tokenflow_sim.scenario.places import unwrap
-from tokenflow_sim.scenario.schema import Scenario
+from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
 HEAD = """\
@@ -67,7 +67,7 @@ def page() -> str:
     """Return the text of the page."""
     lines = [HEAD.rstrip()]
     done: set[type[BaseModel]] = set()
-    todo: list[tuple[str, type[BaseModel]]] = [("The scenario", Scenario)]
+    todo: list[tuple[str, type[BaseModel]]] = [("The scenario", ScenarioFields)]
     while todo:
         title, model = todo.pop(0)
         if model in done:

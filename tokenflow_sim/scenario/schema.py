@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from tokenflow_sim.scenario.demand import Day, Demand, Region
 from tokenflow_sim.scenario.fields import (
@@ -24,18 +22,10 @@ from tokenflow_sim.scenario.fields import (
 )
 from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
-from tokenflow_sim.scenario.places import Found, path_of
 from tokenflow_sim.scenario.series import PeriodSeries, offset_hours
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
 
 _DIGITS = re.compile(r"[-+]?\d+(\.\d*)?")
-
-GATHERING = "gathering"
-"""Key of the validation context under which faults of names and sums are left to the caller."""
-
-if TYPE_CHECKING:
-    from tokenflow_sim.market.market import Market
-    from tokenflow_sim.scenario.compiled import Compiled
 
 
 def _known_zone(value: str) -> str:
@@ -163,10 +153,7 @@ class Electricity(Part):
     )
 
 
-_MADE = ("compiled", "_yaml")  # what a scenario makes of itself once
-
-
-class Scenario(Part):
+class ScenarioFields(Part):
     """A market, its agents and what happens to them: everything that a run needs beside a seed."""
 
     format: Literal[1] = Field(description="Version of this format.")
@@ -214,91 +201,6 @@ class Scenario(Part):
         default=(), description="Outages: a list, or a CSV table with the columns of an outage."
     )
 
-    @model_validator(mode="after")
-    def _check_names_and_sums(self, info: ValidationInfo) -> Self:
-        """Refuse what no single field shows; loading gathers these faults itself, to place them in files."""
-        if not (info.context or {}).get(GATHERING):
-            from tokenflow_sim.scenario.checks import check
-
-            found = check(self, {}, set())
-            if found:
-                raise ValueError("; ".join(f"{path_of(loc)}: {message}" for loc, message in found))
-        return self
-
-    @cached_property
-    def compiled(self) -> Compiled:
-        """The scenario as arrays, made once."""
-        from tokenflow_sim.scenario.compiled import Compiled
-
-        return Compiled(self)
-
-    def market(self, period: int = 0) -> Market:
-        """Return the market of a period: truthful offers, expected demand.
-
-        Raises
-        ------
-        ScenarioError
-            If the period is negative, or beyond what a table by period covers.
-        """
-        return self.compiled.market(period)
-
-    def override(
-        self, changes: Mapping[str, Any], *, also: Callable[[Scenario], list[Found]] | None = None
-    ) -> Self:
-        """Return a copy with some values changed.
-
-        Parameters
-        ----------
-        changes : mapping
-            New values by dotted path, as Python objects or YAML text, e.g. ``{"demand.scale": 40}``,
-            ``{"providers.atlas.assets[2].power_mw": "150"}``, ``{"nodes.dallas.electricity_price": 0.05}``.
-        also : callable, optional
-            Finds more faults to be told with those of the scenario.
-
-        Raises
-        ------
-        ScenarioError
-            If a path leads nowhere, or the changed scenario has faults; all of them are listed.
-
-        Notes
-        -----
-        Giving a strategy another name drops the parameters of the former one, unless they are given too. Giving
-        an asset a power drops its share, and the other way round.
-        """
-        from tokenflow_sim.scenario.build import build
-        from tokenflow_sim.scenario.intake import Intake, Source, read_tables
-        from tokenflow_sim.scenario.override import apply
-
-        data, faults = apply(self, changes)
-        intake = Intake(Source(f"scenario {self.name!r} with overrides"), data, faults)
-        read_tables(intake)
-        return build(intake, also)  # type: ignore[return-value]
-
-    def to_yaml(self) -> str:
-        """Return the scenario as one YAML text with every table in it."""
-        return self._yaml
-
-    @cached_property
-    def _yaml(self) -> str:
-        """The scenario as text, made once: every run of a study writes it into its results."""
-        from tokenflow_sim.scenario.export import to_yaml
-
-        return to_yaml(self)
-
-    @classmethod
-    def from_yaml(cls, text: str) -> Self:
-        """Read a scenario from one YAML text.
-
-        Raises
-        ------
-        ScenarioError
-            If the text has faults, or names files: text alone has no folder.
-        """
-        from tokenflow_sim.scenario.build import build
-        from tokenflow_sim.scenario.intake import Source, from_text
-
-        return build(from_text(text, Source("scenario text")))  # type: ignore[return-value]
-
     def __repr__(self) -> str:
         """Summarise the scenario in one line."""
         counts = (
@@ -311,26 +213,3 @@ class Scenario(Part):
         return f"<Scenario {self.name!r}: {sizes}; {self.periods} periods of {self.hours:g} h>"
 
     __str__ = __repr__
-
-    def _repr_html_(self) -> str:
-        """Show providers and classes in a notebook."""
-        from tokenflow_sim.scenario.html import scenario_html
-
-        return scenario_html(self)
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Leave arrays and text out of copies and pickles: they are made again where they are needed."""
-        state = super().__getstate__()
-        fields = {name: value for name, value in state["__dict__"].items() if name not in _MADE}
-        return {**state, "__dict__": fields}
-
-    def __copy__(self) -> Self:
-        """Copy without arrays and text, which may not fit a changed copy."""
-        copied = super().__copy__()
-        for name in _MADE:
-            copied.__dict__.pop(name, None)
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Copy by reference: nothing in a scenario can change."""
-        return self.__copy__()

@@ -1,0 +1,124 @@
+"""A scenario: the fields of its files with what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Self
+
+from pydantic import ValidationInfo, model_validator
+
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.scenario.build import GATHERING, build
+from tokenflow_sim.scenario.checks import check
+from tokenflow_sim.scenario.compiled import Compiled
+from tokenflow_sim.scenario.export import to_yaml
+from tokenflow_sim.scenario.html import scenario_html
+from tokenflow_sim.scenario.intake import Intake, Source, from_text, read_tables
+from tokenflow_sim.scenario.override import apply
+from tokenflow_sim.scenario.places import Found, path_of
+from tokenflow_sim.scenario.schema import ScenarioFields
+
+_CACHED = ("compiled", "_yaml")
+"""What a scenario derives from its fields once; left out of copies and pickles."""
+
+
+class Scenario(ScenarioFields):
+    """A market, its agents and what happens to them: everything that a run needs beside a seed.
+
+    `ScenarioFields` holds the fields, and the modules that check, change, compile and write them import it alone. This
+    class offers what they do as methods.
+    """
+
+    @model_validator(mode="after")
+    def _check_names_and_sums(self, info: ValidationInfo) -> Self:
+        """Refuse what no single field shows; loading gathers these faults itself, to place them in files."""
+        if not (info.context or {}).get(GATHERING):
+            found = check(self, {}, set())
+            if found:
+                raise ValueError("; ".join(f"{path_of(loc)}: {message}" for loc, message in found))
+        return self
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The scenario as arrays, made once."""
+        return Compiled(self)
+
+    def market(self, period: int = 0) -> Market:
+        """Return the market of a period: truthful offers, expected demand.
+
+        Raises
+        ------
+        ScenarioError
+            If the period is negative, or beyond what a table by period covers.
+        """
+        return self.compiled.market(period)
+
+    def override(
+        self, changes: Mapping[str, Any], *, also: Callable[[Self], list[Found]] | None = None
+    ) -> Self:
+        """Return a copy with some values changed.
+
+        Parameters
+        ----------
+        changes : mapping
+            New values by dotted path, as Python objects or YAML text, e.g. ``{"demand.scale": 40}``,
+            ``{"providers.atlas.assets[2].power_mw": "150"}``, ``{"nodes.dallas.electricity_price": 0.05}``.
+        also : callable, optional
+            Finds more faults to be told with those of the scenario.
+
+        Raises
+        ------
+        ScenarioError
+            If a path leads nowhere, or the changed scenario has faults; all of them are listed.
+
+        Notes
+        -----
+        Giving a strategy another name drops the parameters of the former one, unless they are given too. Giving
+        an asset a power drops its share, and the other way round.
+        """
+        data, faults = apply(self, changes, lambda: self.compiled)
+        intake = Intake(Source(f"scenario {self.name!r} with overrides"), data, faults)
+        read_tables(intake)
+        return build(intake, type(self), also)
+
+    def to_yaml(self) -> str:
+        """Return the scenario as one YAML text with every table in it."""
+        return self._yaml
+
+    @cached_property
+    def _yaml(self) -> str:
+        """The scenario as text, made once: every run of a study writes it into its results."""
+        return to_yaml(self)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """Read a scenario from one YAML text.
+
+        Raises
+        ------
+        ScenarioError
+            If the text has faults, or names files: text alone has no folder.
+        """
+        return build(from_text(text, Source("scenario text")), cls)
+
+    def _repr_html_(self) -> str:
+        """Show providers and classes in a notebook."""
+        return scenario_html(self)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave arrays and text out of copies and pickles: they are made again where they are needed."""
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name not in _CACHED}
+        return {**state, "__dict__": fields}
+
+    def __copy__(self) -> Self:
+        """Copy without arrays and text, which may not fit a changed copy."""
+        copied = super().__copy__()
+        for name in _CACHED:
+            copied.__dict__.pop(name, None)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Copy by reference: nothing in a scenario can change."""
+        return self.__copy__()
