@@ -191,6 +191,10 @@ def commands_page() -> str:
     for record in app.registered_commands:
         if record.name and record.callback:
             lines += command_section(record.name, record.callback)
+    for group in app.registered_groups:
+        for record in group.typer_instance.registered_commands if group.typer_instance else ():
+            if record.name and record.callback:
+                lines += command_section(f"{group.name} {record.name}", record.callback)
     return "\n".join(lines) + "\n"
 
 

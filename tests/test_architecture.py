@@ -22,7 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"strategies"}),
     frozenset({"agents", "results"}),
     frozenset({"model"}),
-    frozenset({"study", "testing"}),
+    frozenset({"importing", "study", "testing"}),
     frozenset({"plot"}),
     frozenset({"report"}),
     frozenset({""}),

@@ -10,9 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tokenflow_sim import importing as importing
     from tokenflow_sim import plot as plot
     from tokenflow_sim import testing as testing
     from tokenflow_sim.errors import CertificateError as CertificateError
+    from tokenflow_sim.errors import DataError as DataError
     from tokenflow_sim.errors import InfeasibleError as InfeasibleError
     from tokenflow_sim.errors import InputError as InputError
     from tokenflow_sim.errors import MarketError as MarketError
@@ -58,11 +60,11 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULES = ("plot", "testing")
+_MODULES = ("importing", "plot", "testing")
 _NAMES: dict[str, tuple[str, ...]] = {
     "errors": (
-        "CertificateError", "InfeasibleError", "InputError", "MarketError", "ResultError", "ScenarioError",
-        "StrategyError", "TokenflowError",
+        "CertificateError", "DataError", "InfeasibleError", "InputError", "MarketError", "ResultError",
+        "ScenarioError", "StrategyError", "TokenflowError",
     ),
     "results": ("load_results", "save_results", "to_frame"),
     "market": (

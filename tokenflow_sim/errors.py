@@ -66,6 +66,10 @@ class ScenarioError(InputError):
     """A scenario's files have faults."""
 
 
+class DataError(InputError):
+    """A file of another tool, given to an importer, has faults; each names file, row and column."""
+
+
 class MarketError(InputError):
     """The arrays given to a Market have faults."""
 

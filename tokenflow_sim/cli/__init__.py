@@ -17,6 +17,7 @@ from tokenflow_sim.cli import (
     comparison,
     doctor,
     figures,
+    importing,
     reporting,
     reproduction,
     running,
@@ -58,6 +59,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, command in _COMMANDS.items():
     app.command(name, cls=Command)(command)
+app.add_typer(importing.group, name="import")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,24 @@
+"""``tokenflow import``: the group of commands that read files of other tools.
+
+A command of the group is one entry of ``_COMMANDS``; it lives in a module ``cli/import_*.py`` and ends with
+:func:`tokenflow_sim.cli.imported.deliver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from tokenflow_sim.cli.guard import Command
+
+group = typer.Typer(
+    no_args_is_help=True,
+    help="Read files of other tools: write tables of the scenario format and the YAML lines that use them.",
+)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    # prices and sites
+    # demand and networks
+}
+for _name, _command in _COMMANDS.items():
+    group.command(_name, cls=Command)(_command)
