@@ -1,8 +1,10 @@
-"""Make the state outlines of the maps from the us-atlas package: ``python docs/make_outlines.py states-10m.json``.
+"""Make the outlines of the maps: ``python docs/make_outlines.py states-10m.json countries-50m.json``.
 
-The input is ``states-10m.json`` of the npm package us-atlas 3.0.1 (``npm pack us-atlas``): the cartographic state
-boundaries of the U.S. Census Bureau, edition of 2017, as TopoJSON. They are a work of the U.S. government and in the
-public domain. What is written is kept small: the contiguous states only, fewer points, hundredths of a degree.
+Both inputs are TopoJSON. ``states-10m.json`` comes from the npm package us-atlas 3.0.1 (``npm pack us-atlas``): the
+cartographic state boundaries of the U.S. Census Bureau, edition of 2017, a work of the U.S. government and in the
+public domain. ``countries-50m.json`` comes from the npm package world-atlas 2.0.2: the country boundaries of Natural
+Earth 4.1.0 at 1:50m, in the public domain. What is written is kept small: of the states the contiguous ones only, fewer
+points, hundredths of a degree.
 """
 
 from __future__ import annotations
@@ -15,26 +17,67 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TARGET = Path(__file__).resolve().parents[1] / "tokenflow_sim" / "plot" / "data" / "us_states.json"
-TOLERANCE = 0.035
+DATA = Path(__file__).resolve().parents[1] / "tokenflow_sim" / "plot" / "data"
+TOLERANCE = {"states": 0.035, "world": 0.06}
 """Degrees by which a simplified line may stray: a tenth of a millimetre on a page."""
-SMALLEST = 0.25
+SMALLEST = {"states": 0.25, "world": 0.4}
 """Degrees that a closed line (an island) must span to be kept."""
-SOURCE = (
-    "U.S. Census Bureau, cartographic boundary files of the states, 2017 (public domain), by way of the npm package "
-    "us-atlas 3.0.1; contiguous states, simplified by docs/make_outlines.py"
-)
+SOURCE = {
+    "states": (
+        "U.S. Census Bureau, cartographic boundary files of the states, 2017 (public domain), by way of the npm "
+        "package us-atlas 3.0.1; contiguous states, simplified by docs/make_outlines.py"
+    ),
+    "world": (
+        "Natural Earth 4.1.0, admin 0 country boundaries at 1:50m (public domain), by way of the npm package "
+        "world-atlas 2.0.2; simplified by docs/make_outlines.py"
+    ),
+}
+POLE = -89.9
+"""Degrees of latitude below which a line is the rim of the chart, not a coast."""
 
 Floats = NDArray[np.float64]
 
 
-def arcs_of(topology: dict[str, Any]) -> dict[int, Floats]:
-    """Decode the arcs that bound the contiguous states: positions in degrees, dims (point, lon/lat)."""
+def decoded(topology: dict[str, Any]) -> list[Floats]:
+    """Return the arcs of a topology: positions in degrees, dims (point, lon/lat)."""
     scale, translate = (np.array(topology["transform"][key]) for key in ("scale", "translate"))
-    arcs = [np.cumsum(np.array(arc), axis=0) * scale + translate for arc in topology["arcs"]]
+    return [np.cumsum(np.array(arc), axis=0) * scale + translate for arc in topology["arcs"]]
+
+
+def states_of(topology: dict[str, Any]) -> dict[str, list[Floats]]:
+    """Return the arcs that bound the contiguous states."""
     west, south, east, north = -125.0, 24.4, -66.5, 49.6
-    inside = [bool((arc >= (west, south)).all() and (arc <= (east, north)).all()) for arc in arcs]
-    return {i: arc for i, (arc, keep) in enumerate(zip(arcs, inside, strict=True)) if keep}
+    inside = [
+        arc
+        for arc in decoded(topology)
+        if bool((arc >= (west, south)).all() and (arc <= (east, north)).all())
+    ]
+    return {"lines": inside}
+
+
+def world_of(topology: dict[str, Any]) -> dict[str, list[Floats]]:
+    """Return coastlines, which bound one country, and borders, which bound two.
+
+    Longitudes go on beyond 180 degrees where a line crosses the date line, so that no step of a line is a leap.
+    """
+    uses: dict[int, int] = {}
+    for country in topology["objects"]["countries"]["geometries"]:
+        parts = country["arcs"] if country["type"] == "MultiPolygon" else [country["arcs"]]
+        for ring in (ring for polygon in parts for ring in polygon):
+            for arc in ring:
+                place = arc if arc >= 0 else ~arc
+                uses[place] = uses.get(place, 0) + 1
+    found: dict[str, list[Floats]] = {"coasts": [], "borders": []}
+    for place, line in enumerate(decoded(topology)):
+        line[:, 0] = np.unwrap(line[:, 0], period=360.0)
+        at_rim = line[:, 1] < POLE
+        # The chart's own edges, at the South Pole and along 180 degrees, are no coasts.
+        edge = np.isclose(np.abs(line[:, 0]), 180.0, atol=0.01)
+        cut = (at_rim[1:] | at_rim[:-1]) | (edge[1:] & edge[:-1])
+        pieces = np.split(line, 1 + np.flatnonzero(cut))
+        kind = "coasts" if uses.get(place, 0) < 2 else "borders"
+        found[kind] += [piece for piece in pieces if len(piece) > 1]
+    return found
 
 
 def simplified(points: Floats, tolerance: float) -> Floats:
@@ -56,20 +99,27 @@ def simplified(points: Floats, tolerance: float) -> Floats:
     return np.vstack([first[:-1], second])
 
 
-def main(path: str) -> None:
-    """Read the topology and write the outlines."""
-    topology = json.loads(Path(path).read_text(encoding="utf-8"))
-    lines = []
-    for arc in arcs_of(topology).values():
-        is_island = bool((arc[0] == arc[-1]).all())
-        if is_island and float(np.ptp(arc, axis=0).max()) < SMALLEST:
-            continue
-        kept = np.round(simplified(arc, TOLERANCE) * 100).astype(int)
-        lines.append(kept.ravel().tolist())
-    text = {"source": SOURCE, "unit": "hundredths of a degree: longitude, latitude, ...", "lines": lines}
-    TARGET.write_text(json.dumps(text, separators=(",", ":")) + "\n", encoding="utf-8")
-    print(f"{TARGET}: {len(lines)} lines, {sum(map(len, lines)) // 2} points")
+def write(name: str, target: Path, groups: dict[str, list[Floats]]) -> None:
+    """Simplify lines and write them."""
+    text: dict[str, Any] = {"source": SOURCE[name], "unit": "hundredths of a degree: longitude, latitude, ..."}
+    for group, lines in groups.items():
+        text[group] = []
+        for line in lines:
+            is_island = bool((line[0] == line[-1]).all())
+            if is_island and float(np.ptp(line, axis=0).max()) < SMALLEST[name]:
+                continue
+            kept = np.round(simplified(line, TOLERANCE[name]) * 100).astype(int)
+            text[group].append(kept.ravel().tolist())
+        print(f"{target}: {len(text[group])} {group}, {sum(map(len, text[group])) // 2} points")
+    target.write_text(json.dumps(text, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def main(states: str, world: str) -> None:
+    """Read the topologies and write the outlines."""
+    sources = (json.loads(Path(path).read_text(encoding="utf-8")) for path in (states, world))
+    write("states", DATA / "us_states.json", states_of(next(sources)))
+    write("world", DATA / "world.json", world_of(next(sources)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
