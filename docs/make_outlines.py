@@ -3,8 +3,8 @@
 Both inputs are TopoJSON. ``states-10m.json`` comes from the npm package us-atlas 3.0.1 (``npm pack us-atlas``): the
 cartographic state boundaries of the U.S. Census Bureau, edition of 2017, a work of the U.S. government and in the
 public domain. ``countries-50m.json`` comes from the npm package world-atlas 2.0.2: the country boundaries of Natural
-Earth 4.1.0 at 1:50m, in the public domain. What is written is kept small: of the states the contiguous ones only, fewer
-points, hundredths of a degree.
+Earth 4.1.0 at 1:50m, in the public domain. What is written is kept small: the contiguous states only, fewer points,
+hundredths of a degree.
 """
 
 from __future__ import annotations
@@ -101,7 +101,10 @@ def simplified(points: Floats, tolerance: float) -> Floats:
 
 def write(name: str, target: Path, groups: dict[str, list[Floats]]) -> None:
     """Simplify lines and write them."""
-    text: dict[str, Any] = {"source": SOURCE[name], "unit": "hundredths of a degree: longitude, latitude, ..."}
+    text: dict[str, Any] = {
+        "source": SOURCE[name],
+        "unit": "hundredths of a degree: longitude, latitude, ...",
+    }
     for group, lines in groups.items():
         text[group] = []
         for line in lines:

@@ -179,3 +179,16 @@ def test_nodes_without_coordinates_stand_on_a_circle(scenario: tf.Scenario) -> N
     on = atlas.ground(scenario.override(changes | {"market.bandwidth": "none", "network.max_distance": None}))
     assert on.outlines == []
     assert len(set(on.places.values())) == 2
+    assert on.note == ""
+
+
+def test_one_node_without_coordinates_stands_below_the_map_and_is_named(
+    scenario: tf.Scenario, played: xr.Dataset
+) -> None:
+    changes = {"nodes.east.latitude": None, "nodes.east.longitude": None}
+    on = atlas.ground(scenario.override(changes | {"market.bandwidth": "none", "network.max_distance": None}))
+    assert on.outlines
+    assert on.note == "In the row below the map, without coordinates: east."
+    lines = [float(y) for path in on.outlines for y in path[1:].replace("L", " ").split()[1::2]]
+    assert max(lines) < on.places["east"][1] < atlas.HEIGHT
+    assert [node["name"] for node in atlas.nodes(on, played, 0, "chat")] == ["east", "west"]

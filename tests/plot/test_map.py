@@ -48,10 +48,11 @@ def test_the_outlines_hold_the_states() -> None:
     assert max(steps) < 150, "no line leaps across the country"
 
 
-def test_places_elsewhere_have_no_states_beneath_and_the_date_line_parts_nobody() -> None:
+def test_places_elsewhere_have_coasts_beneath_and_the_date_line_parts_nobody() -> None:
     cities = {"fiji": (-18.1, 178.4), "samoa": (-13.8, -171.8), "tonga": (-21.1, -175.2)}
     here = chart(xr.Dataset(), list(cities), "the map", cities)
-    assert here.outlines == []
+    assert here.turn is None
+    assert here.outlines
     km = float(haversine(-18.1, 178.4, -21.1, -175.2))
     assert np.hypot(here.x[0] - here.x[2], here.y[0] - here.y[2]) == pytest.approx(km, rel=0.02)
     west, south, east, north = chart(xr.Dataset(), ["a"], "the map", {"a": (50.0, 8.0)}).bounds
@@ -128,19 +129,62 @@ def test_the_map_names_its_nodes_and_says_its_scales(drawn: Any, run: xr.Dataset
 def test_missing_places_are_told_and_may_be_given(day: xr.Dataset) -> None:
     assert "dispatch_map" not in tf.plot.figures(day)
     with pytest.raises(
-        tf.ResultError, match=r"latitude and longitude .* missing for 5 of 5 nodes: ashburn, dallas,"
+        tf.ResultError, match=r"latitude and longitude .* missing for all 5: ashburn, dallas,"
     ):
         tf.plot.dispatch_map(day)
     places = {str(node): (40.0 + i, -90.0 + 3 * i) for i, node in enumerate(day.node.values)}
-    half = dict(list(places.items())[:3])
-    with pytest.raises(tf.ResultError, match="missing for 2 of 5 nodes: chicago, seattle; give"):
-        tf.plot.dispatch_map(day, places=half)
     assert tf.plot.dispatch_map(day, places=places).axes
     assert "dispatch_map" in tf.plot.figures(placed(day))
     scenario = tf.load_scenario("us5")
     assert coordinates(day, scenario) == {
         name: (node.latitude, node.longitude) for name, node in scenario.nodes.items()
     }
+
+
+def test_a_node_without_coordinates_is_named_below_the_map_and_left_out(day: xr.Dataset) -> None:
+    places = {str(node): (-30.0 - i, 140.0 + 3 * i) for i, node in enumerate(day.node.values)}
+    del places["chicago"], places["seattle"]
+    figure = tf.plot.dispatch_map(day, places=places)
+    texts = [word.text for word in words_of(figure)]
+    assert "Not on the map, without coordinates: chicago, seattle" in texts
+    assert not {"chicago", "seattle"} & set(texts)
+    arcs = {
+        int(str(patch.get_gid()).split()[2])
+        for patch in figure.axes[0].patches
+        if isinstance(patch, FancyArrowPatch)
+    }
+    lost = day.origin.isin(["chicago", "seattle"]) | day.destination.isin(["chicago", "seattle"])
+    assert arcs
+    assert not arcs & set(np.flatnonzero(lost.values).tolist())
+    assert overlaps(words_of(figure)) == []
+
+
+def test_a_flow_whose_shorter_way_leaves_the_world_map_comes_in_at_the_other_side(day: xr.Dataset) -> None:
+    cities = {
+        "tokyo": (35.7, 139.7),
+        "los angeles": (34.05, -118.2),
+        "london": (51.5, -0.1),
+        "sao paulo": (-23.5, -46.6),
+    }
+    here = chart(xr.Dataset(), list(cities), "the map", cities)
+    assert here.turn is not None
+    west, south, east, north = here.bounds
+    assert len(here.ways(0, 1)) == 1, "over the Pacific, which is the middle of this map"
+    (first, beyond), (before, last) = here.ways(2, 0)
+    assert beyond[0] > east, "leaves London eastwards"
+    assert before[0] < west, "and comes to Tokyo from the west"
+    np.testing.assert_allclose([*first, *last], [here.x[2], here.y[2], here.x[0], here.y[0]])
+    for line in (*here.outlines, *here.borders):
+        assert (line >= np.array([west, south]) - 1e-6).all()
+        assert (line <= np.array([east, north]) + 1e-6).all()
+        assert np.hypot(*np.diff(line, axis=0).T).max() < 200, "no streak across the map"
+    places = dict(zip(map(str, day.node.values), [*cities.values(), (-33.9, 151.2)], strict=True))
+    figure = tf.plot.dispatch_map(day, places=places)
+    ends: dict[str, int] = {}
+    for patch in figure.axes[0].patches:
+        if isinstance(patch, FancyArrowPatch):
+            ends[str(patch.get_gid())] = ends.get(str(patch.get_gid()), 0) + 1
+    assert set(ends.values()) == {1, 2}
 
 
 def test_unknown_periods_are_told(day: xr.Dataset) -> None:

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from tokenflow_sim.numerals import share, significant
-from tokenflow_sim.plot.geography import chart, coordinates
+from tokenflow_sim.plot.geography import chart, coordinates, left_out
 from tokenflow_sim.plot.style import SEQUENTIAL
 from tokenflow_sim.scenario import Scenario
 
@@ -19,6 +19,7 @@ WIDTH, HEIGHT = 640.0, 400.0
 """Size of the drawing, in units of its own; the browser scales it."""
 
 _PAD = 22.0
+_ROW = 44.0  # height of the row of nodes without coordinates
 _RADII = (4.0, 17.0)
 _IDLE = 0.005  # share of a link's capacity below which it is not drawn
 _UNKNOWN = "#c9ced6"
@@ -30,21 +31,25 @@ class Ground:
 
     places: dict[str, tuple[float, float]]
     outlines: list[str]
+    note: str = ""
+    """Which nodes have no coordinates, and where they stand instead."""
 
 
 def ground(scenario: Scenario) -> Ground:
-    """Place the nodes of a scenario; those without coordinates stand on a circle."""
+    """Place the nodes of a scenario; those without coordinates stand in a row below the map, or on a circle if all."""
     names = list(scenario.nodes)
-    if len(coordinates(xr.Dataset(), scenario)) < len(names):
+    if not coordinates(xr.Dataset(), scenario):
         angle = np.linspace(0, 2 * np.pi, len(names), endpoint=False) - np.pi / 2
         half = HEIGHT / 2 - 2 * _PAD
         around = zip(WIDTH / 2 + 1.3 * half * np.cos(angle), HEIGHT / 2 + half * np.sin(angle), strict=True)
         return Ground({name: (float(x), float(y)) for name, (x, y) in zip(names, around, strict=True)}, [])
     drawn = chart(xr.Dataset(), names, "map", scenario)
     west, south, east, north = drawn.bounds
-    scale = min((WIDTH - 2 * _PAD) / (east - west), (HEIGHT - 2 * _PAD) / (north - south))
+    lacking = [name for name, is_placed in zip(names, drawn.is_placed, strict=True) if not is_placed]
+    height = HEIGHT - (_ROW if lacking else 0.0)
+    scale = min((WIDTH - 2 * _PAD) / (east - west), (height - 2 * _PAD) / (north - south))
     left = (WIDTH - scale * (east - west)) / 2
-    top = (HEIGHT - scale * (north - south)) / 2
+    top = (height - scale * (north - south)) / 2
 
     def x(values: Any) -> Any:
         return np.round(left + scale * (values - west), 1)
@@ -52,12 +57,15 @@ def ground(scenario: Scenario) -> Ground:
     def y(values: Any) -> Any:
         return np.round(top + scale * (north - values), 1)
 
-    places = zip(names, x(drawn.x), y(drawn.y), strict=True)
+    places = {name: (float(a), float(b)) for name, a, b in zip(names, x(drawn.x), y(drawn.y), strict=True)}
+    for place, name in enumerate(lacking):
+        places[name] = (round(WIDTH * (place + 0.5) / len(lacking), 1), HEIGHT - _PAD)
     paths = [
         "M" + "L".join(f"{a} {b}" for a, b in zip(x(line[:, 0]), y(line[:, 1]), strict=True))
-        for line in drawn.outlines
+        for line in (*drawn.outlines, *drawn.borders)
     ]
-    return Ground({name: (float(a), float(b)) for name, a, b in places}, paths)
+    note = left_out(drawn, names)
+    return Ground(places, paths, f"In the row below the map, {note}." if note else "")
 
 
 def nodes(on: Ground, ds: xr.Dataset | None, period: int, workload: str) -> list[dict[str, Any]]:

@@ -104,6 +104,7 @@ def View(
                 tints=atlas.tints(),
                 ends=atlas.scale(ds, period, workload),
                 caption=f"price of {workload}, period {period}",
+                note=on.note,
                 event_pick=session.node.set,
             )
         with solara.Div(classes=["tf-stack"]):

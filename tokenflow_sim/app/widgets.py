@@ -34,6 +34,7 @@ def Map(
     ends: list[str],
     caption: str,
     event_pick: Callable[[str], None],
+    note: str = "",
 ) -> None:
     """Draw nodes and links; a click on a node picks it."""
 

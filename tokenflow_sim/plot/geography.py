@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.plot.context import scenario_of
+from tokenflow_sim.plot.outlines import Box, across, around, state_outlines
+from tokenflow_sim.plot.projection import (
+    albers,
+    azimuthal,
+    centre_of,
+    distance_degrees,
+    equal_earth,
+    middle_meridian,
+    turned,
+)
 from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.scenario import Scenario
 
 PlacesLike = Scenario | xr.Dataset | Mapping[str, tuple[float, float]]
 """Where coordinates may come from: a scenario, a Dataset with `latitude` and `longitude`, or pairs by node."""
 
-_KM = 6371.0
 _CONTIGUOUS = (-125.0, 24.0, -66.0, 50.0)  # west, south, east, north
-_MARGIN = 0.06  # of a map's width around nodes without outlines
+_REGION = 60.0  # degrees around a centre that an azimuthal map shows without much distortion
+_MARGIN = 0.13  # of a map's width around nodes, so that coasts tell where they are
 _LISTED = 6
+_KINDS: tuple[Literal["coasts", "borders"], ...] = ("coasts", "borders")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,26 +43,48 @@ class Chart:
     Parameters
     ----------
     x, y : ndarray
-        Places of the nodes, dims (node,).
+        Places of the nodes, dims (node,); NaN for those without coordinates.
+    bounds : tuple of float
+        West, south, east, north edge, with a margin.
     outlines : list of ndarray
-        Lines beneath them, dims (point, x/y); empty outside the contiguous United States.
+        States or coastlines beneath them, dims (point, x/y).
+    borders : list of ndarray
+        Borders between countries.
+    turn : ndarray or None
+        Length of a node's parallel on the map, dims (node,): how far to the east the world begins anew. None on maps
+        that do not show it whole.
     """
 
     x: Floats
     y: Floats
+    bounds: Box
     outlines: list[Floats]
+    borders: list[Floats] = field(default_factory=list)
+    turn: Floats | None = None
 
     @property
-    def bounds(self) -> tuple[float, float, float, float]:
-        """West, south, east, north edge, with a margin."""
-        points = np.vstack([np.column_stack([self.x, self.y]), *self.outlines])
-        low, high = points.min(axis=0), points.max(axis=0)
-        span = float(max(high - low)) or 100.0
-        margin = span * (0.01 if self.outlines else _MARGIN)
-        # Nodes on one line, or one alone, still get a map with two dimensions.
-        middle, half = (low + high) / 2, np.maximum((high - low) / 2 + margin, 0.25 * span)
-        (west, south), (east, north) = middle - half, middle + half
-        return float(west), float(south), float(east), float(north)
+    def is_placed(self) -> NDArray[np.bool_]:
+        """Whether each node has a place, dims (node,)."""
+        return np.isfinite(self.x)
+
+    def ways(self, start: int, end: int) -> list[tuple[Floats, Floats]]:
+        """Return the straight ways to draw from one node to another, each as both its ends, dims (x/y,).
+
+        One, as a rule. Where the shorter way around the world leads over the edge of the map, there are two: one that
+        goes off the map, and one that comes in from the other side. None if either node has no place.
+        """
+        a, b = (np.array([self.x[node], self.y[node]]) for node in (start, end))
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            return []
+        if self.turn is None:
+            return [(a, b)]
+        around = np.round(b[0] / self.turn[end] - a[0] / self.turn[start])
+        if around == 0:
+            return [(a, b)]
+        return [
+            (a, b - np.array([around * self.turn[end], 0.0])),
+            (a + np.array([around * self.turn[start], 0.0]), b),
+        ]
 
 
 def coordinates(ds: xr.Dataset, places: PlacesLike | None = None) -> dict[str, tuple[float, float]]:
@@ -85,20 +117,20 @@ def coordinates(ds: xr.Dataset, places: PlacesLike | None = None) -> dict[str, t
 
 
 def is_placed(ds: xr.Dataset) -> bool:
-    """Return whether every node of these results has coordinates."""
+    """Return whether some node of these results has coordinates."""
     known_places = coordinates(ds)
-    return all(str(node) in known_places for node in np.atleast_1d(ds["node"].values))
+    return any(str(node) in known_places for node in np.atleast_1d(ds["node"].values))
 
 
 def chart(ds: xr.Dataset, nodes: list[str], figure: str, places: PlacesLike | None = None) -> Chart:
-    """Place nodes on a plane.
+    """Place nodes on a plane, with the outlines of the land beneath.
 
     Parameters
     ----------
     ds : Dataset
         Results.
     nodes : list of str
-        The nodes.
+        The nodes. Those without coordinates get no place; `left_out` names them.
     figure : str
         Name of the figure, for messages.
     places : Scenario, Dataset or mapping, optional
@@ -107,58 +139,71 @@ def chart(ds: xr.Dataset, nodes: list[str], figure: str, places: PlacesLike | No
     Raises
     ------
     ResultError
-        If nodes have no coordinates; the message names them.
+        If no node has coordinates.
 
     Notes
     -----
-    Albers' equal-area conic projection in the contiguous United States (Snyder, 1987, Map Projections: A Working
-    Manual, pp. 98-103, standard parallels 29.5 and 45.5 degrees); elsewhere the equirectangular one about the middle.
+    Albers' projection where all nodes lie in the contiguous United States; Lambert's azimuthal one about their middle
+    where they lie within 60 degrees of it; else the Equal Earth projection of the whole world, cut in the widest gap
+    between their longitudes. All keep areas.
     """
     found = coordinates(ds, places)
-    lacking = [node for node in nodes if node not in found]
-    if lacking:
-        names = ", ".join(lacking[:_LISTED]) + (", ..." if len(lacking) > _LISTED else "")
+    if not any(node in found for node in nodes):
+        names = ", ".join(nodes[:_LISTED]) + (", ..." if len(nodes) > _LISTED else "")
         raise ResultError(
-            f"{figure} needs latitude and longitude of every node; missing for {len(lacking)} of {len(nodes)} nodes: "
-            f"{names}; give `latitude` and `longitude` in the scenario's nodes, or the argument "
-            f"places={{{lacking[0]!r}: (latitude, longitude), ...}}"
+            f"{figure} needs latitude and longitude of the nodes; missing for all {len(nodes)}: {names}; give "
+            f"`latitude` and `longitude` in the scenario's nodes, or the argument "
+            f"places={{{nodes[0]!r}: (latitude, longitude), ...}}"
         )
-    latitude, longitude = np.array([found[node] for node in nodes], dtype=float).T
+    nowhere = (np.nan, np.nan)
+    latitude, longitude = np.array([found.get(node, nowhere) for node in nodes], dtype=float).T
+    known_latitude, known_longitude = (values[np.isfinite(latitude)] for values in (latitude, longitude))
     west, south, east, north = _CONTIGUOUS
-    in_states = (longitude >= west) & (longitude <= east) & (latitude >= south) & (latitude <= north)
+    in_states = (known_longitude >= west) & (known_longitude <= east)
+    in_states &= (known_latitude >= south) & (known_latitude <= north)
     if in_states.all():
-        return Chart(*_albers(latitude, longitude), outlines=state_outlines())
-    # The shorter way around, for nodes on both sides of the date line.
-    turned = (longitude - longitude[0] + 180.0) % 360.0 - 180.0
-    x = _KM * np.radians(turned) * np.cos(np.radians(latitude.mean()))
-    return Chart(x, _KM * np.radians(latitude), [])
+        x, y = albers(latitude, longitude)
+        return Chart(x, y, _bounds(x, y, state_outlines()), state_outlines())
+    centre = centre_of(known_latitude, known_longitude)
+    if distance_degrees(known_latitude, known_longitude, centre).max() <= _REGION:
+        about = partial(azimuthal, centre=centre)
+        x, y = about(latitude, longitude)
+        box = _bounds(x, y, [])
+        return Chart(x, y, box, around("coasts", centre, about, box), around("borders", centre, about, box))
+    meridian = middle_meridian(known_longitude)
+    world = partial(equal_earth, meridian=meridian)
+    x, y = world(latitude, turned(longitude, meridian))
+    edges = (
+        float(world(np.zeros(1), np.array([meridian + 180.0]))[0][0]),
+        float(world(np.full(1, 90.0), np.zeros(1))[1][0]),
+    )
+    box = _bounds(x, y, [], edges)
+    turn = world(latitude, np.full_like(latitude, meridian + 360.0))[0]
+    coasts, borders = (across(kind, meridian, world, box) for kind in _KINDS)
+    return Chart(x, y, box, coasts, borders, turn)
 
 
-def _albers(latitude: Floats, longitude: Floats) -> tuple[Floats, Floats]:
-    first, second, origin = np.radians([29.5, 45.5, 37.5])
-    n = (np.sin(first) + np.sin(second)) / 2
-    c = np.cos(first) ** 2 + 2 * n * np.sin(first)
-    rho, rho_0 = (np.sqrt(c - 2 * n * np.sin(phi)) / n for phi in (np.radians(latitude), origin))
-    theta = n * np.radians(longitude + 96.0)
-    return _KM * rho * np.sin(theta), _KM * (rho_0 - rho * np.cos(theta))
+def left_out(here: Chart, nodes: list[str]) -> str:
+    """Name the nodes of a chart that have no coordinates; empty where all have."""
+    lacking = [node for node, known_place in zip(nodes, here.is_placed, strict=True) if not known_place]
+    if not lacking:
+        return ""
+    more = len(lacking) - _LISTED
+    return f"without coordinates: {', '.join(lacking[:_LISTED])}" + (f" and {more} more" if more > 0 else "")
 
 
-def _dense(line: Floats) -> Floats:
-    """Put points on the long straight pieces of a line: a parallel is straight in degrees and bent on the map."""
-    parts = np.maximum(1, np.ceil(np.abs(np.diff(line, axis=0)).max(axis=1)).astype(int))
-    at = np.concatenate([[0.0], *(i + np.arange(1, n + 1) / n for i, n in enumerate(parts))])
-    return np.column_stack([np.interp(at, np.arange(len(line)), column) for column in line.T])
-
-
-@cache
-def state_outlines() -> list[Floats]:
-    """Return the outlines of the contiguous states in km, each of dims (point, x/y).
-
-    Notes
-    -----
-    Cartographic boundaries of the U.S. Census Bureau, in the public domain; see ``source`` in data/us_states.json.
-    """
-    text = files("tokenflow_sim.plot").joinpath("data", "us_states.json").read_text(encoding="utf-8")
-    lines: list[Any] = json.loads(text)["lines"]
-    degrees = [_dense(np.asarray(line, dtype=float).reshape(-1, 2) / 100.0) for line in lines]
-    return [np.column_stack(_albers(line[:, 1], line[:, 0])) for line in degrees]
+def _bounds(
+    x: Floats, y: Floats, outlines: list[Floats], limits: tuple[float, float] = (np.inf, np.inf)
+) -> Box:
+    """Return the edges of a map around nodes and whole outlines, and within `limits` of the middle in x and y."""
+    placed = np.isfinite(x)
+    points = np.vstack([np.column_stack([x[placed], y[placed]]), *outlines])
+    low, high = points.min(axis=0), points.max(axis=0)
+    span = float(max(high - low)) or 100.0
+    margin = span * (0.01 if outlines else _MARGIN)
+    # Nodes on one line, or one alone, still get a map with two dimensions.
+    middle, half = (low + high) / 2, np.maximum((high - low) / 2 + margin, 0.25 * span)
+    (west, south), (east, north) = middle - half, middle + half
+    west, east = max(west, -limits[0]), min(east, limits[0])
+    south, north = max(south, -limits[1]), min(north, limits[1])
+    return float(west), float(south), float(east), float(north)

@@ -16,7 +16,7 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from tokenflow_sim.plot import text
-from tokenflow_sim.plot.geography import Chart
+from tokenflow_sim.plot.geography import Chart, left_out
 from tokenflow_sim.plot.style import INK
 from tokenflow_sim.plot.time import Floats
 
@@ -92,14 +92,18 @@ class Sheet:
     size: float = 1.0
 
     def prepare(self, ax: Axes) -> None:
-        """Draw the outlines, and set the limits."""
+        """Draw the outlines, set the limits, and name the nodes that the map has no place for."""
         west, south, east, north = self.chart.bounds
         ax.set_aspect("equal", adjustable="box", anchor="N")
         ax.set_xlim(west, east)
         ax.set_ylim(south, north)
         ax.set_axis_off()
-        if self.chart.outlines:
-            ax.add_collection(LineCollection(self.chart.outlines, colors=LAND, linewidths=0.5, zorder=0))
+        for lines, width in ((self.chart.borders, 0.3), (self.chart.outlines, 0.5)):
+            if lines:
+                ax.add_collection(LineCollection(lines, colors=LAND, linewidths=width, zorder=0))
+        if lacking := left_out(self.chart, self.nodes):
+            note = text.plain(f"Not on the map, {lacking}")
+            ax.text(0.0, -0.01, note, transform=ax.transAxes, fontsize=_SMALL, va="top", gid="left out")
 
     def radii(self, traffic: Traffic) -> Floats:
         """Return the radius in km of each pie: its area is proportional to what is processed."""
@@ -120,16 +124,24 @@ class Sheet:
         for arc in np.flatnonzero(traffic.full):
             # On the curve of the class that has one; a link without any gets a line to carry the mark.
             k = next((k for k, arcs in enumerate(drawn) if arc in arcs), None)
-            curve = self._curve(int(arc), k or 0, radii)
+            curves = self._curves(int(arc), k or 0, radii)
             if k is None:
-                line = PathPatch(
-                    curve, fill=False, edgecolor=INK, linewidth=0.5, linestyle=(0, (4, 2)), zorder=2
+                for curve in curves:
+                    line = PathPatch(
+                        curve, fill=False, edgecolor=INK, linewidth=0.5, linestyle=(0, (4, 2)), zorder=2
+                    )
+                    ax.add_patch(line)
+            if curves:
+                ax.plot(
+                    *self._mark(curves[0]),
+                    zorder=4,
+                    linestyle="none",
+                    gid=f"full {arc}",
+                    clip_on=False,
+                    **FULL_MARK,
                 )
-                ax.add_patch(line)
-            middle = np.array([0.25, 0.5, 0.25]) @ np.asarray(curve.vertices)  # of a quadratic Bezier curve
-            ax.plot(*middle, zorder=4, linestyle="none", gid=f"full {arc}", clip_on=False, **FULL_MARK)
-        for node, radius in enumerate(radii):
-            self._draw_pie(ax, node, float(radius), traffic.processing[node])
+        for node in np.flatnonzero(self.chart.is_placed):
+            self._draw_pie(ax, int(node), float(radii[node]), traffic.processing[node])
 
     def _draw_pie(self, ax: Axes, node: int, radius: float, parts: Floats) -> None:
         where = float(self.chart.x[node]), float(self.chart.y[node])
@@ -154,28 +166,45 @@ class Sheet:
         arcs = [int(arc) for arc in order if most > 0 and flow[arc] >= LEAST_SHARE * most]
         for arc in arcs:
             width = max(_THINNEST, _WIDEST * float(flow[arc]) / most)
-            ax.add_patch(
-                FancyArrowPatch(
-                    path=self._curve(arc, k, radii), arrowstyle="-|>,head_length=3,head_width=1.6",
-                    mutation_scale=0.9 + 0.22 * width, linewidth=width, color=self.colours[k], alpha=0.85,
-                    capstyle="butt", joinstyle="miter", zorder=2 + 0.1 * k, gid=f"flow {k} {arc}",
-                )
-            )  # fmt: skip
+            for curve in self._curves(arc, k, radii):
+                ax.add_patch(
+                    FancyArrowPatch(
+                        path=curve, arrowstyle="-|>,head_length=3,head_width=1.6",
+                        mutation_scale=0.9 + 0.22 * width, linewidth=width, color=self.colours[k], alpha=0.85,
+                        capstyle="butt", joinstyle="miter", zorder=2 + 0.1 * k, gid=f"flow {k} {arc}",
+                    )
+                )  # fmt: skip
         return set(arcs)
 
-    def _curve(self, arc: int, k: int, radii: Floats) -> Path:
-        """Return an arc's curve from pie to pie: to the right of its direction, each class further out."""
-        ends = [int(self.origin[arc]), int(self.destination[arc])]
-        start, end = (np.array([self.chart.x[node], self.chart.y[node]]) for node in ends)
-        along = end - start
-        aside = np.array([along[1], -along[0]])
-        control = (start + end) / 2 + aside * (_BEND + 0.07 * k)
-        points = []
-        for place, node in ((start, ends[0]), (end, ends[1])):
-            toward = control - place
-            length = float(np.hypot(*toward)) or 1.0
-            points.append(place + toward * min(0.4, 1.1 * float(radii[node]) / length))
-        return Path([points[0], control, points[1]], [Path.MOVETO, Path.CURVE3, Path.CURVE3])
+    def _curves(self, arc: int, k: int, radii: Floats) -> list[Path]:
+        """Return an arc's curve from pie to pie: to the right of its direction, each class further out.
+
+        Two curves where the way leads over the edge of a map of the world, none where an end has no place.
+        """
+        ends = int(self.origin[arc]), int(self.destination[arc])
+        paths = []
+        for start, end in self.chart.ways(*ends):
+            along = end - start
+            aside = np.array([along[1], -along[0]])
+            control = (start + end) / 2 + aside * (_BEND + 0.07 * k)
+            points = []
+            for place, node in ((start, ends[0]), (end, ends[1])):
+                toward = control - place
+                length = float(np.hypot(*toward)) or 1.0
+                points.append(place + toward * min(0.4, 1.1 * float(radii[node]) / length))
+            codes = [Path.MOVETO, Path.CURVE3, Path.CURVE3]
+            paths.append(Path([points[0], control, points[1]], codes))
+        return paths
+
+    def _mark(self, curve: Path) -> Floats:
+        """Return where on a curve a mark stands: in its middle, or before it leaves the map."""
+        west, south, east, north = self.chart.bounds
+        for t in (0.5, 0.4, 0.3, 0.2, 0.1, 0.0):
+            weights = np.array([(1 - t) ** 2, 2 * t * (1 - t), t**2])  # of a quadratic Bezier curve
+            x, y = weights @ np.asarray(curve.vertices)
+            if west <= x <= east and south <= y <= north:
+                break
+        return np.array([x, y])
 
     def name_nodes(self, ax: Axes, traffic: Traffic) -> int:
         """Write the nodes' names beside their pies, the largest first, where they cover nothing; return how many."""
@@ -191,6 +220,8 @@ class Sheet:
         ]
         inside, written = ax.get_window_extent(), 0
         for node in np.argsort(-radii, kind="stable"):
+            if not self.chart.is_placed[node]:
+                continue
             label = ax.annotate(
                 text.name(self.nodes[node], 16), (0, 0), xycoords="figure pixels", fontsize=_SMALL, zorder=7,
                 path_effects=[withStroke(linewidth=1.6, foreground="white")],

@@ -33,7 +33,9 @@ def state_outlines() -> list[Floats]:
     return [np.column_stack(albers(line[:, 1], line[:, 0])) for line in _lines("us_states.json", "lines")]
 
 
-def around(kind: Literal["coasts", "borders"], centre: tuple[float, float], project: Project, box: Box) -> list[Floats]:
+def around(
+    kind: Literal["coasts", "borders"], centre: tuple[float, float], project: Project, box: Box
+) -> list[Floats]:
     """Return the world's outlines on an azimuthal map, each of dims (point, x/y).
 
     Parameters
@@ -118,11 +120,14 @@ def _drawn(starts: Floats, ends: Floats, project: Project, box: Box) -> list[Flo
         return []
     follows = (b[:-1] == a[1:]).all(axis=1)
     cuts = 1 + np.flatnonzero(~follows)
-    return [np.vstack([first, last[-1:]]) for first, last in zip(np.split(a, cuts), np.split(b, cuts), strict=True)]
+    return [
+        np.vstack([first, last[-1:]])
+        for first, last in zip(np.split(a, cuts), np.split(b, cuts), strict=True)
+    ]
 
 
 def _clipped(a: Floats, b: Floats, box: Box) -> tuple[Floats, Floats]:
-    """Cut straight pieces at the edges of a box (Liang and Barsky, 1984, A new concept and method for line clipping)."""
+    """Cut straight pieces at the edges of a box (Liang and Barsky, 1984, A new concept for line clipping)."""
     low, high = np.array(box[:2]), np.array(box[2:])
     step = b - a
     enter, leave = np.zeros(len(a)), np.ones(len(a))

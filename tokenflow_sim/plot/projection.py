@@ -108,7 +108,7 @@ def centre_of(latitude: Floats, longitude: Floats) -> tuple[float, float]:
 
 
 def middle_meridian(longitude: Floats) -> float:
-    """Return the longitude about which a world map is centred: opposite the middle of the widest gap between points."""
+    """Return the longitude in the middle of a world map: opposite the middle of the widest gap between points."""
     around = np.sort(np.unique(np.mod(longitude, 360.0)))
     gaps = np.diff(np.append(around, around[0] + 360.0))
     widest = int(gaps.argmax())
@@ -117,9 +117,7 @@ def middle_meridian(longitude: Floats) -> float:
 
 def turned(longitude: Floats, meridian: float) -> Floats:
     """Return longitudes within half a turn of a meridian."""
-    return np.asarray(
-        meridian + np.mod(np.asarray(longitude) - meridian + _HALF_TURN, 360.0) - _HALF_TURN
-    )
+    return np.asarray(meridian + np.mod(np.asarray(longitude) - meridian + _HALF_TURN, 360.0) - _HALF_TURN)
 
 
 def _vectors(latitude: Floats, longitude: Floats) -> Floats:

@@ -40,6 +40,9 @@ def dispatch_map(
     A pie's area is proportional to what the node processes. Curves lead from where demand arises to where it is
     processed, bending to the right of their direction; the width of a curve is its flow as a share of the largest of
     its class, which the legend tells. A diamond marks links that are full in more than half of the periods shown.
+    Nodes without coordinates are named below the map. Beneath are the states where all nodes lie in the contiguous
+    United States, else the world's coasts and borders; a flow whose shorter way leads over the edge of a map of the
+    world leaves at one side and comes in at the other.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ def dispatch_map(
     Raises
     ------
     ResultError
-        If the results lack what is needed, nodes have no coordinates, or a class or period is unknown.
+        If the results lack what is needed, no node has coordinates, or a class or period is unknown.
     """
     classes = results.names("workload", "dispatch")
     shown = results.choose("workload", workload, "dispatch")
@@ -157,4 +160,5 @@ def legend_entries(results: Results, shown: list[str], sheet: Sheet, any_full: b
 def remark(sheet: Sheet, named: int) -> str:
     """Say what the largest pie stands for, and how many nodes have no name for want of room."""
     words = f"largest pie {text.number(sheet.most_processing)} Mtok/s"
-    return words if named == len(sheet.nodes) else f"{words}; {named} of {len(sheet.nodes)} named"
+    placed = int(sheet.chart.is_placed.sum())
+    return words if named == placed else f"{words}; {named} of {placed} named"
