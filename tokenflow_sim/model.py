@@ -11,8 +11,8 @@ from typing import Any, Self
 import mesa
 import xarray as xr
 
-from tokenflow_sim.agents import ClearingHouse, ComputeProvider, DemandRegion, Horizon, NetworkOwner
-from tokenflow_sim.agents.casting import AgentClass, cast, check, named
+from tokenflow_sim.agents import ClearingHouse, ComputeProvider, DemandRegion, NetworkOwner, RunInfo
+from tokenflow_sim.agents.agent_classes import AgentClass, check_kind, choose_classes, class_names
 from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.streams import RandomLike, seed_of
@@ -142,19 +142,19 @@ class TokenMarket(Portable, mesa.Model):
         self.settings = load_scenario(scenario, changes, also=partial(find_faults, allow_code=allow_code))
         compiled = self.settings.compiled
         self.periods, self.hours = compiled.periods, compiled.hours
-        told = specs(compiled)
-        made = assign(told, strategies, allow_code=allow_code, subject=f"scenario {self.settings.name!r}")
-        classes = cast(told, agents)
+        asked = specs(compiled)
+        made = assign(asked, strategies, allow_code=allow_code, subject=f"scenario {self.settings.name!r}")
+        classes = choose_classes(asked, agents)
         layout = with_blocks(compiled.layout, made)
         own = find_limits(limits, allow_code=allow_code)
         self._environment = Environment(compiled, seed, own)
         reference = partial(reference_price, compiled)
-        horizon = Horizon(layout, self.periods, self.hours, seed, compiled.transfer, reference)
-        self._add_agents(compiled, made, classes, horizon, history, clearer)
+        run = RunInfo(layout, self.periods, self.hours, seed, compiled.transfer, reference)
+        self._add_agents(compiled, made, classes, run, history, clearer)
         attrs = attributes(self.settings, seed, layout.link_unit)
         attrs["strategies"] = written_down(strategies)
         if agents:
-            attrs["agents"] = named(agents)
+            attrs["agents"] = class_names(agents)
         if own:
             attrs["limits"] = limits_written_down(own)
         attrs |= written(fingerprint(type(self), *made.values(), agents or {}, own))
@@ -174,13 +174,13 @@ class TokenMarket(Portable, mesa.Model):
         compiled: Compiled,
         made: Made,
         classes: Mapping[Kind, Mapping[str, AgentClass]],
-        horizon: Horizon,
+        run: RunInfo,
         history: int,
         clearer: Clearer | None,
     ) -> None:
         def participants(kind: Kind, rows: Mapping[str, Ints]) -> dict[str, Any]:
             return {
-                name: check(kind, name, make(self, name, made[kind][name], rows[name], horizon))
+                name: check_kind(kind, name, make(self, name, made[kind][name], rows[name], run))
                 for name, make in classes[kind].items()
             }
 
@@ -189,7 +189,7 @@ class TokenMarket(Portable, mesa.Model):
         self.regions: dict[str, DemandRegion] = participants("region", compiled.region_nodes)
         self.clearing_house = ClearingHouse(
             self,
-            horizon,
+            run,
             list(self.providers.values()),
             list(self.owners.values()),
             list(self.regions.values()),
@@ -251,14 +251,14 @@ class TokenMarket(Portable, mesa.Model):
         house, period = self.clearing_house, self.period
         state = self._environment.state(period)
         book = house.collect(period, state)
-        outcome = house.clear(period, state, book)
-        house.send_receipts(outcome)
-        record = outcome.record()
+        result = house.clear(period, state, book)
+        house.send_receipts(result)
+        record = result.record()
         if names := self.ledger.plan.backlog:
             record |= house.waiting(names)
-        true_cost = outcome.true_cost, outcome.running_cost
-        self.ledger.append(record, outcome.arrays, outcome.values, true_cost)
-        self._scalars = outcome.scalars(house.layout)
+        true_cost = result.true_cost, result.running_cost
+        self.ledger.append(record, result.arrays, result.values, true_cost)
+        self._scalars = result.scalars(house.layout)
         self.period = period + 1
         self.activate()
         self.datacollector.collect(self)
@@ -339,8 +339,8 @@ class TokenMarket(Portable, mesa.Model):
         made = cls(**given | changes)
         if "strategies" not in changes and "agents" not in changes:
             now = made.ledger.plan.attrs.get("code")
-            if told := compare(results.attrs.get("code"), now, "these results"):
-                warnings.warn(f"these results were made by other code: {told}", UserWarning, stacklevel=2)
+            if changed := compare(results.attrs.get("code"), now, "these results"):
+                warnings.warn(f"these results were made by other code: {changed}", UserWarning, stacklevel=2)
         return made
 
     def get_state(self) -> dict[str, Any]:

@@ -32,10 +32,24 @@ def view_of(
     cost, capacity = np.array(cost), np.array(capacity)
     count, workloads = cost.shape
     return View(
-        "one", period, periods, 1.0, assets or tuple("abc"[:count]), tuple("xyz"[:workloads]), ("here",),
-        np.zeros(count, dtype=np.int64), cost, capacity, None, None, None, None, None,
-        History(*(np.zeros((0, 1, workloads)) for _ in range(3))), rng or np.random.default_rng(1),
-    )  # fmt: skip
+        name="one",
+        period=period,
+        periods=periods,
+        hours=1.0,
+        assets=assets or tuple("abc"[:count]),
+        workloads=tuple("xyz"[:workloads]),
+        nodes=("here",),
+        asset_node=np.zeros(count, dtype=np.int64),
+        cost=cost,
+        capacity=capacity,
+        power_use=None,
+        power_limit=None,
+        last_price=None,
+        last_dispatch=None,
+        last_profit=None,
+        history=History(*(np.zeros((0, 1, workloads)) for _ in range(3))),
+        rng=rng or np.random.default_rng(1),
+    )
 
 
 def receipt_of(profit: Any, price: Any = None) -> Receipt:
@@ -44,7 +58,17 @@ def receipt_of(profit: Any, price: Any = None) -> Receipt:
     blank = np.zeros_like(profit)
     history = History(*(np.zeros((1, 1, profit.shape[1])) for _ in range(3)))
     return Receipt(
-        0, price, blank, blank, blank, blank, profit, blank, profit, history, np.random.default_rng(1)
+        period=0,
+        price=price,
+        offer_price=blank,
+        offer_quantity=blank,
+        accepted=blank,
+        dispatch=blank,
+        revenue=profit,
+        cost=blank,
+        profit=profit,
+        history=history,
+        rng=np.random.default_rng(1),
     )
 
 

@@ -1,9 +1,7 @@
 """The market's agents, as Mesa knows them."""
 
 from tokenflow_sim.agents.clearing_house import ClearingHouse
-from tokenflow_sim.agents.owner import NetworkOwner
-from tokenflow_sim.agents.participant import Horizon, Participant
-from tokenflow_sim.agents.provider import ComputeProvider
-from tokenflow_sim.agents.region import DemandRegion
+from tokenflow_sim.agents.participant import Participant, RunInfo
+from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 
-__all__ = ["ClearingHouse", "ComputeProvider", "DemandRegion", "Horizon", "NetworkOwner", "Participant"]
+__all__ = ["ClearingHouse", "ComputeProvider", "DemandRegion", "NetworkOwner", "Participant", "RunInfo"]

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mesa
 import numpy as np
 
-from tokenflow_sim.agents.archive import Archive
-from tokenflow_sim.agents.book import Book
-from tokenflow_sim.agents.outcome import Outcome, holdings_of, settle_period
-from tokenflow_sim.agents.owner import NetworkOwner
-from tokenflow_sim.agents.participant import Horizon
-from tokenflow_sim.agents.provider import ComputeProvider
-from tokenflow_sim.agents.region import DemandRegion
+from tokenflow_sim.agents.order_book import OrderBook
+from tokenflow_sim.agents.participant import RunInfo
+from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
+from tokenflow_sim.agents.period_result import PeriodResult, ownership_of, settle_period
+from tokenflow_sim.agents.published_history import PublishedHistory
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
+from tokenflow_sim.scenario.compiled import State
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.strategies.base import Floats, History
-
-if TYPE_CHECKING:
-    from tokenflow_sim.scenario.compiled import State
 
 WEEK = 168
 """How many periods of published history agents see, unless the model is told otherwise."""
@@ -38,7 +34,7 @@ class ClearingHouse(mesa.Agent):
     ----------
     model : mesa.Model
         The model it lives in.
-    horizon : Horizon
+    run : RunInfo
         Labels, number and length of periods.
     providers, owners, regions : sequence
         The market's participants.
@@ -53,7 +49,7 @@ class ClearingHouse(mesa.Agent):
     def __init__(
         self,
         model: mesa.Model,
-        horizon: Horizon,
+        run: RunInfo,
         providers: list[ComputeProvider],
         owners: list[NetworkOwner],
         regions: list[DemandRegion],
@@ -62,32 +58,32 @@ class ClearingHouse(mesa.Agent):
         publish_offers: bool = True,
     ) -> None:
         super().__init__(model)
-        self.layout, self.hours = horizon.layout, horizon.hours
+        self.layout, self.hours = run.layout, run.hours
         self.providers, self.owners, self.regions = providers, owners, regions
         self.clearing: Clearing | None = None
-        self.outcome: Outcome | None = None
+        self.result: PeriodResult | None = None
         self.clearer = clearer
         self._publishes = publish_offers
         self._market: Market | None = None
         self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
         self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
-        self._holdings = holdings_of(
+        self._ownership = ownership_of(
             self.layout, tuple(agent.name for agent in providers), tuple(agent.name for agent in owners)
         )
         sizes = self.layout.sizes
-        self._archive = Archive(sizes["node"], sizes["workload"], max(1, min(length, horizon.periods)))
+        self._published = PublishedHistory(sizes["node"], sizes["workload"], max(1, min(length, run.periods)))
 
     @property
     def history(self) -> History:
         """What it has published."""
-        return self._archive.history
+        return self._published.history
 
     @property
     def last_market(self) -> Market | None:
         """The last market as submitted, where it is published; None before the first clearing."""
         return self._market if self._publishes else None
 
-    def collect(self, period: int, state: State) -> Book:
+    def collect(self, period: int, state: State) -> OrderBook:
         """Ask everybody for a submission; the order does not matter.
 
         Raises
@@ -95,7 +91,7 @@ class ClearingHouse(mesa.Agent):
         StrategyError
             If one is not what the market can take.
         """
-        last, history, book = self.outcome, self.history, Book(self.layout, state)
+        last, history, book = self.result, self.history, OrderBook(self.layout, state)
         market = self.last_market
         for provider in self.providers:
             book.add_offer(provider, provider.submit(period, state, last, history, market), period)
@@ -106,7 +102,7 @@ class ClearingHouse(mesa.Agent):
         book.check(self._by_kind, period)
         return book
 
-    def clear(self, period: int, state: State, book: Book) -> Outcome:
+    def clear(self, period: int, state: State, book: OrderBook) -> PeriodResult:
         """Clear and settle one period, and publish its prices.
 
         Raises
@@ -116,7 +112,7 @@ class ClearingHouse(mesa.Agent):
         CertificateError
             If the clearing cannot be certified.
         """
-        # The book has checked what the agents submitted; the rest comes from the scenario, checked on loading.
+        # The order book has checked what the agents submitted; the rest comes from the scenario, checked on loading.
         market = Market.from_arrays(self.layout, book.arrays(), self.hours, check=False)
         if self.clearer is None:
             self.clearer = Clearer(market)
@@ -126,18 +122,18 @@ class ClearingHouse(mesa.Agent):
             if hint := direction_hint(market):
                 error.add_note(f"  {hint}")
             raise
-        outcome = settle_period(period, state, book, self.clearing, self._holdings)
-        self._archive.append(outcome.values.price, outcome.bid, outcome.unserved)
-        self.outcome, self._market = outcome, market
-        return outcome
+        result = settle_period(period, state, book.worth, self.clearing, self._ownership)
+        self._published.append(result.values.price, result.bid, result.unserved)
+        self.result, self._market = result, market
+        return result
 
-    def send_receipts(self, outcome: Outcome) -> None:
+    def send_receipts(self, result: PeriodResult) -> None:
         """Give everybody who learns the own receipt; all see their own results and the prices next period."""
         if self._learners:
             history, market = self.history, self.last_market
             for agent in self._learners:
                 agent.published = market
-                agent.learn(outcome, history)
+                agent.learn(result, history)
 
     def waiting(self, names: Sequence[str]) -> dict[str, Floats]:
         """Return what waits and what was lost waiting in all regions, once the receipts are sent.
@@ -166,15 +162,15 @@ class ClearingHouse(mesa.Agent):
         return {**vars(self), "clearer": None}
 
     def get_state(self) -> dict[str, Any]:
-        """Return what it remembers: the last outcome and what it has published (clearing needs no memory)."""
-        return {"outcome": copy.deepcopy(self.outcome), "archive": self._archive.get_state()}
+        """Return what it remembers: the last result and what it has published (clearing needs no memory)."""
+        return {"result": copy.deepcopy(self.result), "published": self._published.get_state()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
-        self.outcome = copy.deepcopy(state["outcome"])
+        self.result = copy.deepcopy(state["result"])
         self._market = None
-        if self.outcome is not None:
-            self.outcome.freeze()
-            # The outcome holds the market's numbers, and the layout its labels.
-            self._market = Market.from_arrays(self.layout, self.outcome.arrays, self.hours, check=False)
-        self._archive.set_state(state["archive"])
+        if self.result is not None:
+            self.result.freeze()
+            # The result holds the market's numbers, and the layout its labels.
+            self._market = Market.from_arrays(self.layout, self.result.arrays, self.hours, check=False)
+        self._published.set_state(state["published"])

@@ -7,20 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import mesa
 import numpy as np
+from numpy.typing import NDArray
 
+from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.errors import StrategyError
+from tokenflow_sim.market import Layout, Market
+from tokenflow_sim.scenario.compiled import State
 from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, Kind
 from tokenflow_sim.strategies.registry import BASES
-
-if TYPE_CHECKING:
-    from tokenflow_sim.agents.outcome import Outcome
-    from tokenflow_sim.market import Layout, Market
-    from tokenflow_sim.scenario.compiled import State
 
 Rows = slice | Ints
 
@@ -29,7 +28,7 @@ _ANYTHING = (Exception, SystemExit)
 
 
 @dataclass(frozen=True, slots=True)
-class Horizon:
+class RunInfo:
     """What every participant knows of the run.
 
     Parameters
@@ -71,7 +70,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         What it does; belongs to this agent alone from here on.
     rows : sequence of int
         Positions of what it owns: assets, arcs or nodes.
-    horizon : Horizon
+    run : RunInfo
         What it knows of the run.
     """
 
@@ -79,22 +78,22 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
     submission: ClassVar[type]
 
     def __init__(
-        self, model: mesa.Model, name: str, strategy: S, rows: Sequence[int] | Ints, horizon: Horizon
+        self, model: mesa.Model, name: str, strategy: S, rows: Sequence[int] | Ints, run: RunInfo
     ) -> None:
         super().__init__(model)
         self.name = name
         self.strategy: S = strategy
         self.rows = as_rows(rows)
-        self.shape = (len(rows), len(horizon.layout.workloads))
-        self.periods, self.hours = horizon.periods, horizon.hours
-        self.workloads = tuple(map(str, horizon.layout.workloads))
+        self.shape = (len(rows), len(run.layout.workloads))
+        self.periods, self.hours = run.periods, run.hours
+        self.workloads = tuple(map(str, run.layout.workloads))
         # The agent's own rows of a read-only array; a copy where they are not consecutive.
-        self.own: Callable[[Floats], Floats] = (
+        self.take_rows: Callable[[Floats], Floats] = (
             itemgetter(self.rows) if isinstance(self.rows, slice) else partial(_take, self.rows)
         )
         # The last market as submitted, where it is published; the clearing house sets it before `learn`.
         self.published: Market | None = None
-        self._stream = stream(horizon.seed, self.kind, name)
+        self._stream = stream(run.seed, self.kind, name)
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
         self.learns: bool = (
             type(strategy).learn is not BASES[self.kind].learn  # type: ignore[attr-defined]
@@ -111,25 +110,37 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         self,
         period: int,
         state: State,
-        last: Outcome | None,
+        last: PeriodResult | None,
         history: History,
         last_market: Market | None,
     ) -> V:
-        """Return what the strategy sees: of everything exogenous and of the last outcome, its own rows only."""
+        """Return what the strategy sees: of everything exogenous and of the last period, its own rows only."""
+
+    def seen(self, period: int, history: History, last_market: Market | None) -> dict[str, Any]:
+        """Return the fields that views of all kinds have."""
+        return {
+            "name": self.name, "period": period, "periods": self.periods, "hours": self.hours,
+            "workloads": self.workloads, "history": history, "rng": self._stream, "last_market": last_market,
+        }  # fmt: skip
 
     @abstractmethod
     def decide(self, view: V) -> T:
         """Ask the strategy for a submission."""
 
     @abstractmethod
-    def receipt(self, outcome: Outcome, history: History) -> R:
+    def receipt(self, result: PeriodResult, history: History) -> R:
         """Return what the strategy learns from a cleared period, and from `published`, its market."""
+
+    def last_total(self, field: str) -> float:
+        """Return the sum of the agent's rows of a field of the last period, zero before the first."""
+        result = self.model.clearing_house.result
+        return 0.0 if result is None else float(self.take_rows(getattr(result, field)).sum())
 
     def submit(
         self,
         period: int,
         state: State,
-        last: Outcome | None,
+        last: PeriodResult | None,
         history: History,
         last_market: Market | None = None,
     ) -> T:
@@ -141,8 +152,8 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
             The period.
         state : State
             Everything exogenous, demand with its noise.
-        last : Outcome or None
-            The last period's outcome; None in the first.
+        last : PeriodResult or None
+            What the last period brought; None in the first.
         history : History
             What the market has published.
         last_market : Market or None
@@ -155,7 +166,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         """
         view = self.view(period, state, last, history, last_market)
         try:
-            # What overflows is not finite, which the book tells with its place.
+            # What overflows is not finite, which the order book reports with its place.
             with np.errstate(over="ignore"):
                 made = self.decide(view)
         except _ANYTHING as error:
@@ -164,13 +175,13 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
             self.wrong_type(period, made, self.submission)
         return made
 
-    def learn(self, outcome: Outcome, history: History) -> None:
+    def learn(self, result: PeriodResult, history: History) -> None:
         """Give the strategy the receipt of a cleared period to learn from."""
-        receipt = self.receipt(outcome, history)
+        receipt = self.receipt(result, history)
         try:
             self.strategy.learn(receipt)  # type: ignore[attr-defined]  # each kind's base has it, with its receipt
         except _ANYTHING as error:
-            self.fail(outcome.period, error)
+            self.fail(result.period, error)
 
     def get_state(self) -> dict[str, Any]:
         """Return all that the agent remembers: of its strategy and its stream."""
@@ -181,7 +192,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         self.strategy.set_state(state["strategy"])
         self._stream.bit_generator.state = state["rng"]
 
-    def told(self, period: int) -> str:
+    def describe(self, period: int) -> str:
         """Return whose strategy it was and when, for messages."""
         return f"{self.kind} {self.name!r}, period {period}, strategy {self.strategy!r}"
 
@@ -196,12 +207,12 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
             Whatever else the strategy raised, with a note.
         """
         if isinstance(error, StrategyError):
-            raise StrategyError(f"{self.told(period)}: {error}") from error
+            raise StrategyError(f"{self.describe(period)}: {error}") from error
         if isinstance(error, SystemExit):
             raise StrategyError(
-                f"{self.told(period)}: asked Python to exit; raise an error instead"
+                f"{self.describe(period)}: asked Python to exit; raise an error instead"
             ) from error
-        error.add_note(f"in {self.told(period)}")
+        error.add_note(f"in {self.describe(period)}")
         raise error
 
     def wrong_type(self, period: int, found: object, needed: type) -> NoReturn:
@@ -214,14 +225,18 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         """
         article = "an" if needed.__name__[0] in "AEIOU" else "a"
         raise StrategyError(
-            f"{self.told(period)}: must return {article} {needed.__name__}; found {found!r:.80}"
+            f"{self.describe(period)}: must return {article} {needed.__name__}; found {found!r:.80}"
         )
 
 
+def frozen[A: NDArray[Any]](array: A) -> A:
+    """Return an array, read-only from here on."""
+    array.flags.writeable = False
+    return array
+
+
 def _take(rows: Ints, array: Floats) -> Floats:
-    taken = array.take(rows, axis=0)
-    taken.flags.writeable = False
-    return taken
+    return frozen(array.take(rows, axis=0))
 
 
 def as_rows(positions: Sequence[int] | Ints) -> Rows:

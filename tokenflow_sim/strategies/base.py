@@ -55,7 +55,7 @@ class History:
         return len(self.price)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class View:
     """What a compute provider sees when it makes its offer. All arrays are read-only.
 
@@ -146,7 +146,7 @@ class Offer:
         return f"Offer(price={self.price!r}, quantity={self.quantity!r})"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Receipt:
     """What a provider is told after the clearing. All arrays are read-only; money is $ in the period.
 

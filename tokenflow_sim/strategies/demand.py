@@ -13,7 +13,7 @@ from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, as_floats
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class DemandView:
     """What a demand region sees when it bids. All arrays are read-only.
 
@@ -117,7 +117,7 @@ class Bid:
         return f"Bid(quantity={self.quantity!r}, value={self.value!r})"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class DemandReceipt:
     """What a region is told after the clearing. All arrays are read-only; money is $ in the period.
 

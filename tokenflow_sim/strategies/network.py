@@ -12,7 +12,7 @@ from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, as_floats
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class NetworkView:
     """What a network owner sees when it makes its tender. All arrays are read-only.
 
@@ -102,7 +102,7 @@ class Tender:
         return f"Tender(route_cost={self.route_cost!r}, capacity={self.capacity!r})"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class NetworkReceipt:
     """What an owner is told after the clearing. All arrays are read-only; money is $ in the period.
 

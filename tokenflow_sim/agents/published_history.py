@@ -17,7 +17,7 @@ def frozen(array: Floats) -> Floats:
     return view
 
 
-class Archive:
+class PublishedHistory:
     """Keeps the latest published periods and hands them out without copying.
 
     Parameters

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tokenflow_sim.agents.archive import Archive
+from tokenflow_sim.agents.published_history import PublishedHistory
 
 
 def test_it_is_empty_before_the_first_period() -> None:
-    history = Archive(3, 2, 5).history
+    history = PublishedHistory(3, 2, 5).history
     assert len(history) == 0
     assert history.price.shape == (0, 3, 2)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
 def test_it_holds_the_latest_periods_oldest_first(length: int) -> None:
-    archive = Archive(1, 1, length)
+    archive = PublishedHistory(1, 1, length)
     kept = []
     for period in range(25):
         archive.append(np.full((1, 1), period), np.full((1, 1), -period), np.full((1, 1), 0.5 * period))
@@ -29,14 +29,14 @@ def test_it_holds_the_latest_periods_oldest_first(length: int) -> None:
 
 
 def test_it_is_read_only() -> None:
-    archive = Archive(1, 1, 3)
+    archive = PublishedHistory(1, 1, 3)
     archive.append(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
     with pytest.raises(ValueError, match="read-only"):
         archive.history.price[0, 0, 0] = 2
 
 
 def test_its_state_is_restored() -> None:
-    archive, other = Archive(1, 1, 3), Archive(1, 1, 3)
+    archive, other = PublishedHistory(1, 1, 3), PublishedHistory(1, 1, 3)
     for period in range(8):
         archive.append(*(np.full((1, 1), period + part) for part in (0, 10, 20)))
     other.set_state(archive.get_state())

@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from tokenflow_sim.agents.owner import NetworkOwner
 from tokenflow_sim.agents.participant import Participant
-from tokenflow_sim.agents.provider import ComputeProvider
-from tokenflow_sim.agents.region import DemandRegion
+from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.strategies.assignment import resolve
 from tokenflow_sim.strategies.base import Kind
 
 AgentClass = Callable[..., Participant[Any, Any, Any, Any]]
-"""A class of participants, or what makes one: called with model, name, strategy, rows and horizon."""
+"""A class of participants, or what makes one: called with model, name, strategy, rows and run."""
 CLASSES: Mapping[Kind, type[Participant[Any, Any, Any, Any]]] = {
     "provider": ComputeProvider,
     "owner": NetworkOwner,
@@ -24,7 +22,7 @@ CLASSES: Mapping[Kind, type[Participant[Any, Any, Any, Any]]] = {
 }
 
 
-def cast(
+def choose_classes(
     names: Mapping[Kind, Mapping[str, object]], choices: Mapping[str, AgentClass] | None
 ) -> dict[Kind, dict[str, AgentClass]]:
     """Choose every participant's class.
@@ -49,7 +47,7 @@ def cast(
     chosen, faults = resolve(names, choices or {}, "agents")
     for (kind, name), choice in chosen.items():
         made = choice.func if isinstance(choice, partial) else choice
-        # What a function makes is known once it has been made; see `check`.
+        # What a function makes is known once it has been made; see `check_kind`.
         if not callable(made) or (isinstance(made, type) and not issubclass(made, CLASSES[kind])):
             faults.append(_unfit(kind, name, choice))
     if faults:
@@ -57,7 +55,7 @@ def cast(
     return {kind: {name: chosen.get((kind, name), CLASSES[kind]) for name in names[kind]} for kind in names}
 
 
-def check[P: Participant[Any, Any, Any, Any]](kind: Kind, name: str, made: P) -> P:
+def check_kind[P: Participant[Any, Any, Any, Any]](kind: Kind, name: str, made: P) -> P:
     """Give back an agent that has just been made.
 
     Raises
@@ -70,7 +68,7 @@ def check[P: Participant[Any, Any, Any, Any]](kind: Kind, name: str, made: P) ->
     return made
 
 
-def named(choices: Mapping[str, AgentClass]) -> str:
+def class_names(choices: Mapping[str, AgentClass]) -> str:
     """Return the classes by name, as JSON, for the attributes of results."""
     made = {
         key: choice.func if isinstance(choice, partial) else choice for key, choice in sorted(choices.items())

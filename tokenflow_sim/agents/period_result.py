@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,17 +11,14 @@ from tokenflow_sim.market import Arrays, Clearing, Layout
 from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.market.values import Values, supply_cost
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.scenario.compiled import State
 from tokenflow_sim.strategies.base import Floats, Ints
-
-if TYPE_CHECKING:
-    from tokenflow_sim.agents.book import Book
-    from tokenflow_sim.scenario.compiled import State
 
 ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class Ownership:
     """Who owns what.
 
     Parameters
@@ -41,7 +38,7 @@ class Holdings:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PeriodResult:
     """One cleared period as plain read-only arrays; money is $ in the period.
 
     Parameters
@@ -163,7 +160,9 @@ class Outcome:
         }
 
 
-def settle_period(period: int, state: State, book: Book, clearing: Clearing, holdings: Holdings) -> Outcome:
+def settle_period(
+    period: int, state: State, worth: Floats, clearing: Clearing, ownership: Ownership
+) -> PeriodResult:
     """Work out who is paid what in a cleared period.
 
     Parameters
@@ -172,11 +171,11 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
         The period.
     state : State
         Everything exogenous, true costs among it.
-    book : Book
-        The submissions.
+    worth : ndarray
+        What service is truly worth to those who bid in $/Mtok, dims (node, workload, step).
     clearing : Clearing
         The market's clearing.
-    holdings : Holdings
+    ownership : Ownership
         Who owns what.
     """
     market, values = clearing.market, clearing.values
@@ -197,19 +196,19 @@ def settle_period(period: int, state: State, book: Book, clearing: Clearing, hol
     bid = _total(arrays.demand)
     served = bid - unserved
     load = (arrays.link_use * values.flow).sum(axis=1)
-    service_value = service_value_of(book.worth, arrays, values)
+    service_value = service_value_of(worth, arrays, values)
     welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
     welfare -= supply_cost(arrays, values.supplied) * seconds
     service_value *= seconds
-    provider_profit = np.bincount(holdings.provider_of, profit.sum(axis=1), holdings.providers)
-    owner_income = np.bincount(holdings.owner_of, link_income.sum(axis=1), holdings.owners)
+    provider_profit = np.bincount(ownership.provider_of, profit.sum(axis=1), ownership.providers)
+    owner_income = np.bincount(ownership.owner_of, link_income.sum(axis=1), ownership.owners)
     share = _share(load, arrays.link_capacity)
     for array in (
         asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
         limit_income, transport_cost, provider_profit, owner_income, share,
     ):  # fmt: skip
         array.flags.writeable = False
-    return Outcome(
+    return PeriodResult(
         period=period,
         arrays=arrays,
         values=values,
@@ -285,11 +284,11 @@ def _share(load: Floats, capacity: Floats) -> Floats:
     return share
 
 
-def holdings_of(layout: Layout, providers: tuple[str, ...], owners: tuple[str, ...]) -> Holdings:
+def ownership_of(layout: Layout, providers: tuple[str, ...], owners: tuple[str, ...]) -> Ownership:
     """Return who owns what, by position in the given names."""
     provider = {name: position for position, name in enumerate(providers)}
     owner = {name: position for position, name in enumerate(owners)}
-    return Holdings(
+    return Ownership(
         np.array([provider[name] for name in layout.provider], dtype=np.int64),
         np.array([owner[name] for name in layout.owner], dtype=np.int64),
         len(providers),

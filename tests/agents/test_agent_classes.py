@@ -13,7 +13,7 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tokenflow_sim.agents import ComputeProvider, DemandRegion, NetworkOwner
-from tokenflow_sim.agents.outcome import Outcome
+from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.base import History
 
@@ -30,7 +30,7 @@ class Dear(ComputeProvider):
     def decide(self, view: tf.View) -> tf.Offer:
         return tf.Offer(price=view.cost * self.factor, quantity=view.capacity)
 
-    def learn(self, outcome: Outcome, history: History) -> None:
+    def learn(self, result: PeriodResult, history: History) -> None:
         self.learned += 1
 
 
@@ -56,8 +56,8 @@ class Observer(mesa.Agent):
         self.seen: list[tuple[int, int, float]] = []
 
     def step(self) -> None:
-        outcome = self.model.clearing_house.outcome
-        self.seen.append((self.model.period, outcome.period, outcome.welfare))
+        result = self.model.clearing_house.result
+        self.seen.append((self.model.period, result.period, result.welfare))
 
 
 @pytest.fixture(scope="module")

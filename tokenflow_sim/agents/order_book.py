@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import accumulate
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenflow_sim.agents.participant import Participant, Rows
+from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Arrays, Layout
+from tokenflow_sim.scenario.compiled import State
 from tokenflow_sim.strategies.base import Floats, Offer
 from tokenflow_sim.strategies.demand import Bid
 from tokenflow_sim.strategies.network import Tender
-
-if TYPE_CHECKING:
-    from tokenflow_sim.agents.owner import NetworkOwner
-    from tokenflow_sim.agents.participant import Participant, Rows
-    from tokenflow_sim.agents.provider import ComputeProvider
-    from tokenflow_sim.agents.region import DemandRegion
-    from tokenflow_sim.scenario.compiled import State
 
 ROUNDING = 1e-9
 """Share by which a quantity may exceed what exists, since blocks that add up to it are rounded."""
@@ -29,7 +25,7 @@ _LISTED_CULPRITS = 5
 _ALL = np.logical_and.reduce
 
 
-class Book:
+class OrderBook:
     """The submissions of one period.
 
     Parameters
@@ -119,32 +115,32 @@ class Book:
         route_cost, capacity, shape = tender.route_cost, tender.capacity, agent.shape
         if route_cost.shape != shape or capacity.shape != shape[:1]:
             raise StrategyError(
-                f"{agent.told(period)}: route_cost needs shape {shape} and capacity {shape[:1]};"
+                f"{agent.describe(period)}: route_cost needs shape {shape} and capacity {shape[:1]};"
                 f" found {route_cost.shape} and {capacity.shape}"
             )
         self.route_cost[agent.rows] = route_cost
         self.link_capacity[agent.rows] = capacity
 
     def arrays(self) -> Arrays:
-        """Return the numbers of the market; from here on the book is read-only."""
+        """Return the numbers of the market; from here on the order book is read-only."""
         state = self.state
         for array in (
             self.price, self.quantity, self.demand, self.value, self.worth, self.route_cost, self.link_capacity,
         ):  # fmt: skip
             array.flags.writeable = False
         return Arrays(
-            self.price,
-            self.quantity,
-            self.demand,
-            self.value,
-            self.route_cost,
-            state.link_use,
-            state.allowed,
-            self.link_capacity,
-            state.link_curvature,
-            state.power_use,
-            state.power_limit,
-            state.limits,
+            offer_price=self.price,
+            capacity=self.quantity,
+            demand=self.demand,
+            value=self.value,
+            route_cost=self.route_cost,
+            link_use=state.link_use,
+            allowed=state.allowed,
+            link_capacity=self.link_capacity,
+            link_curvature=state.link_curvature,
+            power_use=state.power_use,
+            power_limit=state.power_limit,
+            limits=state.limits,
         )
 
     def check(self, agents: Mapping[str, list[Any]], period: int) -> None:
@@ -175,24 +171,24 @@ class Book:
         ):
             return
         rule = "must be finite and not negative"
-        told = [
-            _tell(self, agents["provider"], period, "price", self.price, ~_good(self.price), rule),
-            _tell(self, agents["provider"], period, "quantity", self.quantity, ~_good(self.quantity), rule),
-            _tell(
+        faults = [
+            _fault_of(self, agents["provider"], period, "price", self.price, ~_good(self.price), rule),
+            _fault_of(self, agents["provider"], period, "quantity", self.quantity, ~_good(self.quantity), rule),
+            _fault_of(
                 self, agents["provider"], period, "quantity", offered, offered > state.capacity * limit,
                 "must be no more than exists", state.capacity,
             ),
-            _tell(self, agents["region"], period, "quantity", self.demand, ~_good(self.demand), rule),
-            _tell(self, agents["region"], period, "value", self.value, ~(self.value >= 0), "must not be negative"),
-            _tell(self, agents["region"], period, "worth", self.worth, ~(self.worth >= 0), "must not be negative"),
-            _tell(self, agents["owner"], period, "route_cost", self.route_cost, ~_good(self.route_cost), rule),
-            _tell(
+            _fault_of(self, agents["region"], period, "quantity", self.demand, ~_good(self.demand), rule),
+            _fault_of(self, agents["region"], period, "value", self.value, ~(self.value >= 0), "must not be negative"),
+            _fault_of(self, agents["region"], period, "worth", self.worth, ~(self.worth >= 0), "must not be negative"),
+            _fault_of(self, agents["owner"], period, "route_cost", self.route_cost, ~_good(self.route_cost), rule),
+            _fault_of(
                 self, agents["owner"], period, "capacity", self.link_capacity,
                 ~((self.link_capacity >= 0) & (self.link_capacity <= state.link_capacity * limit)),
                 "must not be negative, and no more than exists", state.link_capacity,
             ),
         ]  # fmt: skip
-        raise StrategyError("\n".join(text for text in told if text))
+        raise StrategyError("\n".join(text for text in faults if text))
 
 
 def _check_shape(
@@ -208,7 +204,7 @@ def _check_shape(
     dims = f"shape {shape}" + (f", or {(*shape, most)} with its {extra}s" if most > 1 else "")
     deeper = any(len(one) > len(shape) for one in found)
     hint = f"; a strategy that needs more than {most} {extra} says so in `{extra}s`" if deeper else ""
-    raise StrategyError(f"{agent.told(period)}: needs arrays of {dims}, all alike; found {shown}{hint}")
+    raise StrategyError(f"{agent.describe(period)}: needs arrays of {dims}, all alike; found {shown}{hint}")
 
 
 def _fill(target: Floats, rows: Rows, values: Floats, spare: float | None = None) -> None:
@@ -230,8 +226,8 @@ def _good(values: Floats) -> NDArray[np.bool_]:
     return np.isfinite(values) & (values >= 0)
 
 
-def _tell(
-    book: Book,
+def _fault_of(
+    book: OrderBook,
     agents: list[Participant[Any, Any, Any, Any]],
     period: int,
     name: str,
@@ -265,4 +261,4 @@ def _tell(
         most = "" if limit is None else f" of {limit[tuple(spot)]:.6g}"
         shown.append(f"{values[tuple(spot)]:.6g}{most} at {', '.join(labels)}")
     more = f" and {len(spots) - _LISTED_CULPRITS} more" if len(spots) > _LISTED_CULPRITS else ""
-    return f"{culprit.told(period)}: {name} {rule}; found {'; '.join(shown)}{more}"
+    return f"{culprit.describe(period)}: {name} {rule}; found {'; '.join(shown)}{more}"

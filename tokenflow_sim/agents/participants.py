@@ -1,0 +1,260 @@
+"""The three kinds of participants: compute providers, network owners and demand regions.
+
+Each names the rows of a period's numbers that its strategy sees before it submits (`view`) and after (`receipt`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mesa
+import numpy as np
+
+from tokenflow_sim.agents.participant import Participant, RunInfo, frozen
+from tokenflow_sim.agents.period_result import PeriodResult
+from tokenflow_sim.market import Market
+from tokenflow_sim.scenario.compiled import State
+from tokenflow_sim.strategies.base import Floats, History, Ints, Offer, Receipt, Strategy, View
+from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
+from tokenflow_sim.strategies.network import NetworkReceipt, NetworkStrategy, NetworkView, Tender
+
+
+class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
+    """A compute provider: offers the service of its assets, and is paid the price at their nodes.
+
+    Parameters
+    ----------
+    model, name, strategy, run
+        As of any participant.
+    rows : sequence of int
+        Positions of its assets.
+    """
+
+    submission = Offer
+    kind = "provider"
+
+    def __init__(
+        self, model: mesa.Model, name: str, strategy: Strategy, rows: Sequence[int] | Ints, run: RunInfo
+    ) -> None:
+        super().__init__(model, name, strategy, rows, run)
+        layout = run.layout
+        self.assets = tuple(map(str, layout.assets[self.rows]))
+        self.nodes = tuple(map(str, layout.nodes))
+        self.asset_node = frozen(np.array(layout.asset_node[self.rows]))
+
+    @property
+    def profit(self) -> float:
+        """Profit of the last period in $, zero before the first."""
+        return self.last_total("profit")
+
+    def view(
+        self,
+        period: int,
+        state: State,
+        last: PeriodResult | None,
+        history: History,
+        last_market: Market | None,
+    ) -> View:
+        """Return what the strategy sees."""
+        own = self.take_rows
+        return View(
+            **self.seen(period, history, last_market),
+            assets=self.assets,
+            nodes=self.nodes,
+            asset_node=self.asset_node,
+            cost=own(state.true_cost),
+            capacity=own(state.capacity),
+            power_use=None if state.power_use is None else own(state.power_use),
+            power_limit=None if state.power_limit is None else own(state.power_limit),
+            last_price=None if last is None else own(last.asset_price),
+            last_dispatch=None if last is None else own(last.dispatch),
+            last_profit=None if last is None else own(last.profit),
+        )
+
+    def decide(self, view: View) -> Offer:
+        """Ask the strategy for the period's offer."""
+        return self.strategy.offer(view)
+
+    def receipt(self, result: PeriodResult, history: History) -> Receipt:
+        """Return what the strategy learns from a cleared period."""
+        own = self.take_rows
+        blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
+        return Receipt(
+            period=result.period,
+            price=own(result.asset_price),
+            offer_price=own(result.arrays.offer_price)[:, :, blocks],
+            offer_quantity=own(result.arrays.capacity)[:, :, blocks],
+            accepted=own(result.values.dispatch)[:, :, blocks],
+            dispatch=own(result.dispatch),
+            revenue=own(result.revenue),
+            cost=own(result.cost),
+            profit=own(result.profit),
+            history=history,
+            rng=self._stream,
+            market=self.published,
+        )
+
+
+class NetworkOwner(Participant[NetworkStrategy, NetworkView, Tender, NetworkReceipt]):
+    """A network owner: offers its links, and is paid route cost and congestion rent.
+
+    Parameters
+    ----------
+    model, name, strategy, run
+        As of any participant.
+    rows : sequence of int
+        Positions of its arcs.
+    """
+
+    submission = Tender
+    kind = "owner"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        strategy: NetworkStrategy,
+        rows: Sequence[int] | Ints,
+        run: RunInfo,
+    ) -> None:
+        super().__init__(model, name, strategy, rows, run)
+        layout = run.layout
+        self.arcs = tuple(map(str, layout.arcs[self.rows]))
+        self.origin = tuple(map(str, layout.nodes[layout.origin[self.rows]]))
+        self.destination = tuple(map(str, layout.nodes[layout.destination[self.rows]]))
+        self.transfer = self.take_rows(frozen(run.transfer))
+        self._kept: dict[str, tuple[Floats, Floats]] = {}
+
+    @property
+    def income(self) -> float:
+        """Income of the last period in $, zero before the first."""
+        return self.last_total("link_income")
+
+    def view(
+        self,
+        period: int,
+        state: State,
+        last: PeriodResult | None,
+        history: History,
+        last_market: Market | None,
+    ) -> NetworkView:
+        """Return what the strategy sees."""
+        own = self.take_rows
+        return NetworkView(
+            **self.seen(period, history, last_market),
+            arcs=self.arcs,
+            origin=self.origin,
+            destination=self.destination,
+            route_cost=self._take_kept("route_cost", state.route_cost),
+            transfer=self.transfer,
+            link_use=self._take_kept("link_use", state.link_use),
+            capacity=self._take_kept("link_capacity", state.link_capacity),
+            last_flow=None if last is None else own(last.values.flow),
+            last_congestion_rent=None if last is None else own(last.values.congestion_rent),
+            last_income=None if last is None else own(last.link_income),
+        )
+
+    def decide(self, view: NetworkView) -> Tender:
+        """Ask the strategy for the period's tender."""
+        return self.strategy.tender(view)
+
+    def _take_kept(self, name: str, array: Floats) -> Floats:
+        """Return the owner's rows of an array that seldom changes: its arcs are scattered, and copies cost time."""
+        kept = self._kept.get(name)
+        if kept is None or kept[0] is not array:
+            kept = self._kept[name] = (array, self.take_rows(array))
+        return kept[1]
+
+    def receipt(self, result: PeriodResult, history: History) -> NetworkReceipt:
+        """Return what the strategy learns from a cleared period, which is its own results."""
+        own = self.take_rows
+        return NetworkReceipt(
+            period=result.period,
+            route_cost=own(result.arrays.route_cost),
+            capacity=own(result.arrays.link_capacity),
+            flow=own(result.values.flow),
+            congestion_rent=own(result.values.congestion_rent),
+            income=own(result.link_income),
+            cost=own(result.transport_cost),
+            history=history,
+            rng=self._stream,
+        )
+
+
+class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
+    """A demand region: asks for service at its nodes, and pays the price there for what is served.
+
+    Parameters
+    ----------
+    model, name, strategy, run
+        As of any participant.
+    rows : sequence of int
+        Positions of its nodes.
+    """
+
+    submission = Bid
+    kind = "region"
+
+    def __init__(
+        self, model: mesa.Model, name: str, strategy: DemandStrategy, rows: Sequence[int] | Ints, run: RunInfo
+    ) -> None:
+        super().__init__(model, name, strategy, rows, run)
+        self.nodes = tuple(map(str, run.layout.nodes[self.rows]))
+        self.node = frozen(np.array(rows, dtype=np.int64))
+        self._all_reference_prices = run.reference_price
+        self._reference: Floats | None = None
+
+    def reference_price(self) -> Floats:
+        """Return the scenario's reference price at the region's nodes in $/Mtok, dims (node, workload)."""
+        if self._reference is None:
+            self._reference = self.take_rows(self._all_reference_prices())
+        return self._reference
+
+    @property
+    def payment(self) -> float:
+        """Payment of the last period in $, zero before the first."""
+        return self.last_total("payment")
+
+    def view(
+        self,
+        period: int,
+        state: State,
+        last: PeriodResult | None,
+        history: History,
+        last_market: Market | None,
+    ) -> DemandView:
+        """Return what the strategy sees."""
+        own = self.take_rows
+        return DemandView(
+            **self.seen(period, history, last_market),
+            nodes=self.nodes,
+            node=self.node,
+            demand=own(state.demand),
+            value=own(state.value),
+            last_price=None if last is None else own(last.values.price),
+            last_served=None if last is None else own(last.served),
+            last_unserved=None if last is None else own(last.unserved),
+            last_payment=None if last is None else own(last.payment),
+            reference=self.reference_price,
+        )
+
+    def decide(self, view: DemandView) -> Bid:
+        """Ask the strategy for the period's bid."""
+        return self.strategy.bid(view)
+
+    def receipt(self, result: PeriodResult, history: History) -> DemandReceipt:
+        """Return what the strategy learns from a cleared period, which is its own results."""
+        own = self.take_rows
+        steps = slice(self.strategy.steps) if self.strategy.steps > 1 else 0
+        bid, unserved = own(result.arrays.demand)[:, :, steps], own(result.values.unserved)[:, :, steps]
+        return DemandReceipt(
+            period=result.period,
+            price=own(result.values.price),
+            bid_quantity=bid,
+            bid_value=own(result.arrays.value)[:, :, steps],
+            served=frozen(bid - unserved),
+            unserved=unserved,
+            payment=own(result.payment),
+            history=history,
+            rng=self._stream,
+        )
