@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tokenflow_sim.errors import ScenarioError
 from tokenflow_sim.scenario import Scenario, load_scenario
-from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries, Profile, cycle_length, offset_hours
+from tokenflow_sim.scenario.profile import Profile, cycle_length, offset_hours
+from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 FACTORS = st.lists(st.floats(0, 10), min_size=24, max_size=24)
@@ -213,7 +214,7 @@ def test_series_are_frozen_values(series: PeriodSeries | NodeSeries) -> None:
         series.values[0] = 1
 
 
-@pytest.mark.parametrize("values", [[[1.0]], [], [[1, np.nan]], [[-1, 0]], [1, 2]])
+@pytest.mark.parametrize("values", [[[1.0]], [], [[1, np.nan]], [[np.inf, 0]], [1, 2]])
 def test_series_refuse_what_is_no_series(values: object) -> None:
     with pytest.raises(ValueError, match="a series"):
         PeriodSeries(["a", "b"], values)  # type: ignore[arg-type]

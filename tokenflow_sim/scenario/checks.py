@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 
+import numpy as np
+
 from tokenflow_sim.errors import known
 from tokenflow_sim.scenario.links import count_links, find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.places import Found, Loc
 from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.series import NodeSeries
+from tokenflow_sim.scenario.series_kinds import series_of
 from tokenflow_sim.scenario.supply import Asset
 
 TOLERANCE = 1e-6
@@ -62,6 +66,7 @@ class _Checks:
             self.hardware,
             self.power,
             self.demand,
+            self.series,
             self.prices,
             self.owners,
             self.outages,
@@ -155,11 +160,6 @@ class _Checks:
         self.refer(("electricity", "hourly"), "nodes", electricity.hourly)
         if demand.noise is not None:
             self.refer(("demand", "noise", "volatility"), "workloads", demand.noise.volatility)
-        if demand.series is not None:
-            self.refer(("demand", "series"), "workloads", demand.series.names)
-            self.refer(("demand", "series"), "nodes", demand.series.nodes)
-        if electricity.series is not None:
-            self.refer(("electricity", "series"), "nodes", electricity.series.names)
 
     def hardware(self) -> None:
         """Check that hardware has an energy for every class that it serves."""
@@ -219,7 +219,11 @@ class _Checks:
         asks = (
             {name for name, node in scenario.nodes.items() if node.demand_weight > 0}
             if series is None
-            else {name for number, name in enumerate(series.nodes) if series.values[:, number].any()}
+            else {
+                name
+                for number, name in enumerate(series.nodes)
+                if np.nan_to_num(series.values[:, number]).any()
+            }
         )
         homes: dict[str, str] = {}
         for name, region in scenario.regions.items():
@@ -238,15 +242,18 @@ class _Checks:
                 if workload.value is None:
                     message = "is needed where demand need not be served (market.must_serve is false)"
                     self.note(("workloads", name, "value"), message)
-        if series is not None:
-            self.covers(("demand", "series"), series.periods)
 
-    def covers(self, loc: Loc, periods: int) -> None:
-        if periods < self.scenario.periods:
-            message = (
-                f"covers periods 0 to {periods - 1}, where the scenario has {self.scenario.periods} periods"
-            )
-            self.note(loc, message)
+    def series(self) -> None:
+        """Check that series name what exists, have a number for every period of the run, and none that cannot be."""
+        scenario = self.scenario
+        for loc, kind, series in series_of(scenario):
+            self.refer(loc, kind.columns, series.names)
+            if isinstance(series, NodeSeries):
+                self.refer(loc, "nodes", series.nodes)
+            if not kind.family.signed and (series.values < 0).any():
+                self.note(loc, f"holds negative numbers; {kind.family.what} is not negative")
+            for message in series.faults(scenario.start, scenario.hours, scenario.periods):
+                self.note(loc, message)
 
     def prices(self) -> None:
         """Check that every site of an asset has one electricity price."""
@@ -267,8 +274,6 @@ class _Checks:
                     f"node {name!r} has prices by period in electricity.series; leave its hours out here"
                 )
                 self.note(("electricity", "hourly"), message)
-        if series is not None:
-            self.covers(("electricity", "series"), series.periods)
 
     def owners(self) -> None:
         """Check that no two owners claim the same, and that rules by distance have coordinates."""

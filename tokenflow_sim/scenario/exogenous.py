@@ -9,8 +9,8 @@ import numpy as np
 
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.geography import Floats, Ints
+from tokenflow_sim.scenario.profile import Profile, cycle_length
 from tokenflow_sim.scenario.schema import ScenarioFields
-from tokenflow_sim.scenario.series import Profile, cycle_length
 
 FLAT_DAY, FLAT_WEEK = (1.0,) * 24, (1.0,) * 7
 _CACHE_BYTES = 64 * 2**20
@@ -81,10 +81,11 @@ class DemandSeries:
             series = demand.series
             rows = [list(nodes).index(name) for name in series.nodes]
             columns = [list(workloads).index(name) for name in series.names]
-            self._table = np.zeros((series.periods, *shape))
-            self._table[:, np.array(rows)[:, None], np.array(columns)] = series.values * demand.scale
+            values = series.over(scenario.start, scenario.hours, scenario.periods)
+            self._table = np.zeros((len(values), *shape))
+            self._table[:, np.array(rows)[:, None], np.array(columns)] = values * demand.scale
             frozen(self._table)
-            self.periods = series.periods
+            self.periods = len(values)
             return
         rate = np.array([item.base_demand for item in workloads.values()])
         weight = np.array([node.demand_weight for node in nodes.values()])
@@ -122,13 +123,14 @@ class PriceSeries:
         kind = np.array([0 if day is None else 1 + days.index(day) for day in hourly])
         series = electricity.series
         spots = np.array([list(nodes).index(name) for name in series.names] if series else [], dtype=np.int64)
-        self.periods = None if series is None else series.periods
+        table = None if series is None else series.over(scenario.start, scenario.hours, scenario.periods)
+        self.periods = None if table is None else len(table)
         length = cycle_length(clock.hours, profiles)
 
         def make(period: int) -> Floats:
             price: Floats = base * clock.mean(profiles, period, length)[kind, clock.zone]
-            if series is not None:
-                price[spots] = series.values[period] * electricity.scale
+            if table is not None:
+                price[spots] = table[period] * electricity.scale
             return price
 
         self.cycle = None if series is not None else length

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tokenflow_sim.scenario.fields import FrozenDict
+from tokenflow_sim.scenario.profile import DAYS
 from tokenflow_sim.scenario.schema import ScenarioFields
-from tokenflow_sim.scenario.series import DAYS, NodeSeries, PeriodSeries
+from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 from tokenflow_sim.scenario.tables import write_csv
 from tokenflow_sim.scenario.yaml_text import Block, write
 

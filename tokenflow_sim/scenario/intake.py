@@ -12,6 +12,7 @@ from unicodedata import normalize
 from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.scenario import tables, yaml_text
 from tokenflow_sim.scenario.places import Found, Loc, path_of
+from tokenflow_sim.scenario.series import listed
 
 MAX_BYTES = 256 * 2**20
 MAX_TOLD = 200
@@ -233,7 +234,7 @@ class _TableAt:
             return read_bytes(path, what)
         except ValueError as error:
             tables_there = sorted(file.name for file in islice(folder.glob("*.csv"), 100))
-            raise ValueError(f"{error}; tables there: {tables.listed(tables_there) or 'none'}") from None
+            raise ValueError(f"{error}; tables there: {listed(tables_there) or 'none'}") from None
 
     def origin(self, key: str | int, line: int | None) -> None:
         if self.file and line:

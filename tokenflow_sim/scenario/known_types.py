@@ -10,9 +10,9 @@ from unicodedata import normalize
 import numpy as np
 from pydantic import BaseModel
 
-from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
+from tokenflow_sim.scenario.series import Series
 
-_SINGLE = (type(None), bool, int, float, str, date, BaseModel, PeriodSeries, NodeSeries)
+_SINGLE = (type(None), bool, int, float, str, date, BaseModel, Series)
 _REMEDIES = {
     "DataFrame": "give its text as CSV, e.g. frame.to_csv(), or a list of rows, e.g. frame.to_dict('records')",
     "Series": "give its numbers, e.g. series.tolist(), or a mapping, e.g. series.to_dict()",

@@ -189,6 +189,8 @@ class _Change:
 
     def cell(self, series: PeriodSeries | NodeSeries, rest: Loc, value: Any) -> PeriodSeries | NodeSeries:
         """Change one number of a table by period: [period].column, or [period].node.column."""
+        if series.periods is None:
+            raise _BadPath("holds times, not periods, so that no cell has a number; give the whole series")
         options: list[list[Any]] = [list(range(series.periods)), list(series.names)]
         if isinstance(series, NodeSeries):
             options.insert(1, list(series.nodes))

@@ -22,7 +22,8 @@ from tokenflow_sim.scenario.fields import (
 )
 from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
-from tokenflow_sim.scenario.series import PeriodSeries, offset_hours
+from tokenflow_sim.scenario.profile import offset_hours
+from tokenflow_sim.scenario.series import PeriodSeries
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
 
 _DIGITS = re.compile(r"[-+]?\d+(\.\d*)?")

@@ -1,119 +1,77 @@
-"""Exogenous series: tables by period, and profiles by local hour and weekday."""
+"""Exogenous series: numbers by period or by time, held as one array."""
 
 from __future__ import annotations
 
-import re
+import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from itertools import pairwise
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic_core import core_schema
 
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.scenario.time_axis import (
+    HOUR,
+    Instants,
+    length,
+    make_steps,
+    over_periods,
+    period_edges,
+    shown,
+)
 
-WEEK = 168
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?")
+_SHOWN = 5
 
 
-def offset_hours(zone: str, at: datetime) -> float:
-    """Return a time zone's offset from UTC in hours at an instant.
+def listed(items: Iterable[object]) -> str:
+    """List the first few items."""
+    found = [str(item) for item in items]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return ", ".join(found[:_SHOWN]) + more
 
-    Parameters
+
+class Series:
+    """A frozen table of numbers by period, or by intervals of time; compares by value.
+
+    What is by time keeps the intervals of its file, and is averaged or held over the periods of a run when that is
+    known: another `start` needs no reading anew.
+
+    Attributes
     ----------
-    zone : str
-        An IANA name (``America/Chicago``) or an offset (``UTC-06:00``).
-    at : datetime
-        The instant, with a time zone.
-
-    Raises
-    ------
-    ValueError
-        If there is no such zone.
-    """
-    match = _OFFSET.fullmatch(zone)
-    if match:
-        hours = int(match[2]) + int(match[3] or 0) / 60
-        if hours <= 14 and int(match[3] or 0) < 60:
-            return hours if match[1] == "+" else -hours
-    else:
-        try:
-            offset = at.astimezone(ZoneInfo(zone)).utcoffset()
-            return offset.total_seconds() / 3600 if offset is not None else 0.0
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            # A name with odd characters or one that is a folder of the database raises the latter two.
-            pass
-    raise ValueError(
-        f"unknown time zone {zone!r}; use an IANA name such as America/Chicago, or an offset such as"
-        f" UTC-06:00"
-    )
-
-
-class Profile:
-    """Factors by local hour and weekday, averaged over a period of any length.
-
-    Parameters
-    ----------
-    hourly : array_like
-        24 factors by hour of the day, from midnight.
-    weekly : array_like
-        7 factors by weekday, from Monday.
-
-    Notes
-    -----
-    A period that covers several hours gets the mean of its hours, and one that starts within an hour the mean
-    weighted by time, so that the energy of a day does not depend on how it is cut into periods.
+    names : tuple of str
+        The columns.
+    values : ndarray
+        One row a period or an interval; read-only. NaN where a file has no value.
+    edges : ndarray or None
+        Begin of each interval and the end of the last, in ns since 1970 in UTC; None for a table by period.
+    source : str
+        The file that it was read from; empty for data that came from no file.
+    notes : tuple of str
+        What was read and what was assumed.
     """
 
-    def __init__(self, hourly: ArrayLike, weekly: ArrayLike) -> None:
-        week = np.outer(np.asarray(weekly, dtype=float), np.asarray(hourly, dtype=float)).ravel()
-        self.week: Floats = week
-        self._integral: Floats = np.concatenate([[0.0], np.cumsum(week)])
-        self.is_flat = bool((week == week[0]).all())
-
-    def mean(self, start: Floats, hours: float) -> Floats:
-        """Return the mean factor over [start, start + hours).
-
-        Parameters
-        ----------
-        start : ndarray
-            Local hours since a Monday's midnight, of any sign.
-        hours : float
-            Length of the period.
-
-        Returns
-        -------
-        ndarray
-            Of the shape of `start`.
-        """
-        if self.is_flat:
-            return np.full(np.shape(start), self.week[0])
-        begin = np.mod(start, WEEK)
-        first = np.floor(begin)
-        if hours == 1.0 and (first == begin).all():  # the common case, free of rounding
-            return np.asarray(self.week[first.astype(np.int64)])
-        return (self._at(begin + hours) - self._at(begin)) / hours
-
-    def _at(self, time: Floats) -> Floats:
-        """Integrate the factors from the week's start up to a time."""
-        weeks = np.floor(time / WEEK)
-        rest = time - weeks * WEEK
-        inside = np.interp(rest, np.arange(WEEK + 1), self._integral)
-        return np.asarray(weeks * self._integral[-1] + inside)
-
-
-class _Series:
-    """A frozen table of numbers by period; compares by value, and is not copied by pydantic."""
-
-    __slots__ = ("names", "values")
+    __slots__ = ("_digest", "edges", "names", "notes", "source", "values")
     keys: ClassVar[tuple[str, ...]] = ("period",)
+    names: tuple[str, ...]
     values: Floats
+    edges: Instants | None
+    source: str
+    notes: tuple[str, ...]
+    _digest: str
 
-    def _freeze(self, values: ArrayLike, shape: tuple[int | None, ...]) -> None:
+    def _freeze(
+        self,
+        values: ArrayLike,
+        shape: tuple[int | None, ...],
+        edges: ArrayLike | None,
+        source: str,
+        notes: Iterable[str],
+    ) -> None:
         array = np.array(values, dtype=np.float64)
         fits = array.ndim == len(shape) and all(
             want is None or want == have for want, have in zip(shape, array.shape, strict=True)
@@ -122,35 +80,146 @@ class _Series:
             raise ValueError(
                 f"a series needs values of shape {shape} and at least one period; found {array.shape}"
             )
-        if not np.isfinite(array).all() or (array < 0).any():
-            raise ValueError("a series holds finite numbers that are not negative")
+        self.edges = None
+        if edges is not None:
+            self.edges = np.array(edges, dtype=np.int64)
+            if self.edges.shape != (len(array) + 1,) or (np.diff(self.edges) <= 0).any():
+                raise ValueError("a series by time needs ascending edges, one more than it has values")
+            self.edges.flags.writeable = False
+        sound = np.isfinite(array) if edges is None else ~np.isinf(array)
+        if not sound.all():
+            raise ValueError("a series holds finite numbers")
         array.flags.writeable = False
         self.values = array
+        self.source, self.notes = source, tuple(notes)
+        self._digest = ""
 
     @property
-    def periods(self) -> int:
-        """Number of periods covered, from period 0 on."""
-        return len(self.values)
+    def periods(self) -> int | None:
+        """Number of periods covered, from period 0 on; None for a series by time."""
+        return len(self.values) if self.edges is None else None
+
+    def over(self, start: datetime | None, hours: float, periods: int) -> Floats:
+        """Return the numbers of each period of a run, of which `faults` finds none.
+
+        Parameters
+        ----------
+        start : datetime or None
+            When period 0 begins.
+        hours : float
+            Length of a period.
+        periods : int
+            How many periods; a table by period is returned whole.
+        """
+        if self.edges is None or start is None:
+            return self.values
+        return over_periods(self.values, self.edges, period_edges(start, hours, periods))
+
+    def faults(self, start: datetime | None, hours: float, periods: int) -> Iterator[str]:
+        """Yield why a run cannot be played on this series.
+
+        Parameters
+        ----------
+        start, hours, periods
+            The run, as `over` takes them.
+        """
+        if self.edges is None:
+            if len(self.values) < periods:
+                yield (
+                    f"covers periods 0 to {len(self.values) - 1}, where the scenario has {periods} periods"
+                )
+            return
+        span = f"{shown(self.edges[0])} to {shown(self.edges[-1])} UTC"
+        if start is None:
+            yield f"has times ({span}), and the scenario no `start`: write start: {shown(self.edges[0])}"
+            return
+        run = period_edges(start, hours, periods)
+        if run[0] < self.edges[0] or run[-1] > self.edges[-1]:
+            most = int((self.edges[-1] - max(run[0], self.edges[0])) // (hours * HOUR))
+            fits = (
+                f"; {most} periods of {hours:g} h from there fit"
+                if run[0] >= self.edges[0] and most > 0
+                else ""
+            )
+            yield f"covers {span}, where the run takes {shown(run[0])} to {shown(run[-1])}{fits}"
+            return
+        first = int(np.searchsorted(self.edges, run[0], "right")) - 1
+        last = int(np.searchsorted(self.edges, run[-1], "left"))
+        part = np.isnan(self.values[first:last]).reshape(last - first, -1)
+        if part.any():
+            labels = self.columns()
+            holes = np.argwhere(part)
+            told = [
+                f"{shown(self.edges[first + row])} ({labels[column]})" if len(labels) > 1 else
+                shown(self.edges[first + row])
+                for row, column in holes[: 2 * _SHOWN]
+            ]  # fmt: skip
+            told += [""] * (len(holes) - len(told))
+            yield f"has no value at {listed(told)} UTC; give `fill`: hold, interpolate or a number"
+
+    def alignment(self, hours: float) -> str:
+        """Say how the file's steps become periods of a run; empty where they are the same."""
+        if self.edges is None:
+            return ""
+        steps = np.unique(np.diff(self.edges))
+        if len(steps) == 1 and steps[0] == round(hours * HOUR):
+            return ""
+        shortest, longest = length(steps[0]), length(steps[-1])
+        many = shortest if len(steps) == 1 else f"{shortest} to {longest}"
+        how = "averaged over" if steps[0] < hours * HOUR else "held over"
+        return f"steps of {many} {how} periods of {hours:g} h"
+
+    def digest(self) -> str:
+        """Return what tells this series from every other of different numbers or names."""
+        if not self._digest:
+            found = hashlib.sha256(repr(self._labels()).encode())
+            found.update(self.values.tobytes())
+            found.update(b"" if self.edges is None else self.edges.tobytes())
+            self._digest = found.hexdigest()[:16]
+        return self._digest
 
     def __eq__(self, other: object) -> bool:
-        """Compare names and values."""
+        """Compare names, times and values."""
         return (
             isinstance(other, type(self))
             and self._labels() == other._labels()
-            and np.array_equal(self.values, other.values)
+            and np.array_equal(self.values, other.values, equal_nan=True)
+            and (self.edges is None) == (other.edges is None)
+            and (self.edges is None or other.edges is None or np.array_equal(self.edges, other.edges))
         )
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Copy by reference: nothing in a series can change."""
+        return self
+
     def __hash__(self) -> int:
-        """Hash by names and values."""
-        return hash((self._labels(), self.values.tobytes()))
+        """Hash by names, times and values."""
+        return hash(self.digest())
 
     def __repr__(self) -> str:
-        """Summarise."""
-        return f"<{type(self).__name__}: periods 0 to {self.periods - 1}, shape {self.values.shape}>"
+        """Summarise; different series differ here, too."""
+        if self.edges is None:
+            span = f"periods 0 to {len(self.values) - 1}"
+        else:
+            span = f"{shown(self.edges[0])} to {shown(self.edges[-1])} UTC"
+        return f"<{type(self).__name__} {self.digest()}: {span}, shape {self.values.shape}>"
+
+    @property
+    def label(self) -> str:
+        """What a study calls it: its file, or its digest."""
+        return self.source or f"series {self.digest()}"
 
     @abstractmethod
     def _labels(self) -> tuple[Any, ...]:
         """Return what the columns stand for."""
+
+    @abstractmethod
+    def columns(self) -> list[str]:
+        """Return a name for each number of a row."""
+
+    @abstractmethod
+    def with_values(self, values: ArrayLike, edges: ArrayLike | None = None) -> Self:
+        """Return a series of the same columns with other numbers."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> core_schema.CoreSchema:
@@ -159,13 +228,41 @@ class _Series:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        """Describe the ways in which a file may give the table."""
+        """Describe the ways in which a file may give the table; `json_schema` adds what a mapping may hold."""
         row = {"type": "object"}
-        text = {"type": "string", "description": "Path of a CSV file in the scenario's folder, or its text."}
+        text = {
+            "type": "string",
+            "description": "Path of a CSV, Parquet or NetCDF file in the scenario's folder, or CSV text.",
+        }
         return {"anyOf": [text, {"type": "array", "items": row}]}
 
+    def stamps(self) -> Iterator[Sequence[str | int]]:
+        """Yield what begins the rows of each period or interval in a table."""
+        if self.edges is None:
+            yield from ([period] for period in range(len(self.values)))
+            return
+        begins = pd.DatetimeIndex(self.edges.view("datetime64[ns]"))
+        texts = [stamp.isoformat() + "Z" for stamp in begins]
+        if self._tells_lengths():
+            yield from ([text] for text in texts[:-1])
+        else:
+            yield from pairwise(texts)
 
-class PeriodSeries(_Series):
+    def _tells_lengths(self) -> bool:
+        """Whether the begins of the intervals tell how long each lasts."""
+        assert self.edges is not None
+        try:
+            steps = make_steps(self.edges[:-1], False)
+        except ValueError:
+            return False
+        return np.array_equal(steps.edges, self.edges)
+
+    def key_columns(self) -> list[str]:
+        """Return the columns that say when."""
+        return ["period"] if self.edges is None else ["time"] if self._tells_lengths() else ["time", "end"]
+
+
+class PeriodSeries(Series):
     """One number by period and name, e.g. electricity prices by node.
 
     Parameters
@@ -173,39 +270,58 @@ class PeriodSeries(_Series):
     names : sequence of str
         The columns.
     values : array_like
-        Dims (period, name).
+        Dims (period, name), or (interval, name) with `edges`.
+    edges : array_like, optional
+        Begin of each interval and the end of the last, in ns since 1970 in UTC.
+    source, notes
+        As the attributes.
     """
 
     __slots__ = ()
 
-    def __init__(self, names: Iterable[str], values: ArrayLike) -> None:
-        self.names: tuple[str, ...] = tuple(names)
-        self._freeze(values, (None, len(self.names)))
+    def __init__(
+        self,
+        names: Iterable[str],
+        values: ArrayLike,
+        edges: ArrayLike | None = None,
+        source: str = "",
+        notes: Iterable[str] = (),
+    ) -> None:
+        self.names = tuple(names)
+        self._freeze(values, (None, len(self.names)), edges, source, notes)
 
     def _labels(self) -> tuple[Any, ...]:
         return self.names
 
+    def columns(self) -> list[str]:
+        """Return the names."""
+        return list(self.names)
+
+    def with_values(self, values: ArrayLike, edges: ArrayLike | None = None) -> PeriodSeries:
+        """Return a series of the same columns with other numbers."""
+        return PeriodSeries(self.names, values, edges, self.source, self.notes)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by names and values."""
-        return type(self), (self.names, self.values)
+        """Pickle by the parts."""
+        return type(self), (self.names, self.values, self.edges, self.source, self.notes)
 
     def with_cell(self, key: Sequence[Any], value: float) -> PeriodSeries:
         """Return a copy with the number of a (period, name) changed."""
         values = self.values.copy()
         values[key[0], self.names.index(key[1])] = value
-        return PeriodSeries(self.names, values)
+        return self.with_values(values, self.edges)
 
     def header(self) -> list[str]:
         """Return the columns of its table."""
-        return ["period", *self.names]
+        return [*self.key_columns(), *self.names]
 
     def rows(self) -> Iterable[list[str | float | int]]:
         """Yield the rows of its table."""
-        for period, row in enumerate(self.values.tolist()):
-            yield [period, *row]
+        for stamp, row in zip(self.stamps(), self.values.tolist(), strict=True):
+            yield [*stamp, *_blank(row)]
 
 
-class NodeSeries(_Series):
+class NodeSeries(Series):
     """One number by period, node and workload class, e.g. demand.
 
     Parameters
@@ -213,66 +329,59 @@ class NodeSeries(_Series):
     nodes, names : sequence of str
         The nodes, and the columns (workload classes).
     values : array_like
-        Dims (period, node, name).
+        Dims (period, node, name), or (interval, node, name) with `edges`.
+    edges, source, notes
+        As `PeriodSeries` takes them.
     """
 
     __slots__ = ("nodes",)
     keys: ClassVar[tuple[str, ...]] = ("period", "node")
 
-    def __init__(self, nodes: Iterable[str], names: Iterable[str], values: ArrayLike) -> None:
+    def __init__(
+        self,
+        nodes: Iterable[str],
+        names: Iterable[str],
+        values: ArrayLike,
+        edges: ArrayLike | None = None,
+        source: str = "",
+        notes: Iterable[str] = (),
+    ) -> None:
         self.nodes: tuple[str, ...] = tuple(nodes)
-        self.names: tuple[str, ...] = tuple(names)
-        self._freeze(values, (None, len(self.nodes), len(self.names)))
+        self.names = tuple(names)
+        self._freeze(values, (None, len(self.nodes), len(self.names)), edges, source, notes)
 
     def _labels(self) -> tuple[Any, ...]:
         return (self.nodes, self.names)
 
+    def columns(self) -> list[str]:
+        """Return node and class of each number of a row."""
+        return [f"{node}, {name}" for node in self.nodes for name in self.names]
+
+    def with_values(self, values: ArrayLike, edges: ArrayLike | None = None) -> NodeSeries:
+        """Return a series of the same columns with other numbers."""
+        return NodeSeries(self.nodes, self.names, values, edges, self.source, self.notes)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by names and values."""
-        return type(self), (self.nodes, self.names, self.values)
+        """Pickle by the parts."""
+        return type(self), (self.nodes, self.names, self.values, self.edges, self.source, self.notes)
 
     def with_cell(self, key: Sequence[Any], value: float) -> NodeSeries:
         """Return a copy with the number of a (period, node, name) changed."""
         values = self.values.copy()
         values[key[0], self.nodes.index(key[1]), self.names.index(key[2])] = value
-        return NodeSeries(self.nodes, self.names, values)
+        return self.with_values(values, self.edges)
 
     def header(self) -> list[str]:
         """Return the columns of its table."""
-        return ["period", "node", *self.names]
+        return [*self.key_columns(), "node", *self.names]
 
     def rows(self) -> Iterable[list[str | float | int]]:
         """Yield the rows of its table."""
-        for period, block in enumerate(self.values.tolist()):
+        for stamp, block in zip(self.stamps(), self.values.tolist(), strict=True):
             for node, row in zip(self.nodes, block, strict=True):
-                yield [period, node, *row]
+                yield [*stamp, node, *_blank(row)]
 
 
-def day_index(value: str) -> int | None:
-    """Return 0 to 6 for a weekday's name, full or of three letters; None for anything else."""
-    low = value.strip().lower()
-    hits = [number for number, day in enumerate(DAYS) if low in (day, day[:3])]
-    return hits[0] if hits else None
-
-
-def cycle_length(hours: float, profiles: Sequence[Profile], limit: int = 17_520) -> int | None:
-    """Return after how many periods a week's profiles repeat; None where that takes more than `limit`.
-
-    Parameters
-    ----------
-    hours : float
-        Length of a period.
-    profiles : sequence of Profile
-        The profiles in use; where all are flat, one period repeats for ever.
-    limit : int
-        Longest cycle that is worth remembering.
-    """
-    if all(profile.is_flat for profile in profiles):
-        return 1
-    for weeks in range(1, 25):
-        periods = weeks * WEEK / hours
-        if periods > limit:
-            return None
-        if periods >= 1 and periods == int(periods):
-            return int(periods)
-    return None
+def _blank(row: list[float]) -> list[str | float]:
+    """Leave cells without a value empty."""
+    return ["" if value != value else value for value in row]

@@ -13,11 +13,11 @@ import numpy as np
 
 from tokenflow_sim.errors import known
 from tokenflow_sim.scenario.fields import MOST
-from tokenflow_sim.scenario.series import DAYS, NodeSeries, PeriodSeries, day_index
+from tokenflow_sim.scenario.profile import DAYS, day_index
+from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries, listed
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _WHOLE = re.compile(r"\d{1,9}")
-_SHOWN = 5
 
 Note = Callable[[str, str, int | None], None]
 """Takes a place within the table, a message and a line."""
@@ -47,13 +47,6 @@ class Table:
     def line(self, row: int) -> int | None:
         """Return the line of a row, if it has one."""
         return self.lines[row] if row < len(self.lines) else None
-
-
-def listed(items: Iterable[object]) -> str:
-    """List the first few items."""
-    found = [str(item) for item in items]
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(found[:_SHOWN]) + more
 
 
 def read_csv(text: str, note: Note) -> Table | None:

@@ -1,0 +1,47 @@
+"""Which fields of a scenario are series: what each measures, and what its columns name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.series import Series
+from tokenflow_sim.scenario.units import ELECTRICITY_PRICE, TOKEN_RATE, UnitFamily
+
+Section = Literal["nodes", "workloads"]
+
+
+@dataclass(frozen=True)
+class SeriesKind:
+    """A field of the format that is a series.
+
+    Parameters
+    ----------
+    family : UnitFamily
+        What it measures.
+    columns : {'nodes', 'workloads'}
+        The section that its columns name.
+    by_node : bool
+        Whether it has a number for each node and column (a `NodeSeries`), not for each column alone.
+    """
+
+    family: UnitFamily
+    columns: Section
+    by_node: bool = False
+
+
+KINDS: dict[tuple[str, str], SeriesKind] = {
+    ("electricity", "series"): SeriesKind(ELECTRICITY_PRICE, "nodes"),
+    ("demand", "series"): SeriesKind(TOKEN_RATE, "workloads", by_node=True),
+}
+"""Every series by its place: reading, checks, overrides and pages go by this table."""
+
+
+def series_of(scenario: ScenarioFields) -> Iterator[tuple[tuple[str, str], SeriesKind, Series]]:
+    """Yield place, kind and content of the series that a scenario has."""
+    for loc, kind in KINDS.items():
+        series = getattr(getattr(scenario, loc[0]), loc[1])
+        if series is not None:
+            yield loc, kind, series
