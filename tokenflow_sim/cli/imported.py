@@ -9,7 +9,7 @@ import typer
 
 from tokenflow_sim.cli.console import say
 from tokenflow_sim.disk import writing
-from tokenflow_sim.errors import ResultError
+from tokenflow_sim.errors import Fault, InputError, ResultError
 
 if TYPE_CHECKING:
     from tokenflow_sim.importing import Imported
@@ -23,6 +23,40 @@ Out = Annotated[
         " left out, nothing is written and the lines are shown.",
     ),
 ]
+
+
+NodeNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--node",
+        metavar="PLACE=NODE",
+        help="Take this place of the file as this node; may be repeated. Without =NODE it keeps its name. All if left"
+        " out.",
+    ),
+]
+
+
+def named_pairs(texts: list[str] | None, option: str, example: str) -> dict[str, str]:
+    """Split the ``name=value`` pairs of an option.
+
+    Raises
+    ------
+    InputError
+        If a pair lacks a name, a value or the equals sign, or repeats a name; all are listed.
+    """
+    faults: list[Fault] = []
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            faults.append(Fault(f"give a name and a value, e.g. {option} {example}", f"{option} {text}"))
+        elif name in pairs:
+            faults.append(Fault(f"{name!r} is given more than once", f"{option} {text}"))
+        else:
+            pairs[name] = value
+    if faults:
+        raise InputError(faults, "the command line")
+    return pairs
 
 
 def check_target(out: Path | None, force: bool) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import typer
 
+from tokenflow_sim.cli import import_places
 from tokenflow_sim.cli.guard import Command
 
 group = typer.Typer(
@@ -18,6 +19,8 @@ group = typer.Typer(
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
     # prices and sites
+    "latency": import_places.latency,
+    "sites": import_places.sites,
     # demand and networks
 }
 for _name, _command in _COMMANDS.items():

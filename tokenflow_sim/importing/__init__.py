@@ -13,6 +13,8 @@ from typing import Any
 _HOME: dict[str, str] = {
     "Imported": "imported",
     "Summary": "imported",
+    "latency": "latency_matrix",
+    "sites": "site_registry",
 }
 """Module of each public name of this room."""
 
