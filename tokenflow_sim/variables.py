@@ -1,12 +1,18 @@
-"""The one table of every variable: its name, dimensions, unit and meaning.
+"""The one table of every variable: its name, dimensions, unit, meaning, and what else holds of it.
 
-Everything that labels an array (the Market, a Clearing, the ledger, figures, the reference pages) reads it
-here, so that a unit is written once.
+Everything that reads, checks, labels or sums an array (the Market, a Clearing, the ledger, measures, figures,
+reports, the reference pages) reads it here, so that each fact is written once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+Extra = Literal["block", "step"]
+Collapse = Literal["sum", "mean", "max"]
 
 LINK_RATE = "<link rate>"  # GB/s where bandwidth is physical, Mtok/s in token equivalents
 LINK_USE = "<link use>"  # GB/Mtok where bandwidth is physical, 1 in token equivalents
@@ -33,12 +39,43 @@ class Variable:
         Its unit; link quantities depend on how bandwidth is measured, see `unit_for`.
     long_name : str
         What it means, as an axis label.
+    extra : {'block', 'step'} or None
+        The dimension that may follow `dims`: blocks of an offer, or steps of demand.
+    collapse : {'sum', 'mean', 'max'}
+        How blocks or steps are taken together. Quantities are summed; an offer price or a value is the mean by
+        `weight`; of rents the largest counts, which is that of the block with the lowest price.
+    weight : str or None
+        The quantity, of the same table, that weights the mean.
+    may_broadcast : bool
+        Whether an input that lacks one of `dims` is repeated along it; otherwise that would multiply a quantity.
+    may_be_infinite : bool
+        Whether infinity is a valid number: something unlimited, or demand that must be served.
+    required : bool or str
+        Whether it is always there; or the dimension with which it must be.
+    default : float, bool or None
+        What an input that was left out is taken to be.
     """
 
     name: str
     dims: tuple[str, ...]
     unit: str
     long_name: str
+    extra: Extra | None = None
+    collapse: Collapse = "sum"
+    weight: str | None = None
+    may_broadcast: bool = True
+    may_be_infinite: bool = False
+    required: bool | str = True
+    default: float | bool | None = None
+
+    @property
+    def full_dims(self) -> tuple[str, ...]:
+        """Its dimensions with the extra one, where it may have one."""
+        return self.dims if self.extra is None else (*self.dims, self.extra)
+
+    def dims_among(self, present: Collection[str]) -> tuple[str, ...]:
+        """Return its dimensions where only some extra ones are `present`, e.g. no blocks."""
+        return self.full_dims if self.extra in present else self.dims
 
     def unit_for(self, link_unit: str = "GB/s") -> str:
         """Return the unit where links are measured in `link_unit` (``GB/s`` or ``Mtok/s``)."""
@@ -49,47 +86,78 @@ class Variable:
         return {"units": self.unit_for(link_unit), "long_name": self.long_name}
 
 
-def _table(*rows: tuple[str, tuple[str, ...], str, str]) -> dict[str, Variable]:
-    return {name: Variable(name, dims, unit, text) for name, dims, unit, text in rows}
+def _table(*rows: Variable) -> dict[str, Variable]:
+    return {row.name: row for row in rows}
 
 
 _AK, _NK, _LK = ("asset", "workload"), ("node", "workload"), ("arc", "workload")
 
 MARKET: dict[str, Variable] = _table(
-    ("offer_price", _AK, "$/Mtok", "offer price"),
-    ("capacity", _AK, "Mtok/s", "offered quantity"),
-    ("power_use", _AK, "MW per Mtok/s", "power drawn per unit of service"),
-    ("power_limit", ("asset",), "MW", "power of the asset"),
-    ("demand", _NK, "Mtok/s", "demand"),
-    ("value", _NK, "$/Mtok", "value of lost service"),
-    ("route_cost", _LK, "$/Mtok", "route cost"),
-    ("link_use", _LK, LINK_USE, "link use per unit of service"),
-    ("allowed", _LK, "1", "whether the class may use the arc"),
-    ("link_capacity", ("arc",), LINK_RATE, "link capacity"),
-    ("link_curvature", ("arc",), LINK_SLOPE, "slope of the congestion charge"),
+    Variable("offer_price", _AK, "$/Mtok", "offer price", extra="block", collapse="mean", weight="capacity"),
+    Variable("capacity", _AK, "Mtok/s", "offered quantity", extra="block", may_broadcast=False),
+    Variable("power_use", _AK, "MW per Mtok/s", "power drawn per unit of service", required=False),
+    Variable(
+        "power_limit",
+        ("asset",),
+        "MW",
+        "power of the asset",
+        may_broadcast=False,
+        may_be_infinite=True,
+        required=False,
+    ),
+    Variable("demand", _NK, "Mtok/s", "demand", extra="step", may_broadcast=False),
+    Variable(
+        "value",
+        _NK,
+        "$/Mtok",
+        "value of lost service",
+        extra="step",
+        collapse="mean",
+        weight="demand",
+        may_be_infinite=True,
+        required=False,
+        default=inf,
+    ),
+    Variable("route_cost", _LK, "$/Mtok", "route cost", required=False, default=0.0),
+    Variable("link_use", _LK, LINK_USE, "link use per unit of service", required=False, default=1.0),
+    Variable("allowed", _LK, "1", "whether the class may use the arc", required=False, default=True),
+    Variable(
+        "link_capacity",
+        ("arc",),
+        LINK_RATE,
+        "link capacity",
+        may_broadcast=False,
+        may_be_infinite=True,
+        required="arc",
+    ),
+    Variable(
+        "link_curvature", ("arc",), LINK_SLOPE, "slope of the congestion charge", required=False, default=0.0
+    ),
 )
-"""What a Market is made of (`block` and `step` may follow the dims of offers and demand)."""
+"""What a Market is made of; each may lack the dimension `extra`."""
 
 CLEARING: dict[str, Variable] = _table(
-    ("price", _NK, "$/Mtok", "locational marginal price"),
-    ("dispatch", _AK, "Mtok/s", "dispatch"),
-    ("flow", _LK, "Mtok/s", "flow"),
-    ("unserved", _NK, "Mtok/s", "unserved demand"),
-    ("scarcity_rent", _AK, "$/Mtok", "scarcity rent"),
-    ("power_rent", ("asset",), "$/s per MW", "power rent"),
-    ("congestion_rent", ("arc",), LINK_PRICE, "congestion rent"),
-    ("total_cost", (), "$/h", "total cost as offered"),
+    Variable("price", _NK, "$/Mtok", "locational marginal price"),
+    Variable("dispatch", _AK, "Mtok/s", "dispatch", extra="block"),
+    Variable("flow", _LK, "Mtok/s", "flow"),
+    Variable("unserved", _NK, "Mtok/s", "unserved demand", extra="step"),
+    Variable("scarcity_rent", _AK, "$/Mtok", "scarcity rent", extra="block", collapse="max"),
+    Variable("power_rent", ("asset",), "$/s per MW", "power rent"),
+    Variable("congestion_rent", ("arc",), LINK_PRICE, "congestion rent"),
+    Variable("total_cost", (), "$/h", "total cost as offered"),
 )
 """What a Clearing answers."""
 
 DECOMPOSITION: dict[str, Variable] = _table(
-    ("energy", _NK, "$/Mtok", "offer at the serving node; its electricity where true costs are given"),
-    ("running", _NK, "$/Mtok", "other true cost at the serving node, where true costs are given"),
-    ("markup", _NK, "$/Mtok", "offer less true cost at the serving node, where true costs are given"),
-    ("scarcity", _NK, "$/Mtok", "scarcity rent at the serving node"),
-    ("routing", _NK, "$/Mtok", "route cost along the path"),
-    ("congestion", _NK, "$/Mtok", "congestion rent along the path"),
-    (
+    Variable(
+        "energy", _NK, "$/Mtok", "offer at the serving node; its electricity where true costs are given"
+    ),
+    Variable("running", _NK, "$/Mtok", "other true cost at the serving node, where true costs are given"),
+    Variable("markup", _NK, "$/Mtok", "offer less true cost at the serving node, where true costs are given"),
+    Variable("scarcity", _NK, "$/Mtok", "scarcity rent at the serving node"),
+    Variable("routing", _NK, "$/Mtok", "route cost along the path"),
+    Variable("congestion", _NK, "$/Mtok", "congestion rent along the path"),
+    Variable(
         "limits",
         _NK,
         "$/Mtok",
@@ -103,101 +171,109 @@ PRICE_PARTS = ("energy", "running", "markup", "scarcity", "routing", "congestion
 ``price_<part>``."""
 
 REFERENCE_SPLIT: dict[str, Variable] = _table(
-    ("energy", _NK, "$/Mtok", "price at the reference"),
-    ("routing", _NK, "$/Mtok", "route cost beside the reference, along routes in use"),
-    ("congestion", _NK, "$/Mtok", "congestion rent beside the reference, along routes in use"),
-    ("local", _NK, "$/Mtok", "difference to the reference that no route in use explains"),
+    Variable("energy", _NK, "$/Mtok", "price at the reference"),
+    Variable("routing", _NK, "$/Mtok", "route cost beside the reference, along routes in use"),
+    Variable("congestion", _NK, "$/Mtok", "congestion rent beside the reference, along routes in use"),
+    Variable("local", _NK, "$/Mtok", "difference to the reference that no route in use explains"),
 )
 """The parts of a price beside a reference, which sum to it."""
 
 SETTLEMENT: dict[str, Variable] = _table(
-    ("payment", _NK, "$/h", "payment by demand"),
-    ("revenue", _AK, "$/h", "revenue of the asset"),
-    ("link_income", _LK, "$/h", "income of the link"),
-    ("limit_income", ("limit",), "$/h", "income of the payee of a limit"),
-    ("residual", (), "$/h", "money in less money out"),
+    Variable("payment", _NK, "$/h", "payment by demand"),
+    Variable("revenue", _AK, "$/h", "revenue of the asset"),
+    Variable("link_income", _LK, "$/h", "income of the link"),
+    Variable("limit_income", ("limit",), "$/h", "income of the payee of a limit"),
+    Variable("residual", (), "$/h", "money in less money out"),
 )
 """Who pays whom, as a rate."""
 
 _PNK, _PAK, _PLK = (("period", *dims) for dims in (_NK, _AK, _LK))
 
 RESULTS: dict[str, Variable] = _table(
-    ("price", _PNK, "$/Mtok", "locational marginal price"),
-    ("price_energy", _PNK, "$/Mtok", "electricity part of the price"),
-    ("price_running", _PNK, "$/Mtok", "running-cost part of the price"),
-    ("price_markup", _PNK, "$/Mtok", "mark-up part of the price"),
-    ("price_scarcity", _PNK, "$/Mtok", "scarcity part of the price"),
-    ("price_routing", _PNK, "$/Mtok", "routing part of the price"),
-    ("price_congestion", _PNK, "$/Mtok", "congestion part of the price"),
-    ("demand", _PNK, "Mtok/s", "demand"),
-    ("unserved", _PNK, "Mtok/s", "unserved demand"),
-    ("payment", _PNK, "$/period", "payment by demand"),
-    ("service_value", _PNK, "$/period", "value of the service to those served"),
-    ("dispatch", _PAK, "Mtok/s", "dispatch"),
-    ("offer_price", _PAK, "$/Mtok", "offer price"),
-    ("offer_quantity", _PAK, "Mtok/s", "offered quantity"),
-    ("scarcity_rent", _PAK, "$/Mtok", "scarcity rent"),
-    ("power_rent", ("period", "asset"), "$/s per MW", "power rent"),
-    ("revenue", _PAK, "$/period", "revenue of the asset"),
-    ("cost", _PAK, "$/period", "true cost of the asset"),
-    ("profit", ("period", "provider"), "$/period", "profit of the provider"),
-    ("owner_income", ("period", "owner"), "$/period", "income of the network owner"),
-    ("flow", _PLK, "Mtok/s", "flow"),
-    ("link_income", _PLK, "$/period", "income of the link"),
-    ("congestion_rent", ("period", "arc"), LINK_PRICE, "congestion rent"),
-    ("link_use_share", ("period", "arc"), "1", "share of the link's capacity in use"),
-    ("total_cost", ("period",), "$/period", "total cost as offered"),
-    ("welfare", ("period",), "$/period", "value of service less true cost"),
-    ("certificate", ("period",), "1", "largest optimality residual"),
+    Variable("price", _PNK, "$/Mtok", "locational marginal price"),
+    Variable("price_energy", _PNK, "$/Mtok", "electricity part of the price"),
+    Variable("price_running", _PNK, "$/Mtok", "running-cost part of the price"),
+    Variable("price_markup", _PNK, "$/Mtok", "mark-up part of the price"),
+    Variable("price_scarcity", _PNK, "$/Mtok", "scarcity part of the price"),
+    Variable("price_routing", _PNK, "$/Mtok", "routing part of the price"),
+    Variable("price_congestion", _PNK, "$/Mtok", "congestion part of the price"),
+    Variable("demand", _PNK, "Mtok/s", "demand", extra="step"),
+    Variable("unserved", _PNK, "Mtok/s", "unserved demand", extra="step"),
+    Variable("payment", _PNK, "$/period", "payment by demand"),
+    Variable("service_value", _PNK, "$/period", "value of the service to those served"),
+    Variable("dispatch", _PAK, "Mtok/s", "dispatch", extra="block"),
+    Variable(
+        "offer_price", _PAK, "$/Mtok", "offer price", extra="block", collapse="mean", weight="offer_quantity"
+    ),
+    Variable("offer_quantity", _PAK, "Mtok/s", "offered quantity", extra="block", may_be_infinite=True),
+    Variable("scarcity_rent", _PAK, "$/Mtok", "scarcity rent", extra="block", collapse="max"),
+    Variable("power_rent", ("period", "asset"), "$/s per MW", "power rent"),
+    Variable("revenue", _PAK, "$/period", "revenue of the asset"),
+    Variable("cost", _PAK, "$/period", "true cost of the asset"),
+    Variable("profit", ("period", "provider"), "$/period", "profit of the provider"),
+    Variable("owner_income", ("period", "owner"), "$/period", "income of the network owner"),
+    Variable("flow", _PLK, "Mtok/s", "flow"),
+    Variable("link_income", _PLK, "$/period", "income of the link"),
+    Variable("congestion_rent", ("period", "arc"), LINK_PRICE, "congestion rent"),
+    Variable("link_use_share", ("period", "arc"), "1", "share of the link's capacity in use"),
+    Variable("total_cost", ("period",), "$/period", "total cost as offered"),
+    Variable("welfare", ("period",), "$/period", "value of service less true cost"),
+    Variable("certificate", ("period",), "1", "largest optimality residual"),
 )
 """What every run records."""
 
 BACKLOG: dict[str, Variable] = _table(
-    ("backlog", _PNK, "Mtok", "work that waits at the end of the period"),
-    ("shed", _PNK, "Mtok", "waiting work lost at its deadline"),
+    Variable("backlog", _PNK, "Mtok", "work that waits at the end of the period", required=False),
+    Variable("shed", _PNK, "Mtok", "waiting work lost at its deadline", required=False),
 )
 """What a run records beside, where a region's strategy lets work wait."""
 
 REFERENCE: dict[str, Variable] = _table(
-    ("reference_price", _NK, "$/Mtok", "price at which users want what the scenario says"),
+    Variable(
+        "reference_price", _NK, "$/Mtok", "price at which users want what the scenario says", required=False
+    ),
 )
 """What results have beside as coordinates, where a region's strategy asks for it: the same in all periods."""
 
 LIMITS: dict[str, Variable] = _table(
-    ("price_limits", _PNK, "$/Mtok", "part of further limits in the price"),
-    ("site_rent", ("period", "node"), "$/s per MW", "rent of the site's grid connection"),
-    ("limit_income", ("period", "limit"), "$/period", "income of the payee of a limit"),
+    Variable("price_limits", _PNK, "$/Mtok", "part of further limits in the price", required=False),
+    Variable(
+        "site_rent", ("period", "node"), "$/s per MW", "rent of the site's grid connection", required=False
+    ),
+    Variable(
+        "limit_income", ("period", "limit"), "$/period", "income of the payee of a limit", required=False
+    ),
 )
 """What a run records beside, where the market has limits beyond those of links and of an asset's power; the rents of
 limits of one's own stand beside `site_rent`, under the names that they give."""
 
 MEASURES: dict[str, Variable] = _table(
-    ("profit_rate", ("provider",), "$/h", "profit of the provider"),
-    ("markup", ("provider",), "1", "mark-up of price over true cost"),
-    ("offer_markup", ("provider",), "1", "mark-up of offer over true cost"),
-    ("lerner", ("provider",), "1", "Lerner index"),
-    ("sold", ("provider",), "Mtok/s", "service sold"),
-    ("mean_price", ("workload",), "$/Mtok", "mean price, weighted by what was served"),
-    ("unserved_share", ("workload",), "1", "share of demand not served"),
-    ("consumer_surplus_rate", (), "$/h", "consumer surplus"),
-    ("producer_surplus_rate", (), "$/h", "producer surplus"),
-    ("network_surplus_rate", (), "$/h", "network surplus"),
-    ("welfare_rate", (), "$/h", "welfare"),
+    Variable("profit_rate", ("provider",), "$/h", "profit of the provider"),
+    Variable("markup", ("provider",), "1", "mark-up of price over true cost"),
+    Variable("offer_markup", ("provider",), "1", "mark-up of offer over true cost"),
+    Variable("lerner", ("provider",), "1", "Lerner index"),
+    Variable("sold", ("provider",), "Mtok/s", "service sold"),
+    Variable("mean_price", ("workload",), "$/Mtok", "mean price, weighted by what was served"),
+    Variable("unserved_share", ("workload",), "1", "share of demand not served"),
+    Variable("consumer_surplus_rate", (), "$/h", "consumer surplus"),
+    Variable("producer_surplus_rate", (), "$/h", "producer surplus"),
+    Variable("network_surplus_rate", (), "$/h", "network surplus"),
+    Variable("welfare_rate", (), "$/h", "welfare"),
 )
 """What studies keep of each run: means over its periods."""
 
 MARKET_POWER: dict[str, Variable] = _table(
-    ("hhi", ("period", "workload"), "points", "Herfindahl-Hirschman index, weighted by demand"),
-    ("lerner", ("period", "provider"), "1", "Lerner index"),
-    ("residual_supply_index", ("period", "provider"), "1", "residual supply index"),
+    Variable("hhi", ("period", "workload"), "points", "Herfindahl-Hirschman index, weighted by demand"),
+    Variable("lerner", ("period", "provider"), "1", "Lerner index"),
+    Variable("residual_supply_index", ("period", "provider"), "1", "residual supply index"),
 )
 """What `measures.market_power` makes of a run."""
 
 STUDY_VARIABLES: dict[str, Variable] = _table(
-    ("payoff", ("strategy", "rival", "seed", "provider"), "$/h", "profit of the provider"),
-    ("history_action", ("round", "provider", "workload"), "1", "mark-up or share of capacity"),
-    ("history_profit", ("round", "provider"), "$/h", "profit"),
-    ("history_gain", ("round",), "$/h", "largest gain of a mover"),
+    Variable("payoff", ("strategy", "rival", "seed", "provider"), "$/h", "profit of the provider"),
+    Variable("history_action", ("round", "provider", "workload"), "1", "mark-up or share of capacity"),
+    Variable("history_profit", ("round", "provider"), "$/h", "profit"),
+    Variable("history_gain", ("round",), "$/h", "largest gain of a mover"),
 )
 """What tournaments and searches for an equilibrium hold."""
 

@@ -9,7 +9,6 @@ import pytest
 
 import tokenflow_sim as tf
 from tests.market.small import small
-from tokenflow_sim.market.arrays import full_dims
 from tokenflow_sim.variables import MARKET
 
 PLAIN = small(
@@ -25,8 +24,8 @@ def faults_of(**changes: Any) -> list[str]:
 
 
 def test_dims_are_those_of_the_table_with_block_and_step() -> None:
-    for name, variable in MARKET.items():
-        dims = full_dims(name)
+    for variable in MARKET.values():
+        dims = variable.full_dims
         assert dims[: len(variable.dims)] == variable.dims
         assert set(dims[len(variable.dims) :]) <= {"block", "step"}
 

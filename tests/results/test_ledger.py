@@ -450,3 +450,10 @@ def test_the_parts_of_many_periods_are_those_of_each(scenario: Scenario, clearer
     assert set(ledger.PARTS) - set(LIMITS) < set(RESULTS)
     total = sum(parts.values())
     np.testing.assert_allclose(total, np.stack([values.price for _, values, _ in periods]), rtol=1e-12)
+
+
+def test_coordinates_that_all_datasets_of_a_run_share_cannot_be_written() -> None:
+    coords = tf.TokenMarket("us5", periods=1, rng=1).ledger.plan.coords
+    for _, labels in coords.values():
+        with pytest.raises(ValueError, match="read-only"):
+            labels[0] = labels[-1]

@@ -19,24 +19,8 @@ from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.variables import MARKET
 
-# `block` and `step` always exist here, with length one where the layout has none.
-_DIMS: dict[str, tuple[str, ...]] = {
-    "offer_price": ("asset", "workload", "block"),
-    "capacity": ("asset", "workload", "block"),
-    "demand": ("node", "workload", "step"),
-    "value": ("node", "workload", "step"),
-    "route_cost": ("arc", "workload"),
-    "link_use": ("arc", "workload"),
-    "allowed": ("arc", "workload"),
-    "link_capacity": ("arc",),
-    "link_curvature": ("arc",),
-    "power_use": ("asset", "workload"),
-    "power_limit": ("asset",),
-}
 # No market has such numbers, and a solver takes those beyond 1e20 for infinite.
 _BEYOND = 1e15
-_MAY_BE_INFINITE = {"value", "link_capacity", "power_limit"}
-_OPTIONAL = {"power_use", "power_limit"}
 _LISTED_CULPRITS = 5
 
 Labels = Mapping[str, "pd.Index[Any] | None"]
@@ -106,18 +90,13 @@ class Arrays:
 
     def items(self) -> list[tuple[str, NDArray[Any]]]:
         """Return names and values of the arrays that are present; `limits` have theirs in themselves."""
-        pairs = ((name, getattr(self, name)) for name in _DIMS)
+        pairs = ((name, getattr(self, name)) for name in MARKET)
         return [(name, values) for name, values in pairs if values is not None]
 
 
 def total(values: Floats) -> Floats:
     """Return sums over blocks or steps, the last of three dims; a view where there is one only."""
     return values[:, :, 0] if values.shape[2] == 1 else values.sum(axis=2)
-
-
-def full_dims(name: str) -> tuple[str, ...]:
-    """Return the dims of an array of `Arrays`, `block` and `step` included."""
-    return _DIMS[name]
 
 
 def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
@@ -136,11 +115,12 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
         One per array and kind of fault, naming the first culprits.
     """
     faults: list[Fault] = []
-    for name in _DIMS:
+    for name, row in MARKET.items():
         values = getattr(arrays, name)
-        if values is None and name in _OPTIONAL:
+        if values is None and row.required is False and row.default is None:
             continue
-        shape = tuple(layout.sizes[dim] for dim in _DIMS[name])
+        # `block` and `step` always exist here, with length one where the layout has none.
+        shape = tuple(layout.sizes[dim] for dim in row.full_dims)
         kinds = "b" if name == "allowed" else "fiu"
         if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
             found = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
@@ -149,12 +129,12 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
             )
         elif values.shape != shape:
             faults.append(
-                Fault(f"shape {values.shape} where {shape} ({', '.join(_DIMS[name])}) is needed", name)
+                Fault(f"shape {values.shape} where {shape} ({', '.join(row.full_dims)}) is needed", name)
             )
     whole = not faults
     labels = labels_of(layout)
     for name, values in arrays.items() if whole else []:
-        faults += number_faults(name, values, _DIMS[name], labels, layout.link_unit)
+        faults += number_faults(name, values, MARKET[name].full_dims, labels, layout.link_unit)
     faults += pair_faults(arrays.power_use is not None, arrays.power_limit is not None)
     if whole and arrays.power_use is not None:
         faults += power_faults(arrays.power_use, arrays.capacity, labels)
@@ -194,7 +174,7 @@ def number_faults(
     """
     if values.dtype == np.bool_ or not values.size:
         return []
-    endless = name in _MAY_BE_INFINITE
+    endless = MARKET[name].may_be_infinite
     # Not-a-number passes neither comparison.
     if values.min() >= 0 and (
         values.max() < _BEYOND or (endless and values[values < np.inf].max(initial=0) < _BEYOND)
@@ -243,7 +223,7 @@ def power_faults(power_use: Floats, capacity: Floats, labels: Labels) -> list[Fa
     if not bad.any():
         return []
     rule = "must be positive where the asset offers capacity, since its power is shared"
-    found = culprits(bad, power_use, _DIMS["power_use"], labels)
+    found = culprits(bad, power_use, MARKET["power_use"].full_dims, labels)
     return [Fault(f"{rule} ({MARKET['power_use'].unit}); found {found}", "power_use")]
 
 

@@ -23,6 +23,7 @@ import xarray as xr
 
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
+from tokenflow_sim.variables import CLEARING, MARKET
 
 # One row per class and node, and one per link and asset, whatever the numbers: only numbers move afterwards.
 BALANCE = "balance"
@@ -65,7 +66,7 @@ def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Mode
 
 def add_dispatch(model: linopy.Model, market: Market) -> None:
     """Add the rates processed by every asset, ``0 <= x_sk <= C_sk``: equations (1c), (10c)."""
-    _variable(model, market, "dispatch", ("asset", "workload", "block"), market.arrays.capacity)
+    _variable(model, market, "dispatch", CLEARING["dispatch"].full_dims, market.arrays.capacity)
 
 
 def add_flow(model: linopy.Model, market: Market) -> None:
@@ -78,7 +79,7 @@ def add_flow(model: linopy.Model, market: Market) -> None:
 def add_unserved(model: linopy.Model, market: Market) -> None:
     """Add unserved demand, ``0 <= y_nk <= d_nk``, zero where it must be served: section 2.2, partial service."""
     limit = np.where(np.isinf(market.arrays.value), 0.0, market.arrays.demand)
-    _variable(model, market, "unserved", ("node", "workload", "step"), limit)
+    _variable(model, market, "unserved", CLEARING["unserved"].full_dims, limit)
 
 
 def add_balance(model: linopy.Model, market: Market) -> None:
@@ -154,9 +155,9 @@ def add_objective(model: linopy.Model, market: Market, shortfall_cost: float | N
     """Add the cost of processing, routing and lost service: equations (1a), (10a), in $/s."""
     arrays, variables = market.arrays, model.variables
     value = np.where(np.isinf(arrays.value), 0.0, arrays.value)  # must serve: fixed at zero, at any price
-    offers = _array(market, ("asset", "workload", "block"), arrays.offer_price)
+    offers = _array(market, MARKET["offer_price"].full_dims, arrays.offer_price)
     cost: Any = (offers * variables["dispatch"]).sum()
-    cost = cost + (_array(market, ("node", "workload", "step"), value) * variables["unserved"]).sum()
+    cost = cost + (_array(market, MARKET["value"].full_dims, value) * variables["unserved"]).sum()
     if "flow" in variables:
         route_cost = _array(market, ("arc", "workload"), arrays.route_cost)
         cost = cost + (route_cost * variables["flow"]).sum()

@@ -20,10 +20,7 @@ from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.arrays import culprits, number_faults
 from tokenflow_sim.variables import COORDINATES, MARKET
 
-STEPPED = {"offer_price": "block", "capacity": "block", "demand": "step", "value": "step"}
 _SMALLEST = np.finfo(np.float64).tiny
-# Missing dims are filled by repetition, except where that would multiply a quantity.
-MAY_BROADCAST = set(MARKET) - {"capacity", "demand", "link_capacity", "power_limit"}
 
 
 @dataclass
@@ -132,7 +129,7 @@ def _labelled(name: str, value: Any) -> xr.DataArray | Fault:
             return _dressed(value, dims[::-1] if turned else dims, axes)
         if len(axes) == 1 and (len(dims) == 1 or named[0] in dims):
             return _dressed(value, dims if len(dims) == 1 else (named[0],), axes)
-    elif _is_number(value) and name in MAY_BROADCAST:
+    elif _is_number(value) and MARKET[name].may_broadcast:
         return xr.DataArray(value)
     found = type(value).__name__
     if isinstance(value, (np.ndarray, pd.DataFrame, pd.Series)):
@@ -163,12 +160,12 @@ def _is_number(value: Any) -> bool:
 
 def _dim_faults(name: str, dims: tuple[str, ...]) -> list[Fault]:
     needed = MARKET[name].dims
-    optional = STEPPED.get(name)
+    optional = MARKET[name].extra
     wanted = (*needed, optional) if optional in dims else needed
     extra = [dim for dim in dims if dim not in wanted]
     missing = [dim for dim in needed if dim not in dims]
     twice = len(set(dims)) < len(dims)
-    if extra or twice or (missing and name not in MAY_BROADCAST):
+    if extra or twice or (missing and not MARKET[name].may_broadcast):
         told = ", ".join(needed) + (f"[, {optional}]" if optional else "")
         return [Fault(f"has dims ({', '.join(dims)}) where ({told}) are needed", name)]
     return []

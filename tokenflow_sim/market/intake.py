@@ -15,22 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, MarketError, known
-from tokenflow_sim.market.arrays import Arrays, full_dims, hours_faults, labels_of, pair_faults, power_faults
-from tokenflow_sim.market.given import MAY_BROADCAST, STEPPED, Given, listed, take
+from tokenflow_sim.market.arrays import Arrays, hours_faults, labels_of, pair_faults, power_faults
+from tokenflow_sim.market.given import Given, listed, take
 from tokenflow_sim.market.incidence import gaps, other_type, positions, read_along
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.variables import MARKET
 
-_REQUIRED = ("offer_price", "capacity", "demand")
-_ARC_ARRAYS = ("route_cost", "link_use", "allowed", "link_capacity", "link_curvature")
+_ARC_ARRAYS = tuple(name for name, row in MARKET.items() if "arc" in row.dims)
 _ALONG = {"asset_node": "asset", "provider": "asset", "origin": "arc", "destination": "arc", "owner": "arc"}
-_DEFAULTS: dict[str, Any] = {
-    "value": np.inf,
-    "route_cost": 0.0,
-    "link_use": 1.0,
-    "allowed": True,
-    "link_curvature": 0.0,
-}
 _LINK_UNITS: tuple[LinkUnit, ...] = ("GB/s", "Mtok/s")
 _LISTED = 5
 
@@ -122,7 +114,7 @@ class _Intake:
                 self.faults += faults
                 if array is not None:
                     self.arrays[name] = array
-            elif name in _REQUIRED:
+            elif MARKET[name].required is True:
                 self.fault(f"is needed, with dims ({', '.join(MARKET[name].dims)})", name)
 
     def settle_labels(self) -> None:
@@ -143,10 +135,10 @@ class _Intake:
             for name, labels in bearers.items():
                 self.compare(name, dim, labels, source[dim])
         for name, array in self.arrays.items():
-            dim = STEPPED.get(name, "")
-            if dim in self.labels and dim not in array.dims and name not in MAY_BROADCAST:
-                self.disputed.add(dim)
-                self.fault(f"needs the dimension `{dim}`, which {source[dim]} has", name)
+            extra = MARKET[name].extra
+            if extra in self.labels and extra not in array.dims and not MARKET[name].may_broadcast:
+                self.disputed.add(extra)
+                self.fault(f"needs the dimension `{extra}`, which {source[extra]} has", name)
 
     def compare(self, name: str, dim: str, own: pd.Index[Any], source: str) -> None:
         """Tell how the labels of one array differ from those that another has set."""
@@ -216,7 +208,7 @@ class _Intake:
         """Bring all arrays to full shape and common order, as far as labels agree."""
         plain: dict[str, NDArray[Any]] = {}
         for name, array in self.arrays.items():
-            dims = full_dims(name)
+            dims = MARKET[name].full_dims
             known_dims = all(dim in self.labels or dim in ("block", "step") for dim in dims)
             if known_dims and self.disputed.isdisjoint(dims):
                 plain[name] = array.aligned(self.labels, dims)
@@ -243,10 +235,10 @@ class _Intake:
 
     def complete(self, plain: dict[str, Any]) -> Arrays:
         """Fill in what was left out."""
-        for name, default in _DEFAULTS.items():
-            if name not in plain:
-                shape = [len(self.labels[dim]) if dim in self.labels else 1 for dim in full_dims(name)]
-                plain[name] = np.full(shape, default, dtype=np.bool_ if name == "allowed" else np.float64)
+        for name, row in MARKET.items():
+            if name not in plain and row.default is not None:
+                shape = [len(self.labels[dim]) if dim in self.labels else 1 for dim in row.full_dims]
+                plain[name] = np.full(shape, row.default, dtype=np.bool_ if name == "allowed" else np.float64)
                 plain[name].flags.writeable = False
         plain.setdefault("link_capacity", np.empty(0))
         return Arrays(**plain)

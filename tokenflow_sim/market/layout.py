@@ -182,15 +182,12 @@ class Layout:
 
     def dims_of(self, variable: Variable) -> tuple[str, ...]:
         """Return the dims of a variable here: with `block` or `step` where this layout has them."""
-        return self.stepped(variable.name, variable.dims)
+        return variable.dims_among(self._extras)
 
-    def stepped(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
-        """Add `block` or `step` to the dims of those variables that carry them."""
-        if self.blocks is not None and name in {"offer_price", "capacity", "dispatch", "scarcity_rent"}:
-            return (*dims, "block")
-        if self.steps is not None and name in {"demand", "value", "unserved"}:
-            return (*dims, "step")
-        return dims
+    @cached_property
+    def _extras(self) -> tuple[str, ...]:
+        present = (("block", self.blocks), ("step", self.steps))
+        return tuple(dim for dim, index in present if index is not None)
 
     def label(self, variable: Variable, values: np.ndarray[Any, Any]) -> xr.DataArray:
         """Dress plain values as a labelled array with unit and meaning.

@@ -26,9 +26,6 @@ STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xa
 
 _CHUNK_BYTES = 8_000_000
 _CHUNK_PERIODS = 168
-_BLOCKED = {"dispatch", "offer_price", "offer_quantity", "scarcity_rent"}
-_STEPPED = {"demand", "unserved"}
-"""Results with a last dim `block` or `step` where the market has one."""
 _TABLE = RESULTS | BACKLOG
 """Whatever a run may record."""
 
@@ -112,12 +109,7 @@ class Plan:
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the dims of a variable here, `period` first, with `block` or `step` where the market has them."""
-        dims, layout = self.table[name].dims, self.layout
-        if name in _BLOCKED and layout.blocks is not None:
-            return (*dims, "block")
-        if name in _STEPPED and layout.steps is not None:
-            return (*dims, "step")
-        return dims
+        return self.layout.dims_of(self.table[name])
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of one period of a variable."""
@@ -125,8 +117,7 @@ class Plan:
 
     def full_shape(self, name: str) -> tuple[int, ...]:
         """Return that shape with block or step also where the market has none, of length one."""
-        extra = ("block",) if name in _BLOCKED else ("step",) if name in _STEPPED else ()
-        return tuple(self.sizes[dim] for dim in (*self.table[name].dims[1:], *extra))
+        return tuple(self.sizes[dim] for dim in self.table[name].full_dims[1:])
 
     def attributes(self, name: str) -> dict[str, str]:
         """Return the attributes of a variable or coordinate."""
@@ -159,6 +150,8 @@ class Plan:
         for limit in self.limits:
             if limit.labels:
                 coords[limit.dim] = (limit.dim, _text(limit.labels))
+        for _, labels_ in coords.values():  # every Dataset of the run shares them
+            labels_.setflags(write=False)
         return coords
 
     @property
