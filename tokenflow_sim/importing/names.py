@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
-from pydantic import TypeAdapter, ValidationError
+from tokenflow_sim.importing.node_names import scenario_name
 
-from tokenflow_sim.scenario.fields import Name
-
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
-_UNFIT = re.compile(r"[^\w\-]+")
 _LONGEST = 64
 
 
 def is_name(text: str) -> bool:
     """Say whether a scenario takes a text as a name."""
-    try:
-        return _NAME.validate_python(text) == text
-    except ValidationError:
-        return False
+    return scenario_name(text) == text
 
 
 def map_names(names: Iterable[str], given: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -44,7 +36,7 @@ def map_names(names: Iterable[str], given: Mapping[str, str] | None = None) -> d
     taken = set(result.values())
     for name in wanted:
         if name not in result:
-            stem = _UNFIT.sub("_", name).strip("_-")[:_LONGEST] or "unnamed"
+            stem = scenario_name(name)
             fitting, number = stem, 2
             while fitting in taken or not is_name(fitting):
                 fitting = f"{stem[: _LONGEST - 8]}_{number}"

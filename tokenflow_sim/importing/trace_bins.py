@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenflow_sim.importing.faults import refuse
+from tokenflow_sim.numeric import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 MOST_CELLS = 4_000_000
 """Most periods times classes of a demand table."""
 REQUESTS, INPUT, OUTPUT = 0, 1, 2

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenflow_sim.errors import known
 from tokenflow_sim.importing.faults import Faults, refuse
@@ -22,10 +21,10 @@ from tokenflow_sim.importing.trace_nodes import Places, by_shares, read_places, 
 from tokenflow_sim.importing.trace_output import frame_of, lines_of, summary_of
 from tokenflow_sim.importing.trace_rates import rate_files, read_rates
 from tokenflow_sim.importing.trace_rows import Grid, read_requests
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.clock import MONDAY
-from tokenflow_sim.scenario.series import offset_hours
+from tokenflow_sim.scenario.profile import offset_hours
 
-Floats = NDArray[np.float64]
 Partial = Literal["keep", "drop", "scale"]
 FILE, MODEL = "file", "model"
 """Values of `by` that name no column."""

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenflow_sim.errors import known
 from tokenflow_sim.importing.faults import Faults, refuse
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.clock import MONDAY
-from tokenflow_sim.scenario.series import Profile, offset_hours
+from tokenflow_sim.scenario.profile import Profile, offset_hours
 
-Floats = NDArray[np.float64]
 WEIGHTS = ("population", "demand_weight", "weight")
 """Columns of a table of nodes that may hold their weight; the first that is there counts."""
 

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tokenflow_sim.importing.imported import TABLE, Summary, comment
 from tokenflow_sim.importing.trace_bins import INPUT, OUTPUT, REQUESTS, Counts
 from tokenflow_sim.importing.trace_nodes import Places
 from tokenflow_sim.numerals import counted
-
-Floats = NDArray[np.float64]
+from tokenflow_sim.numeric import Floats
 
 
 def frame_of(found: Floats, places: Places, classes: Sequence[str]) -> pd.DataFrame:

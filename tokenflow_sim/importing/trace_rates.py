@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.trace_bins import MOST_CELLS, Counts
 from tokenflow_sim.importing.trace_formats import open_text
+from tokenflow_sim.numeric import Floats
 
-Floats = NDArray[np.float64]
 TRACE, DATASET = "-trace.csv", "-dataset.json"
 """Endings of a client's files: its rates, and beside them the distributions of its token counts."""
 TITLE = "ServeGen rate tables"
