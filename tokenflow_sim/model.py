@@ -162,7 +162,17 @@ class TokenMarket(Portable, mesa.Model):
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
         asks = any(getattr(strategy, "uses_reference_price", False) for strategy in made["region"].values())
         shown, further = reference() if asks else None, self._environment.limits()
-        plan = Plan(layout, compiled.providers, compiled.owners, attrs, wanted, waits, shown, further)
+        plan = Plan(
+            layout,
+            compiled.providers,
+            compiled.owners,
+            attrs,
+            wanted,
+            waits,
+            shown,
+            further,
+            self.settings.times,
+        )
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}

@@ -296,6 +296,7 @@ COORDINATES: dict[str, str] = {
 
 RESULT_COORDINATES: dict[str, str] = {
     "period": "period",
+    "time": "begin of the period",
     "node": "node",
     "workload": "workload class",
     "asset": "asset",

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from tokenflow_sim.errors import ScenarioError
 from tokenflow_sim.scenario import Scenario, load_scenario
-from tokenflow_sim.scenario.profile import Profile, cycle_length, offset_hours
+from tokenflow_sim.scenario.profile import Profile, cycle_length
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
+from tokenflow_sim.scenario.zone import offset_hours
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 FACTORS = st.lists(st.floats(0, 10), min_size=24, max_size=24)

@@ -19,6 +19,7 @@ from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.direction import direction_hint
+from tokenflow_sim.scenario.times import PeriodTimes
 from tokenflow_sim.variables import BACKLOG, LIMITS, REFERENCE, RESULT_COORDINATES, RESULTS, Variable
 
 STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
@@ -51,6 +52,8 @@ class Plan:
         The scenario's reference price in $/Mtok, dims (node, workload), where some region's strategy asks for it.
     limits : tuple of SharedCapacity
         Limits beyond those of links and of an asset's power, with any period's numbers.
+    times : PeriodTimes or None
+        When periods begin, where the scenario says so: results then have the coordinate `time`.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class Plan:
     has_backlog: bool = False
     reference_price: np.ndarray[Any, Any] | None = None
     limits: tuple[SharedCapacity, ...] = ()
+    times: PeriodTimes | None = None
 
     def __post_init__(self) -> None:
         """Check the names to record."""
@@ -124,7 +128,8 @@ class Plan:
         table = self.table | REFERENCE
         if name in table:
             return table[name].attrs(self.layout.link_unit)
-        return {"long_name": RESULT_COORDINATES.get(name, name.replace("_", " "))}
+        more = self.times.attrs() if name == "time" and self.times is not None else {}
+        return {"long_name": RESULT_COORDINATES.get(name, name.replace("_", " ")), **more}
 
     @cached_property
     def coords(self) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
@@ -160,6 +165,14 @@ class Plan:
         price = self.reference_price
         return {} if price is None else {name: (row.dims, price) for name, row in REFERENCE.items()}
 
+    def time(self, periods: np.ndarray[Any, Any]) -> xr.Variable | None:
+        """Return the coordinate `time` of periods; None where they have no dates."""
+        if self.times is None:
+            return None
+        return xr.Variable(
+            "period", self.times.at(periods), self.attributes("time"), encoding=self.times.encoding()
+        )
+
     @cached_property
     def chunk(self) -> int:
         """Periods that are written together: a week, or fewer where that would be too large."""
@@ -171,9 +184,14 @@ class Plan:
         periods = first + np.arange(len(next(iter(values.values()))), dtype=np.int64)
         coords: dict[str, Any] = {"period": ("period", periods)}
         coords |= self.coords | self.constants
+        labels: dict[str, Any] = {
+            name: (dim, array, self.attributes(name)) for name, (dim, array) in coords.items()
+        }
+        if (time := self.time(periods)) is not None:
+            labels["time"] = time
         return xr.Dataset(
             {name: (self.dims(name), array, self.attributes(name)) for name, array in values.items()},
-            {name: (dim, array, self.attributes(name)) for name, (dim, array) in coords.items()},
+            labels,
             self.attrs,
         )
 

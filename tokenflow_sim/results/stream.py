@@ -72,6 +72,10 @@ class Stream:
                 file.createDimension(dim, size)
         period = file.createVariable("period", "i8", ("period",), chunksizes=(plan.chunk,), fill_value=False)
         period.setncatts(plan.attributes("period"))
+        if plan.times is not None:
+            time = file.createVariable("time", "i8", ("period",), chunksizes=(plan.chunk,), fill_value=False)
+            held = {key: text for key, text in plan.times.encoding().items() if key != "dtype"}
+            time.setncatts(plan.attributes("time") | held)
         for name, (dim, values) in plan.coords.items():
             text = values.dtype.kind == "U"
             coordinate = file.createVariable(
@@ -99,6 +103,8 @@ class Stream:
         plan = self.plan
         extras = {name: {dim} for name, (dim, _) in plan.coords.items() if name != dim}
         extras |= {name: set(dims) for name, (dims, _) in plan.constants.items()}
+        if plan.times is not None:
+            extras["time"] = {"period"}
         named = set()
         for name in plan.variables:
             if beside := [extra for extra, dims in extras.items() if dims <= set(plan.dims(name))]:
@@ -118,7 +124,10 @@ class Stream:
         stop = start + len(next(iter(values.values())))
         self._damaged = True  # until all is written
         with writing(self.path):
-            self._file["period"][start:stop] = first + np.arange(start, stop)
+            periods = first + np.arange(start, stop)
+            self._file["period"][start:stop] = periods
+            if self.plan.times is not None:
+                self._file["time"][start:stop] = self.plan.times.encoded(periods)
             for name, array in values.items():
                 self._file[name][start:stop] = array
             self._file.sync()

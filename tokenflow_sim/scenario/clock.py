@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tokenflow_sim.scenario.geography import Floats
-from tokenflow_sim.scenario.profile import Profile, offset_hours
+from tokenflow_sim.scenario.profile import Profile
 from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.zone import offset_hours
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 """When period 0 begins in a scenario without a `start`: a Monday's midnight."""

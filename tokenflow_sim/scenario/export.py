@@ -23,6 +23,8 @@ def to_yaml(scenario: ScenarioFields) -> str:
     data = scenario.model_dump(by_alias=True)
     if scenario.start is not None:
         data["start"] = scenario.start.isoformat(sep=" ").removesuffix("+00:00")
+    elif data["time_zone"] == "UTC":
+        del data["time_zone"]  # of no meaning without dates
     data["nodes"] = _keyed("node", data["nodes"])
     data["network"]["arcs"] = _keyed("arc", data["network"]["arcs"])
     for section, key, names in (

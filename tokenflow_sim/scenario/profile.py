@@ -1,11 +1,8 @@
-"""Profiles by local hour and weekday, and the offsets of time zones."""
+"""Profiles by local hour and weekday."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,40 +11,6 @@ from tokenflow_sim.numeric import Floats
 
 WEEK = 168
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?")
-
-
-def offset_hours(zone: str, at: datetime) -> float:
-    """Return a time zone's offset from UTC in hours at an instant.
-
-    Parameters
-    ----------
-    zone : str
-        An IANA name (``America/Chicago``) or an offset (``UTC-06:00``).
-    at : datetime
-        The instant, with a time zone.
-
-    Raises
-    ------
-    ValueError
-        If there is no such zone.
-    """
-    match = _OFFSET.fullmatch(zone)
-    if match:
-        hours = int(match[2]) + int(match[3] or 0) / 60
-        if hours <= 14 and int(match[3] or 0) < 60:
-            return hours if match[1] == "+" else -hours
-    else:
-        try:
-            offset = at.astimezone(ZoneInfo(zone)).utcoffset()
-            return offset.total_seconds() / 3600 if offset is not None else 0.0
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            # A name with odd characters or one that is a folder of the database raises the latter two.
-            pass
-    raise ValueError(
-        f"unknown time zone {zone!r}; use an IANA name such as America/Chicago, or an offset such as"
-        f" UTC-06:00"
-    )
 
 
 class Profile:

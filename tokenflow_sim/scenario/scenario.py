@@ -18,6 +18,7 @@ from tokenflow_sim.scenario.intake import Intake, Source, from_text, read_tables
 from tokenflow_sim.scenario.override import apply
 from tokenflow_sim.scenario.places import Found, path_of
 from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.times import PeriodTimes
 
 _CACHED = ("compiled", "_yaml")
 """What a scenario derives from its fields once; left out of copies and pickles."""
@@ -43,6 +44,11 @@ class Scenario(ScenarioFields):
     def compiled(self) -> Compiled:
         """The scenario as arrays, made once."""
         return Compiled(self)
+
+    @property
+    def times(self) -> PeriodTimes | None:
+        """When periods begin; None without a `start`."""
+        return None if self.start is None else PeriodTimes(self.start, self.hours, self.time_zone)
 
     def market(self, period: int = 0) -> Market:
         """Return the market of a period: truthful offers, expected demand.

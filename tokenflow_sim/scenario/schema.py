@@ -22,15 +22,15 @@ from tokenflow_sim.scenario.fields import (
 )
 from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
-from tokenflow_sim.scenario.profile import offset_hours
 from tokenflow_sim.scenario.series import PeriodSeries
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
+from tokenflow_sim.scenario.zone import zone_of
 
 _DIGITS = re.compile(r"[-+]?\d+(\.\d*)?")
 
 
 def _known_zone(value: str) -> str:
-    offset_hours(value, datetime(2026, 1, 1, tzinfo=UTC))
+    zone_of(value)
     return value
 
 
@@ -166,8 +166,15 @@ class ScenarioFields(Part):
     hours: Positive = Field(default=1.0, description="Length of a period in hours.")
     start: Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_as_utc)] | None = Field(
         default=None,
-        description="When period 0 begins, in UTC; sets local hours and weekdays, and when clocks change. If left out,"
-        " a Monday's midnight in January, and no clock ever changes.",
+        description="When period 0 begins, in UTC or with an offset (`2026-01-05T00:00-06:00`); sets local hours and"
+        " weekdays, when clocks change, and the dates of results. If left out, a Monday's midnight in January, no"
+        " clock ever changes, and results have no dates.",
+    )
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="UTC",
+        description="Time zone in which figures, tables and pages show dates, and in which dates without an offset are"
+        " understood where a period is asked for: an IANA name or an offset such as UTC-06:00. `start` without an"
+        " offset stays UTC whatever stands here.",
     )
     # Files say `market`; here that name is the method that makes a period's market.
     rules: MarketRules = Field(

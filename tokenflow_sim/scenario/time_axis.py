@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.numeric import Floats
-from tokenflow_sim.scenario.profile import offset_hours
+from tokenflow_sim.scenario.times import PeriodTimes
+from tokenflow_sim.scenario.zone import offset_hours
 
 Instants = NDArray[np.int64]
 """Nanoseconds since 1970 in UTC."""
@@ -287,7 +288,8 @@ def _laid_out(
 
 def period_edges(start: datetime, hours: float, periods: int) -> Instants:
     """Return the begin of each period of a run, and the end of the last."""
-    return instant(start) + np.rint(np.arange(periods + 1) * (hours * HOUR)).astype(np.int64)
+    begins = PeriodTimes(start, hours).at(np.arange(periods + 1))
+    return begins.astype("datetime64[ns]").astype(np.int64)
 
 
 def over_periods(values: Floats, edges: Instants, periods: Instants) -> Floats:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.results import Plan
+from tokenflow_sim.scenario.times import PeriodTimes
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.variables import MEASURES, RESULT_COORDINATES
 
@@ -71,6 +72,7 @@ class Frame:
     dims: dict[str, tuple[str, ...]] = field(default_factory=dict)
     attrs: dict[str, dict[str, str]] = field(default_factory=dict)
     known: dict[tuple[Hashable, ...], Plan] = field(default_factory=dict)
+    times: list[PeriodTimes | None] = field(default_factory=list)
 
     def add(self, plan: Plan, periods: int) -> None:
         """Make room for the runs of one structure."""
@@ -82,6 +84,7 @@ class Frame:
         for name in self.record:
             if name in plan.variables:
                 self._note_unit(name, plan.attributes(name))
+        self.times.append(plan.times)
         for name, (dim, values) in plan.coords.items():
             if name != dim:
                 self._add_extra(name, dim, plan.coords[dim][1], values)
@@ -189,6 +192,11 @@ class Frame:
                 np.arange(self.periods),
                 self.attrs["period"] | noted.get("period", {}),
             )
+            # Runs that begin at different times share no dates; their periods are told apart by number.
+            if self.times and all(one == self.times[0] for one in self.times):
+                plan = next(iter(self.known.values()))
+                if (time := plan.time(coords["period"][1])) is not None:
+                    coords["time"] = time
         for dim, values in self.labels.items():
             if dim in used:
                 coords[dim] = (dim, values, self.attrs[dim] | noted.get(dim, {}))

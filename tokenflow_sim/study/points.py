@@ -77,7 +77,7 @@ def _structure(task: Task) -> Hashable:
     )
     backlogs = tuple(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
     layout = with_blocks(compiled.layout, made)
-    return layout, compiled.periods, compiled.providers, compiled.owners, backlogs
+    return layout, compiled.periods, compiled.providers, compiled.owners, backlogs, scenario.times
 
 
 def _parted(values: Mapping[str, Any], faults: dict[str, Fault]) -> tuple[dict[str, Any], dict[str, Choice]]:

@@ -37,7 +37,9 @@ def write_layout(zarr: Any, folder: Path, frame: Frame, attrs: Mapping[str, Any]
     """
     runs = tuple(frame.runs)
     coords = frame.coordinates().assign_attrs({**attrs, "complete": 0})
-    packing = {name: {"compressors": (compressor(),)} for name in coords.coords}
+    packing = {
+        name: {**array.encoding, "compressors": (compressor(),)} for name, array in coords.coords.items()
+    }
     coords.to_zarr(folder, mode="w", zarr_format=ZARR_FORMAT, consolidated=False, encoding=packing)
     group = zarr.open_group(folder, mode="r+", zarr_format=ZARR_FORMAT)
     for name in frame.variables:
