@@ -27,11 +27,6 @@ Refuse = Callable[[int, str], None]
 """Takes the number of a row and what is wrong with it."""
 
 
-def instant(when: datetime) -> int:
-    """Return an instant in nanoseconds since 1970."""
-    return pd.Timestamp(when.astimezone(UTC)).as_unit("ns").value
-
-
 def shown(at: int | np.int64) -> str:
     """Write an instant."""
     stamp = pd.Timestamp(int(at), unit="ns")
