@@ -23,7 +23,7 @@ from tokenflow_sim.importing.trace_rates import rate_files, read_rates
 from tokenflow_sim.importing.trace_rows import Grid, read_requests
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.clock import MONDAY
-from tokenflow_sim.scenario.profile import offset_hours
+from tokenflow_sim.scenario.zone import offset_hours
 
 Partial = Literal["keep", "drop", "scale"]
 FILE, MODEL = "file", "model"

@@ -15,7 +15,8 @@ from tokenflow_sim.errors import known
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.clock import MONDAY
-from tokenflow_sim.scenario.profile import Profile, offset_hours
+from tokenflow_sim.scenario.profile import Profile
+from tokenflow_sim.scenario.zone import offset_hours
 
 WEIGHTS = ("population", "demand_weight", "weight")
 """Columns of a table of nodes that may hold their weight; the first that is there counts."""
