@@ -50,6 +50,9 @@ class Variable:
         Whether an input that lacks one of `dims` is repeated along it; otherwise that would multiply a quantity.
     may_be_infinite : bool
         Whether infinity is a valid number: something unlimited, or demand that must be served.
+    may_be_negative : bool
+        Whether an input may be below zero. Electricity may cost less than nothing, and so may service; routes may not,
+        since a cycle of them would pay without end.
     required : bool or str
         Whether it is always there; or the dimension with which it must be.
     default : float, bool or None
@@ -65,6 +68,7 @@ class Variable:
     weight: str | None = None
     may_broadcast: bool = True
     may_be_infinite: bool = False
+    may_be_negative: bool = False
     required: bool | str = True
     default: float | bool | None = None
 
@@ -93,7 +97,16 @@ def _table(*rows: Variable) -> dict[str, Variable]:
 _AK, _NK, _LK = ("asset", "workload"), ("node", "workload"), ("arc", "workload")
 
 MARKET: dict[str, Variable] = _table(
-    Variable("offer_price", _AK, "$/Mtok", "offer price", extra="block", collapse="mean", weight="capacity"),
+    Variable(
+        "offer_price",
+        _AK,
+        "$/Mtok",
+        "offer price",
+        extra="block",
+        collapse="mean",
+        weight="capacity",
+        may_be_negative=True,
+    ),
     Variable("capacity", _AK, "Mtok/s", "offered quantity", extra="block", may_broadcast=False),
     Variable("power_use", _AK, "MW per Mtok/s", "power drawn per unit of service", required=False),
     Variable(

@@ -39,8 +39,8 @@ def test_good_arrays_pass() -> None:
     [
         (
             "offer_price",
-            -np.ones((2, 1, 2)),
-            "must not be negative ($/Mtok); found -1 at [asset='west0', workload=",
+            -np.full((2, 1, 2), 2e15),
+            "must be above -1e+15 ($/Mtok); found -2e+15 at [asset='west0', workload=",
         ),
         ("capacity", np.full((2, 1, 2), np.inf), "must be finite (Mtok/s); found inf at [asset='west0', "),
         (
@@ -84,10 +84,10 @@ def test_impossible_arrays_are_told(name: str, values: Any, told: str) -> None:
 
 def test_all_faults_are_told_and_blocks_are_named_where_there_are_any() -> None:
     price = PLAIN.arrays.offer_price.copy()
-    price[1, 0, 1] = -4
+    price[1, 0, 1] = np.nan
     faults = faults_of(offer_price=price, demand=-PLAIN.arrays.demand, link_curvature=np.array([np.inf]))
     assert faults == [
-        "offer_price: must not be negative ($/Mtok); found -4 at [asset='east1', workload='chat', block='b1']",
+        "offer_price: must be finite ($/Mtok); found nan at [asset='east1', workload='chat', block='b1']",
         "demand: must not be negative (Mtok/s); found -2 at [node='west', workload='chat'], -3 at [node='east', "
         "workload='chat']",
         "link_curvature: must be finite ($/GB per GB/s); found inf at [arc='east>west']",

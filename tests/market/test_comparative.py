@@ -44,8 +44,9 @@ def test_cost_is_convex_and_does_not_fall_as_demand_grows(name: str) -> None:
         little, middle, much = (
             clearer.clear(changed(market, demand=d)).values.cost for d in (low, (low + demand) / 2, demand)
         )
-        assert little <= middle + room(middle)
-        assert middle <= much + room(much)
+        if (market.arrays.offer_price >= 0).all():  # who is paid to serve earns by serving more
+            assert little <= middle + room(middle)
+            assert middle <= much + room(much)
         assert middle <= (little + much) / 2 + room(much)
 
     run()

@@ -67,6 +67,7 @@ class Numbers:
         self.kind = kind
         self.rng = np.random.default_rng(seed)
         self.unit = {"continuous": 1.0, "integer": 1.0, "fives": 5.0}[kind]
+        self.below_zero = seed % 10 < 3  # whether some offers are below zero
 
     def array(self, shape: tuple[int, ...], least: int, most: int) -> Any:
         """Numbers from `least` to `most` (in units of one, or of five)."""
@@ -159,6 +160,8 @@ def make_market(structure: Structure, numbers: Numbers, hours: float) -> Market:
     offer_price = numbers.array((S, K, B), 0, 9) + 1.0
     if form.adder:
         offer_price = offer_price + numbers.array((K,), 1, 4)[None, :, None]
+    if numbers.below_zero:
+        offer_price = offer_price - numbers.array((K,), 0, 9)[None, :, None]
     capacity = numbers.array((S, K, B), 0, 6)
     allowed = ~numbers.flags((A, K), 0.3) if form.latency else np.ones((A, K), dtype=bool)
     plan = numbers.part(capacity)

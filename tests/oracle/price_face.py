@@ -55,7 +55,7 @@ class PriceFace:
         slope = np.zeros(len(p.cost))
         if arcs:
             slope = p.limits[:arcs].T @ (market.arrays.link_curvature * used[:arcs])
-        self.slack = slack
+        self.slack, self.paid = slack, bool((market.arrays.offer_price < 0).any())
         self._write(p, z, used, p.cost + slope, small)
 
     def _write(self, p: Program, z: Any, used: Any, cost: Any, small: float) -> None:
@@ -124,13 +124,14 @@ class PriceFace:
     def rule(self) -> tuple[Any, float]:
         """Return what the price rule of the design fixes.
 
-        One more unit is asked for at every node and of every class that can take one at all, and one less,
-        which may be given away, of every other.
+        One more unit is asked for at every node and of every class that can take one at all, and one less
+        of every other; it may be given away where no offer is below zero. Where some is, nothing is given away, and
+        what can take neither more nor less is asked for nothing.
 
         Returns
         -------
         direction : ndarray
-            +1 or -1, dims (node, workload).
+            +1, -1 or 0, dims (node, workload).
         derivative : float
             What the published prices, weighted so, must sum to [$/Mtok].
         """
@@ -139,8 +140,9 @@ class PriceFace:
             alone = np.zeros(self.shape)
             alone[spot] = 1.0
             if np.isinf(self.derivative(alone)):
-                direction[spot] = -1.0
-        return direction, self.derivative(direction, direction < 0)
+                idle = self.paid and np.isinf(self.derivative(-alone))
+                direction[spot] = 0.0 if idle else -1.0
+        return direction, self.derivative(direction, None if self.paid else direction < 0)
 
 
 def face_of(market: Market, values: Any) -> PriceFace:

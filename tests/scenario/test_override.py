@@ -159,7 +159,7 @@ def test_cells_of_tables_by_period(us5: Scenario) -> None:
     assert "a cell of a table by period is" in only_fault(prices, {"electricity.series[1]": 1}).message
     assert "must be a number" in only_fault(prices, {"electricity.series[1].dallas": "dear"}).message
     with pytest.raises(ScenarioError, match="holds negative numbers"):
-        prices.override({"electricity.series[1].dallas": -1})
+        prices.override({"demand.series[0].dallas.chat": -1})
 
 
 WRONG_PATHS = {

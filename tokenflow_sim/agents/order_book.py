@@ -54,9 +54,10 @@ class OrderBook:
         routes = (sizes["arc"], sizes["workload"])
         self.layout, self.state = layout, state
         self._single_block, self._single_step = offers[2] == 1, bids[2] == 1
-        # What must be finite and not negative stands in one buffer, so that one pass checks it all.
+        # What must be finite stands in one buffer, prices first, so that few passes check it all.
         starts = list(accumulate((prod(offers), prod(offers), prod(bids), prod(routes)), initial=0))
         self._finite = np.zeros(starts[-1])
+        self._not_negative = self._finite[starts[1] :]
         self.price = self._finite[: starts[1]].reshape(offers)
         self.quantity = self._finite[starts[1] : starts[2]].reshape(offers)
         self.demand = self._finite[starts[2] : starts[3]].reshape(bids)
@@ -161,8 +162,9 @@ class OrderBook:
         state, limit = self.state, 1 + ROUNDING
         offered = self.quantity[:, :, 0] if self._single_block else self.quantity.sum(axis=2)
         if (
-            _least(self._finite) >= 0
+            _least(self._not_negative) >= 0
             and np.maximum.reduce(self._finite, initial=0.0) < np.inf
+            and _least(self.price) > -np.inf
             and _least(state.capacity * limit - offered) >= 0
             and _least(self.value) >= 0
             and (self.worth is self.value or _least(self.worth) >= 0)
@@ -172,7 +174,9 @@ class OrderBook:
             return
         rule = "must be finite and not negative"
         faults = [
-            _fault_of(self, agents["provider"], period, "price", self.price, ~_good(self.price), rule),
+            _fault_of(
+                self, agents["provider"], period, "price", self.price, ~np.isfinite(self.price), "must be finite"
+            ),
             _fault_of(self, agents["provider"], period, "quantity", self.quantity, ~_good(self.quantity), rule),
             _fault_of(
                 self, agents["provider"], period, "quantity", offered, offered > state.capacity * limit,

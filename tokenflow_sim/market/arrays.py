@@ -152,7 +152,7 @@ def labels_of(layout: Layout) -> dict[str, pd.Index[Any] | None]:
 def number_faults(
     name: str, values: NDArray[Any], dims: tuple[str, ...], labels: Labels, link_unit: str
 ) -> list[Fault]:
-    """Find the numbers of one array that no market can have: negative ones, and those that are not finite.
+    """Find the numbers of one array that no market can have: not finite, or negative where that has no meaning.
 
     Parameters
     ----------
@@ -174,9 +174,9 @@ def number_faults(
     """
     if values.dtype == np.bool_ or not values.size:
         return []
-    endless = MARKET[name].may_be_infinite
+    endless, least = MARKET[name].may_be_infinite, -_BEYOND if MARKET[name].may_be_negative else 0.0
     # Not-a-number passes neither comparison.
-    if values.min() >= 0 and (
+    if values.min() >= least and (
         values.max() < _BEYOND or (endless and values[values < np.inf].max(initial=0) < _BEYOND)
     ):
         return []
@@ -184,7 +184,10 @@ def number_faults(
     allowed = ~np.isnan(values) if endless else np.isfinite(values)
     rules = (
         (~allowed, f"must be {'a number' if endless else 'finite'} ({unit})"),
-        (allowed & (values < 0), f"must not be negative ({unit})"),
+        (
+            allowed & (values < least),
+            f"must {f'be above {least:g}' if least else 'not be negative'} ({unit})",
+        ),
         (np.isfinite(values) & (values >= _BEYOND), f"must be below {_BEYOND:g} ({unit})"),
     )
     return [

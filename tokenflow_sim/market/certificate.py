@@ -142,7 +142,7 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     dual_cost = dot(price, demand) - dot(rents, limits) - curved
     # Relative to the market's own size, whatever its units; to one where all is zero.
     size = _top(_joined(demand, dispatch, flow, load)) or 1.0
-    level = max(_size(price), _top(arrays.offer_price)) or 1.0
+    level = max(_size(price), _size(arrays.offer_price)) or 1.0
     money = max(abs(values.cost), size * level)
     own = (0.0, 0.0, 0.0)
     if may_span(limits, demand, arrays.offer_price, size, level) and spans(arrays):

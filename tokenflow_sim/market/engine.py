@@ -6,20 +6,21 @@ program has one optimal basis, which is checked; where it cannot be checked, the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.idle import far_cost, pays, price_idle
 from tokenflow_sim.market.judge import ON_BOUND, SHIFTED, TOLERANCE, TRUE, Numbers, Verdict, judge
 from tokenflow_sim.market.lazy import LazySolver
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.servable import find_unservable, is_servable, least_shortfall, proves_unservable
 from tokenflow_sim.market.service import serve_first
-from tokenflow_sim.market.shift import SHORTFALL_FACTOR, Scale, Shift
+from tokenflow_sim.market.shift import Scale, Shift
 from tokenflow_sim.market.solver import Solver
 from tokenflow_sim.market.tangent import Tangent
 from tokenflow_sim.market.vertex import Factor, Vertex
@@ -128,6 +129,9 @@ class Engine:
         problem = self.problem(arrays)
         vertex = self._solve_scaled(problem)
         scale = problem.scale
+        if pays(problem.costs):
+            duals = price_idle(self.program, problem.costs, problem.upper, vertex.duals)
+            vertex = replace(vertex, duals=duals)
         values = serve_first(self.program, problem.costs, problem.upper, problem.rows, vertex)
         return Vertex(values * scale.quantity, vertex.duals * scale.price)
 
@@ -216,12 +220,14 @@ class Engine:
         direction = np.where(unservable, -1.0, 1.0) if few else None
         self.shift.add(problem.numbers, numbers[SHIFTED], direction, step)
         costs, upper, rows = program.split(numbers)
-        costs[:, program.v] = SHORTFALL_FACTOR * (np.maximum.reduce(problem.costs, initial=0.0) or 1.0)
+        costs[:, program.v] = far_cost(problem.costs)
         upper[SHIFTED, program.v] = 0.0 if shortfall_forbidden else np.inf
         lower = self._zeros
         if few:
-            # Where one less is asked for, giving it away costs nothing: a price below zero has no meaning.
-            costs[:, program.v][:, unservable] = 0.0
+            # Where one less is asked for, it may be given away, for what cannot take less either. Service that costs
+            # nothing or more is given away free. Where some is paid to be made, giving it away would earn without end:
+            # then it costs more than all else, so that only what can do nothing else does it.
+            costs[:, program.v][:, unservable] = -far_cost(problem.costs) if pays(problem.costs) else 0.0
             upper[SHIFTED, program.v][unservable] = 0.0
             lower = np.zeros(program.columns)
             lower[program.v][unservable] = -np.inf

@@ -28,6 +28,8 @@ def spans(arrays: Arrays) -> dict[str, tuple[float, float]]:
         values = getattr(arrays, name)
         if values is None or not values.size:
             continue
+        if name == "offer_price":
+            values = np.abs(values)
         low = float(np.minimum.reduce(values, axis=None, initial=np.inf, where=values > 0))
         high = float(np.maximum.reduce(values, axis=None, initial=0.0, where=values < np.inf))
         if high > (PRICE_SPAN if name in _PRICES else SPAN) * low:
@@ -39,7 +41,8 @@ def may_span(limits: Floats, demand: Floats, offers: Floats, size: float, level:
     """Whether `spans` has to be asked, which takes longer: some number is far below the market's size."""
     low = np.minimum.reduce(limits, initial=np.inf, where=limits > 0)
     low = min(low, np.minimum.reduce(demand, axis=None, initial=np.inf, where=demand > 0))
-    least = np.minimum.reduce(offers, axis=None, initial=np.inf, where=offers > 0)
+    sizes = np.abs(offers)
+    least = np.minimum.reduce(sizes, axis=None, initial=np.inf, where=sizes > 0)
     return bool(low * SPAN < size or least * PRICE_SPAN < level)
 
 
@@ -64,7 +67,10 @@ def fine_residuals(layout: Layout, arrays: Arrays, values: Values) -> tuple[floa
     # Where nothing comes and goes, no larger number leaves its rounding behind.
     size = np.where((demand > 0) & (passing == demand) & (leaving == 0), demand, size)
     primal = _most(np.abs(made + leaving + total(values.unserved) - passing) / size)
-    by_class = price.max(axis=0, initial=0.0), arrays.offer_price.max(axis=(0, 2), initial=0.0)
+    by_class = (
+        np.abs(price).max(axis=0, initial=0.0),
+        np.abs(arrays.offer_price).max(axis=(0, 2), initial=0.0),
+    )
     level = np.maximum(*by_class)
     level = np.maximum(level, _FLOOR * (float(level.max(initial=0.0)) or 1.0))
     margin = arrays.offer_price + values.scarcity_rent - price[layout.asset_node][:, :, None]

@@ -84,7 +84,8 @@ def market_html(market: Market) -> str:
 def clearing_html(clearing: Clearing) -> str:
     """Return a clearing's prices by node and class, the dearest nodes first, with what it costs and its proof."""
     layout, price = clearing.market.layout, clearing.values.price
-    scale = np.where(price.mean(axis=0) > 0, price.mean(axis=0), 1.0)
+    scale = np.abs(price.mean(axis=0))
+    scale = np.where(scale > 0, scale, 1.0)
     order = np.argsort(-(price / scale).mean(axis=1), kind="stable")[:MOST_ROWS]
     rows = [(layout.nodes[i], *(f"{value:.4g}" for value in price[i])) for i in order]
     unserved, worst = clearing.values.unserved.sum(), clearing.certificate.worst

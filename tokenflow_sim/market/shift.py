@@ -25,7 +25,6 @@ UNIT = 64.0
 DEMAND_STEP = 1e-4
 GENERIC_SHARE = 1e-2
 COST_STEP = 1e-5
-SHORTFALL_FACTOR = 1e3
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,9 @@ class Scale:
 
     @classmethod
     def of(cls, arrays: Arrays) -> Scale:
-        """Read the scale off a market: its mean positive demand and its mean positive offer."""
+        """Read the scale off a market: its mean positive demand and the mean size of its offers."""
         quantity = _mean_positive(arrays.demand) or _mean_positive(arrays.capacity) or 1.0
-        price = _mean_positive(arrays.offer_price) or _mean_positive(arrays.route_cost) or 1.0
+        price = _mean_positive(np.abs(arrays.offer_price)) or _mean_positive(arrays.route_cost) or 1.0
         return cls(_power_of_two(quantity) / UNIT, _power_of_two(price) / UNIT)
 
 

@@ -152,7 +152,7 @@ def _draw_prices(results: Results, ax: Axes, shown: list[str]) -> None:
     for name in shown:
         price = mean[:, classes.index(name)]
         usual = float(np.median(price))
-        multiple = price / usual if usual > 0 else np.ones_like(price)
+        multiple = price / abs(usual) if usual != 0 else np.ones_like(price)
         ax.plot(time.line, time.steps(multiple), color=colour[name], linestyle=dash[name], label=name)
     if float(np.nanmax(ax.dataLim.get_points()[:, 1])) > 5.0 and ax.dataLim.y0 > 0:
         ax.set_yscale("log")

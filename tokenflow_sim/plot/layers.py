@@ -97,13 +97,13 @@ def layers_of(
     what : str
         Plural of what is named, e.g. ``providers``.
     totals : ndarray
-        What each name counts for, dims (name,); those that count for nothing get no layer.
+        What each name counts for, dims (name,), by its size; those that count for nothing get no layer.
     """
     most = MOST_NAMED[family]
-    present = [place for place in range(len(names)) if totals[place] > 0]
+    present = [place for place in range(len(names)) if totals[place] != 0]
     named = present
     if len(present) > most:
-        named = sorted(sorted(present, key=lambda place: -totals[place])[: most - 1])
+        named = sorted(sorted(present, key=lambda place: -abs(totals[place]))[: most - 1])
     others = [place for place in present if place not in set(named)]
     colour, hatch = colours(order, family), hatches(order, family)
     layers = [Layer(text.name(names[i]), values[:, i], colour[names[i]], hatch[names[i]]) for i in named]

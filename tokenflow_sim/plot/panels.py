@@ -164,17 +164,40 @@ def _fitting_columns(figure: Figure, labels: Sequence[str]) -> int:
 
 def dress_value(ax: Axes, label: str = "", *, ticks: int = 5, from_zero: bool = False) -> None:
     """Set label, ticks and limits of an ordinate."""
+    scale = ax.get_yscale()
     if label:
-        ax.set_ylabel(f"{label} (log)" if ax.get_yscale() == "log" else label)
-    if ax.get_yscale() == "log":
+        ax.set_ylabel(label + {"log": " (log)", "symlog": " (symmetric log)"}.get(scale, ""))
+    if scale == "log":
         ax.yaxis.set_major_locator(LogLocator(subs=_log_ticks(ax.dataLim.y0, ax.dataLim.y1)))
+        ax.yaxis.set_minor_locator(NullLocator())
+    elif scale == "symlog":
         ax.yaxis.set_minor_locator(NullLocator())
     else:
         ax.yaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10], min_n_ticks=3))
-    ax.yaxis.set_major_formatter("{x:,g}" if ax.get_yscale() == "log" else text.TickNumbers())
+    ax.yaxis.set_major_formatter("{x:,g}" if scale in ("log", "symlog") else text.TickNumbers())
     if from_zero:
-        top = ax.dataLim.y1 if np.isfinite(ax.dataLim.y1) else 0.0
-        ax.set_ylim(min(0.0, ax.dataLim.y0 * 1.05), top * 1.06 if top > 0 else 1.0)
+        low, top = ax.dataLim.y0, ax.dataLim.y1 if np.isfinite(ax.dataLim.y1) else 0.0
+        ax.set_ylim(min(0.0, low * 1.05), top * 1.06 if top > 0 else float(not low < 0))
+
+
+def log_scale(ax: Axes, *values: Floats) -> None:
+    """Make an ordinate logarithmic; where a value is not positive, logarithmic on both sides of zero.
+
+    Parameters
+    ----------
+    ax : Axes
+        Before `dress_value`.
+    *values : ndarray
+        What will be drawn. Up to a tenth of their usual size, the axis of two sides is linear.
+    """
+    drawn = np.concatenate([np.ravel(each) for each in values])
+    drawn = drawn[np.isfinite(drawn)]
+    if drawn.size and drawn.min() <= 0:
+        sizes = np.abs(drawn[drawn != 0])
+        usual = float(np.median(sizes)) if sizes.size else 1.0
+        ax.set_yscale("symlog", linthresh=10.0 ** np.floor(np.log10(usual) - 1.0))
+    else:
+        ax.set_yscale("log")
 
 
 def _log_ticks(low: float, high: float) -> tuple[float, ...]:

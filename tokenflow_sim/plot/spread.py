@@ -35,9 +35,10 @@ class Spread:
     high: Floats
 
     def is_spiky(self, column: int) -> bool:
-        """Return whether the highest value dwarfs the usual ones, so that only a logarithmic axis shows both."""
+        """Return whether an extreme value dwarfs the usual ones, so that only a logarithmic axis shows both."""
         usual, least = np.nanmedian(self.mean[:, column]), np.nanmin(self.low[:, column])
-        return bool(least > 0 and np.nanmax(self.high[:, column]) > _SPIKE * usual)
+        extreme = max(np.nanmax(self.high[:, column]), -least)
+        return bool(least != 0 and usual != 0 and extreme > _SPIKE * abs(usual))
 
     def draw(self, ax: Axes, x: Floats, column: int, colour: str, label: str) -> None:
         """Draw one class as steps; `x` has both ends of every place, and NaN between the pieces of a broken line."""

@@ -121,9 +121,10 @@ class Node(Part):
         description="Grid connection in MW: what all assets at the node may draw together, at their nominal power; no"
         " limit if left out.",
     )
-    electricity_price: NonNegative | None = Field(
+    electricity_price: Number | None = Field(
         default=None,
-        description="Electricity price in $/kWh; needed where assets stand, unless a series gives it.",
+        description="Electricity price in $/kWh, which may be below zero; needed where assets stand, unless a series"
+        " gives it.",
     )
     demand_weight: NonNegative = Field(default=0.0, description="Weight of its demand.")
     tier1: bool = Field(default=False, description="Whether it is on the tier-1 backbone.")

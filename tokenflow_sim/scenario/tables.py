@@ -123,8 +123,8 @@ def from_records(records: Sequence[Any], note: Note) -> Table | None:
     return Table(list(header), [[record.get(column, "") for column in header] for record in records])
 
 
-def number(value: Any) -> float | str:
-    """Read a cell as a number, or say what is wrong with it."""
+def number(value: Any, least: float = 0.0) -> float | str:
+    """Read a cell as a number of at least `least`, or say what is wrong with it."""
     if isinstance(value, bool) or value is None:
         return f"must be a number; found {value!r}"
     if isinstance(value, str):
@@ -138,8 +138,9 @@ def number(value: Any) -> float | str:
         return f"must be a number; found {value!r:.60}"
     if not np.isfinite(result):
         return f"must be finite; found {value}"
-    if result < 0:
-        return f"must not be negative; found {value}"
+    if result < least:
+        rule = f"be at least {least:g}" if least else "not be negative"
+        return f"must {rule}; found {value!s:.60}"
     if result > MOST:
         return f"must be at most {MOST:g}; found {value!s:.60}"
     return result
@@ -162,6 +163,7 @@ def _fill(
     note: Note,
     index_of: Callable[[int, list[Any]], int | None],
     length: int,
+    least: float = 0.0,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Put the values of each row where its key says."""
     values = np.full((length, len(columns)), np.nan)
@@ -171,7 +173,7 @@ def _fill(
         if index is None:
             continue
         for column, spot in enumerate(spots):
-            cell = number(cells[spot])
+            cell = number(cells[spot], least)
             if isinstance(cell, str):
                 note(f"[{index}].{columns[column]}", cell, table.line(row))
             else:
@@ -263,7 +265,8 @@ def read_series(table: Table, keys: Sequence[str], note: Note) -> PeriodSeries |
     def place(where: str, message: str, line: int | None) -> None:
         note(_series_place(where, width, list(nodes)), message, line)
 
-    values = _fill(table, columns, place, index_of, length * width)
+    # A price may be negative; what else has one number a node may not, which the check of its kind says.
+    values = _fill(table, columns, place, index_of, length * width, 0.0 if len(keys) == 2 else -MOST)
     missing = [index for index in range(length * width) if index not in seen]
     if missing:
         names = list(nodes)

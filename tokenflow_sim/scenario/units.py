@@ -124,6 +124,7 @@ ELECTRICITY_PRICE = UnitFamily(
     low=1e-3,
     high=0.5,
     money=True,
+    signed=True,
 )
 TOKEN_RATE = UnitFamily(
     "demand",

@@ -26,7 +26,7 @@ By = Literal["provider", "asset", "class", "offer"]
 """What is decided for by itself: all of a provider, each asset, each workload class, or each class at each asset."""
 
 MARKUPS = (0.0, 0.1, 0.3, 1.0, 3.0, 8.0)
-"""Mark-ups to choose among, as shares of cost, unless others are given: truthful, then about threefold."""
+"""Mark-ups to choose among, as shares of the size of cost, unless others are given: truthful, then about threefold."""
 
 
 def groups(by: By, assets: int, workloads: int) -> Ints:
@@ -45,9 +45,34 @@ def totals(group: Ints, values: Floats, count: int) -> Floats:
     return np.bincount(group.ravel(), values.ravel(), count)
 
 
+def raised(value: Floats, share: Floats | float) -> Floats:
+    """Return ``value + share |value|``: raised by a share of its size, also where it is below zero.
+
+    ``value (1 + share)`` would lower a negative cost by its mark-up, and leave what is just under a negative price
+    above it. Where the value is not negative, the two are the same to the bit.
+    """
+    moved: Floats = value * (1.0 + share * np.sign(value))
+    return moved
+
+
+def markups_to(price: Floats | float, cost: Floats) -> Floats:
+    """Return the mark-ups at which costs that are not zero are raised to prices."""
+    ratio = price / cost
+    return np.where(cost < 0, 1.0 - ratio, ratio - 1.0)
+
+
+def one_plus_markup(price: Floats, cost: Floats, where: NDArray[np.bool_]) -> Floats:
+    """Return one plus the mark-up of a price as a share of the size of cost: the inverse of `raised`.
+
+    That is price over cost where cost is positive, and 2 less that where it is negative; 0 outside of `where`.
+    """
+    ratio = np.divide(price, cost, out=np.zeros_like(price), where=where)
+    return np.where(where & (cost < 0), 2.0 - ratio, ratio)
+
+
 def marked_up(cost: Floats, markup: Floats | float, price_cap: float | None = None) -> Floats:
-    """Return offer prices in $/Mtok: cost times one plus a mark-up, no more than the cap, never less than cost."""
-    price = cost * (1.0 + markup)
+    """Return offer prices in $/Mtok: cost raised by a mark-up, no more than the cap, never less than cost."""
+    price = raised(cost, markup)
     if price_cap is not None:
         price = np.minimum(price, price_cap)
     return np.maximum(price, cost)
@@ -87,7 +112,7 @@ class ArmLearner(Strategy):
     Parameters
     ----------
     markups : sequence of float
-        Mark-ups to choose among, as shares of cost, not negative.
+        Mark-ups to choose among, as shares of the size of cost, not negative.
     shares : sequence of float
         Shares of capacity to choose among; every mark-up is joined with every share.
     by : {'provider', 'asset', 'class', 'offer'}
@@ -97,7 +122,8 @@ class ArmLearner(Strategy):
     context : {'none', 'hour', 'scarcity', 'both'}
         What a group has a table of its own for.
     levels : sequence of float
-        Where one state of scarcity ends and the next begins: last price over own cost, rising.
+        Where one state of scarcity ends and the next begins: last price over own cost, rising; where cost is
+        negative, one plus the mark-up that the price would be.
     baseline : {'truthful', 'none'}
         What is taken off the profit: what truthful offers would have earned in the same period, or nothing.
 
@@ -206,8 +232,8 @@ class ArmLearner(Strategy):
     def price_over_cost(self, price: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the mean price over own cost of each group's offers with capacity, and whether it has any."""
         assert self.group is not None
-        there = (self.capacity > 0) & (self.cost > 0)
-        ratio = np.divide(price, self.cost, out=np.zeros_like(price), where=there)
+        there = (self.capacity > 0) & (self.cost != 0)
+        ratio = one_plus_markup(price, self.cost, there)
         offers = totals(self.group, there.astype(np.float64), len(self.scarcity))
         return totals(self.group, ratio, len(self.scarcity)) / np.maximum(offers, 1.0), offers > 0
 

@@ -42,6 +42,8 @@ class AdaptiveMarkup(Strategy):
     many there are. It cannot tell a change of demand from one of its own mark-up: where demand has a daily course,
     `hold: 24` compares like with like, at the price of moving once a day.
 
+    Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere.
+
     References
     ----------
     A. R. Greenwald and J. O. Kephart, "Shopbots and Pricebots", Proceedings of the 16th International Joint

@@ -74,6 +74,9 @@ class EpsilonGreedy(_MeanLearner):
     off at 1. Theorems on the rule hold for this reward: where profits beyond the quantile decide which arm is best, it
     may favour another.
 
+    Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere. A price cap below
+    cost leaves the offer at cost.
+
     References
     ----------
     P. Auer, N. Cesa-Bianchi and P. Fischer, "Finite-time Analysis of the Multiarmed Bandit Problem", Machine
@@ -152,6 +155,8 @@ class UCB1(_MeanLearner):
     ``baseline: none``, or where the market publishes no offers, the reward is the profit over its 90 % quantile, cut
     off at 1. Theorems on the rule hold for this reward: where profits beyond the quantile decide which arm is best, it
     may favour another.
+
+    Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere.
 
     References
     ----------

@@ -124,7 +124,7 @@ class Offer:
     Parameters
     ----------
     price : array_like
-        Offer price in $/Mtok, finite and not negative, dims (asset, workload) or (asset, workload, block).
+        Offer price in $/Mtok, finite, dims (asset, workload) or (asset, workload, block).
     quantity : array_like
         Quantity offered in Mtok/s, same dims, not negative; the blocks of one asset and class add up to no
         more than `View.capacity`.

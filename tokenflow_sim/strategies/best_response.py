@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from tokenflow_sim.strategies.actions import raised
 from tokenflow_sim.strategies.base import Offer, Strategy, View
 from tokenflow_sim.strategies.levels import best_prices
 from tokenflow_sim.strategies.reclearing import By, Rehearsal
@@ -77,6 +78,9 @@ class BestResponse(Strategy):
     Where the market does not publish offers, it offers at the first mark-up throughout. Where all demand must be
     served and no rival offers, no level bounds the price, and it offers at true cost.
 
+    Where cost is negative, so is the lowest offer; just under a level L that is negative means ``L - under
+    |L|``, and the first mark-up asks ``cost + markup |cost|``.
+
     References
     ----------
     A. A. Cournot, "Recherches sur les principes mathématiques de la théorie des richesses" (1838), ch. 7: each
@@ -111,7 +115,7 @@ class BestResponse(Strategy):
     def offer(self, view: View) -> Offer:
         """Offer the best reply to the last market."""
         if view.last_market is None:
-            return Offer(view.cost * (1 + self.markup), view.capacity)
+            return Offer(raised(view.cost, self.markup), view.capacity)
         rehearsal = Rehearsal(view, [view.last_market])
         if self.inertia > 0 and view.rng.random() < self.inertia:
             price, quantity = rehearsal.last_offer()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenflow_sim.strategies.actions import marked_up, within
+from tokenflow_sim.strategies.actions import marked_up, one_plus_markup, within
 from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
 
 
@@ -40,6 +40,9 @@ class CapacityWithholding(Strategy):
     Where classes share an asset's power, the quantity of each class is limited, not power as such: an asset that is
     kept back wholly serves nothing, one that offers a part can still use all of its power on a mix of classes.
 
+    Where cost is negative, the mark-up asks ``cost + markup |cost|``, and a price counts as `above` times cost
+    where it is ``cost + (above - 1) |cost|``.
+
     References
     ----------
     P. L. Joskow and E. Kahn, "A Quantitative Analysis of Pricing Behavior in California's Wholesale Electricity
@@ -64,8 +67,8 @@ class CapacityWithholding(Strategy):
             return np.ones(len(view.workloads), dtype=bool)
         if view.last_price is None:
             return np.zeros(len(view.workloads), dtype=bool)
-        there = (view.capacity > 0) & (view.cost > 0)
-        ratio = np.divide(view.last_price, view.cost, out=np.zeros_like(view.cost), where=there)
+        there = (view.capacity > 0) & (view.cost != 0)
+        ratio = one_plus_markup(view.last_price, view.cost, there)
         high: NDArray[np.bool_] = ratio.sum(axis=0) >= self.above * np.maximum(there.sum(axis=0), 1)
         return high
 

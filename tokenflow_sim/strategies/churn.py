@@ -62,6 +62,9 @@ class Churn(DemandStrategy):
     demand must be served it counts nothing in welfare, which is then minus true cost and *rises* when users leave:
     compare users (`demand`), payments and profits there, not welfare.
 
+    A negative smoothed price brings in users as its ratio says, up to `most`; where the reference price is zero or
+    negative, the number of users stays.
+
     References
     ----------
     M. Nerlove, The Dynamics of Supply (Johns Hopkins, 1958): partial adjustment and adaptive expectations.
@@ -149,7 +152,7 @@ class Churn(DemandStrategy):
             Over those at the reference price, dims (node, workload).
         """
         if self.form == "exponential":
-            users = np.exp(elasticity * (ratio - 1))
+            users = np.exp(np.minimum(elasticity * (ratio - 1), 700.0))  # a price far below zero
         else:
             slope = -elasticity / (1 - self.adoption)
             odds_against = (1 - self.adoption) / self.adoption

@@ -61,6 +61,9 @@ class Cournot(Strategy):
     served, a quantity that leaves some unserved counts as impossible, yet two providers that withhold at once may
     still do so: give demand a value there.
 
+    Where cost is negative, the quantity is offered at it, and what rivals sold is put below every offer, so
+    that it is sold again. A provider that is paid to serve withholds less.
+
     References
     ----------
     A. A. Cournot, "Recherches sur les principes mathématiques de la théorie des richesses" (1838), ch. 7.
@@ -102,7 +105,7 @@ class Cournot(Strategy):
         own = Portfolio(view, self.by)
         if view.last_market is None:
             return Offer(view.cost, own.made(self.start * own.capacity))
-        sold = as_sold(view.last_market)
+        sold = as_sold(view.last_market, float(view.cost.min(initial=0.0)))
         believed = Rehearsal(view, [sold if self.rivals == "quantities" else view.last_market])
         reply = self._reply(believed, own, own.quantities(believed, view.last_market))
         before = own.quantities(believed, sold)
@@ -215,19 +218,24 @@ class Portfolio:
         return found
 
 
-def as_sold(market: Market) -> Market:
+def as_sold(market: Market, least: float = 0.0) -> Market:
     """Return the market in which everybody sells again what was sold, whatever the price.
 
     Parameters
     ----------
     market : Market
         A published market. Clearing it again tells what everybody sold; the same market where that fails.
+    least : float
+        The lowest price in $/Mtok that any other offer may come to have. What was sold is offered below all others:
+        at zero where none is negative.
     """
     clearing = clear_again(market)
     if clearing is None:
         return market
     arrays = market.arrays
-    sold = arrays.with_(capacity=clearing.values.dispatch, offer_price=np.zeros_like(arrays.offer_price))
+    lowest = 2.0 * min(0.0, least, float(arrays.offer_price.min(initial=0.0)))
+    price = np.full_like(arrays.offer_price, lowest)
+    sold = arrays.with_(capacity=clearing.values.dispatch, offer_price=price)
     return Market.from_arrays(market.layout, sold, market.hours, check=False)
 
 

@@ -67,6 +67,9 @@ class Deferrable(DemandStrategy):
     that goes on waiting included; `backlog` is what waits at the end of a period, `shed` what was lost in it. Over
     any run, what users wanted is what was served, what was shed or unserved for good, and what still waits.
 
+    Bids are never negative: at a negative price all that is bid is served, and by the rule ``threshold`` a
+    negative threshold bids at zero.
+
     References
     ----------
     A. Papavasiliou and S. S. Oren, "Large-scale integration of deferrable demand and renewable energy sources",
@@ -161,7 +164,7 @@ class Deferrable(DemandStrategy):
             else:
                 limit, opens = threshold
                 quantity[:, :, step] = np.where(opens, work, 0.0)
-                value[:, :, step] = np.minimum(limit, worth)
+                value[:, :, step] = np.maximum(np.minimum(limit, worth), 0.0)
         return Bid(quantity, value, truth)
 
     def learn(self, receipt: DemandReceipt) -> None:

@@ -59,6 +59,9 @@ class PriceElastic(DemandStrategy):
     when all are truthful, and an equal mark-up of everybody lowers it or leaves it as it is: with W welfare and C true
     cost of service, the market maximises W - m C at mark-up m, so that C and hence W cannot rise with m.
 
+    Steps are worth nothing or more, so that a negative price brings in all that `most` allows, and no more. A
+    class whose reference price is zero or negative does not respond.
+
     References
     ----------
     D. S. Kirschen, G. Strbac, P. Cumperayot and D. de Paiva Mendes, "Factoring the elasticity of demand in

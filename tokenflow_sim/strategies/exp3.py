@@ -60,6 +60,8 @@ class EXP3(ArmLearner):
     off at 1. Theorems on the rule hold for this reward: where profits beyond the quantile decide which arm is best, it
     may favour another.
 
+    Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere.
+
     References
     ----------
     P. Auer, N. Cesa-Bianchi, Y. Freund and R. E. Schapire, "The Nonstochastic Multiarmed Bandit Problem", SIAM

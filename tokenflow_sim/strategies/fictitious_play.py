@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.strategies.actions import raised
 from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
 from tokenflow_sim.strategies.beliefs import RunningAverage, Tally, average
 from tokenflow_sim.strategies.best_response import check_search, check_start
@@ -59,6 +60,9 @@ class FictitiousPlay(Strategy):
     same in Cournot's oligopoly with linear demand, where profit is linear in rivals' quantities; with prices it is
     not, and the mean of two prices at which rivals take turns may be one that none of them ever asked.
 
+    Where cost is negative, the search is that of `BestResponse`, and the first mark-up asks ``cost + markup
+    |cost|``.
+
     References
     ----------
     G. W. Brown, "Iterative Solution of Games by Fictitious Play", in T. C. Koopmans (ed.), Activity Analysis of
@@ -102,7 +106,7 @@ class FictitiousPlay(Strategy):
     def offer(self, view: View) -> Offer:
         """Offer the best reply to the markets that count."""
         if view.last_market is None:
-            return Offer(view.cost * (1 + self.markup), view.capacity)
+            return Offer(raised(view.cost, self.markup), view.capacity)
         rehearsal, prices = self._believed(view, view.last_market, view.history.price[-1])
         reply = best_prices(
             rehearsal,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tokenflow_sim.strategies.actions import raised
 from tokenflow_sim.strategies.base import Offer, Strategy, View
 
 
@@ -20,6 +21,11 @@ class FixedMarkup(Strategy):
     ValueError
         If the mark-up is not a number of at least -1.
 
+    Notes
+    -----
+    Where cost is negative, the price is ``cost + markup |cost|``: a mark-up raises an offer, and ``cost (1 +
+    markup)`` would lower it.
+
     References
     ----------
     R. L. Hall and C. J. Hitch, "Price Theory and Business Behaviour", Oxford Economic Papers 2 (1939) 12-45:
@@ -33,4 +39,4 @@ class FixedMarkup(Strategy):
 
     def offer(self, view: View) -> Offer:
         """Offer capacity at marked-up cost."""
-        return Offer(price=view.cost * (1 + self.markup), quantity=view.capacity)
+        return Offer(price=raised(view.cost, self.markup), quantity=view.capacity)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.strategies.actions import raised
 from tokenflow_sim.strategies.base import Floats, Ints, View
 from tokenflow_sim.strategies.reclearing import By, Rehearsal, groups
 
@@ -105,7 +106,7 @@ def candidate_prices(
     rows, workload = group
     cost = view.cost[rows, workload]
     local = prices[view.asset_node[rows], workload]
-    levels = np.maximum(cost, (local + gaps[:, None]) * (1 - under))
+    levels = np.maximum(cost, raised(local + gaps[:, None], -under))
     return np.unique(np.vstack([cost, levels]), axis=0)
 
 

@@ -11,6 +11,10 @@ class MarginalCost(Strategy):
     The offer of a price taker, which maximises its profit where nobody can move the price; with all offers
     truthful the clearing is the welfare optimum.
 
+    Notes
+    -----
+    Where cost is negative, the offer is: who is paid for the electricity that it draws pays to serve.
+
     References
     ----------
     F. C. Schweppe, M. C. Caramanis, R. D. Tabors and R. E. Bohn, "Spot Pricing of Electricity", Kluwer, 1988.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokenflow_sim.market import Market
-from tokenflow_sim.strategies.actions import marked_up, within
+from tokenflow_sim.strategies.actions import marked_up, raised, within
 from tokenflow_sim.strategies.base import Floats, Offer, Receipt, Strategy, View
 
 
@@ -48,6 +48,9 @@ class PivotalMarkup(Strategy):
     does not publish offers, rivals' capacity is taken to be the most that they have been seen to serve, which is
     too little at first and grows as high offers leave more to them.
 
+    Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere. The step over a
+    negative price and under a negative ceiling is a share of their size.
+
     References
     ----------
     A. Y. Sheffrin, J. Chen and B. F. Hobbs, "Watching Watts to Prevent Abuse of Power", IEEE Power and Energy
@@ -83,10 +86,10 @@ class PivotalMarkup(Strategy):
             return Offer(view.cost, view.capacity)
         index = self._index(view)
         markup = np.clip(self.slope * (self.threshold - index), 0.0, self.highest)
-        wanted = view.cost * (1.0 + markup)
-        climbed = np.maximum(wanted, (1.0 + self.step) * view.last_price)
+        wanted = raised(view.cost, markup)
+        climbed = np.maximum(wanted, raised(view.last_price, self.step))
         wanted = np.where(index < 1.0, climbed, wanted)
-        wanted = np.minimum(wanted, (1.0 - self.step) * self.ceiling)
+        wanted = np.minimum(wanted, raised(self.ceiling, -self.step))
         cap = np.inf if self.price_cap is None else self.price_cap
         most = np.minimum(marked_up(view.cost, self.highest), np.maximum(cap, view.cost))
         return Offer(np.clip(wanted, view.cost, most), view.capacity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tokenflow_sim.strategies.actions import raised
 from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
 
 
@@ -45,6 +46,8 @@ class PriceForecast(Strategy):
     last season brought above the level (seasonal naive); with a season of one it is exponential smoothing alone. An
     offer under the price is taken and earns it, so that who is too small to move the price loses nothing; who sets
     the price is paid the forecast in place of cost. Only published prices are used, no offers.
+
+    Where the forecast price P is negative, the offer is ``P - under |P|``, or cost where that is dearer.
 
     References
     ----------
@@ -90,7 +93,7 @@ class PriceForecast(Strategy):
         price = level + pattern[view.period % self.season]
         if self.missed:
             price = price + np.quantile(np.stack(self.missed), self.quantile, axis=0)
-        return Offer(np.maximum(view.cost, (1 - self.under) * price), view.capacity)
+        return Offer(np.maximum(view.cost, raised(price, -self.under)), view.capacity)
 
     def _take_in(self, period: int, price: Floats) -> tuple[Floats, Floats]:
         """Take in the price of a period; return level and season after it."""

@@ -107,6 +107,9 @@ class QLearning(ArmLearner):
     after 25,000 periods, so that a run of weeks draws at random unless `decay` is raised. Play is simultaneous, as
     there.
 
+    Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere. Scarcity and rivals'
+    bins are told by the mark-up that a price would be.
+
     References
     ----------
     E. Calvano, G. Calzolari, V. Denicolo and S. Pastorello, "Artificial Intelligence, Algorithmic Pricing, and

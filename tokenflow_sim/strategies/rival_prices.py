@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.strategies.actions import one_plus_markup, raised
 from tokenflow_sim.strategies.base import Floats, Ints
 from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
 
@@ -38,7 +39,8 @@ class PriceBins:
         self, market: Market, rows: Ints, cost: Floats, capacity: Floats, markups: tuple[float, ...]
     ) -> None:
         self.market, self.rows, self.cost, self.capacity = market, rows, cost, capacity
-        self.ladder = 1.0 + np.array(markups)
+        self.markups = np.array(markups)
+        self.ladder = 1.0 + self.markups
         owner = np.array(market.layout.provider, dtype=str)
         oneself = owner[rows[0]]
         names = [str(name) for name in dict.fromkeys(owner.tolist()) if name != oneself]
@@ -72,11 +74,12 @@ class PriceBins:
         arrays = self.market.arrays
         quantity, price = arrays.capacity[rival], arrays.offer_price[rival]
         offered = quantity.sum(axis=(0, 2))
-        known = (offered > 0) & (cost > 0)
+        known = (offered > 0) & ~np.isnan(cost) & (cost != 0)
         if not known.any():
             return len(self.ladder)
         mean = (quantity * price).sum(axis=(0, 2))[known] / offered[known]
-        return int(np.abs(self.ladder - (mean / cost[known]).mean()).argmin())
+        ratio = one_plus_markup(mean, cost[known], np.ones(mean.shape, dtype=bool))
+        return int(np.abs(self.ladder - ratio.mean()).argmin())
 
     def expected_profit(self, shares: tuple[float, ...], rng: np.random.Generator) -> Floats:
         """Return what each arm would have earned against rivals that draw their mark-ups evenly.
@@ -103,21 +106,21 @@ class PriceBins:
             profiles = np.array(list(product(range(steps), repeat=len(self.rivals))), dtype=np.int64)
         else:
             profiles = rng.integers(steps, size=(PROFILES, len(self.rivals)))
-        arms = [(factor, share) for factor in self.ladder for share in shares]
+        arms = [(markup, share) for markup in self.markups for share in shares]
         return np.stack(
             [np.mean([self._profit(*arm, profile) for profile in profiles], axis=0) for arm in arms]
         )
 
-    def _profit(self, factor: float, share: float, profile: Ints) -> Floats:
+    def _profit(self, markup: float, share: float, profile: Ints) -> Floats:
         """Return one's own profit at an arm against one combination of rivals' mark-ups, dims (asset, workload)."""
         arrays, layout = self.market.arrays, self.market.layout
         price, quantity = arrays.offer_price.copy(), arrays.capacity.copy()
         reference = self._reference(self.capacity)
         # A class that one cannot serve has no cost to go by: rivals' offers of it stay as they were.
         for rival, step in zip(self.rivals, profile.tolist(), strict=True):
-            asked = (self.ladder[step] * reference)[None, :, None]
+            asked = raised(reference, self.markups[step])[None, :, None]
             price[rival] = np.where(np.isnan(asked), price[rival], asked)
-        price[self.rows] = factor * self.cost[:, :, None]
+        price[self.rows] = raised(self.cost, markup)[:, :, None]
         quantity[self.rows] = 0.0
         quantity[self.rows, :, 0] = share * self.capacity
         changed = arrays.with_(offer_price=price, capacity=quantity)

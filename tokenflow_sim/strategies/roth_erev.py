@@ -65,6 +65,8 @@ class RothErev(ArmLearner):
     The variant's point is the second line: in the original of 1998, arms not played share e R / (K - 1), which is
     nothing where R is zero, so that all propensities fade alike and nothing is learnt.
 
+    Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere.
+
     References
     ----------
     J. Nicolaisen, V. Petrov and L. Tesfatsion, "Market Power and Efficiency in a Computational Electricity Market

@@ -56,6 +56,9 @@ class SupplyFunction(Strategy):
     offers, the line
     stays as it began.
 
+    Where cost is negative, the line is ``cost + (intercept - 1 + slope (b + 1/2) / B) |cost|``, which rises as
+    well.
+
     References
     ----------
     P. D. Klemperer and M. A. Meyer, "Supply Function Equilibria in Oligopoly under Uncertainty", Econometrica 57
@@ -95,7 +98,9 @@ class SupplyFunction(Strategy):
         """Return prices and quantities along a line, dims as of an offer."""
         place = (np.arange(self.blocks) + 0.5) / self.blocks
         factor = line[0][:, None] + line[1][:, None] * place
-        price = view.cost[:, :, None] * factor
+        cost = view.cost[:, :, None]
+        # Below zero the line rises by shares of the size of cost as well.
+        price = cost * np.where(cost < 0, 2.0 - factor, factor)
         quantity = np.repeat(view.capacity[:, :, None] / self.blocks, self.blocks, axis=2)
         return (price[:, :, 0], quantity[:, :, 0]) if self.blocks == 1 else (price, quantity)
 

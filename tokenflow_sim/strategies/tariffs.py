@@ -112,6 +112,9 @@ class BestResponseTariff(NetworkStrategy):
     the difference of prices with any tariff below it, as rent or as tariff; a tariff pays where the link would
     otherwise be too large to be scarce.
 
+    Tariffs are never negative: a cycle of links that pay would carry without end. Where service is negative,
+    the grid is that of the dearest that is positive, and without any the tariff stays.
+
     References
     ----------
     P. L. Joskow and J. Tirole, "Merchant transmission investment", Journal of Industrial Economics 53 (2005)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenflow_sim.strategies.actions import marked_up, within
+from tokenflow_sim.strategies.actions import marked_up, raised, within
 from tokenflow_sim.strategies.base import Offer, Strategy, View
 
 
@@ -37,6 +37,9 @@ class Undercutting(Strategy):
     competition. Where capacity binds, the price is set by demand or by a rival, all capacity is sold, and an offer
     under the price does no harm; a high price then lingers in the offers for as long as undercutting takes.
 
+    Where the last price P is negative, the offer under it is ``P - step |P|``, but no less than cost; `floor`
+    and `start` ask ``cost + markup |cost|``.
+
     References
     ----------
     J. Bertrand, review of Cournot's "Theorie mathematique de la richesse sociale", Journal des Savants (1883)
@@ -58,7 +61,7 @@ class Undercutting(Strategy):
         """Offer under the last price."""
         if view.last_price is None:
             return Offer(marked_up(view.cost, self.start, self.price_cap), view.capacity)
-        price = (1.0 - self.step) * view.last_price
+        price = raised(view.last_price, -self.step)
         if self.price_cap is not None:
             price = np.minimum(price, self.price_cap)
         return Offer(np.maximum(marked_up(view.cost, self.floor, self.price_cap), price), view.capacity)

@@ -14,6 +14,7 @@ from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.numeric import Floats as Floats
 from tokenflow_sim.numeric import Ints as Ints
+from tokenflow_sim.strategies.actions import markups_to, raised
 from tokenflow_sim.study.moves import Move, padded
 from tokenflow_sim.study.roles import Buyer, Changes, Owner, Play, Role, Seller
 
@@ -327,13 +328,13 @@ class MarketGame:
             bid = played.value[:, k][(played.demand[:, k] > 0) & np.isfinite(played.value[:, k])]
             if isinstance(role, Seller):
                 cost = arrays.offer_price[role.rows, k]
-                cost = np.unique(cost[(cost > 0) & (arrays.capacity[role.rows, k] > 0)])
-                levels = np.unique(np.concatenate([asked, bid])) * (1.0 - _UNDER)
-                found.append((levels[:, None] / cost[None, :] - 1.0).ravel())
+                cost = np.unique(cost[(cost != 0) & (arrays.capacity[role.rows, k] > 0)])
+                levels = raised(np.unique(np.concatenate([asked, bid])), -_UNDER)
+                found.append(markups_to(levels[:, None], cost[None, :]).ravel())
             else:
                 worth = arrays.value[role.rows, k]
                 worth = np.unique(worth[(arrays.demand[role.rows, k] > 0) & (worth > 0)])
-                levels = np.unique(asked) * (1.0 + _UNDER)
+                levels = raised(np.unique(asked), _UNDER)
                 found.append((1.0 - levels[:, None] / worth[None, :]).ravel())
         numbers = np.unique(np.concatenate(found))
         numbers = numbers[(numbers >= 0) & (numbers <= move.high)]

@@ -13,6 +13,7 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.settlement import Money
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.strategies.actions import markups_to, raised
 from tokenflow_sim.strategies.filling import cheapest_first, fill
 
 Play = Literal["price", "quantity"]
@@ -96,7 +97,7 @@ class Seller:
         if play == "price":
             self.truthful = np.zeros(classes)
             self.highest = self._highest_markups(ceiling)
-            self.plays &= np.array([(arrays.offer_price[self.rows, k] > 0).any() for k in range(classes)])
+            self.plays &= np.array([(arrays.offer_price[self.rows, k] != 0).any() for k in range(classes)])
             self.withheld = self.highest.copy()
         else:
             wanted = arrays.demand.sum(axis=(0, 2))[self.workload]
@@ -114,16 +115,16 @@ class Seller:
         for k in range(len(self.truthful)):
             cost = arrays.offer_price[self.rows, k][arrays.capacity[self.rows, k] > 0]
             worth = arrays.value[:, k][arrays.demand[:, k] > 0]
-            cost = cost[cost > 0]
+            cost = cost[cost != 0]
             bounded = len(cost) and len(worth) and np.isfinite(worth).all()
-            found.append(max(float(worth.max() / cost.min()) - 1.0, 0.0) if bounded else ceiling)
+            found.append(max(float(markups_to(float(worth.max()), cost).max()), 0.0) if bounded else ceiling)
         return np.array(found)
 
     def submit(self, numbers: Floats, changes: Changes) -> None:
         """Offer all capacity at a mark-up, or quantities."""
         rows, arrays = self.rows, self.market.arrays
         if self.ratio:
-            changes["offer_price"][rows] *= 1.0 + numbers[None, :, None]
+            changes["offer_price"][rows] = raised(changes["offer_price"][rows], numbers[None, :, None])
             return
         made = fill(
             arrays.offer_price,
@@ -134,7 +135,10 @@ class Seller:
             arrays.power_limit,
         )
         changes["capacity"][rows] = made[rows]
-        changes["offer_price"][rows] *= self.at_cost[None, :, None]
+        # Sold whatever the price: at nothing, or, where some offer is below that, below all of them.
+        lowest = 2.0 * min(0.0, float(arrays.offer_price.min(initial=0.0)))
+        offered = changes["offer_price"][rows]
+        changes["offer_price"][rows] = np.where(self.at_cost[None, :, None], offered, lowest)
 
     def profit(self, money: Money, values: Values, played: Arrays) -> float:
         """Return revenue less true cost."""

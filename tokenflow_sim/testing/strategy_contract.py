@@ -77,7 +77,8 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy | str, /, **given
 
     - it has a docstring, which lists all parameters if it lists any, and these have annotations and defaults and are
       kept as attributes;
-    - every submission is one that the market takes: finite, not negative, no capacity beyond what exists;
+    - every submission is one that the market takes: finite, none but offer prices negative, no capacity beyond
+      what exists;
     - the same seed gives the same submissions, whatever Python's and NumPy's global random numbers are, and
       whatever other objects of its class did before;
     - it can be pickled before, during and after a run, and goes on as it would have;

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from tokenflow_sim.plot import text
-from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
+from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, log_scale, panels
 from tokenflow_sim.plot.reading import Results, weighted_mean
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.spread import Spread, quartiles
@@ -42,7 +42,7 @@ def duration(
         The classes to draw; all by default.
     log : bool, optional
         Whether to draw prices on a logarithmic axis; by default where the highest price of a class is more
-        than five times its median.
+        than five times its median. Where a price is zero or below, the axis is logarithmic on both sides of zero.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : Axes or sequence of Axes, optional
@@ -72,7 +72,7 @@ def duration(
     drawn = panels(len(shown), ax, columns, figure="duration", height=1.6)
     for place, (ax_, k) in enumerate(zip(drawn.axes, places, strict=True)):
         if log or (log is None and any(spread.is_spiky(other) for other in places)):
-            ax_.set_yscale("log")
+            log_scale(ax_, spread.low[:, k], spread.mean[:, k], spread.high[:, k])
         spread.draw(ax_, across, k, colour[classes[k]], text.name(classes[k]))
         head(ax_, text.name(classes[k]))
         dress_value(ax_, text.quantity(results.attrs("price")) if drawn.is_left(place) else "")

@@ -164,7 +164,8 @@ def _sent(results: Results, nodes: list[str], i: int, k: int) -> list[_Bar]:
 
 
 def _draw(ax: Axes, bars: list[_Bar], fills: dict[str, str], price: float) -> None:
-    start, top = 0.0, max([price, *(bar.price for bar in bars)])
+    start, prices = 0.0, [0.0, price, *(bar.price for bar in bars)]
+    top = max(prices)
     width = sum(bar.quantity for bar in bars)
     for bar in bars:
         for base, size, opacity in (
@@ -187,7 +188,7 @@ def _draw(ax: Axes, bars: list[_Bar], fills: dict[str, str], price: float) -> No
                 va="bottom", rotation=90, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
             )  # fmt: skip
         start += bar.quantity
-    ax.update_datalim([(0.0, 0.0), (start, top)])
+    ax.update_datalim([(0.0, min(prices)), (start, top)])
 
 
 def _balance(results: Results, i: int, k: int, sent: list[_Bar]) -> str:

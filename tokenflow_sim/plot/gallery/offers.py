@@ -70,7 +70,7 @@ def offers(
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         offer = np.where(quantity > 0, value / quantity, np.nan)
-        markup = np.where(cost > 0, 100.0 * (asked / cost - 1.0), np.nan)
+        markup = np.where(cost != 0, 100.0 * (asked - cost) / np.abs(cost), np.nan)
 
     def mean(price: Floats, demand: Floats) -> tuple[Floats, ...]:
         return (weighted_mean(price, demand, axis=(1, 2)),)

@@ -102,8 +102,8 @@ def pair_bars(ax: Axes, names: list[str], old: Floats, new: Floats) -> None:
     ax.barh(rows - 0.2, old, height=0.36, color=BEFORE, linewidth=0)
     ax.barh(rows + 0.2, new, height=0.36, color=AFTER, linewidth=0, hatch="////", edgecolor="white")
     for row, was, now in zip(rows.tolist(), old.tolist(), new.tolist(), strict=True):
-        if was > 0:
-            change = 100.0 * (now / was - 1.0)
+        if was != 0:
+            change = 100.0 * (now - was) / abs(was)
             words = "0 %" if abs(change) < 0.05 else f"{'+' if change > 0 else ''}{text.number(change, 3)} %"
             ax.annotate(
                 words,
@@ -113,7 +113,8 @@ def pair_bars(ax: Axes, names: list[str], old: Floats, new: Floats) -> None:
                 va="center",
                 fontsize=6.5,
             )
-    ax.set_xlim(0.0, 1.22 * float(max(old.max(), new.max())) or 1.0)
+    low, high = float(min(0.0, old.min(), new.min())), float(max(0.0, old.max(), new.max()))
+    ax.set_xlim(1.05 * low, high + 0.22 * (high - low) or 1.0)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_yticks(rows, names)
     ax.tick_params(axis="y", length=0)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from tokenflow_sim.plot import text
-from tokenflow_sim.plot.panels import OneOrMore, Panels, dress_value, head, panels
+from tokenflow_sim.plot.panels import OneOrMore, Panels, dress_value, head, log_scale, panels
 from tokenflow_sim.plot.reading import Results, weighted_mean
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.spread import Spread, quartiles
@@ -42,7 +42,7 @@ def prices(
         The classes to draw; all by default.
     log : bool, optional
         Whether to draw prices on a logarithmic axis; by default where the highest price of a class is more
-        than five times its median.
+        than five times its median. Where a price is zero or below, the axis is logarithmic on both sides of zero.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : Axes or sequence of Axes, optional
@@ -66,7 +66,7 @@ def prices(
     drawn = panels(len(shown), ax, columns, figure="prices", height=1.6)
     for place, (ax_, k) in enumerate(zip(drawn.axes, places, strict=True)):
         if log or (log is None and any(spread.is_spiky(other) for other in places)):
-            ax_.set_yscale("log")
+            log_scale(ax_, spread.low[:, k], spread.mean[:, k], spread.high[:, k])
         spread.draw(ax_, time.line, k, colour[classes[k]], text.name(classes[k]))
         head(ax_, text.name(classes[k]))
         if _moves(peak[:, k]):

@@ -97,7 +97,7 @@ def residual_demand(
     value = _value(results, classes[k])
     prices = price[(quantity > 0) & np.isfinite(price)]
     # Where prices are far below the value of lost service, its level is told instead of drawn.
-    usual = 1.5 * max([at, *prices.tolist()], default=1.0) or 1.0
+    usual = 1.5 * max(abs(one) for one in [at, *prices.tolist()]) or 1.0
     top = 1.1 * value if value <= 1.5 * usual else usual
 
     drawn = panels(1, ax, columns, figure="residual_demand", height=2.3)
@@ -121,7 +121,7 @@ def residual_demand(
     if not supply[0].any():
         say_nothing_happened(ax_, "all its power is used by other classes, or nothing is offered")
     dress_value(ax_, text.labelled("Price", str(results.attrs("price")["units"])), from_zero=True)
-    ax_.set_ylim(0.0, top)
+    ax_.set_ylim(1.1 * min([0.0, at, *prices.tolist()]), top)
     ax_.set_xlabel(text.labelled("Quantity", str(results.attrs("dispatch")["units"])))
     ax_.xaxis.set_major_formatter(text.TickNumbers())
     drawn.entries = {

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot import text
-from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
+from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, log_scale, panels
 from tokenflow_sim.plot.reading import Results
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import INK, Columns
@@ -47,7 +47,7 @@ def sweep(
     x : str, optional
         The path along the abscissa; the first that was varied over numbers by default.
     log : bool
-        Whether the ordinate is logarithmic.
+        Whether the ordinate is logarithmic; where a value is not positive, on both sides of zero.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : Axes or sequence of Axes, optional
@@ -93,7 +93,7 @@ def sweep(
         _draw(axes, panel, x, along, others)
         head(axes, text.name(label) if label else "")
         if log:
-            axes.set_yscale("log")
+            log_scale(axes, panel.values)
         dress_value(axes, text.quantity(short) if drawn.is_left(place) else "")
         axes.tick_params(labelbottom=drawn.is_lowest(place))
         if drawn.is_lowest(place):

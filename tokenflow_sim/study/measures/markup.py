@@ -23,8 +23,8 @@ def lerner(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
     Returns
     -------
     DataArray
-        Dims (period, provider), (period, asset, workload) or (period,); NaN where nothing was sold or it was
-        free.
+        Dims (period, provider), (period, asset, workload) or (period,); NaN where nothing was sold, or for
+        nothing or less: the index has no meaning at prices that are not positive.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def lerner(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
 
 
 def markup(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
-    """Return the mark-up of price over true cost, (price - cost) / cost, weighted by the cost of what was sold.
+    """Return the mark-up of price over true cost, (price - cost) / |cost|, weighted by the cost of what was sold.
 
     Parameters
     ----------
@@ -70,16 +70,18 @@ def markup(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
         As `lerner` does.
     """
     ds = need(ds, ("revenue", "cost", "asset_provider"), "markup")
-    cost, profit = (_summed(array, ds, by, "markup") for array in (ds["cost"], ds["revenue"] - ds["cost"]))
+    size, profit = (
+        _summed(array, ds, by, "markup") for array in (abs(ds["cost"]), ds["revenue"] - ds["cost"])
+    )
     return (
-        _ratio(profit, cost)
+        _ratio(profit, size)
         .rename("markup")
         .assign_attrs(units="1", long_name="mark-up of price over true cost")
     )
 
 
 def offer_markup(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.DataArray:
-    """Return the mark-up of offers over true cost, (offer - cost) / cost, weighted by the cost of what is offered.
+    """Return the mark-up of offers over true cost, (offer - cost) / |cost|, weighted by the cost of what is offered.
 
     Parameters
     ----------
@@ -101,12 +103,15 @@ def offer_markup(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.DataArr
     """
     ds = need(ds, ("offer_price", "offer_quantity", "asset_provider"), "offer_markup")
     cost = Background.of(ds, "offer_markup", scenario).true_cost
-    worth = by_provider((total(ds, "offer_quantity") * cost).sum("workload", skipna=False), ds)
+    worth, size = (
+        by_provider((total(ds, "offer_quantity") * one).sum("workload", skipna=False), ds)
+        for one in (cost, np.abs(cost))
+    )
     asked_for = ds["offer_price"] * ds["offer_quantity"]
     asked = by_provider(
         asked_for.sum([dim for dim in ("workload", "block") if dim in asked_for.dims], skipna=False), ds
     )
-    found = _ratio(asked - worth, worth).rename("offer_markup")
+    found = _ratio(asked - worth, size).rename("offer_markup")
     return found.assign_attrs(units="1", long_name="mark-up of offer over true cost")
 
 
@@ -123,7 +128,7 @@ def price_markup(ds: xr.Dataset, benchmark: xr.Dataset) -> xr.DataArray:
     Returns
     -------
     DataArray
-        (price - competitive price) / competitive price, dims (period, workload); NaN where that is free or
+        (price - competitive price) / |competitive price|, dims (period, workload); NaN where that is zero or
         nothing was asked for. Scarcity is in both prices and cancels; what remains is market power.
 
     Raises
@@ -142,9 +147,8 @@ def price_markup(ds: xr.Dataset, benchmark: xr.Dataset) -> xr.DataArray:
         raise ResultError("price_markup: the benchmark has other periods than the results")
     demand = total(ds, "demand")
     competitive = (other["price"] * demand).sum("node", skipna=False)
-    found = _ratio((ds["price"] * demand).sum("node", skipna=False) - competitive, competitive).rename(
-        "price_markup"
-    )
+    above = (ds["price"] * demand).sum("node", skipna=False) - competitive
+    found = _ratio(above, abs(competitive)).rename("price_markup")
     return found.assign_attrs(units="1", long_name="mark-up over the competitive price")
 
 

@@ -21,8 +21,9 @@ def volatility(ds: xr.Dataset) -> xr.Dataset:
     -------
     Dataset
         Dims (node, workload): `standard_deviation` of the price in $/Mtok; `coefficient_of_variation`, that over
-        the mean; `log_return`, the standard deviation of the logarithm of one price over the one before (the
-        historical volatility of a period), NaN where prices are zero. NaN where there are too few periods.
+        the size of the mean; `log_return`, the standard deviation of the logarithm of one price over the one before
+        (the historical volatility of a period), NaN where prices are not positive. NaN where there are too few
+        periods.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def volatility(ds: xr.Dataset) -> xr.Dataset:
     deviation = values.std(axis=0, ddof=1) if len(values) > 1 else nan
     mean = values.mean(axis=0) if len(values) else nan
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = np.where(mean > 0, deviation / mean, np.nan)
+        relative = np.where(mean != 0, deviation / np.abs(mean), np.nan)
         steps = np.diff(np.log(np.where(values > 0, values, np.nan)), axis=0)
     moved = steps.std(axis=0, ddof=1) if len(steps) > 1 else nan
     blank = price.isel(period=0, drop=True) if len(values) else price.sum("period")
