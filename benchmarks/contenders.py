@@ -9,8 +9,8 @@ import numpy as np
 from linopy.solvers import Solver as LinopySolver
 
 from tokenflow_sim.market import Clearer, Market
+from tokenflow_sim.market.formulation import linopy_model
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.solver import linopy_model
 
 # What a user of HiGHS would set: nothing but silence and one thread. Its default tolerances are looser than ours.
 _PLAIN = {"output_flag": False, "threads": 1}

@@ -19,7 +19,8 @@ from tests.oracle.linprog_oracle import least_shortfall, least_unserved, solve
 from tests.oracle.markets import FORMULATIONS, markets, runs
 from tests.oracle.price_face import face_of
 from tokenflow_sim.errors import InfeasibleError
-from tokenflow_sim.market.clearing import Clearer, Clearing, clear
+from tokenflow_sim.market.clearer import Clearer, clear
+from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.prices import decompose
 from tokenflow_sim.market.settlement import settle

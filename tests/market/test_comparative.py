@@ -17,7 +17,7 @@ from tests.oracle.effort import effort, tell
 from tests.oracle.markets import FORMULATIONS, LINEAR, SEEDS, markets
 from tests.oracle.price_face import face_of
 from tokenflow_sim.errors import InfeasibleError
-from tokenflow_sim.market.clearing import Clearer, clear
+from tokenflow_sim.market.clearer import Clearer, clear
 from tokenflow_sim.market.market import Market
 
 FEW = ["economic_dispatch_pool", "transfer_aware", "shared_power_shedding", "blocks_and_steps", "everything"]

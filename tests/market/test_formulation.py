@@ -9,6 +9,7 @@ import linopy
 import numpy as np
 import pytest
 from hypothesis import given
+from linopy.solvers import Solver as LinopySolver
 from scipy import sparse
 
 import tokenflow_sim as tf
@@ -16,9 +17,8 @@ from tests.market.small import small
 from tests.oracle import linprog_oracle
 from tests.oracle.effort import effort, tell
 from tests.oracle.markets import FORMULATIONS, markets
-from tokenflow_sim.market.formulation import build
+from tokenflow_sim.market.formulation import build, linopy_model
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.solver import Solver, linopy_model
 
 PLAIN: dict[str, Any] = {"assets": [("west", 1.0, 5.0), ("east", 3.0, 5.0)], "demand": [2.0, 4.0]}
 NETWORK: dict[str, Any] = {**PLAIN, "arcs": [("east", "west", 1.0), ("west", "east", np.inf)]}
@@ -31,8 +31,12 @@ BLOCKS: dict[str, Any] = {
 
 
 def live(market: tf.Market) -> tuple[Any, dict[str, np.ndarray[Any, Any]]]:
-    """Return the matrix and the vectors that HiGHS holds."""
-    lp = Solver(market).highs.getLp()
+    """Return the matrix and the vectors that linopy makes of its model."""
+    if market.is_quadratic:
+        market = market.replace(link_curvature=None)
+    model = linopy_model(market, shortfall_cost=1.0)
+    solver = LinopySolver.from_name("highs", model, io_api="direct", options={}, set_names=False)
+    lp = solver.solver_model.getLp()  # type: ignore[union-attr]
     held = lp.a_matrix_
     compressed = sparse.csc_array if held.format_ == highspy.MatrixFormat.kColwise else sparse.csr_array
     matrix = compressed((held.value_, held.index_, held.start_), shape=(lp.num_row_, lp.num_col_))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.oracle.effort import effort, tell
 from tests.oracle.markets import FORMULATIONS, LINEAR, runs
-from tokenflow_sim.market.clearing import Clearer, clear
+from tokenflow_sim.market.clearer import Clearer, clear
 from tokenflow_sim.market.market import Market
 
 PUBLISHED = (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from highspy import MatrixFormat
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 import tokenflow_sim as tf
 from tests.oracle.effort import effort, tell
@@ -13,7 +15,9 @@ from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, Numbers, runs
 from tests.oracle.price_face import face_of
 from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Supply, Term
+from tokenflow_sim.market.highs import Solver
+from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Supply, Term
+from tokenflow_sim.market.program import Program
 
 
 def random_limits(
@@ -25,7 +29,13 @@ def random_limits(
     use = structure.integers(1, 4, (S, K)).astype(float)
     # Generous enough that what must be served still is: nobody can use more than all that is offered.
     full = np.bincount(layout.asset_node, (use * dispatch).sum(axis=1), len(layout.nodes))
-    by_node = SharedCapacity("site", "site_rent", "node", full, (Term("dispatch", use, layout.asset_node),))
+    by_node = SharedCapacity(
+        name="site",
+        rent="site_rent",
+        dim="node",
+        capacity=full,
+        terms=(Term("dispatch", use, layout.asset_node),),
+    )
     member = structure.integers(-1, 2, S)
     member = np.where(member < 0, NOBODY, member)
     terms = [Term("dispatch", use / 4, member)]
@@ -37,7 +47,13 @@ def random_limits(
     price = numbers.array((2, 3), 0, 6)
     quantity = np.concatenate([numbers.array((2, 2), 0, 5), np.full((2, 1), np.inf)], axis=1)
     bought = SharedCapacity(
-        "grid", "grid_rent", "zone", spare, tuple(terms), Supply(price, quantity), payee="grid"
+        name="grid",
+        rent="grid_rent",
+        dim="zone",
+        capacity=spare,
+        terms=tuple(terms),
+        supply=Supply(price, quantity),
+        payee="grid",
     )
     return (by_node, bought)
 
@@ -109,3 +125,36 @@ def test_on_demand_arcs_give_the_same_bits() -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for name, rent in one.rents.items():
         np.testing.assert_array_equal(rent, other.rents[name])
+
+
+def test_rows_of_further_limits_reach_the_solver_in_the_programs_units() -> None:
+    market = tf.load_scenario("us5").market()
+    limited = with_limits(market, random_limits(market, Numbers("continuous", 5), np.random.default_rng(3)))
+    program = Program(limited)
+    assert {placed.unit for placed in program.limits} > {1.0}
+    held = Solver(program).highs.getLp().a_matrix_
+    matrix = sparse.csc_array if held.format_ == MatrixFormat.kColwise else sparse.csr_array
+    live = matrix((held.value_, held.index_, held.start_), shape=(program.rows, program.columns))
+    np.testing.assert_array_equal(live.toarray(), program.matrix.toarray())
+    # The clearing comes from that solver: neither the exact programs nor a fallback has to mend it.
+    engine = Engine(limited)
+    engine.solve(limited.arrays)
+    assert "aside" not in vars(engine)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_two_uses_of_one_capacity_by_one_asset_add_up(lazy: bool) -> None:
+    market = tf.load_scenario("us5").override({"market.must_serve": False}).market()
+    node, use = market.layout.asset_node, np.ones(market.arrays.capacity.shape[:2])
+    halves = tuple(Term("dispatch", share * use, node) for share in (0.25, 0.75))
+    limit = {"name": "site", "rent": "site_rent", "dim": "node", "capacity": np.full(5, 2.0)}
+    engine = Engine(with_limits(market, (SharedCapacity(**limit, terms=halves),)), lazy=lazy)
+    whole = with_limits(market, (SharedCapacity(**limit, terms=(Term("dispatch", use, node),)),))
+    found = engine.solve(with_limits(market, (SharedCapacity(**limit, terms=halves),)).arrays)
+    single = Engine(whole)
+    expected = single.solve(whole.arrays)
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-12)
+    assert expected.duals[-5:].min() < 0
+    # Rows are measured in units of their mean coefficient, which terms halve.
+    found.duals[-5:] /= engine.program.limits[-1].unit / single.program.limits[-1].unit
+    np.testing.assert_allclose(found.duals, expected.duals, atol=1e-9)

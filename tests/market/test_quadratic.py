@@ -15,9 +15,9 @@ from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
+from tokenflow_sim.market.formulation import linopy_model
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import linearised
-from tokenflow_sim.market.solver import linopy_model
 
 PLAIN: dict[str, Any] = {
     "assets": [("west", 1.0, 20.0), ("east", 3.0, 20.0)],

@@ -13,7 +13,7 @@ from tests.market.small import cleared, small
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.paper_markets import paper_market
 from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.lazy import LazySolver
+from tokenflow_sim.market.highs import LazySolver
 
 HERE: dict[str, Any] = {"nodes": ("here",)}
 

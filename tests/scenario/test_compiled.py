@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokenflow_sim.market.clearing import clear
+from tokenflow_sim.market.clearer import clear
 from tokenflow_sim.scenario import Scenario, load_scenario, write_template
 
 PAYLOAD = [0.5, 100.0, 1.0, 10.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tokenflow_sim.market.clearing import clear
+from tokenflow_sim.market.clearer import clear
 from tokenflow_sim.scenario import Scenario, load_scenario
 
 OVERHEADS = {"chat": 1.02, "image": 1.11, "code": 1.03, "batch": 1.20}

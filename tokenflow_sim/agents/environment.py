@@ -10,8 +10,8 @@ import xarray as xr
 
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.market.bound_limit import bind_limits
+from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.own_limit import Limit, LimitView
-from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.scenario import Compiled, State
 from tokenflow_sim.variables import MARKET
 

@@ -2,8 +2,9 @@
 
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.certificate import Certificate
-from tokenflow_sim.market.clearing import Clearer, Clearing, clear
-from tokenflow_sim.market.formulation import build as linopy_model
+from tokenflow_sim.market.clearer import Clearer, clear
+from tokenflow_sim.market.clearing import Clearing
+from tokenflow_sim.market.formulation import linopy_model
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.own_limit import Limit, LimitView

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.limits import groups_of
-from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.market.limits import SharedCapacity, groups_of
 from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.variables import MARKET
 
@@ -26,7 +25,7 @@ _LISTED_CULPRITS = 5
 Labels = Mapping[str, "pd.Index[Any] | None"]
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare or hash by
+@dataclass(frozen=True, eq=False, kw_only=True)  # arrays have no single truth value to compare or hash by
 class Arrays:
     """All numbers of one market; see the table in `Market` for meanings and units.
 
@@ -163,7 +162,7 @@ def number_faults(
     dims : tuple of str
         What its dimensions are.
     labels : mapping
-        Labels of each of `dims`, to name the culprits by; None for a dimension that is not told.
+        Labels of each of `dims`, to name the culprits by; None for a dimension without labels.
     link_unit : str
         How links are measured.
 
@@ -247,10 +246,10 @@ def culprits(bad: Bools, values: NDArray[Any], dims: tuple[str, ...], labels: La
 
 
 def _place(value: Any, spot: NDArray[np.int64], dims: tuple[str, ...], labels: Labels) -> str:
-    told = []
+    place = []
     for dim, position in zip(dims, spot, strict=True):
         index = labels.get(dim)
         if index is not None:
-            told.append(f"{dim}={str(index[position])!r}")
+            place.append(f"{dim}={str(index[position])!r}")
     number = f"{value:g}" if isinstance(value, (float, np.floating)) else repr(value)
-    return f"{number} at [{', '.join(told)}]" if told else number
+    return f"{number} at [{', '.join(place)}]" if place else number

@@ -12,8 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, MarketError, known
+from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Supply, Term
 from tokenflow_sim.market.own_limit import Limit, LimitView
-from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Supply, Term
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.variables import (
     BACKLOG,

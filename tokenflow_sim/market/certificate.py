@@ -2,6 +2,10 @@
 
 It is computed from the published arrays and the market's own, not from the solver's word: equations (3)-(6) of
 the paper and their extensions to partial service, shared power and curvature.
+
+Beside the whole market's size, a class or a node of a thousand-millionth of it could be served wrongly, or priced at
+anything, without a residual that shows. So where numbers lie far apart, every balance is measured by its own node and
+class, every price by its own class, every limit by itself as well.
 """
 
 from __future__ import annotations
@@ -13,15 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, total
-from tokenflow_sim.market.fine import fine_residuals, may_span, spans
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.limits import LINK
-from tokenflow_sim.market.shared_capacity import Supply
+from tokenflow_sim.market.limits import LINK, Supply
 from tokenflow_sim.market.values import Values, dot
 from tokenflow_sim.numeric import Floats
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""
+# From these ratios of the largest to the smallest quantity, and price, on.
+SPAN, PRICE_SPAN = 1e4, 1e7
+_PRICES = ("offer_price", "value")
+# Beside the whole market this is rounding, and no measure of anything.
+_FLOOR = 1e-8
 _NONE = [np.zeros(0)] * 5
 _MOST, _LEAST = np.maximum.reduce, np.minimum.reduce
 
@@ -31,7 +38,7 @@ class Certificate:
     """Largest residuals of a clearing, each relative to the market's own size.
 
     Where the market's numbers lie further apart than 1e4, each is also taken relative to its own node and class, its
-    own class's prices, its own limit (`tokenflow_sim.market.fine`), and the larger counts.
+    own class's prices, its own limit (`fine_residuals`), and the larger counts.
 
     Parameters
     ----------
@@ -105,11 +112,7 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     bought: list[tuple[Floats, ...]] = []
     for limit in arrays.every_limit:
         rent = values.rents[limit.rent]
-        for term in limit.terms:
-            if term.on == "flow":
-                route = route + term.charge(rent)
-            else:
-                margin += term.charge(rent)[:, :, None]
+        margin, route = limit.add_charges(rent, margin, route)
         most, used = limit.capacity, limit.used(dispatch, flow)
         if limit.name == LINK and curves:
             rent = rent - arrays.link_curvature * load
@@ -118,7 +121,8 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
             used = used - some.sum(axis=1)
             bought.append(_bought(limit.supply, some, rent))
             free_rent = max(free_rent, _top(bought[-1][3][limit.supply.quantity.ravel() == np.inf]))
-        if _MOST(most, initial=0.0) == np.inf:  # such a limit has no rent
+        # An endless limit has no rent; its slack would be infinite in every sum.
+        if _MOST(most, initial=0.0) == np.inf:
             endless = most == np.inf
             free_rent = max(free_rent, _top(rent[endless]))
             most, used = np.where(endless, 0.0, most), np.where(endless, 0.0, used)
@@ -128,7 +132,7 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     (room, strain, eta), *others = held
     ceiling, drawn, power = _columns(others, 3) if others else _NONE[:3]
     more, full, some, left, cost = _columns(bought, 5) if bought else _NONE
-    # The rent of demand that is shed whole, where its price lies above its value.
+    # Demand whose price lies above its value is shed whole; the difference is the rent of that bound.
     gain = price[:, :, None] - worth
     above = np.maximum(gain, 0.0)
     # Every quantity beside what a unit of it costs, every slack beside its rent: none is negative, and the products
@@ -148,10 +152,10 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     if may_span(limits, demand, arrays.offer_price, size, level) and spans(arrays):
         own = fine_residuals(layout, arrays, values)
     return Certificate(
-        primal=max(_told(_size(astray) / size), _told(_low(quantities) / size), own[0]),
-        dual=max(_told(_low(margins) / level), _told(free_rent / level), own[1]),
-        complementarity=max(_told(_size(products) / money), own[2]),
-        gap=_told(abs(values.cost - dual_cost) / money),
+        primal=max(_finite_or_inf(_size(astray) / size), _finite_or_inf(_low(quantities) / size), own[0]),
+        dual=max(_finite_or_inf(_low(margins) / level), _finite_or_inf(free_rent / level), own[1]),
+        complementarity=max(_finite_or_inf(_size(products) / money), own[2]),
+        gap=_finite_or_inf(abs(values.cost - dual_cost) / money),
     )
 
 
@@ -193,5 +197,92 @@ def _size(values: Floats) -> float:
     return max(_top(values), -_low(values))
 
 
-def _told(residual: float) -> float:
+def _finite_or_inf(residual: float) -> float:
     return float(abs(residual)) if math.isfinite(residual) else float("inf")
+
+
+def spans(arrays: Arrays) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest number of the arrays whose numbers lie far apart, by name."""
+    found = {}
+    for name in ("demand", "capacity", "link_capacity", "power_limit", "offer_price", "value"):
+        values = getattr(arrays, name)
+        if values is None or not values.size:
+            continue
+        if name == "offer_price":
+            values = np.abs(values)
+        low = float(np.minimum.reduce(values, axis=None, initial=np.inf, where=values > 0))
+        high = float(np.maximum.reduce(values, axis=None, initial=0.0, where=values < np.inf))
+        if high > (PRICE_SPAN if name in _PRICES else SPAN) * low:
+            found[name] = (low, high)
+    return found
+
+
+def may_span(limits: Floats, demand: Floats, offers: Floats, size: float, level: float) -> bool:
+    """Whether `spans` has to be asked, which takes longer: some number is far below the market's size."""
+    low = np.minimum.reduce(limits, initial=np.inf, where=limits > 0)
+    low = min(low, np.minimum.reduce(demand, axis=None, initial=np.inf, where=demand > 0))
+    sizes = np.abs(offers)
+    least = np.minimum.reduce(sizes, axis=None, initial=np.inf, where=sizes > 0)
+    return bool(low * SPAN < size or least * PRICE_SPAN < level)
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def fine_residuals(layout: Layout, arrays: Arrays, values: Values) -> tuple[float, float, float]:
+    """Return the largest primal, dual and complementarity residual, each relative to its own row or column.
+
+    Parameters
+    ----------
+    layout, arrays
+        The market.
+    values : Values
+        The clearing.
+    """
+    price, flow = values.price, values.flow
+    demand = total(arrays.demand)
+    passing, leaving, made = demand.copy(), np.zeros(price.shape), np.zeros(price.shape)
+    np.add.at(passing, layout.destination, flow)
+    np.add.at(leaving, layout.origin, flow)
+    np.add.at(made, layout.asset_node, total(values.dispatch))
+    size = np.maximum(passing, _FLOOR * (float(passing.max(initial=0.0)) or 1.0))
+    # Where nothing comes and goes, no larger number leaves its rounding behind.
+    size = np.where((demand > 0) & (passing == demand) & (leaving == 0), demand, size)
+    primal = _most(np.abs(made + leaving + total(values.unserved) - passing) / size)
+    by_class = (
+        np.abs(price).max(axis=0, initial=0.0),
+        np.abs(arrays.offer_price).max(axis=(0, 2), initial=0.0),
+    )
+    level = np.maximum(*by_class)
+    level = np.maximum(level, _FLOOR * (float(level.max(initial=0.0)) or 1.0))
+    margin = arrays.offer_price + values.scarcity_rent - price[layout.asset_node][:, :, None]
+    route = arrays.route_cost + price[layout.destination] - price[layout.origin]
+    for limit in arrays.every_limit:
+        margin, route = limit.add_charges(values.rents[limit.rent], margin, route)
+    route = np.where(arrays.allowed, route, 0.0) / level
+    margin = margin / level[:, None]
+    endless = arrays.value == np.inf
+    worth = (np.where(endless, 0.0, arrays.value) - price[:, :, None]) / level[:, None]
+    kept = np.divide(
+        arrays.capacity - values.dispatch,
+        arrays.capacity,
+        out=np.zeros(margin.shape),
+        where=arrays.capacity > 0,
+    )
+    going = np.divide(
+        arrays.demand - values.unserved, arrays.demand, out=np.zeros(worth.shape), where=arrays.demand > 0
+    )
+    lost = np.divide(values.unserved, arrays.demand, out=np.zeros(worth.shape), where=arrays.demand > 0)
+    products = (
+        margin * values.dispatch / size[layout.asset_node][:, :, None],
+        values.scarcity_rent / level[:, None] * kept,
+        route * flow / size[layout.origin],
+        # What is unserved is worth no more than its price, what is served no less.
+        np.where(endless, 0.0, np.maximum(worth, 0.0) * lost),
+        np.where(endless, 0.0, np.maximum(-worth, 0.0) * going),
+    )
+    dual = max(_most(-margin), _most(-route))
+    return primal, dual, max(_most(np.abs(product)) for product in products)
+
+
+def _most(values: Floats) -> float:
+    most = float(values.max(initial=0.0))
+    return most if np.isfinite(most) else float("inf")

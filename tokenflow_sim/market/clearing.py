@@ -1,8 +1,7 @@
-"""Clearing a market: `clear` once, or a `Clearer` that is built once and clears market after market."""
+"""The outcome of one market, labelled, with its proof."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -10,20 +9,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.errors import CertificateError, Fault, MarketError
-from tokenflow_sim.market.blas import one_thread
-from tokenflow_sim.market.bounds import price_bounds
-from tokenflow_sim.market.by_class import clear_by_class
-from tokenflow_sim.market.certificate import CERTIFIED, Certificate, certify
-from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.fine import spans
+from tokenflow_sim.errors import Fault, MarketError
+from tokenflow_sim.market.certificate import Certificate
+from tokenflow_sim.market.html import MOST_ROWS, table
+from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.quadratic import solve_quadratic
-from tokenflow_sim.market.shared_capacity import SharedCapacity
-from tokenflow_sim.market.tied import revenue_ranges
-from tokenflow_sim.market.values import Values, values_of
+from tokenflow_sim.market.ranges import price_bounds, revenue_ranges
+from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
-from tokenflow_sim.variables import CLEARING, MARKET
+from tokenflow_sim.variables import CLEARING
 
 
 class Clearing:
@@ -165,7 +159,7 @@ class Clearing:
             that serve the same demand and share equal offers at a node by quantity; of those providers alone for whom
             they differ, and empty where there are none.
         """
-        return revenue_ranges(self.market, self.values, SECONDS_PER_HOUR)
+        return revenue_ranges(self.market, self.values)
 
     def to_dataset(self) -> xr.Dataset:
         """Return all arrays as one Dataset, with total cost, status and certificate in its attributes."""
@@ -199,9 +193,19 @@ class Clearing:
 
     def _repr_html_(self) -> str:
         """Show the prices in a notebook."""
-        from tokenflow_sim.market.html import clearing_html
-
-        return clearing_html(self)
+        layout, price = self.market.layout, self.values.price
+        # The dearest nodes first: by the mean of their prices, each relative to the mean of its class.
+        scale = np.abs(price.mean(axis=0))
+        scale = np.where(scale > 0, scale, 1.0)
+        order = np.argsort(-(price / scale).mean(axis=1), kind="stable")[:MOST_ROWS]
+        rows = [(layout.nodes[i], *(f"{value:.4g}" for value in price[i])) for i in order]
+        note = f"unserved {self.values.unserved.sum():.4g} Mtok/s; certificate {self.certificate.worst:.1e}"
+        full = int((self.values.congestion_rent > 0).sum())
+        note += f"; {full} of {len(layout.arcs)} links with a congestion rent" if len(layout.arcs) else ""
+        cost = f"{self.status}, {self.total_cost:,.2f} $/h"
+        title = f"Clearing: {cost}; price in $/Mtok, the dearest nodes first"
+        head = ("node", *map(str, layout.workloads))
+        return table(title, head, rows, count=len(layout.nodes), note=note)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the plain parts."""
@@ -227,157 +231,3 @@ def require_market(thing: object) -> None:
     raise MarketError(
         [Fault(f"must be a tf.Market; found {type(thing).__name__}; {advice}", "market")], "argument"
     )
-
-
-def _by_interior_point(engine: Engine, market: Market) -> Engine:
-    fresh = Engine(market, lazy=False)
-    fresh.solver.highs.setOptionValue("solver", "ipx")  # with crossover, so that it, too, ends in a basis
-    return fresh
-
-
-# A clearing that cannot be certified is tried again from nothing (no basis, no factorisation, no scaling is kept),
-# then by another algorithm.
-_LADDER: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
-    ("hot simplex", lambda engine, market: engine),
-    ("cold simplex", lambda engine, market: Engine(market)),
-    ("interior point with crossover", _by_interior_point),
-)
-# Where numbers lie far apart: in finer units, then each class by itself.
-_FINER = 2.0**18
-_APART: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
-    ("cold simplex in finer units", lambda engine, market: Engine(market, size=_FINER)),
-    ("each class by itself", lambda engine, market: Engine(market)),
-)
-
-
-def _told_spans(apart: dict[str, tuple[float, float]]) -> str:
-    if not apart:
-        return ""
-    told = ", ".join(
-        f"{name} from {low:g} to {high:g} {MARKET[name].unit_for()}" for name, (low, high) in apart.items()
-    )
-    return f"Its numbers span {told}: check their units, or leave out what is too small to matter. "
-
-
-class Clearer:
-    """Clears one market after another, building the solver's model once and then only moving numbers.
-
-    A market of another structure (labels, incidence, link use, power use) rebuilds by itself.
-
-    Parameters
-    ----------
-    market : Market
-        Any market of the structure to come; it is not cleared.
-
-    Raises
-    ------
-    MarketError
-        If it is no Market.
-
-    Notes
-    -----
-    Prices and dispatch are functions of the Market alone, never of what was cleared before; see
-    docs/explanation/prices.md.
-    """
-
-    def __init__(self, market: Market) -> None:
-        require_market(market)
-        self._engine = Engine(market)
-
-    def clear(self, market: Market) -> Clearing:
-        """Clear a market.
-
-        Parameters
-        ----------
-        market : Market
-            The market.
-
-        Returns
-        -------
-        Clearing
-            Certified: every residual is at most 1e-7.
-
-        Raises
-        ------
-        MarketError
-            If it is no Market.
-        InfeasibleError
-            If demand that must be served cannot be; it names the classes, the nodes and the amounts.
-        CertificateError
-            If no method reaches an optimum that can be certified.
-        """
-        require_market(market)
-        with one_thread():
-            return self._clear(market)
-
-    def _clear(self, market: Market) -> Clearing:
-        if not self._engine.program.serves(market):
-            self._engine = Engine(market)
-        reasons: list[str] = []
-        for how, prepare in self._rungs(market):
-            engine = self._engine = prepare(self._engine, market)
-            alone = how == _APART[-1][0]
-            try:
-                clearing = self._attempt(engine, market, by_class=alone)
-            except CertificateError as error:
-                reasons.append(f"{how}: {error}")
-                continue
-            if clearing.certificate.worst <= CERTIFIED:
-                if engine.size != 1.0:
-                    self._engine = Engine(market)
-                return clearing
-            reasons.append(f"{how}: {clearing.certificate}")
-        self._engine = Engine(market)
-        apart = spans(market.arrays)
-        raise CertificateError(
-            f"no clearing of {market!r} is optimal within {CERTIFIED:g}. {_told_spans(apart)}What was tried:\n  - "
-            + "\n  - ".join(reasons)
-        )
-
-    @staticmethod
-    def _rungs(market: Market) -> Iterator[tuple[str, Callable[[Engine, Market], Engine]]]:
-        yield from _LADDER
-        if not market.is_quadratic and spans(market.arrays):
-            yield from _APART
-
-    @staticmethod
-    def _attempt(engine: Engine, market: Market, by_class: bool = False) -> Clearing:
-        if market.is_quadratic:
-            values = solve_quadratic(engine, market)
-        elif by_class:
-            values = clear_by_class(engine, market)
-        else:
-            values = values_of(engine.program, market.arrays, engine.solve(market.arrays))
-        return Clearing(market, values, certify(market.layout, market.arrays, values))
-
-
-def clear(market: Market) -> Clearing:
-    """Clear one market: the linear program of equations (1) and (10), its duals and their certificate.
-
-    Parameters
-    ----------
-    market : Market
-        The market.
-
-    Returns
-    -------
-    Clearing
-        Prices, dispatch, flows, unserved demand and rents.
-
-    Raises
-    ------
-    MarketError
-        If it is no Market.
-    InfeasibleError
-        If demand that must be served cannot be; it names the classes, the nodes and the amounts.
-    CertificateError
-        If no method reaches an optimum that can be certified.
-
-    Examples
-    --------
-    >>> import tokenflow_sim as tf
-    >>> clearing = tf.clear(tf.load_scenario("us5").market())
-    >>> round(clearing.total_cost)
-    123635
-    """
-    return Clearer(market).clear(market)

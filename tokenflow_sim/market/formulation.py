@@ -8,8 +8,8 @@
           f_ak = 0 where the class may not use the arc                                      (latency rule)
           0 <= y_nk <= d_nk, y_nk = 0 where rho_nk is infinite                              (partial service)
 
-All formulations of the paper differ in the data of the Market, never in code. The model built here is both the
-slow reference and, through its solver's live model, the structure whose numbers `Clearer` moves.
+All formulations of the paper differ in the data of the Market, never in code. The model built here is the labelled
+reference: readable, and slow. `program.Program` is the same program as plain vectors, which the engine solves.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
 from tokenflow_sim.variables import CLEARING, MARKET
 
-# One row per class and node, and one per link and asset, whatever the numbers: only numbers move afterwards.
+# One row per class and node, and one per link and asset, whatever the numbers, as in `program.Program`.
 BALANCE = "balance"
 
 
-def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Model:
-    """Build the linopy model of a market.
+def linopy_model(market: Market, *, shortfall_cost: float | None = None) -> linopy.Model:
+    """Build the labelled linopy model of a market.
 
     Parameters
     ----------
@@ -47,7 +47,19 @@ def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Mode
         With variables `dispatch` (asset, workload, block), `flow` (arc, workload), `unserved` (node, workload,
         step) and perhaps `shortfall` (node, workload), and constraints `balance` (node, workload), `link_limit`
         (arc,) and `power_limit` (asset,) as far as the market has them.
+
+    Notes
+    -----
+    It is built under linopy's strict alignment, whatever the user's own setting, which is left as it was: the older
+    alignment by position cleared a mislabelled node with wrong prices, and only warned.
     """
+    with linopy.options as options:
+        options["semantics"] = "v1"
+        return build(market, shortfall_cost=shortfall_cost)
+
+
+def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Model:
+    """Build the model under the alignment that linopy's options ask for; see `linopy_model`."""
     model = linopy.Model()
     add_dispatch(model, market)
     add_flow(model, market)

@@ -1,18 +1,9 @@
-"""What markets and clearings show in a notebook: short tables, as HTML without styles or scripts of their own."""
+"""Short tables for notebooks, as HTML without styles or scripts of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from tokenflow_sim.variables import MARKET
-
-if TYPE_CHECKING:
-    from tokenflow_sim.market.clearing import Clearing
-    from tokenflow_sim.market.market import Market
 
 MOST_ROWS = 12
 """Rows of a table that are shown."""
@@ -58,39 +49,3 @@ def table(
         f"<div><div><b>{escape(title)}</b></div><table><thead><tr>{names}</tr></thead>"
         f"<tbody>{body}</tbody></table>{below}</div>"
     )
-
-
-def market_html(market: Market) -> str:
-    """Return a market's arrays with their dims, units and ranges."""
-    layout = market.layout
-    rows = []
-    for name, values in market.arrays.items():
-        variable = MARKET[name]
-        finite = values[np.isfinite(values)].astype(float)
-        span = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "none"
-        span += f"; {values.size - finite.size} infinite" if finite.size < values.size else ""
-        dims = ", ".join(f"{dim}: {layout.sizes[dim]}" for dim in layout.dims_of(variable))
-        rows.append(
-            (name, dims, span if finite.size else "all infinite", variable.unit_for(layout.link_unit))
-        )
-    labels = [
-        (f"{dim}s", ", ".join(str(label) for label in index[:8]) + (", ..." if len(index) > 8 else ""))
-        for dim, index in (("node", layout.nodes), ("workload", layout.workloads))
-    ]
-    note = "; ".join(f"{name}: {listed}" for name, listed in labels)
-    return table(repr(market).strip("<>"), ("array", "dims", "range", "unit"), rows, note=note)
-
-
-def clearing_html(clearing: Clearing) -> str:
-    """Return a clearing's prices by node and class, the dearest nodes first, with what it costs and its proof."""
-    layout, price = clearing.market.layout, clearing.values.price
-    scale = np.abs(price.mean(axis=0))
-    scale = np.where(scale > 0, scale, 1.0)
-    order = np.argsort(-(price / scale).mean(axis=1), kind="stable")[:MOST_ROWS]
-    rows = [(layout.nodes[i], *(f"{value:.4g}" for value in price[i])) for i in order]
-    unserved, worst = clearing.values.unserved.sum(), clearing.certificate.worst
-    note = f"unserved {unserved:.4g} Mtok/s; certificate {worst:.1e}"
-    full = int((clearing.values.congestion_rent > 0).sum())
-    note += f"; {full} of {len(layout.arcs)} links with a congestion rent" if len(layout.arcs) else ""
-    title = f"Clearing: {clearing.status}, {clearing.total_cost:,.2f} $/h; price in $/Mtok, the dearest nodes first"
-    return table(title, ("node", *map(str, layout.workloads)), rows, count=len(layout.nodes), note=note)

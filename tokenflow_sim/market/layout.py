@@ -22,7 +22,7 @@ LinkUnit = Literal["GB/s", "Mtok/s"]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Where assets and arcs meet the cells of a table of nodes by classes, as positions in it row by row.
+    """The cells that assets and arcs belong to in a table of nodes by classes, numbered row by row.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Cells:
     every: Ints
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Layout:
     """Labels of a market's dimensions and how they hang together.
 
@@ -177,7 +177,7 @@ class Layout:
         return coords
 
     @cached_property
-    def _templates(self) -> dict[Variable, _Template]:
+    def _templates(self) -> dict[Variable, xr.DataArray]:
         return {}
 
     def dims_of(self, variable: Variable) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ class Layout:
         return tuple(dim for dim, index in present if index is not None)
 
     def label(self, variable: Variable, values: np.ndarray[Any, Any]) -> xr.DataArray:
-        """Dress plain values as a labelled array with unit and meaning.
+        """Return plain values as a labelled array with unit and meaning.
 
         Parameters
         ----------
@@ -206,8 +206,9 @@ class Layout:
         """
         template = self._templates.get(variable)
         if template is None:
-            template = self._templates[variable] = _Template(self._empty(variable))
-        return template.dress(values)
+            template = self._templates[variable] = self._empty(variable)
+        # The labels are shared, not copied: they are the same in every period, and read-only.
+        return template.copy(deep=False, data=values.reshape(template.shape))
 
     def _empty(self, variable: Variable) -> xr.DataArray:
         """Make an empty array with all labels: aligning coordinates anew costs ten times what copying them does."""
@@ -224,39 +225,3 @@ class Layout:
         for name in set(template.coords) - set(template.indexes):
             template.coords[name].values.flags.writeable = False  # all arrays of the layout share them
         return template
-
-
-_bare: Any = object.__new__
-_set = object.__setattr__
-
-
-class _Template:
-    """A labelled array's parts, to be put around other values.
-
-    This is what DataArray.copy(data=...) ends in, without its checking of what is known to fit, which for all
-    arrays of a clearing would cost a third of what clearing a small market does.
-
-    Parameters
-    ----------
-    array : DataArray
-        With all labels and attributes.
-    """
-
-    __slots__ = ("attrs", "coords", "dims", "indexes", "name", "shape")
-
-    def __init__(self, array: xr.DataArray) -> None:
-        self.name, self.dims, self.shape, self.attrs = array.name, array.dims, array.shape, array.attrs
-        self.coords, self.indexes = array._coords, array._indexes
-
-    def dress(self, values: np.ndarray[Any, Any]) -> xr.DataArray:
-        """Put the labels around values of the same shape, or one with more dimensions of length one."""
-        variable = _bare(xr.Variable)
-        variable._data, variable._dims = values.reshape(self.shape), self.dims
-        variable._attrs, variable._encoding = self.attrs.copy(), None
-        array: xr.DataArray = _bare(xr.DataArray)
-        _set(array, "_variable", variable)
-        _set(array, "_coords", self.coords.copy())
-        _set(array, "_name", self.name)
-        _set(array, "_indexes", self.indexes.copy())
-        _set(array, "_close", None)
-        return array

@@ -10,12 +10,194 @@ row to `LIMITS`, and its arrays and its rent to `tokenflow_sim/variables.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
+
+NOBODY = -1
+# Term, Supply and SharedCapacity are not frozen, though nobody changes them: they are made anew in every period, and
+# setting the fields of a frozen one takes three times as long.
+
+
+@dataclass(eq=False, slots=True)
+class Term:
+    """What dispatch, or flow, uses of a limit.
+
+    Parameters
+    ----------
+    on : {'dispatch', 'flow'}
+        What uses it.
+    use : ndarray
+        Use per unit of service, dims (asset or arc, workload); may be negative, for what gives instead of taking.
+    member : ndarray of int, optional
+        Position of the label that each asset or arc uses, dims (asset or arc,); `NOBODY` where it uses none. By
+        default each uses the label at its own position.
+    """
+
+    on: Literal["dispatch", "flow"]
+    use: Floats
+    member: Ints | None = None
+
+    def charge(self, rent: Floats) -> Floats:
+        """Return what a unit of service pays at given rents, dims (asset or arc, workload)."""
+        own = rent if self.member is None else self.of_members(rent)
+        charge: Floats = own[:, None] * self.use
+        return charge
+
+    def used(self, dispatch: Floats, flow: Floats, size: int) -> Floats:
+        """Return what is used of each label, dims (label,).
+
+        Parameters
+        ----------
+        dispatch, flow : ndarray
+            Dims (asset, workload, block) and (arc, workload).
+        size : int
+            How many labels there are.
+        """
+        if self.on == "flow":
+            each: Floats = np.vecdot(self.use, flow)
+        else:
+            each = np.einsum("ak,akb->a", self.use, dispatch)
+        return self.summed(each, size)
+
+    def summed(self, each: Floats, size: int) -> Floats:
+        """Return sums by label of numbers by asset or arc."""
+        if self.member is None:
+            return each
+        there = self.member != NOBODY
+        return np.bincount(self.member[there], each[there], size)
+
+    def largest(self, each: Floats, size: int) -> Floats:
+        """Return the largest by label of numbers by asset or arc, and never less than zero."""
+        if self.member is None:
+            return np.maximum(each, 0.0)
+        there, largest = self.member != NOBODY, np.zeros(size)
+        np.maximum.at(largest, self.member[there], each[there])
+        return largest
+
+    def of_members(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return numbers (or flags) by label as numbers by asset or arc; zero for those that use none."""
+        if self.member is None:
+            return values
+        return np.where(self.member == NOBODY, 0, values.take(self.member))
+
+
+@dataclass(eq=False, slots=True)
+class Supply:
+    """What can be had of a limit beyond what is free, step by step.
+
+    Parameters
+    ----------
+    price : ndarray
+        Cost of a unit of each step, in $/s per unit of the limit, dims (label, tranche).
+    quantity : ndarray
+        Size of each step in the limit's unit, dims (label, tranche); may be infinite.
+    """
+
+    price: Floats
+    quantity: Floats
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class SharedCapacity:
+    """One group of shared capacities with its numbers, ``sum use * quantity <= capacity + supplied`` for each label.
+
+    Parameters
+    ----------
+    name : str
+        Name of the constraint in the linopy model.
+    rent : str
+        Name of the dual.
+    dim : str
+        What its labels are: ``node``, ``asset``, ``arc``, or a dimension of its own.
+    capacity : ndarray
+        How much there is of it, dims (label,); may be infinite.
+    terms : tuple of Term
+        What uses it.
+    supply : Supply, optional
+        What more can be had at a cost.
+    labels : tuple, optional
+        Its labels, where `dim` is none of the market's.
+    payee : str, optional
+        Who is paid the rent; by default it stays with the asset, or the link's owner, that uses the limit.
+    rent_unit, meaning : str
+        Unit and meaning of the dual, for labels.
+    """
+
+    name: str
+    rent: str
+    dim: str
+    capacity: Floats
+    terms: tuple[Term, ...]
+    supply: Supply | None = None
+    labels: tuple[object, ...] = ()
+    payee: str | None = None
+    rent_unit: str = ""
+    meaning: str = ""
+
+    def same_as(self, other: SharedCapacity) -> bool:
+        """Whether another one has the same numbers."""
+        mine, theirs = self._arrays(), other._arrays()
+        return (
+            self.name == other.name
+            and [term.on for term in self.terms] == [term.on for term in other.terms]
+            and len(mine) == len(theirs)
+            and all(map(np.array_equal, mine, theirs))
+        )
+
+    def freeze(self) -> None:
+        """Make all arrays read-only, which unpickled ones are not."""
+        for array in self._arrays():
+            array.flags.writeable = False
+
+    def _arrays(self) -> list[NDArray[Any]]:
+        arrays: list[NDArray[Any]] = [self.capacity, *(term.use for term in self.terms)]
+        arrays += [term.member for term in self.terms if term.member is not None]
+        return arrays if self.supply is None else [*arrays, self.supply.price, self.supply.quantity]
+
+    def add_charges(self, rent: Floats, dispatch: Floats, flow: Floats) -> tuple[Floats, Floats]:
+        """Add what a unit of service, and of flow, pays at given rents.
+
+        Parameters
+        ----------
+        rent : ndarray
+            Rents of the labels, dims (label,).
+        dispatch : ndarray
+            What the charges of service are added to, dims (asset, workload[, block]).
+        flow : ndarray
+            What those of flow are added to, dims (arc, workload).
+
+        Returns
+        -------
+        dispatch, flow : ndarray
+            The sums; the same array where nothing was added.
+        """
+        for term in self.terms:
+            charge = term.charge(rent)
+            if term.on == "flow":
+                flow = flow + charge
+            else:
+                dispatch = dispatch + (charge if dispatch.ndim == 2 else charge[:, :, None])
+        return dispatch, flow
+
+    @property
+    def size(self) -> int:
+        """How many labels there are."""
+        return len(self.capacity)
+
+    def used(self, dispatch: Floats, flow: Floats) -> Floats:
+        """Return what is used of each label, dims (label,); see `Term.used`."""
+        if len(self.terms) == 1:
+            return self.terms[0].used(dispatch, flow, self.size)
+        first, *others = (term.used(dispatch, flow, self.size) for term in self.terms)
+        for other in others:
+            first = first + other
+        return first
 
 
 @dataclass(frozen=True)
@@ -45,7 +227,7 @@ class _Group:
         if capacity is None:
             return None
         term = Term(self.on, getattr(arrays, self.use))
-        return SharedCapacity(self.name, self.rent, self.dim, capacity, (term,))
+        return SharedCapacity(name=self.name, rent=self.rent, dim=self.dim, capacity=capacity, terms=(term,))
 
 
 LINK = "link_limit"
@@ -73,7 +255,15 @@ def site_limit(layout: Layout, power_use: Floats, power: Floats) -> SharedCapaci
     """
     row = LIMIT_RESULTS["site_rent"]
     term = Term("dispatch", power_use, layout.asset_node)
-    return SharedCapacity(SITE, row.name, "node", power, (term,), rent_unit=row.unit, meaning=row.long_name)
+    return SharedCapacity(
+        name=SITE,
+        rent=row.name,
+        dim="node",
+        capacity=power,
+        terms=(term,),
+        rent_unit=row.unit,
+        meaning=row.long_name,
+    )
 
 
 OWN_UNITS = frozenset(group.name for group in LIMITS)

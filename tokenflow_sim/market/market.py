@@ -12,10 +12,11 @@ import xarray as xr
 from tokenflow_sim.errors import Fault, MarketError, known
 from tokenflow_sim.market.arrays import Arrays, find_faults, hours_faults
 from tokenflow_sim.market.bound_limit import bind_limits
-from tokenflow_sim.market.intake import read_arrays
+from tokenflow_sim.market.html import table
 from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.own_limit import Limit, LimitView
-from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.market.validation import read_arrays
 from tokenflow_sim.variables import COORDINATES, MARKET
 
 
@@ -128,7 +129,7 @@ class Market:
             "owner": owner,
         }
         layout, arrays = read_arrays(given, along, link_unit, hours)
-        self._settle(layout, _with_limits(layout, arrays, hours, limits), hours)
+        self._set(layout, _with_limits(layout, arrays, hours, limits), hours)
 
     @classmethod
     def from_arrays(cls, layout: Layout, arrays: Arrays, hours: float = 1.0, *, check: bool = True) -> Market:
@@ -154,10 +155,10 @@ class Market:
         if faults:
             raise MarketError(faults, "market")
         market = cls.__new__(cls)
-        market._settle(layout, arrays, hours)
+        market._set(layout, arrays, hours)
         return market
 
-    def _settle(self, layout: Layout, arrays: Arrays, hours: float) -> None:
+    def _set(self, layout: Layout, arrays: Arrays, hours: float) -> None:
         arrays.freeze()
         object.__setattr__(self, "layout", layout)
         object.__setattr__(self, "arrays", arrays)
@@ -220,7 +221,7 @@ class Market:
                 )
             arrays = arrays.with_(limits=kept)
         market = cls.__new__(cls)
-        market._settle(order if layout == order else layout, arrays, hours)
+        market._set(order if layout == order else layout, arrays, hours)
         return market
 
     def __getitem__(self, name: str) -> xr.DataArray:
@@ -297,9 +298,21 @@ class Market:
 
     def _repr_html_(self) -> str:
         """Show the arrays in a notebook."""
-        from tokenflow_sim.market.html import market_html
-
-        return market_html(self)
+        layout, rows = self.layout, []
+        for name, values in self.arrays.items():
+            variable = MARKET[name]
+            finite = values[np.isfinite(values)].astype(float)
+            span = f"{finite.min():.4g} to {finite.max():.4g}" if finite.size else "all infinite"
+            if 0 < finite.size < values.size:
+                span += f"; {values.size - finite.size} infinite"
+            dims = ", ".join(f"{dim}: {layout.sizes[dim]}" for dim in layout.dims_of(variable))
+            rows.append((name, dims, span, variable.unit_for(layout.link_unit)))
+        labels = [
+            (f"{dim}s", ", ".join(str(label) for label in index[:8]) + (", ..." if len(index) > 8 else ""))
+            for dim, index in (("node", layout.nodes), ("workload", layout.workloads))
+        ]
+        note = "; ".join(f"{name}: {listed}" for name, listed in labels)
+        return table(repr(self).strip("<>"), ("array", "dims", "range", "unit"), rows, note=note)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by layout and arrays."""

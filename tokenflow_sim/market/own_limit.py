@@ -19,7 +19,12 @@ import xarray as xr
 from tokenflow_sim.market.layout import Layout
 
 
-@dataclass(frozen=True, eq=False)
+def snake_case(name: str) -> str:
+    """Return a class's name in snake_case: ``FixedMarkup`` becomes ``fixed_markup``, ``UCB`` ``ucb``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LimitView:
     """What a limit may look at.
 
@@ -139,4 +144,4 @@ class Limit(ABC):
     @property
     def name(self) -> str:
         """The class's name in snake case."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        return snake_case(type(self).__name__)

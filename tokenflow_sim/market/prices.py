@@ -62,7 +62,7 @@ def decompose(
         Its outcome.
     true_cost : DataArray or ndarray, optional
         True cost of every asset's service, dims (asset, workload), in $/Mtok. A market knows offers alone; with
-        true costs, what an offer is made of is told apart.
+        true costs, what an offer is made of is reported part by part.
     electricity_cost : DataArray or ndarray, optional
         What of it is electricity, likewise; all of it if left out.
     reference : str, optional
@@ -226,12 +226,7 @@ def limit_charges(arrays: Arrays, values: Values) -> Charges | None:
         return None
     dispatch, flow = np.zeros(values.dispatch.shape[:2]), np.zeros(values.flow.shape)
     for limit in arrays.limits:
-        for term in limit.terms:
-            due = term.charge(values.rents[limit.rent])
-            if term.on == "dispatch":
-                dispatch += due
-            else:
-                flow += due
+        dispatch, flow = limit.add_charges(values.rents[limit.rent], dispatch, flow)
     return Charges(dispatch, flow)
 
 

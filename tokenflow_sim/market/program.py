@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from tokenflow_sim.market.arrays import Arrays, total
-from tokenflow_sim.market.limits import OWN_UNITS
+from tokenflow_sim.market.limits import NOBODY, OWN_UNITS, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.shared_capacity import NOBODY, SharedCapacity, Term
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
 NO_ROW = -1
@@ -145,6 +144,7 @@ class Program:
                 self.met[columns, slot] = self.spread(term, row[:, None])
                 used = self.spread(term, term.use / placed.unit)
                 self.coefficient[columns, slot] = np.where(self.met[columns, slot] < self.rows, used, 0.0)
+                self._merge(columns, slot)
                 self._terms.append((columns, slot))
             if placed.limit.supply is not None:
                 each = np.arange(placed.rows.start, placed.rows.stop)
@@ -152,6 +152,14 @@ class Program:
                 self.coefficient[placed.supply, 2] = -1.0
         if self.w.stop > self.w.start:
             self._terms.append((self.w, 2))
+
+    def _merge(self, columns: slice, slot: int) -> None:
+        """Add a term's coefficients to those of earlier terms in the same rows: a solver takes each entry once."""
+        for earlier in range(2, slot):
+            both = self.met[columns, slot] == self.met[columns, earlier]
+            twice = np.flatnonzero(both & (self.met[columns, slot] < self.rows)) + columns.start
+            self.coefficient[twice, earlier] += self.coefficient[twice, slot]
+            self.coefficient[twice, slot], self.met[twice, slot] = 0.0, self.rows
 
     def of(self, term: Term) -> slice:
         """Return the columns that a term of a limit is about."""

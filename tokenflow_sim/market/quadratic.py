@@ -8,21 +8,20 @@ and so the set of optimal duals among which the price rule chooses.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import highspy
 import numpy as np
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Arrays
-from tokenflow_sim.market.engine import Engine, Problem
+from tokenflow_sim.market.basis import BasicSolution
+from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.highs import OPTIONS, column_program, new_highs
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.optimal_face import serve_first
+from tokenflow_sim.market.perturbation import ScaledData
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.quiet import silence_banner
-from tokenflow_sim.market.service import serve_first
-from tokenflow_sim.market.solver import OPTIONS
 from tokenflow_sim.market.values import Values, values_of
-from tokenflow_sim.market.vertex import Vertex
 from tokenflow_sim.numeric import Floats
 
 # HiGHS adds this to the curvature of every column by default (1e-7), which shows in the prices.
@@ -73,7 +72,7 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
         If HiGHS finds no optimum.
     """
     arrays, program = market.arrays, engine.program
-    problem = engine.problem(arrays)
+    problem = engine.scaled(arrays)
     columns = _quadratic_columns(program, problem, arrays.link_curvature)
     if columns is None:
         engine.solve(linearised(arrays, np.zeros(program.flow_shape[0])))  # says what cannot be met
@@ -85,40 +84,34 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
     flat = linearised(arrays, load)
     priced = engine.solve(flat)
     # What else costs as little leaves the loads of curved links, which are unique, as they are.
-    scale, frozen = problem.scale, engine.problem(flat)
+    scale, frozen = problem.scale, engine.scaled(flat)
     curved = np.zeros(program.rows, dtype=np.bool_)
     curved[program.link] = arrays.link_curvature > 0
-    optimum = Vertex(values / scale.quantity, priced.duals / scale.price)
+    optimum = BasicSolution(values / scale.quantity, priced.duals / scale.price)
     values = serve_first(program, frozen.costs, frozen.upper, frozen.rows, optimum, curved) * scale.quantity
-    outcome = values_of(program, arrays, Vertex(values, priced.duals))
+    outcome = values_of(program, arrays, BasicSolution(values, priced.duals))
     rent = outcome.congestion_rent + arrays.link_curvature * load
     return replace(outcome, rents={**outcome.rents, "congestion_rent": rent})
 
 
-def _quadratic_columns(program: Program, problem: Problem, curvature: Floats) -> Floats | None:
+def _quadratic_columns(program: Program, problem: ScaledData, curvature: Floats) -> Floats | None:
     """Solve the quadratic program, always cold, in the solver's units; None if it has no optimum.
 
     Its columns are the linear program's without shortfall, then every link's load; its rows the linear program's, and
     one for each load. HiGHS is given vectors: to build a linopy model anew takes a hundred times what a small
     one takes to solve.
     """
-    silence_banner()
     used, links = program.v.start, curvature.size
     matrix = program.matrix_with_loads
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = used + links, program.rows + links
-    lp.col_cost_ = np.concatenate([problem.costs[:used], np.zeros(links)])
-    lp.col_lower_ = np.zeros(used + links)
-    lp.col_upper_ = np.concatenate([problem.upper[:used], np.full(links, np.inf)])
-    lower = np.full(program.rows, -np.inf)
-    lower[program.balance] = problem.rows[program.balance]
-    lp.row_lower_ = np.concatenate([lower, np.zeros(links)])
-    lp.row_upper_ = np.concatenate([problem.rows, np.zeros(links)])
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = (
-        matrix.indptr,
-        matrix.indices,
-        matrix.data,
+    floor = np.full(program.rows, -np.inf)
+    floor[program.balance] = problem.rows[program.balance]
+    lp = column_program(
+        costs=np.concatenate([problem.costs[:used], np.zeros(links)]),
+        lower=np.zeros(used + links),
+        upper=np.concatenate([problem.upper[:used], np.full(links, np.inf)]),
+        floor=np.concatenate([floor, np.zeros(links)]),
+        ceiling=np.concatenate([problem.rows, np.zeros(links)]),
+        matrix=matrix,
     )
     # The objective is half of what the diagonal says: kappa / 2 * load^2, in the solver's units.
     hessian = highspy.HighsHessian()
@@ -129,10 +122,7 @@ def _quadratic_columns(program: Program, problem: Problem, curvature: Floats) ->
     hessian.value_ = curvature * (problem.scale.quantity / problem.scale.price)
     model = highspy.HighsModel()
     model.lp_, model.hessian_ = lp, hessian
-    make: Any = highspy.Highs  # its type stubs lack half of its methods
-    highs = make()
-    for name, value in _QP_OPTIONS.items():
-        highs.setOptionValue(name, value)
+    highs = new_highs(_QP_OPTIONS)
     highs.passModel(model)
     highs.run()
     if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:

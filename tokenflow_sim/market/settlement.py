@@ -20,7 +20,7 @@ from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.variables import SETTLEMENT
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Settlement:
     """The money flows of one clearing, in $/h.
 
@@ -65,7 +65,7 @@ class Settlement:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Money:
     """The same as plain arrays, in $/s.
 

@@ -1,4 +1,4 @@
-"""The plain numbers of a clearing, and how they follow from the program's vertex."""
+"""The plain numbers of a clearing, and how they follow from the program's basic solution."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.basis import BasicSolution
+from tokenflow_sim.market.limits import SharedCapacity, Term
+from tokenflow_sim.market.pro_rata import share_ties
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.shared_capacity import SharedCapacity, Term
-from tokenflow_sim.market.ties import share_ties
-from tokenflow_sim.market.vertex import Vertex
 from tokenflow_sim.numeric import Bools, Floats
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Values:
     """A clearing's numbers without labels; `block` and `step` always exist, with length one where unused.
 
@@ -72,8 +72,8 @@ class Values:
             array.setflags(write=False)
 
 
-def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
-    """Turn a vertex of the program into a clearing's numbers.
+def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Values:
+    """Turn a basic solution of the program into a clearing's numbers.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
         The structure.
     arrays : Arrays
         The market's numbers.
-    vertex : Vertex
+    solution : BasicSolution
         Values in Mtok/s and duals in $/Mtok and $ per unit of each limit.
 
     Returns
@@ -89,8 +89,8 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
     Values
         With offers that tie at a node sharing pro rata.
     """
-    columns = np.maximum(vertex.values, 0.0)
-    price = vertex.duals[program.balance].reshape(program.nodal_shape)
+    columns = np.maximum(solution.values, 0.0)
+    price = solution.duals[program.balance].reshape(program.nodal_shape)
     dispatch = np.minimum(columns[program.x].reshape(program.offers_shape), arrays.capacity)
     flow = columns[program.f].reshape(program.flow_shape)
     unserved = np.minimum(columns[program.y].reshape(program.unserved_shape), arrays.demand)
@@ -102,7 +102,7 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
     held = np.zeros(len(margin), dtype=np.bool_)
     closed = []
     for placed, limit in program.numbers_of(arrays):
-        rent = np.maximum(-vertex.duals[placed.rows], 0.0)
+        rent = np.maximum(-solution.duals[placed.rows], 0.0)
         if placed.unit != 1.0:
             rent /= placed.unit
         if limit.supply is not None:
@@ -119,7 +119,7 @@ def values_of(program: Program, arrays: Arrays, vertex: Vertex) -> Values:
             if limit.name not in {other.name for other in closed}:
                 gain = _carried(gain, limit, rents[limit.rent])
     for limit in closed:
-        # What has no capacity is left out of the program; its rent is the least that keeps everybody off it.
+        # A limit without capacity is left out of the program; its rent is the least at which nobody gains by using it.
         rent, nothing = rents[limit.rent], limit.capacity == 0
         for term in limit.terms:
             least = _least(term, arrays, gain, margin, limit)

@@ -15,7 +15,7 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.market import Layout
-from tokenflow_sim.market.shared_capacity import SharedCapacity
+from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.direction import direction_hint

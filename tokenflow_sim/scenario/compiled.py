@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import Fault, ScenarioError, known
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
-from tokenflow_sim.market.limits import site_limit
+from tokenflow_sim.market.limits import SharedCapacity, site_limit
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.shared_capacity import SharedCapacity
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.exogenous import Availability, Cycle, DemandSeries, PriceSeries, frozen

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -20,6 +19,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from tokenflow_sim import strategies
 from tokenflow_sim.errors import Fault, StrategyError, known
+from tokenflow_sim.market.own_limit import snake_case
 from tokenflow_sim.scenario.places import say
 from tokenflow_sim.strategies.base import BaseStrategy, Kind, Strategy, parameters
 from tokenflow_sim.strategies.demand import DemandStrategy
@@ -157,11 +157,6 @@ def spec_of(strategy: BaseStrategy) -> dict[str, Any]:
             f"strategy {name!r} does not keep its parameters as attributes: {', '.join(lost)}"
         )
     return {"name": name, **{key: getattr(strategy, key) for key in parameters(cls)}}
-
-
-def snake_case(name: str) -> str:
-    """Return a class's name in snake_case: ``FixedMarkup`` becomes ``fixed_markup``, ``UCB`` ``ucb``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 @cache

@@ -1,9 +1,9 @@
-"""The fixed shift of a market's numbers that makes its optimal basis unique.
+"""A market's numbers as the solver gets them: scaled to one size, and perturbed so that one basis is optimal.
 
 Dual prices at a degenerate optimum are not unique, and neither is dispatch where costs tie. The published ones
 are those of an optimal basis of a shifted program: every demand is raised by one and the same small step (so the
 dual is the right-hand derivative, the cost of one more unit), and demands, limits and costs each by a far
-smaller generic amount that breaks what ties are left. The shifted program has one optimal basis, which any
+smaller generic amount that breaks what ties are left. That shifted program has one optimal basis, which any
 algorithm finds from any start; see docs/explanation/prices.md.
 """
 
@@ -65,7 +65,55 @@ def _power_of_two(value: float) -> float:
     return math.ldexp(1.0, min(60, max(-60, round(math.log2(value)))))
 
 
-class Shift:
+@dataclass(frozen=True)
+class ScaledData:
+    """One market's numbers in the solver's units.
+
+    Parameters
+    ----------
+    scale : Scale
+        The units.
+    numbers : ndarray
+        Costs, upper bounds and right-hand sides one after the other.
+    costs, upper : ndarray
+        Views of them, dims (column,).
+    rows : ndarray
+        Likewise, dims (row,).
+    """
+
+    scale: Scale
+    numbers: Floats
+    costs: Floats
+    upper: Floats
+    rows: Floats
+
+    @classmethod
+    def of(cls, program: Program, arrays: Arrays, size: float = 1.0) -> ScaledData:
+        """Bring a market's numbers into the solver's units.
+
+        Parameters
+        ----------
+        program : Program
+            The structure.
+        arrays : Arrays
+            The market's numbers.
+        size : float
+            By how much quantities are magnified beside the usual, a power of two.
+        """
+        scale = Scale.of(arrays)
+        if size != 1.0:
+            scale = Scale(scale.quantity / size, scale.price)
+        numbers = np.empty(2 * program.columns + program.rows)
+        costs, upper, rows = program.split(numbers)
+        program.fill_costs(arrays, 0.0, costs)
+        costs /= scale.price
+        program.fill_limits(arrays, upper)
+        program.fill_rows(arrays, rows)
+        numbers[program.columns :] /= scale.quantity
+        return cls(scale, numbers, costs, upper, rows)
+
+
+class Perturbation:
     """The generic directions of one program, fixed by its size alone.
 
     Parameters
@@ -89,12 +137,12 @@ class Shift:
         limits *= DEMAND_STEP * GENERIC_SHARE
         rows *= DEMAND_STEP * GENERIC_SHARE
         rows[program.balance] += DEMAND_STEP
-        # A link's or an asset's row is in its own units: shift it as far as a typical unit of service would.
+        # A limit's row is in its own units: it is shifted as far as a typical unit of service would load it.
         for placed in program.limits:
             typical = _typical(placed)
             rows[placed.rows] *= typical
             if placed.limit.supply is not None:
-                # What more can be had of it is measured in its row's unit, too, and priced by that.
+                # The supply of a limit is measured in its row's unit, too, and priced per that unit.
                 each = np.repeat(typical, placed.limit.supply.price.shape[1])
                 limits[placed.supply] *= each
                 costs[placed.supply] /= each

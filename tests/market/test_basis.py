@@ -14,9 +14,8 @@ from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
-from tokenflow_sim.market.judge import Numbers, Verdict, judge
+from tokenflow_sim.market.basis import BasisCheck, BasisFactorization, ShiftedData, check_basis
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.vertex import Factor
 
 
 def numbers(market: tf.Market) -> tuple[Program, Any, Any, Any]:
@@ -50,21 +49,21 @@ def seen(program: Program, values: Any, upper: Any, rows: Any) -> Any:
     )
 
 
-def judged(tight: list[int], columns: list[int], demand: float) -> tuple[Verdict | None, Program]:
+def checked(tight: list[int], columns: list[int], demand: float) -> tuple[BasisCheck | None, Program]:
     """Judge a basis of a market of one node and two offers, unshifted: 2 Mtok/s at 1 and 9 Mtok/s at 3 $/Mtok."""
     market = small(nodes=("here",), assets=[("here", 1.0, 2.0), ("here", 3.0, 9.0)], demand=[demand])
     program, costs, upper, rows = numbers(market)
     costs[program.v] = 1e3
     open_above = upper.copy()
     open_above[program.v] = np.inf
-    both = Numbers(
+    both = ShiftedData(
         np.array([costs, costs]),
         np.array([open_above, upper]),
         np.zeros_like(upper),
         np.array([rows, rows]),
         rows,
     )
-    return judge(program, both, np.array(columns), np.array(tight)), program
+    return check_basis(program, both, np.array(columns), np.array(tight)), program
 
 
 @pytest.mark.parametrize("name", ["transfer_aware", "shared_power_shedding", "blocks_and_steps"])
@@ -83,7 +82,7 @@ def test_numbers_of_a_basis_solve_its_equations(name: str) -> None:
         inner = dense[np.ix_(tight, columns)]
         if abs(np.linalg.det(inner)) < 1e-9:
             return
-        factor = Factor(program, columns, tight)
+        factor = BasisFactorization(program, columns, tight)
         basic, left = factor.primal(at_upper, upper[None], rows[None])
         found = factor.values(at_upper, upper, basic[0])
         np.testing.assert_allclose((dense @ found)[tight], rows[tight], atol=1e-8)
@@ -110,7 +109,7 @@ def test_a_basis_found_by_hand() -> None:
     assert columns.tolist() == [0, 1, 2]
     assert tight.tolist() == [0, 1, 2]
     assert not at_upper.size
-    factor = Factor(program, columns, tight)
+    factor = BasisFactorization(program, columns, tight)
     assert factor.dual(costs[None]).tolist() == [[1.0, 3.0, -2.0]]
     # The same basis answers for other demands, several at once.
     several = np.array([rows, [5.0, 4.5, 1.0]])
@@ -120,13 +119,13 @@ def test_a_basis_found_by_hand() -> None:
 
 def test_a_full_asset_stands_at_its_upper_bound() -> None:
     """Its basis is optimal, the only one, and its capacity counts among the given quantities."""
-    verdict, program = judged([0], [1], demand=5.0)
-    assert verdict is not None
-    assert verdict.only
-    assert verdict.at_upper.tolist() == [0]
-    assert verdict.vertex is not None
-    assert verdict.vertex.values.tolist() == [2.0, 3.0, 0.0, 0.0]
-    assert verdict.vertex.duals.tolist() == [3.0]
+    check, program = checked([0], [1], demand=5.0)
+    assert check is not None
+    assert check.unique
+    assert check.at_upper.tolist() == [0]
+    assert check.solution is not None
+    assert check.solution.values.tolist() == [2.0, 3.0, 0.0, 0.0]
+    assert check.solution.duals.tolist() == [3.0]
     assert program.columns == 4
 
 
@@ -146,28 +145,28 @@ def test_a_full_asset_stands_at_its_upper_bound() -> None:
     ],
 )
 def test_a_basis_is_judged(demand: float, basic: int, only: bool, optimal: bool) -> None:
-    verdict, _ = judged([0], [basic], demand=demand)
-    assert verdict is not None
-    assert (verdict.only, verdict.vertex is not None) == (only, optimal)
+    check, _ = checked([0], [basic], demand=demand)
+    assert check is not None
+    assert (check.unique, check.solution is not None) == (only, optimal)
 
 
 def test_a_shortfall_in_a_basis_is_told() -> None:
-    verdict, program = judged([0], [3], demand=12.0)
+    check, program = checked([0], [3], demand=12.0)
     assert program.v.start == 3
-    assert verdict is not None
-    assert verdict.lacks
-    assert verdict.vertex is None
+    assert check is not None
+    assert check.short
+    assert check.solution is None
 
 
 def test_what_is_no_basis_is_not_judged() -> None:
-    assert judged([0], [0, 1], demand=5.0)[0] is None
+    assert checked([0], [0, 1], demand=5.0)[0] is None
 
 
 def test_a_column_that_meets_no_tight_row_but_its_own() -> None:
     """A link that does not bind has no row in the basis matrix."""
     market = small(assets=[("west", 1.0, 9.0)], demand=[2.0, 4.0], arcs=[("east", "west", 50.0)])
     program, costs, upper, rows = numbers(market)
-    factor = Factor(program, np.array([0, 1]), np.array([0, 1]))
+    factor = BasisFactorization(program, np.array([0, 1]), np.array([0, 1]))
     basic, _ = factor.primal(np.zeros(0, dtype=np.int64), upper[None], rows[None])
     assert basic.tolist() == [[6.0, 4.0]]
     assert factor.dual(costs[None]).tolist() == [[1.0, 1.0, 0.0]]
@@ -182,7 +181,7 @@ def test_columns_that_do_not_span_the_rows_are_refused(dense: bool) -> None:
     if not dense:
         program.dense = None
     with pytest.raises(tf.CertificateError, match="do not span"):
-        Factor(program, np.array([0, 1]), np.array([0, 1]))
+        BasisFactorization(program, np.array([0, 1]), np.array([0, 1]))
 
 
 def test_small_and_large_programs_are_factorised_alike() -> None:
@@ -197,7 +196,7 @@ def test_small_and_large_programs_are_factorised_alike() -> None:
     found = []
     for dense in (program.dense, None):
         program.dense = dense
-        factor = Factor(program, columns, tight)
+        factor = BasisFactorization(program, columns, tight)
         basic, left = factor.primal(at_upper, np.array([upper, upper]), np.array([rows, rows]))
         duals = factor.dual(np.array([costs, costs]))
         found.append((basic, left, duals, program.reduced_costs(np.array([costs, costs]), duals)))

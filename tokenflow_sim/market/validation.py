@@ -2,7 +2,7 @@
 
 Arrays are aligned by label, never by position: an array whose labels differ from the others' is a fault, not
 something to fill up with missing values. All faults are gathered before any is raised; what a fault makes
-unanswerable (the nodes of assets where no nodes are known) is left unasked, so that one fault is told once.
+unanswerable (the nodes of assets where no nodes are known) is not checked, so that each fault is reported once.
 """
 
 from __future__ import annotations
@@ -16,8 +16,15 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, MarketError, known
 from tokenflow_sim.market.arrays import Arrays, hours_faults, labels_of, pair_faults, power_faults
-from tokenflow_sim.market.given import Given, listed, take
-from tokenflow_sim.market.incidence import gaps, other_type, positions, read_along
+from tokenflow_sim.market.input_array import (
+    InputArray,
+    gaps,
+    listed,
+    other_type,
+    positions,
+    read_along,
+    read_array,
+)
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.variables import MARKET
 
@@ -59,11 +66,11 @@ def read_arrays(
     MarketError
         With all faults of types, dims, labels, numbers and incidence.
     """
-    return _Intake(given, along, link_unit, order).read(hours)
+    return _Validation(given, along, link_unit, order).read(hours)
 
 
-class _Intake:
-    """One reading of a market, gathering faults as it goes."""
+class _Validation:
+    """One validation of a market's arrays, which gathers all faults before it raises any."""
 
     def __init__(
         self, given: Mapping[str, Any], along: Mapping[str, Any], link_unit: object, order: Layout | None
@@ -73,52 +80,52 @@ class _Intake:
         self.order = labels_of(order) if order else {}
         self.faults: list[Fault] = []
         self.link_unit = self.unit(link_unit)
-        self.arrays: dict[str, Given] = {}
+        self.arrays: dict[str, InputArray] = {}
         self.labels: dict[str, pd.Index[Any]] = {}
         self.disputed: set[str] = set()  # dims on whose labels arrays disagree
         self.unsure: set[str] = set()  # what stands along assets or arcs and could not be read
 
     def read(self, hours: object) -> tuple[Layout, Arrays]:
-        self.take_arrays()
-        self.settle_labels()
+        self.read_each()
+        self.agree_on_labels()
         self.check_presence()
         self.labels.setdefault("arc", pd.Index([], dtype=object, name="arc"))
-        told = {name: self.told(name, dim) for name, dim in _ALONG.items()}
-        where = {name: self.where(name, told[name]) for name in ("asset_node", "origin", "destination")}
+        along = {name: self.read_along(name, dim) for name, dim in _ALONG.items()}
+        where = {name: self.where(name, along[name]) for name in ("asset_node", "origin", "destination")}
         self.check_loops(where["origin"], where["destination"])
         plain = self.align()
         self.faults += hours_faults(hours)
         if self.faults:
             raise MarketError(self.faults, "market")
-        return self.layout(told, where), self.complete(plain)
+        return self.layout(along, where), self.complete(plain)
 
     def fault(self, message: str, place: str) -> None:
         self.faults.append(Fault(message, place))
 
-    def unit(self, told: object) -> LinkUnit:
+    def unit(self, given: object) -> LinkUnit:
         place = "link_unit"
-        if told is None:
+        if given is None:
             place = "link_capacity.attrs['units']"
-            told = getattr(self.given.get("link_capacity"), "attrs", {}).get("units", "GB/s")
+            given = getattr(self.given.get("link_capacity"), "attrs", {}).get("units", "GB/s")
         for unit in _LINK_UNITS:
-            if isinstance(told, str) and told == unit:
+            if isinstance(given, str) and given == unit:
                 return unit
-        self.fault(f"unknown unit {told!r}; known units: {', '.join(_LINK_UNITS)}", place)
+        self.fault(f"unknown unit {given!r}; known units: {', '.join(_LINK_UNITS)}", place)
         return "GB/s"
 
-    def take_arrays(self) -> None:
+    def read_each(self) -> None:
         """Read every array by itself."""
         for name in MARKET:
             if name in self.given:
-                array, faults = take(name, self.given[name], self.link_unit)
+                array, faults = read_array(name, self.given[name], self.link_unit)
                 self.faults += faults
                 if array is not None:
                     self.arrays[name] = array
             elif MARKET[name].required is True:
                 self.fault(f"is needed, with dims ({', '.join(MARKET[name].dims)})", name)
 
-    def settle_labels(self) -> None:
-        """Let most arrays that have a dim set its labels, the first of them their order; the others must agree."""
+    def agree_on_labels(self) -> None:
+        """Take the labels of a dim that most arrays have, in the order of the first of these; others must agree."""
         source: dict[str, str] = {}
         for dim in dict.fromkeys(dim for array in self.arrays.values() for dim in array.dims):
             bearers = {name: array.labels[dim] for name, array in self.arrays.items() if dim in array.dims}
@@ -141,7 +148,7 @@ class _Intake:
                 self.fault(f"needs the dimension `{extra}`, which {source[extra]} has", name)
 
     def compare(self, name: str, dim: str, own: pd.Index[Any], source: str) -> None:
-        """Tell how the labels of one array differ from those that another has set."""
+        """Report how the labels of one array differ from those that another has set."""
         truth, place = self.labels[dim], f"{name}.{dim}"
         strange = own[truth.get_indexer(own) < 0]
         lacking = truth[own.get_indexer(truth) < 0]
@@ -168,7 +175,7 @@ class _Intake:
                 f"is needed, with dims (arc): {', '.join(arc_arrays)} alone name no arcs", "link_capacity"
             )
 
-    def told(self, name: str, dim: str) -> dict[Any, Any]:
+    def read_along(self, name: str, dim: str) -> dict[Any, Any]:
         """Find what stands along assets or arcs."""
         if dim not in self.labels:
             return {}
@@ -177,7 +184,7 @@ class _Intake:
         keyword = self.along.get(name)
         found, faults = read_along(name, dim, keyword, self.arrays.values(), labels, whole)
         self.faults += faults
-        # An array that could not be read may have been the one to tell.
+        # An array that could not be read may be the one that says it: its own fault is reported, not this gap.
         unread = any(dim in MARKET[other].dims for other in self.given if other not in self.arrays)
         if faults or not whole or (unread and keyword is None):
             self.unsure.add(name)
@@ -185,18 +192,18 @@ class _Intake:
             self.faults += gaps(name, dim, labels, found)
         return found
 
-    def where(self, name: str, told: Mapping[Any, Any]) -> NDArray[np.int64]:
+    def where(self, name: str, along: Mapping[Any, Any]) -> NDArray[np.int64]:
         """Find the positions of what stands along assets or arcs among the nodes."""
         dim = _ALONG[name]
         if "node" not in self.labels or dim not in self.labels:
             return np.empty(0, dtype=np.int64)
         labels, nodes = self.labels[dim], self.labels["node"]
-        if not told and dim == "asset" and len(nodes) == 1:
+        if not along and dim == "asset" and len(nodes) == 1:
             return np.zeros(len(labels), dtype=np.int64)
-        found, faults = positions(name, dim, labels, told, nodes)
+        found, faults = positions(name, dim, labels, along, nodes)
         self.faults += faults
         if name not in self.unsure:
-            self.faults += gaps(name, dim, labels, told)
+            self.faults += gaps(name, dim, labels, along)
         return found
 
     def check_loops(self, origin: NDArray[np.int64], destination: NDArray[np.int64]) -> None:
@@ -216,7 +223,9 @@ class _Intake:
             self.faults += power_faults(plain["power_use"], plain["capacity"], self.labels)
         return plain
 
-    def layout(self, told: Mapping[str, Mapping[Any, Any]], where: Mapping[str, NDArray[np.int64]]) -> Layout:
+    def layout(
+        self, along: Mapping[str, Mapping[Any, Any]], where: Mapping[str, NDArray[np.int64]]
+    ) -> Layout:
         labels = self.labels
         return Layout(
             nodes=labels["node"],
@@ -224,10 +233,10 @@ class _Intake:
             assets=labels["asset"],
             arcs=labels["arc"],
             asset_node=where["asset_node"],
-            provider=tuple(str(told["provider"].get(asset, asset)) for asset in labels["asset"]),
+            provider=tuple(str(along["provider"].get(asset, asset)) for asset in labels["asset"]),
             origin=where["origin"],
             destination=where["destination"],
-            owner=tuple(str(told["owner"].get(arc, "network")) for arc in labels["arc"]),
+            owner=tuple(str(along["owner"].get(arc, "network")) for arc in labels["arc"]),
             blocks=labels.get("block"),
             steps=labels.get("step"),
             link_unit=self.link_unit,

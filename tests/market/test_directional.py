@@ -14,14 +14,14 @@ from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.price_face import PriceFace
+from tokenflow_sim.market.directional import find_unservable, least_shortfall, proves_unservable
 from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.servable import find_unservable, least_shortfall, proves_unservable
 
 
 def found(market: tf.Market) -> tuple[Any, Any, Any, Engine, Any]:
     """Return which balances can take no more, the proof, a solution, and what they were found with."""
     engine = Engine(market, lazy=True)
-    problem = engine.problem(market.arrays)
+    problem = engine.scaled(market.arrays)
     values, missing = least_shortfall(engine.aside, engine.program, problem.upper, problem.rows)
     assert missing.max(initial=0.0) < 1e-7
     full, proof = find_unservable(engine.aside, engine.program, values, problem.upper, problem.rows)
@@ -50,7 +50,7 @@ def test_two_islands_are_judged_apart() -> None:
     full, proof, values, engine, problem = found(market)
     assert full.tolist() == [True, False]
     # A proof is one for its own market only: with more capacity it proves nothing.
-    wider = engine.problem(market.replace(capacity=2 * market.capacity).arrays)
+    wider = engine.scaled(market.replace(capacity=2 * market.capacity).arrays)
     assert not proves_unservable(engine.program, proof, values, wider.upper, wider.rows)
     assert not proves_unservable(engine.program, -proof, values, problem.upper, problem.rows)
 

@@ -10,16 +10,16 @@ import pytest
 import tokenflow_sim as tf
 from tests.market.small import small
 from tests.oracle.paper_markets import paper_market
-from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.shift import (
+from tokenflow_sim.market.perturbation import (
     COST_STEP,
     DEMAND_STEP,
     GENERIC_SHARE,
     UNIT,
+    Perturbation,
     Scale,
-    Shift,
     generic_numbers,
 )
+from tokenflow_sim.market.program import Program
 
 
 def test_generic_numbers_are_those_of_splitmix64() -> None:
@@ -61,11 +61,13 @@ def test_a_market_of_zeros_has_a_scale() -> None:
 
 
 @pytest.fixture(scope="module")
-def shift() -> Shift:
-    return Shift(Program(paper_market(5)))
+def shift() -> Perturbation:
+    return Perturbation(Program(paper_market(5)))
 
 
-def shifted(shift: Shift, value: float, direction: Any = None, share: float = 1.0) -> tuple[Any, Any, Any]:
+def shifted(
+    shift: Perturbation, value: float, direction: Any = None, share: float = 1.0
+) -> tuple[Any, Any, Any]:
     """Return costs, upper bounds and right-hand sides that were all of one value, less that value."""
     numbers = np.full(shift.numbers.size, value)
     moved = np.empty_like(numbers)
@@ -73,7 +75,7 @@ def shifted(shift: Shift, value: float, direction: Any = None, share: float = 1.
     return shift.program.split(moved - numbers)
 
 
-def test_every_demand_is_raised_by_nearly_the_same(shift: Shift) -> None:
+def test_every_demand_is_raised_by_nearly_the_same(shift: Perturbation) -> None:
     balance = shift.program.balance
     raised = shifted(shift, 1.0)[2]
     assert (np.abs(raised[balance] / DEMAND_STEP - 1) <= 1.5 * GENERIC_SHARE).all()
@@ -87,14 +89,14 @@ def test_every_demand_is_raised_by_nearly_the_same(shift: Shift) -> None:
         np.testing.assert_allclose(finer[balance], raised[balance] / 4, rtol=1e-9)
 
 
-def test_costs_are_raised_least_and_those_of_shortfall_not_at_all(shift: Shift) -> None:
+def test_costs_are_raised_least_and_those_of_shortfall_not_at_all(shift: Perturbation) -> None:
     costs, _, _ = shifted(shift, 1.0)
     v = shift.program.v
     assert not costs[v].any()
     assert ((costs[: v.start] > 0.4 * COST_STEP) & (costs[: v.start] < 1.6 * COST_STEP)).all()
 
 
-def test_limits_are_widened_but_those_at_zero_stay(shift: Shift) -> None:
+def test_limits_are_widened_but_those_at_zero_stay(shift: Perturbation) -> None:
     widened = shifted(shift, 5.0)[1]
     assert (widened > 0).all()
     assert widened.max() <= 1.5 * GENERIC_SHARE * DEMAND_STEP
@@ -104,8 +106,8 @@ def test_limits_are_widened_but_those_at_zero_stay(shift: Shift) -> None:
     assert np.isinf(shift.program.split(moved)[1]).all()
 
 
-def test_two_programs_of_one_structure_have_one_shift(shift: Shift) -> None:
-    twin = Shift(Program(paper_market(5, scale=12.0)))
+def test_two_programs_of_one_structure_have_one_shift(shift: Perturbation) -> None:
+    twin = Perturbation(Program(paper_market(5, scale=12.0)))
     np.testing.assert_array_equal(twin.numbers, shift.numbers)
 
 

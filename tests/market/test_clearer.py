@@ -8,7 +8,7 @@ import pytest
 
 from tests.oracle.paper_markets import paper_market
 from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market import Certificate, Clearer, Market, clearing
+from tokenflow_sim.market import Certificate, Clearer, Market
 from tokenflow_sim.market.certificate import certify
 from tokenflow_sim.market.engine import Engine
 
@@ -34,14 +34,14 @@ def market() -> Market:
 
 
 @pytest.mark.parametrize("doubts", [0, 1, 2])
-def test_every_rung_ends_in_the_same_bits(
+def test_every_fallback_ends_in_the_same_bits(
     doubts: int, market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = Clearer(market).clear(market).values
     clearer = Clearer(market)
     first = clearer._engine
     doubt = Doubts(doubts)
-    monkeypatch.setattr(clearing, "certify", doubt)
+    monkeypatch.setattr("tokenflow_sim.market.clearer.certify", doubt)
     found = clearer.clear(market).values
     assert doubt.seen == doubts + 1
     assert (clearer._engine is first) == (doubts == 0)
@@ -49,8 +49,8 @@ def test_every_rung_ends_in_the_same_bits(
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
-def test_the_last_rung_is_another_algorithm(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clearing, "certify", Doubts(2))
+def test_the_last_fallback_is_another_algorithm(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenflow_sim.market.clearer.certify", Doubts(2))
     clearer = Clearer(market)
     clearer.clear(market)
     status, solver = clearer._engine.solver.highs.getOptionValue("solver")
@@ -62,11 +62,11 @@ def test_what_cannot_be_certified_raises_with_the_numbers(
     market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clearer = Clearer(market)
-    monkeypatch.setattr(clearing, "certify", Doubts(3))
+    monkeypatch.setattr("tokenflow_sim.market.clearer.certify", Doubts(3))
     with pytest.raises(CertificateError, match=r"primal 1\.00e-03") as caught:
         clearer.clear(market)
-    for rung in ("hot simplex", "cold simplex", "interior point"):
-        assert rung in str(caught.value)
+    for fallback in ("hot simplex", "cold simplex", "interior point"):
+        assert fallback in str(caught.value)
     assert clearer.clear(market).certificate.worst < 1e-7  # and the next market is not harmed
 
 

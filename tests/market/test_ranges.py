@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,9 +15,9 @@ from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
 from tests.oracle.price_face import PriceFace
-from tokenflow_sim.market.lazy import LazySolver
+from tokenflow_sim.market.directional import DirectionalProgram
+from tokenflow_sim.market.highs import LazySolver
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.tangent import Tangent
 
 
 def interval(market: tf.Market, node: str, workload: str = "chat") -> tuple[float, float]:
@@ -132,17 +134,79 @@ def test_the_program_of_small_moves_by_hand() -> None:
     costs = program.fill_costs(arrays, 0.0, np.empty(program.columns))
     upper = program.fill_limits(arrays, np.empty(program.columns))
     rows = program.fill_rows(arrays, np.empty(program.rows))
-    tangent = Tangent(LazySolver(program), program, np.array([2.0, 0.0, 0.0, 0.0]), upper, rows)
-    more, less = tangent.move(np.array([1.0]), costs), tangent.move(np.array([-1.0]), costs)
+    directional = DirectionalProgram(
+        LazySolver(program), program, np.array([2.0, 0.0, 0.0, 0.0]), upper, rows
+    )
+    more, less = directional.move(np.array([1.0]), costs), directional.move(np.array([-1.0]), costs)
     assert more is not None
     assert less is not None
     assert more.values.tolist() == [0.0, 1.0, 0.0, 0.0]
     assert more.duals.tolist() == [3.0]
     assert less.values.tolist() == [-1.0, 0.0, 0.0, 0.0]
     assert less.duals.tolist() == [1.0]
-    assert tangent.cheapest(np.array([2.0]), costs) == 6.0
-    assert tangent.cheapest(np.array([-2.0]), costs) == -2.0
-    full = Tangent(LazySolver(program), program, np.array([2.0, 3.0, 0.0, 0.0]), upper, np.array([5.0]))
+    assert directional.cheapest(np.array([2.0]), costs) == 6.0
+    assert directional.cheapest(np.array([-2.0]), costs) == -2.0
+    full = DirectionalProgram(
+        LazySolver(program), program, np.array([2.0, 3.0, 0.0, 0.0]), upper, np.array([5.0])
+    )
     assert full.move(np.array([1.0]), costs) is None
     assert full.cheapest(np.array([1.0]), costs) is None
     assert full.cheapest(np.array([-1.0]), costs) == -3.0
+
+
+# Both offers cost 2 where they are asked for: one there, the other elsewhere at 1.5, and 0.5 to get there.
+EQUAL: dict[str, Any] = {
+    "nodes": ("west", "east"),
+    "assets": [("west", 2.0, 5.0), ("east", 1.5, 5.0)],
+    "arcs": [("west", "east", 3.0)],
+    "demand": [4.0, 0.0],
+    "route_cost": [[0.5]],
+    "provider": ["here", "there"],
+}
+
+
+def ends(market: tf.Market) -> dict[str, tuple[float, float]]:
+    clearing = tf.clear(market)
+    found = clearing.ties()
+    revenue = tf.settle(market, clearing).by_party().revenue
+    for name in found.provider.values:
+        now = found.sel(provider=name)
+        assert float(now.revenue) == pytest.approx(float(revenue.sel(provider=name)))
+        assert now.least <= now.revenue <= now.most
+    return {
+        str(name): (round(float(low) / 3600, 6), round(float(high) / 3600, 6))
+        for name, low, high in zip(found.provider.values, found.least.values, found.most.values, strict=True)
+    }
+
+
+def test_offers_that_cost_the_same_delivered() -> None:
+    # East serves 0 to 3 of the 4 at its price of 1.5, west the rest at 2.
+    assert ends(small(**EQUAL)) == {"here": (2.0, 8.0), "there": (0.0, 4.5)}
+
+
+def test_where_one_is_cheaper_nothing_is_left_open() -> None:
+    dear = EQUAL | {"assets": [("west", 2.5, 5.0), ("east", 1.5, 5.0)]}
+    found = tf.clear(small(**dear)).ties()
+    assert found.sizes["provider"] == 0
+    assert found.most.attrs["units"] == "$/h"
+
+
+def test_equal_offers_at_one_node_share_and_are_no_tie() -> None:
+    assert ends(small(nodes=("west",), assets=[("west", 2.0, 5.0), ("west", 2.0, 1.0)], demand=[3.0])) == {}
+    # Two of equal price in west have 5 and 1: they share what east does not serve, 1 to 4.
+    three = EQUAL | {"assets": [*EQUAL["assets"], ("west", 2.0, 1.0)], "provider": ["here", "there", "third"]}
+    assert ends(small(**three)) == {
+        "here": (round(2 * 5 / 6, 6), round(8 * 5 / 6, 6)),
+        "there": (0.0, 4.5),
+        "third": (round(2 / 6, 6), round(8 / 6, 6)),
+    }
+
+
+def test_one_owner_of_all_that_ties() -> None:
+    # What it earns hangs on which of its assets serves, since prices differ by the route.
+    assert ends(small(**EQUAL | {"provider": "one"})) == {"one": (6.5, 8.0)}
+
+
+def test_a_curved_links_load_is_unique() -> None:
+    curved = EQUAL | {"link_curvature": np.array([0.1]), "assets": [("west", 2.1, 5.0), ("east", 1.5, 5.0)]}
+    assert ends(small(**curved)) == {}

@@ -1,7 +1,8 @@
-"""Ties that decide who earns: what each provider's revenue could be among dispatches of exactly the least cost.
+"""What an optimum leaves open: the interval of each price, and of what each provider earns.
 
-Prices are those of every optimal dispatch; which one is published is a convention where offers tie across nodes. It
-can move money between providers though it moves no price and no cost.
+Each price has an interval among all optimal duals, between the left- and right-hand derivatives of the least cost
+in that demand. Prices are those of every optimal dispatch; which dispatch is published is a convention where offers
+tie across nodes: it can move money between providers though it moves no price and no cost.
 """
 
 from __future__ import annotations
@@ -9,22 +10,89 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.market.basis import BasicSolution
 from tokenflow_sim.market.blas import one_thread
-from tokenflow_sim.market.bounds import point_of
-from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.face import Face
+from tokenflow_sim.market.directional import DirectionalProgram
+from tokenflow_sim.market.highs import LazySolver
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.optimal_face import Face
+from tokenflow_sim.market.perturbation import Scale, ScaledData
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import linearised
 from tokenflow_sim.market.values import Values
-from tokenflow_sim.market.vertex import Vertex
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
+from tokenflow_sim.variables import Variable
 
 # Of all that is paid: revenues that differ by less are the same; as much is what a certificate lets pass.
 _SAME = 1e-7
 
 
-def revenue_ranges(market: Market, values: Values, seconds: float) -> xr.Dataset:
+def price_bounds(market: Market, values: Values) -> xr.Dataset:
+    """Find each price's own interval: the left- and right-hand derivatives of the least cost in one demand.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+    values : Values
+        Its optimum.
+
+    Returns
+    -------
+    Dataset
+        `lower` and `upper`, dims (node, workload), in $/Mtok; infinite where no such change can be served.
+    """
+    program = Program(market)
+    data = ScaledData.of(program, market.arrays)
+    point = point_of(program, values)
+    costs = data.costs
+    if market.is_quadratic:
+        load = (market.arrays.link_use * values.flow).sum(axis=1)
+        costs = ScaledData.of(program, linearised(market.arrays, load)).costs
+    directional = DirectionalProgram(
+        LazySolver(program), program, point / data.scale.quantity, data.upper, data.rows
+    )
+    nodal = program.balance.stop
+    bounds: dict[str, Floats] = {}
+    for name, sign in (("upper", 1.0), ("lower", -1.0)):
+        found = np.empty(nodal)
+        for row in range(nodal):
+            step = np.zeros(program.rows)
+            step[row] = sign
+            cost = directional.cheapest(step, costs)
+            found[row] = (
+                np.inf * sign if cost is None else sign * cost * data.scale.price + 0.0
+            )  # no negative zero
+        bounds[name] = found.reshape(program.nodal_shape)
+    dims = ("node", "workload")
+    return xr.Dataset(
+        {
+            name: market.layout.label(
+                Variable(name, dims, "$/Mtok", f"{name} end of the price's interval"), bounds[name]
+            )
+            for name in ("lower", "upper")
+        }
+    )
+
+
+def point_of(program: Program, values: Values) -> Floats:
+    """Return the value of every column of a clearing's program, in Mtok/s (supply: in its row's unit)."""
+    return np.concatenate(
+        [
+            values.dispatch.ravel(),
+            values.flow.ravel(),
+            values.unserved.ravel(),
+            *(
+                values.supplied[placed.limit.name].ravel() / placed.unit
+                for placed in program.limits
+                if placed.limit.supply is not None
+            ),
+            np.zeros(program.balance.stop),
+        ]
+    )
+
+
+def revenue_ranges(market: Market, values: Values) -> xr.Dataset:
     """Return the least and the most that providers could earn at the same prices and the same least cost.
 
     Parameters
@@ -33,8 +101,6 @@ def revenue_ranges(market: Market, values: Values, seconds: float) -> xr.Dataset
         The market.
     values : Values
         Its clearing.
-    seconds : float
-        Length of an hour.
 
     Returns
     -------
@@ -48,34 +114,36 @@ def revenue_ranges(market: Market, values: Values, seconds: float) -> xr.Dataset
         If HiGHS finds no optimum of the program behind an end, which always exists.
     """
     with one_thread():
-        return _ranges(market, values, seconds)
+        return _ranges(market, values)
 
 
-def _ranges(market: Market, values: Values, seconds: float) -> xr.Dataset:
-    engine = Engine(market, lazy=True)  # spares building a linopy model
-    program, scale = engine.program, engine.problem(market.arrays).scale
+def _ranges(market: Market, values: Values) -> xr.Dataset:
+    program = Program(market)
+    scale = Scale.of(market.arrays)
     arrays, load = market.arrays, (market.arrays.link_use * values.flow).sum(axis=1)
     held = np.zeros(program.rows, dtype=np.bool_)
     if market.is_quadratic:
         held[program.link] = arrays.link_curvature > 0  # their loads are unique
         arrays = linearised(arrays, load)
-    problem = engine.problem(arrays)
+    data = ScaledData.of(program, arrays)
     duals = np.zeros(program.rows)
     duals[program.balance] = values.price.ravel()
     bound = np.zeros(len(values.dispatch), dtype=np.bool_)
     for placed, limit in program.numbers_of(arrays):
         rent = values.rents[limit.rent]
         if placed.rows == program.link and market.is_quadratic:
+            # The published rent has the curvature's charge in it, which is a cost in the linearised program.
             rent = np.maximum(rent - market.arrays.link_curvature * load, 0.0)
         for term in limit.terms:
             if term.on == "dispatch":
                 bound |= term.of_members(rent) > 0
-        # What has no capacity is left out of the program.
+        # A limit without capacity is left out of the program, and its published rent is no dual of it.
         duals[placed.rows] = np.where(
             (limit.capacity > 0) | ~np.bool_(placed.closes), -rent * placed.unit, 0.0
         )
     point = point_of(program, values) / scale.quantity
-    face = Face(program, problem.costs, problem.upper, problem.rows, Vertex(point, duals / scale.price), held)
+    face = Face(program, data.costs, data.upper, data.rows, BasicSolution(point, duals / scale.price), held)
+    # Demand is served as published: the question is who serves it.
     face.free = face.free[(face.free < program.y.start) | (face.free >= program.y.stop)]
     moves = face.free[face.free < program.x.stop]
     names = tuple(dict.fromkeys(market.layout.provider))
@@ -91,11 +159,15 @@ def _ranges(market: Market, values: Values, seconds: float) -> xr.Dataset:
         ends = [float(rate @ face.best(sign * rate).values) * scale.quantity + fixed for sign in (1.0, -1.0)]
         if ends[1] - ends[0] > scope:
             found[name] = min(ends[0], now), now, max(ends[1], now)
-    table = np.array(list(found.values())).reshape(-1, 3) * seconds
-    told = ("least of all dispatches of least cost", "as published", "most of all dispatches of least cost")
+    table = np.array(list(found.values())).reshape(-1, 3) * SECONDS_PER_HOUR
+    meanings = (
+        "least of all dispatches of least cost",
+        "as published",
+        "most of all dispatches of least cost",
+    )
     return xr.Dataset(
         {
-            name: ("provider", table[:, i], {"units": "$/h", "long_name": f"revenue, {told[i]}"})
+            name: ("provider", table[:, i], {"units": "$/h", "long_name": f"revenue, {meanings[i]}"})
             for i, name in enumerate(("least", "revenue", "most"))
         },
         coords={"provider": np.array(list(found), dtype=object)},

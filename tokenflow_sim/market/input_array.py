@@ -1,14 +1,15 @@
 """One array as a user gives it -> labels and plain numbers, or the faults that it has by itself.
 
 xarray DataArrays are the common case; pandas tables say the same for one or two dimensions and are taken too.
-Anything that has no labels is refused, since numbers are never matched by position.
+Anything that has no labels is refused, since numbers are never matched by position. What stands along assets and arcs
+(their nodes, providers and owners) is read from such arrays' coordinates, or from keywords.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Number, Real
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,17 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from tokenflow_sim.errors import Fault
+from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.market.arrays import culprits, number_faults
 from tokenflow_sim.variables import COORDINATES, MARKET
 
+# How many labels or entries a message lists.
+_LISTED = 5
 _SMALLEST = np.finfo(np.float64).tiny
 
 
 @dataclass
-class Given:
+class InputArray:
     """One array with its own labels, in its own order.
 
     Parameters
@@ -73,7 +76,7 @@ class Given:
         return whole
 
 
-def take(name: str, value: Any, link_unit: str) -> tuple[Given | None, list[Fault]]:
+def read_array(name: str, value: Any, link_unit: str) -> tuple[InputArray | None, list[Fault]]:
     """Read one array.
 
     Parameters
@@ -87,10 +90,10 @@ def take(name: str, value: Any, link_unit: str) -> tuple[Given | None, list[Faul
 
     Returns
     -------
-    given : Given or None
+    array : InputArray or None
         None where its dims or labels do not allow to compare it with other arrays.
     faults : list of Fault
-        Of its type, dims, labels and numbers, all that can be told without looking at other arrays.
+        Of its type, dims, labels and numbers: all that shows without looking at other arrays.
     """
     array = _labelled(name, value)
     if isinstance(array, Fault):
@@ -111,7 +114,7 @@ def take(name: str, value: Any, link_unit: str) -> tuple[Given | None, list[Faul
     numeric = not wrong
     faults += wrong if wrong else number_faults(name, numbers, dims, labels, link_unit)
     along = {key: array.coords[key] for key in COORDINATES if key in array.coords}
-    return Given(name, dims, labels, numbers, numeric, along) if sound else None, faults
+    return InputArray(name, dims, labels, numbers, numeric, along) if sound else None, faults
 
 
 def _labelled(name: str, value: Any) -> xr.DataArray | Fault:
@@ -166,8 +169,8 @@ def _dim_faults(name: str, dims: tuple[str, ...]) -> list[Fault]:
     missing = [dim for dim in needed if dim not in dims]
     twice = len(set(dims)) < len(dims)
     if extra or twice or (missing and not MARKET[name].may_broadcast):
-        told = ", ".join(needed) + (f"[, {optional}]" if optional else "")
-        return [Fault(f"has dims ({', '.join(dims)}) where ({told}) are needed", name)]
+        expected = ", ".join(needed) + (f"[, {optional}]" if optional else "")
+        return [Fault(f"has dims ({', '.join(dims)}) where ({expected}) are needed", name)]
     return []
 
 
@@ -227,3 +230,165 @@ def _is_missing(entry: object) -> bool:
 def _fits(name: str, entry: Any) -> bool:
     boolean = isinstance(entry, (bool, np.bool_))
     return boolean if name == "allowed" else isinstance(entry, Real) and not boolean
+
+
+def read_along(
+    name: str, dim: str, keyword: Any, arrays: Iterable[InputArray], labels: pd.Index[Any], agreed: bool
+) -> tuple[dict[Hashable, Any], list[Fault]]:
+    """Find what stands along assets or arcs.
+
+    Parameters
+    ----------
+    name : str
+        `asset_node`, `provider`, `origin`, `destination` or `owner`.
+    dim : str
+        `asset` or `arc`.
+    keyword : object
+        What the user gave by this name; None to read the arrays' coordinates.
+    arrays : iterable of InputArray
+        Arrays that may bring it as a coordinate.
+    labels : Index
+        The labels along `dim`.
+    agreed : bool
+        Whether all arrays agree on these labels.
+
+    Returns
+    -------
+    found : dict
+        By label; lacks those of which nothing is said.
+    faults : list of Fault
+        Of their form, and where arrays contradict each other.
+    """
+    if keyword is not None:
+        found, faults = _by_label(name, dim, keyword, labels)
+        strange = [label for label in found if label not in labels] if agreed else []
+        for label in strange[:_LISTED]:
+            faults.append(Fault(known(dim, label, list(labels)), f"{name}[{str(label)!r}]"))
+        return found, faults
+    merged: dict[Hashable, Any] = {}
+    faults, source = [], ""
+    for array in arrays:
+        if name not in array.along:
+            continue
+        place = f"{array.name}.{name}"
+        own = array.labels.get(dim, labels)
+        found, wrong = _by_label(place, dim, array.along[name], own)
+        faults += wrong
+        against = [label for label in found if label in merged and merged[label] != found[label]]
+        if against:
+            says = ", ".join(f"{str(found[label])!r} for {str(label)!r}" for label in against[:_LISTED])
+            faults.append(
+                Fault(f"says {says}, where {source} says {listed(merged[one] for one in against)}", place)
+            )
+        source = source or array.name
+        merged = found | merged
+    return merged, faults
+
+
+def positions(
+    name: str, dim: str, labels: pd.Index[Any], node_of: Mapping[Hashable, Any], nodes: pd.Index[Any]
+) -> tuple[NDArray[np.int64], list[Fault]]:
+    """Find where assets stand, or arcs start or end, among the nodes.
+
+    Parameters
+    ----------
+    name : str
+        `asset_node`, `origin` or `destination`.
+    dim : str
+        `asset` or `arc`.
+    labels : Index
+        The labels along `dim`.
+    node_of : mapping
+        The node of each label.
+    nodes : Index
+        The nodes.
+
+    Returns
+    -------
+    positions : ndarray of int
+        -1 where a node is unknown or missing.
+    faults : list of Fault
+        One for each unknown node.
+    """
+    place = {node: position for position, node in enumerate(nodes)}
+    found = np.array([place.get(node_of.get(label), -1) for label in labels], dtype=np.int64)
+    strange: dict[str, tuple[Hashable, Hashable]] = {}
+    for label, node in node_of.items():
+        if node not in place:
+            strange.setdefault(str(node), (label, node))
+    faults = [
+        Fault(known("node", node, list(nodes)) + other_type(node, nodes), f"{name}[{dim}={str(label)!r}]")
+        for label, node in list(strange.values())[:_LISTED]
+    ]
+    if len(strange) > _LISTED:
+        faults.append(Fault(f"{len(strange) - _LISTED} more unknown nodes", name))
+    return found, faults
+
+
+def gaps(name: str, dim: str, labels: pd.Index[Any], found: Mapping[Hashable, Any]) -> list[Fault]:
+    """Find the assets or arcs without an entry."""
+    lacking = [label for label in labels if label not in found]
+    if not lacking:
+        return []
+    return [
+        Fault(
+            f"nothing is said for {dim} {listed(lacking)}: give `{name}` as a coordinate along `{dim}`", name
+        )
+    ]
+
+
+def other_type(label: object, truth: pd.Index[Any]) -> str:
+    """Return a hint where an unknown label looks like a known one of another type, as 1 and '1' do."""
+    twin = next((other for other in truth if str(other) == str(label)), None)
+    if twin is None:
+        return ""
+    return f"; here it is of type {type(label).__name__}, there of type {type(twin).__name__}"
+
+
+def _by_label(
+    place: str, dim: str, value: Any, labels: pd.Index[Any]
+) -> tuple[dict[Hashable, Any], list[Fault]]:
+    """Return what is said of each label; a missing entry says nothing."""
+    if isinstance(value, (xr.DataArray, np.ndarray)) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, (str, Number)):
+        return _entries(place, dict.fromkeys(labels, value))
+    if isinstance(value, xr.DataArray):
+        if value.ndim == 1 and dim in value.indexes:
+            value = pd.Series(value.to_numpy(), value.indexes[dim], dtype=object)
+        elif value.ndim == 1 and value.dims != (dim,):
+            return {}, [Fault(f"has dims ({value.dims[0]}) where ({dim}) are needed", place)]
+        else:
+            value = value.to_numpy()
+    if isinstance(value, pd.Series):
+        if not value.index.is_unique:
+            return {}, [
+                Fault(
+                    f"says more than one thing of {dim} {listed(value.index[value.index.duplicated()])}",
+                    place,
+                )
+            ]
+        value = value.to_dict()
+    if isinstance(value, Mapping):
+        return _entries(place, value)
+    shape = value.shape if isinstance(value, (np.ndarray, pd.Index)) else None
+    if isinstance(value, (list, tuple)):
+        shape = (len(value),)
+    if shape is None or len(shape) != 1:
+        found = type(value).__name__ + ("" if shape is None else f" of shape {shape}")
+        return {}, [Fault(f"must name one thing for each {dim}; found {found}", place)]
+    if shape[0] != len(labels):
+        return {}, [Fault(f"has {shape[0]} entries for {len(labels)} {dim}s", place)]
+    return _entries(place, dict(zip(labels, value, strict=True)))
+
+
+def _entries(place: str, entries: Mapping[Hashable, Any]) -> tuple[dict[Hashable, Any], list[Fault]]:
+    """Leave out missing entries, and refuse those that are no names."""
+    strange = [label for label, entry in entries.items() if not isinstance(entry, Hashable)]
+    if strange:
+        return {}, [Fault(f"must name one thing each; not so for {listed(strange)}", place)]
+    return {label: entry for label, entry in entries.items() if not _says_nothing(entry)}, []
+
+
+def _says_nothing(entry: Any) -> bool:
+    return bool(pd.api.types.is_scalar(entry) and pd.isna(entry))

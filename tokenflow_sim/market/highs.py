@@ -1,13 +1,18 @@
-"""HiGHS holding only the arcs and link limits that matter, adding others as the optimum asks for them: exact.
+"""HiGHS, holding a program whose numbers are moved in bulk: whole, or only the arcs and link limits that matter.
 
-In a large network few arcs carry anything. The restricted program holds all offers and all balances but only some
-flows and link limits. Its duals price the flows left out and its flows load the links left out; what is worth
-adding is added, and when nothing is, the restricted optimum is the whole program's (column and row generation;
-Ford and Fulkerson 1958, Dantzig and Wolfe 1960).
+Giving HiGHS a program costs more than solving a small one, so it is given once, and between solves only its numbers
+move. `Solver` holds all of it. In a large network few arcs carry anything; the restricted program of `LazySolver`
+holds all offers and all balances but only some flows and link limits. Its duals price the flows left out and its
+flows load the links left out; what is worth adding is added, and when nothing is, the restricted optimum is the whole
+program's (column and row generation; Ford and Fulkerson 1958, Dantzig and Wolfe 1960).
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+from functools import cache
 from typing import Any
 
 import highspy
@@ -15,13 +20,164 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenflow_sim.market.program import NO_ROW, Program
-from tokenflow_sim.market.quiet import silence_banner
-from tokenflow_sim.market.solver import OPTIONS, flags, read_basis, set_basis
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
-_WORTH = 1e-9  # a reduced cost below minus this, or a load above its limit by this, matters
-_BEST = 3  # how many of the arcs out of a node are added at once for a class
+# HiGHS's tolerances are absolute; the numbers it gets are scaled to one size, see perturbation.Scale.
+OPTIONS: dict[str, Any] = {
+    "output_flag": False,
+    "log_to_console": False,
+    "threads": 1,  # another number of threads may end in another optimum
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+}
 _DUAL, _PRIMAL = 1, 4  # HiGHS's simplex_strategy
+# A flow is worth adding from this much below zero of its reduced cost on, a link limit from this much overload on.
+_WORTH = 1e-9
+# How many of the arcs out of a node are added at once for a class.
+_BEST = 3
+
+
+def new_highs(options: dict[str, Any] = OPTIONS) -> Any:
+    """Return a HiGHS object with options set; its type stubs lack half of its methods."""
+    _silence_banner()
+    make: Any = highspy.Highs
+    highs = make()
+    for name, value in options.items():
+        highs.setOptionValue(name, value)
+    return highs
+
+
+def column_program(
+    costs: Floats, lower: Floats, upper: Floats, floor: Floats, ceiling: Floats, matrix: Any
+) -> Any:
+    """Return a linear program as HiGHS takes it, its matrix given in columns (a csc array)."""
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = costs.size, ceiling.size
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = costs, lower, upper
+    lp.row_lower_, lp.row_upper_ = floor, ceiling
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
+    return lp
+
+
+@cache
+def _silence_banner() -> None:
+    """Let HiGHS print its copyright lines to nowhere.
+
+    From 1.16 on, the first solver object that a process makes prints them to the file descriptor of standard
+    output before any option can be set, where they would end up inside a table that somebody is piping on.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # standard output is closed: there is nothing to keep clean
+        highspy.Highs()  # type: ignore[no-untyped-call]
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        highspy.Highs()  # type: ignore[no-untyped-call]
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+class Solver:
+    """HiGHS, holding a whole program; it gets whole vectors, since finding what differs costs more than sending all.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    """
+
+    def __init__(self, program: Program) -> None:
+        columns, rows = program.columns, program.rows
+        nothing, endless = np.zeros(columns), np.full(rows, np.inf)
+        self.highs = new_highs()
+        self.highs.passModel(column_program(nothing, nothing, nothing, -endless, endless, program.matrix))
+        # Where every number moves a little, neither feasibility of the last basis survives, and HiGHS's primal simplex
+        # gets back to an optimum in half the iterations of its dual.
+        self.highs.setOptionValue("simplex_strategy", _PRIMAL)
+        # The shifted program is not degenerate, so that nothing is left for HiGHS to perturb, and to solve again.
+        self.highs.setOptionValue("primal_simplex_bound_perturbation_multiplier", 0.0)
+        self.upper = np.zeros(columns)
+        self._rows = rows
+        self._every = np.arange(max(columns, rows), dtype=np.int32)
+
+    def set_costs(self, costs: Floats) -> None:
+        """Set the cost of every column."""
+        self.highs.changeColsCost(costs.size, self._every[: costs.size], costs)
+
+    def set_columns(self, lower: Floats, upper: Floats) -> None:
+        """Set the bounds of every column."""
+        self.highs.changeColsBounds(upper.size, self._every[: upper.size], lower, upper)
+        self.upper = upper
+
+    def set_rows(self, lower: Floats, upper: Floats) -> None:
+        """Set the bounds of every row."""
+        self.highs.changeRowsBounds(upper.size, self._every[: upper.size], lower, upper)
+
+    def run(self) -> bool:
+        """Solve from the last basis; return whether the optimum was found."""
+        self.highs.run()
+        return bool(self.highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+
+    def forget(self) -> None:
+        """Drop all that is known from earlier solves, so that the next starts cold."""
+        self.highs.clearSolver()
+
+    def start_from(self, columns: Ints, tight: Ints, at_upper: Ints) -> None:
+        """Drop all that is known, and let the next solve start from a basis.
+
+        Parameters
+        ----------
+        columns, tight : ndarray of int
+            The basic columns, and the rows whose slack is not basic.
+        at_upper : ndarray of int
+            Columns at their upper bound.
+        """
+        self.highs.clearSolver()
+        set_basis(self.highs, *flags(self.upper.size, columns, at_upper), *flags(self._rows, tight))
+
+    def column_values(self) -> Floats:
+        """Return the values of the columns."""
+        return np.array(self.highs.getSolution().col_value, dtype=np.float64)
+
+    def basis(self) -> tuple[Ints, Ints]:
+        """Return the basic columns, and the rows whose slack is not basic, in ascending order."""
+        return read_basis(self.highs, self.upper.size, self._rows)
+
+
+def read_basis(highs: Any, columns: int, rows: int) -> tuple[Ints, Ints]:
+    """Return the basic columns of a HiGHS model, and the rows whose slack is not basic, in ascending order."""
+    _, basic = highs.getBasicVariables()  # columns by their number, rows by the one before its negative
+    found = np.zeros(columns + rows, dtype=np.bool_)
+    found[basic] = True  # rows count from the end
+    return found[:columns].nonzero()[0], (~found[columns:][::-1]).nonzero()[0]
+
+
+def flags(size: int, *sets: Ints) -> list[Bools]:
+    """Return sets of positions as flags."""
+    found = [np.zeros(size, dtype=np.bool_) for _ in sets]
+    for flag, positions in zip(found, sets, strict=True):
+        flag[positions] = True
+    return found
+
+
+def set_basis(highs: Any, basic: Bools, at_upper: Bools, tight: Bools) -> None:
+    """Give a HiGHS model a basis: its basic columns, those at their upper bound, its rows with no basic slack."""
+    status = highspy.HighsBasisStatus
+    basis = highspy.HighsBasis()
+    basis.col_status = [
+        status.kBasic if b else status.kUpper if u else status.kLower
+        for b, u in zip(basic.tolist(), at_upper.tolist(), strict=True)
+    ]
+    basis.row_status = [status.kUpper if t else status.kBasic for t in tight.tolist()]
+    basis.valid = True
+    highs.setBasis(basis)
 
 
 class LazySolver:
@@ -34,7 +190,6 @@ class LazySolver:
     """
 
     def __init__(self, program: Program) -> None:
-        silence_banner()
         self.program = program
         limit = np.full(program.rows, np.inf)
         self.costs, self.lower = np.zeros(program.columns), np.zeros(program.columns)
@@ -43,9 +198,9 @@ class LazySolver:
         self.forget()
 
     def _bring_in_movable(self) -> None:
-        """Bring in the flows that may fall below zero, as in programs of small moves, and the limits they meet.
+        """Bring in the flows that may fall below zero, as in directional programs, and the limits they meet.
 
-        A flow left out is taken to stand at zero and to be able to rise only.
+        Pricing takes a flow left out to be zero and able only to rise.
         """
         flows, program = self.program.f, self.program
         movable = np.flatnonzero(self.lower[flows] < 0) + flows.start
@@ -59,14 +214,10 @@ class LazySolver:
     def forget(self) -> None:
         """Drop all that is known from earlier solves, the flows and limits brought in included."""
         program = self.program
-        make: Any = highspy.Highs  # its type stubs lack half of its methods
-        self.highs = make()
-        for name, value in OPTIONS.items():
-            self.highs.setOptionValue(name, value)
+        self.highs = new_highs()
         self._column_place = np.full(program.columns, NO_ROW, dtype=np.int64)
-        self._row_place = np.full(
-            program.rows + 1, NO_ROW, dtype=np.int64
-        )  # the last entry answers for NO_ROW
+        # The last entry stands for "no row": what meets none is not held either.
+        self._row_place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)
         self._columns: Ints = np.zeros(0, dtype=np.int64)
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._values: Floats = np.zeros(program.columns)
@@ -125,14 +276,15 @@ class LazySolver:
             if self.highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
                 if self._columns.size == self.program.columns and self._rows.size == self.program.rows:
                     return False
-                # Too few arcs to serve what must be served: no dual says which, so bring in everything.
+                # The arcs held cannot serve what must be served, and no dual says which would: bring in everything.
                 self._add_columns(np.flatnonzero(self._column_place == NO_ROW))
                 self._add_rows(np.flatnonzero(self._row_place[:-1] == NO_ROW))
                 self._use(_DUAL)
                 continue
             columns = self._worth_adding(self._read())
             if columns.size:
-                # Links may be overloaded for now: with flows only added the basis stays primal feasible.
+                # Overloads wait: with columns only added the basis stays primal feasible, and the primal simplex goes
+                # on from it. Rows come once no column is missing, and leave the basis dual feasible.
                 self._add_columns(columns)
                 self._use(_PRIMAL)
                 continue
@@ -171,6 +323,7 @@ class LazySolver:
         left_out = self._column_place[flows] == NO_ROW
         found = np.flatnonzero(left_out & (reduced < -_WORTH) & (self.upper[flows] > 0))
         if found.size > program.balance.stop:
+            # Many at once: the best few out of each node for each class, by rank within the row they start at.
             start = program.met[flows, 0][found]
             found = found[np.lexsort((reduced[found], start))]
             start = program.met[flows, 0][found]
@@ -192,6 +345,7 @@ class LazySolver:
         program = self.program
         self._row_place[rows] = self._rows.size + np.arange(rows.size)
         self._rows = np.concatenate([self._rows, rows])
+        # HiGHS wants row after row: the entries of columns already held, sorted by the new rows they meet.
         wanted = np.zeros(program.rows + 1, dtype=np.bool_)
         wanted[rows] = True
         which, slot = np.nonzero(

@@ -1,0 +1,297 @@
+"""The basis that a solver ended with: factorised, checked, and turned into exact numbers.
+
+The solver says which columns and rows are basic. One factorisation serves the shifted program and the true one,
+which have one matrix: it is checked that the basis is the only optimal one of the first and optimal for the second.
+Everything published is then computed afresh from the basis and the market's unshifted numbers, so that equal bases
+give equal bits whatever the solver did before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg.lapack import dgetrf, dgetrs
+from scipy.sparse import csc_matrix
+from scipy.sparse.linalg import splu
+
+from tokenflow_sim.errors import CertificateError
+from tokenflow_sim.market.program import NO_ROW, Program
+from tokenflow_sim.numeric import Floats, Ints
+
+# How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
+MARGIN = 1e-10
+# How far off its bounds, in the solver's units, a true value may be to count as optimal.
+TOLERANCE = 1e-8
+# A shortfall this close to zero, in the solver's units, is none.
+ON_BOUND = 1e-9
+SHIFTED, TRUE = 0, 1
+# What a true shortfall may be and still be rounding: relative to its demand, and absolute in the solver's units.
+_OF_ROW, _NOISE = 1e-7, 1e-12
+_NO_BASIS = "HiGHS gave a basis whose columns do not span its rows"
+
+
+class BasisFactorization:
+    """The factorised basis matrix of a program.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    columns, tight : ndarray of int
+        The basic columns, and the rows whose slack is not basic; as many, and in ascending order.
+
+    Raises
+    ------
+    CertificateError
+        If the columns are no basis of these rows.
+
+    Notes
+    -----
+    Several programs that differ only in numbers are solved for at once, dims (program, ...). A BLAS may round a
+    single right-hand side in another way than the same one beside others, so that what is published always has to
+    be asked for in the same company.
+    """
+
+    def __init__(self, program: Program, columns: Ints, tight: Ints) -> None:
+        self.program, self.columns, self.tight = program, columns, tight
+        if program.dense is None:
+            self._basic: Floats | None = None
+            self._solve = _sparse(program, columns, tight)
+        else:
+            self._basic = program.dense.take(columns, axis=0)
+            self._solve = _dense(self._basic.take(tight, axis=1))
+
+    def primal(self, at_upper: Ints, upper: Floats, rows: Floats) -> tuple[Floats, Floats]:
+        """Return the values of the basic columns, and what they leave of every right-hand side.
+
+        Parameters
+        ----------
+        at_upper : ndarray of int
+            Columns that stand at their upper bound; the others that are not basic are zero.
+        upper, rows : ndarray
+            Upper bounds and right-hand sides, dims (program, column) and (program, row).
+        """
+        left = rows - self.program.moved_by(at_upper, upper.take(at_upper, axis=1))
+        basic = self._solve(left.take(self.tight, axis=1), False)
+        left -= self.program.moved_by(self.columns, basic) if self._basic is None else basic @ self._basic
+        return basic, left
+
+    def dual(self, costs: Floats) -> Floats:
+        """Return the duals of all rows.
+
+        Parameters
+        ----------
+        costs : ndarray
+            Dims (program, column).
+        """
+        duals = np.zeros((len(costs), self.program.rows))
+        duals[:, self.tight] = self._solve(costs.take(self.columns, axis=1), True)
+        return duals
+
+    def values(self, at_upper: Ints, upper: Floats, basic: Floats) -> Floats:
+        """Return the values of all columns of one program."""
+        values = np.zeros(self.program.columns)
+        values[at_upper] = upper[at_upper]
+        values[self.columns] = basic
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a basic solution rests on.
+
+    Parameters
+    ----------
+    factor : BasisFactorization
+        The factorised basis.
+    losses : ndarray
+        What leaving its bound costs for every column that is not basic, dims (column,); infinite for the others.
+    rents : ndarray
+        Likewise for limits whose slack is not basic, in the order of `factor.tight` less the balances.
+    """
+
+    factor: BasisFactorization
+    losses: Floats
+    rents: Floats
+
+
+@dataclass(frozen=True)
+class BasicSolution:
+    """A basic solution.
+
+    Parameters
+    ----------
+    values : ndarray
+        Value of every column.
+    duals : ndarray
+        Dual of every row; not positive for limits.
+    basis : Basis, optional
+        What both rest on; None where values and duals rest on different ones.
+    """
+
+    values: Floats
+    duals: Floats
+    basis: Basis | None = None
+
+
+# Solves for right-hand sides, dims (program, ...), of the basis matrix or of its transpose.
+_Solve = Callable[[Floats, bool], Floats]
+
+
+def _dense(transposed: Floats) -> _Solve:
+    """Factorise a matrix given as its transpose, which LAPACK reads without copying."""
+    if not transposed.size:
+        return lambda right, of_transpose: right
+    factors, pivots, info = dgetrf(transposed.T, overwrite_a=True)
+    if info:
+        raise CertificateError(_NO_BASIS)
+
+    def solve(right: Floats, of_transpose: bool) -> Floats:
+        # What LAPACK solves for stands in columns, one after the other in memory, as ours do in rows.
+        solved: Floats = dgetrs(factors, pivots, right.T, trans=of_transpose, overwrite_b=True)[0]
+        return solved.T
+
+    return solve
+
+
+def _sparse(program: Program, columns: Ints, tight: Ints) -> _Solve:
+    size = tight.size
+    place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)
+    place[tight] = np.arange(size)
+    met = place.take(program.met.take(columns, axis=0))
+    there = met != NO_ROW
+    starts = np.zeros(size + 1, dtype=np.int32)
+    np.cumsum(there.sum(axis=1), out=starts[1:])
+    coefficients = program.coefficient.take(columns, axis=0)[there]
+    matrix = csc_matrix((coefficients, met[there].astype(np.int32), starts), shape=(size, size))
+    try:
+        factors = splu(matrix)
+    except RuntimeError as error:  # SuperLU raises it for a singular matrix
+        raise CertificateError(_NO_BASIS) from error
+    return lambda right, of_transpose: factors.solve(right.T, trans="T" if of_transpose else "N").T
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftedData:
+    """The numbers of the shifted and of the true program, in this order along the first dimension.
+
+    Parameters
+    ----------
+    costs, upper : ndarray
+        Dims (program, column).
+    lower : ndarray
+        Lower bounds of the shifted program, dims (column,).
+    rows : ndarray
+        Right-hand sides, dims (program, row).
+    floor : ndarray
+        Least values of the shifted program's rows, dims (row,).
+    """
+
+    costs: Floats
+    upper: Floats
+    lower: Floats
+    rows: Floats
+    floor: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class BasisCheck:
+    """Whether a basis is the only optimal one of the shifted program, and optimal for the true one.
+
+    Parameters
+    ----------
+    columns, tight : ndarray of int
+        The basis.
+    at_upper : ndarray of int
+        Columns at their upper bound.
+    unique : bool
+        Whether it is the shifted program's only optimal basis.
+    optimal : bool
+        Whether it is optimal for the shifted program within tolerance, though perhaps not the only one.
+    short : bool
+        Whether demand is left unmet in it.
+    solution : BasicSolution or None
+        The true program's, if the basis is optimal for that as well.
+    """
+
+    columns: Ints
+    tight: Ints
+    at_upper: Ints
+    unique: bool
+    optimal: bool
+    short: bool
+    solution: BasicSolution | None
+
+
+def check_basis(
+    program: Program, numbers: ShiftedData, columns: Ints, tight: Ints, at_upper: Ints | None = None
+) -> BasisCheck | None:
+    """Check a basis against the shifted and the true program.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    numbers : ShiftedData
+        The numbers.
+    columns, tight : ndarray of int
+        The basic columns, and the rows whose slack is not basic, in ascending order.
+    at_upper : ndarray of int, optional
+        Columns at their upper bound, where they are read off the solver's values; by default those that the shifted
+        costs drive there.
+
+    Returns
+    -------
+    BasisCheck or None
+        None if this is no basis, or a balance of demand and supply is not among its equations.
+    """
+    nodal = program.balance.stop
+    if columns.size != tight.size or (nodal and (tight.size < nodal or tight[nodal - 1] != nodal - 1)):
+        return None
+    factor = BasisFactorization(program, columns, tight)
+    duals = factor.dual(numbers.costs)
+    # Reduced costs, as distances from a change of basis: what is forbidden may be worth anything, and a basic column
+    # stands between its bounds, so that neither of the two limits the distance.
+    reduced = program.reduced_costs(numbers.costs, duals)
+    np.copyto(reduced, np.inf, where=numbers.upper == 0)
+    reduced[:, columns] = np.inf
+    if at_upper is None:
+        at_upper = ((reduced[SHIFTED] < 0) & (numbers.upper[SHIFTED] < np.inf)).nonzero()[0]
+    reduced[:, at_upper] *= -1
+    # Primal values, as distances from their bounds.
+    basic, rest = factor.primal(at_upper, numbers.upper, numbers.rows)
+    room = numbers.upper.take(columns, axis=1) - basic
+    # A limit counts by its slack, or by its dual where its slack is not basic; balances are equations.
+    rest[:, tight] = -duals.take(tight, axis=1)
+    rest[:, program.balance] = np.inf
+    over, short, taken = basic, False, False
+    service = int(columns.searchsorted(program.v.start))
+    if service < columns.size:
+        # The last columns are shortfalls: basic ones mean unmet demand, and never limit the distance from below.
+        over = basic.copy()
+        over[:, service:] = np.inf
+        short = bool((basic[SHIFTED, service:] > ON_BOUND).any())
+        # In the true program a shortfall may be rounding and no more, else the solution leaves true demand unmet.
+        asked = numbers.rows[TRUE].take(columns[service:] - program.v.start)
+        taken = bool((np.abs(basic[TRUE, service:]) > _OF_ROW * asked + _NOISE).any())
+    # The least of all distances, of both programs at once: above MARGIN no other basis is optimal (shifted), and not
+    # below zero by more than the tolerance means optimal (true).
+    far = np.concatenate((reduced, over, room, rest), axis=1)
+    shifted, true = np.minimum.reduce(far, axis=1, initial=np.inf).tolist()
+    solution = None
+    if not taken and (true >= -TOLERANCE or _within(far[TRUE], numbers.rows[TRUE], tight)):
+        values = factor.values(at_upper, numbers.upper[TRUE], basic[TRUE])
+        rents = -duals[TRUE].take(tight[nodal:])
+        solution = BasicSolution(values, duals[TRUE], Basis(factor, reduced[TRUE], rents))
+    optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], numbers.rows[SHIFTED], tight)
+    return BasisCheck(columns, tight, at_upper, shifted >= MARGIN, optimal, short, solution)
+
+
+def _within(far: Floats, rows: Floats, tight: Ints) -> bool:
+    """Whether everything is kept within tolerance, which grows with a limit; never where there is a NaN."""
+    tolerance = TOLERANCE * np.clip(np.abs(rows), 1.0, 1e6)
+    tolerance[tight] = TOLERANCE
+    others = far.size - rows.size
+    return bool((far[:others] >= -TOLERANCE).all() and (far[others:] >= -tolerance).all())

@@ -1,0 +1,208 @@
+"""Clearing a market: `clear` once, or a `Clearer` that is built once and clears market after market."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tokenflow_sim.errors import CertificateError
+from tokenflow_sim.market.blas import one_thread
+from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
+from tokenflow_sim.market.clearing import Clearing, require_market
+from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.quadratic import solve_quadratic
+from tokenflow_sim.market.values import Values, total_cost, values_of
+from tokenflow_sim.numeric import Floats
+from tokenflow_sim.variables import MARKET
+
+
+def _by_interior_point(engine: Engine, market: Market) -> Engine:
+    fresh = Engine(market, lazy=False)
+    fresh.solver.highs.setOptionValue("solver", "ipx")  # with crossover, so that it, too, ends in a basis
+    return fresh
+
+
+# A clearing that cannot be certified is tried again from nothing (no basis, no factorisation, no scaling is kept),
+# then by another algorithm.
+FALLBACKS: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
+    ("hot simplex", lambda engine, market: engine),
+    ("cold simplex", lambda engine, market: Engine(market)),
+    ("interior point with crossover", _by_interior_point),
+)
+# Where numbers lie far apart: in finer units, then each class by itself.
+_FINER = 2.0**18
+FAR_APART_FALLBACKS: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
+    ("cold simplex in finer units", lambda engine, market: Engine(market, size=_FINER)),
+    ("each class by itself", lambda engine, market: Engine(market)),
+)
+
+
+def _describe_spans(apart: dict[str, tuple[float, float]]) -> str:
+    if not apart:
+        return ""
+    listed = ", ".join(
+        f"{name} from {low:g} to {high:g} {MARKET[name].unit_for()}" for name, (low, high) in apart.items()
+    )
+    return f"Its numbers span {listed}: check their units, or leave out what is too small to matter. "
+
+
+class Clearer:
+    """Clears one market after another, building the solver's model once and then only moving numbers.
+
+    A market of another structure (labels, incidence, link use, power use) rebuilds by itself.
+
+    Parameters
+    ----------
+    market : Market
+        Any market of the structure to come; it is not cleared.
+
+    Raises
+    ------
+    MarketError
+        If it is no Market.
+
+    Notes
+    -----
+    Prices and dispatch are functions of the Market alone, never of what was cleared before; see
+    docs/explanation/prices.md.
+    """
+
+    def __init__(self, market: Market) -> None:
+        require_market(market)
+        self._engine = Engine(market)
+
+    def clear(self, market: Market) -> Clearing:
+        """Clear a market.
+
+        Parameters
+        ----------
+        market : Market
+            The market.
+
+        Returns
+        -------
+        Clearing
+            Certified: every residual is at most 1e-7.
+
+        Raises
+        ------
+        MarketError
+            If it is no Market.
+        InfeasibleError
+            If demand that must be served cannot be; it names the classes, the nodes and the amounts.
+        CertificateError
+            If no method reaches an optimum that can be certified.
+        """
+        require_market(market)
+        with one_thread():
+            return self._clear(market)
+
+    def _clear(self, market: Market) -> Clearing:
+        if not self._engine.program.serves(market):
+            self._engine = Engine(market)
+        reasons: list[str] = []
+        for how, prepare in self._fallbacks(market):
+            engine = self._engine = prepare(self._engine, market)
+            alone = how == FAR_APART_FALLBACKS[-1][0]
+            try:
+                clearing = self._attempt(engine, market, by_class=alone)
+            except CertificateError as error:
+                reasons.append(f"{how}: {error}")
+                continue
+            if clearing.certificate.worst <= CERTIFIED:
+                if engine.size != 1.0:
+                    self._engine = Engine(market)
+                return clearing
+            reasons.append(f"{how}: {clearing.certificate}")
+        self._engine = Engine(market)
+        apart = spans(market.arrays)
+        raise CertificateError(
+            f"no clearing of {market!r} is optimal within {CERTIFIED:g}. {_describe_spans(apart)}What was tried:\n  - "
+            + "\n  - ".join(reasons)
+        )
+
+    @staticmethod
+    def _fallbacks(market: Market) -> Iterator[tuple[str, Callable[[Engine, Market], Engine]]]:
+        yield from FALLBACKS
+        if not market.is_quadratic and spans(market.arrays):
+            yield from FAR_APART_FALLBACKS
+
+    @staticmethod
+    def _attempt(engine: Engine, market: Market, by_class: bool = False) -> Clearing:
+        if market.is_quadratic:
+            values = solve_quadratic(engine, market)
+        elif by_class:
+            values = _clear_by_class(engine, market)
+        else:
+            values = values_of(engine.program, market.arrays, engine.solve(market.arrays))
+        return Clearing(market, values, certify(market.layout, market.arrays, values))
+
+
+def _clear_by_class(engine: Engine, market: Market) -> Values:
+    """Clear each class as if the others were not there, where their sizes lie so far apart that no solver sees all.
+
+    Where classes share no full link and no power that binds, a market is the sum of one market a class, each of which
+    is measured by its own numbers. Whether it is, the certificate of the whole decides.
+    """
+    arrays, found = market.arrays, []
+    for position in range(len(market.layout.workloads)):
+        only = np.zeros(len(market.layout.workloads), dtype=np.bool_)
+        only[position] = True
+        column = only[None, :, None]
+        alone = arrays.with_(
+            offer_price=np.where(column, arrays.offer_price, 0.0),
+            capacity=np.where(column, arrays.capacity, 0.0),
+            demand=np.where(column, arrays.demand, 0.0),
+        )
+        found.append(values_of(engine.program, alone, engine.solve(alone)))
+
+    def own(name: str) -> Floats:
+        return np.stack([getattr(values, name)[:, k] for k, values in enumerate(found)], axis=1)
+
+    dispatch, flow, unserved = own("dispatch"), own("flow"), own("unserved")
+    names = found[0].supplied
+    supplied = {name: np.add.reduce([values.supplied[name] for values in found]) for name in names}
+    return Values(
+        price=own("price"),
+        dispatch=dispatch,
+        flow=flow,
+        unserved=unserved,
+        scarcity_rent=own("scarcity_rent"),
+        rents={name: np.maximum.reduce([values.rents[name] for values in found]) for name in found[0].rents},
+        supplied=supplied,
+        cost=total_cost(arrays, dispatch, flow, unserved, supplied),
+    )
+
+
+def clear(market: Market) -> Clearing:
+    """Clear one market: the linear program of equations (1) and (10), its duals and their certificate.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+
+    Returns
+    -------
+    Clearing
+        Prices, dispatch, flows, unserved demand and rents.
+
+    Raises
+    ------
+    MarketError
+        If it is no Market.
+    InfeasibleError
+        If demand that must be served cannot be; it names the classes, the nodes and the amounts.
+    CertificateError
+        If no method reaches an optimum that can be certified.
+
+    Examples
+    --------
+    >>> import tokenflow_sim as tf
+    >>> clearing = tf.clear(tf.load_scenario("us5").market())
+    >>> round(clearing.total_cost)
+    123635
+    """
+    return Clearer(market).clear(market)
