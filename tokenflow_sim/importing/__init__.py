@@ -15,6 +15,7 @@ _HOME: dict[str, str] = {
     "Summary": "imported",
     "latency": "latency_matrix",
     "sites": "site_registry",
+    "topology": "topology_network",
     "trace": "trace_demand",
 }
 """Module of each public name of this room."""
