@@ -123,7 +123,7 @@ def test_the_map_names_its_nodes_and_says_its_scales(drawn: Any, run: xr.Dataset
     most = run.flow.sel(period=20, workload="chat").max().item()
     (entry,) = (word.text for word in words if word.text.startswith("chat: flows up to"))
     assert float(entry.split()[-2]) == pytest.approx(most, rel=0.01)
-    assert drawn.axes[0].get_title(loc="left") == "20 h"
+    assert drawn.axes[0].get_title(loc="left") == "2026-02-23 20:00"
 
 
 def test_missing_places_are_told_and_may_be_given(day: xr.Dataset) -> None:

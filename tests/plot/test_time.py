@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure
 
 from tokenflow_sim.plot import time as module
 from tokenflow_sim.plot.time import TimeAxis
+from tokenflow_sim.scenario.times import PeriodTimes
+from tokenflow_sim.scenario.zone import zone_of
 
 
 def axis(count: int, hours: float | None = 1.0, **kwargs: int) -> TimeAxis:
@@ -80,6 +85,59 @@ def test_ticks_are_few_round_and_inside(count: int, unit_hours: float) -> None:
     labels = ax.xaxis.get_major_formatter().format_ticks(ticks)
     assert len(set(labels)) == len(labels)
     np.testing.assert_allclose([float(label) for label in labels], ticks, atol=1e-9)
+
+
+def dates(start: str, hours: float, count: int, zone: str) -> TimeAxis:
+    begins = PeriodTimes(datetime.fromisoformat(start), hours, zone).at(np.arange(count))
+    return TimeAxis.of_dates(begins, hours, zone)
+
+
+@pytest.mark.parametrize(
+    ("start", "hours", "count", "zone"),
+    [
+        ("2026-03-07T08:00+00:00", 1.0, 96, "America/Los_Angeles"),
+        ("2026-10-30T18:30+00:00", 0.25, 400, "Asia/Kolkata"),
+        ("2026-10-24T22:00+00:00", 1 / 12, 600, "Europe/Berlin"),
+        ("2026-01-01T00:00+00:00", 1.0, 8760, "UTC"),
+        ("2025-12-30T06:00+00:00", 24.0, 5, "UTC-06:00"),
+    ],
+)
+def test_dates_stand_where_the_clocks_of_the_zone_put_them(
+    start: str, hours: float, count: int, zone: str
+) -> None:
+    time = dates(start, hours, count, zone)
+    begin = datetime.fromisoformat(start)
+    clock = zone_of(zone)
+    for position in (0, count // 2, count - 1):
+        there = (begin + timedelta(hours=hours * position)).astimezone(clock)
+        assert time.name(position) == f"{there:%Y-%m-%d %H:%M}"
+    last = begin + timedelta(hours=hours * count)
+    np.testing.assert_allclose([time.starts[0], time.ends[-1]], date2num([begin, last]), atol=1e-6)
+    ax = Figure().add_subplot()
+    time.dress(ax)
+    ticks = [tick for tick in ax.get_xticks() if time.starts[0] <= tick <= time.ends[-1]]
+    assert 2 <= len(ticks) <= 10
+    for tick, label in zip(ticks, ax.xaxis.get_major_formatter().format_ticks(ticks), strict=True):
+        there = num2date(tick, tz=clock)
+        assert (there.minute, there.second) == (0, 0), "local hours are whole, also where the zone's are half"
+        assert there.hour % 3 == 0
+        forms = {f"{there:{form}}" for form in ("%Y", "%b %Y", "%d %b", "%H:%M")}
+        assert label in forms
+    place = zone.replace("_", " ")
+    years = "2025/2026" if start.startswith("2025") else start[:4]
+    assert time.label.startswith(f"Time [{place}], {years}")
+
+
+def test_dated_periods_keep_gaps_and_steps() -> None:
+    whole = dates("2026-03-07T08:00+00:00", 1.0, 48, "America/Los_Angeles")
+    assert whole.label == "Time [America/Los Angeles], 2026"
+    begins = PeriodTimes(datetime(2026, 3, 7, 8, tzinfo=UTC), 1.0).at([0, 1, 5, 6])
+    cut = TimeAxis.of_dates(begins, None, "UTC")
+    assert cut.hours == 1.0
+    assert np.isnan(cut.line).nonzero()[0].tolist() == [4]
+    year = dates("2026-01-01T00:00+00:00", 1.0, 8760, "UTC")
+    assert (year.size, len(year.starts)) == (24, 365)
+    assert year.label == "Time [UTC], 2026, day by day"
 
 
 @given(

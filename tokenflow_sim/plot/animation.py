@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.plot.gallery.dispatch_map import NEEDS, at_period, legend_entries, sheet_of, traffic_of
+from tokenflow_sim.plot.gallery.dispatch_map import NEEDS, at_position, legend_entries, sheet_of, traffic_of
 from tokenflow_sim.plot.geography import PlacesLike
 from tokenflow_sim.plot.maps import Sheet, Traffic
 from tokenflow_sim.plot.panels import dress_value, head, panels
 from tokenflow_sim.plot.reading import Results, weighted_mean
 from tokenflow_sim.plot.shorten import family_of
 from tokenflow_sim.plot.style import INK, colours, dashes, house_style
+from tokenflow_sim.results.dates import positions_within
 from tokenflow_sim.results.files import whole_file
 
 MOST_FRAMES = 400
@@ -50,7 +49,8 @@ def animate(
     path : str or Path
         The file, which is replaced. ``.gif`` always works; ``.mp4`` needs the program ffmpeg.
     periods : slice, optional
-        Labels of the first and last period, e.g. ``slice(24, 47)``; all by default.
+        The first and last period, by their numbers or dates in them, e.g. ``slice(24, 47)`` or
+        ``slice("2026-01-06", "2026-01-06T18:00")``; all by default.
     workload : str or list of str, optional
         The classes to draw; all by default.
     places : Scenario, Dataset or mapping, optional
@@ -76,19 +76,21 @@ def animate(
     target = Path(path)
     writer = _writer(target, rate)
     results = Results(ds, (*NEEDS, *_PRICES, "period"), "animate")
+    ds = results.ds
     known = np.atleast_1d(ds["period"].values)
-    labels = known.tolist() if periods is None else known[_between(known, periods)].tolist()
-    if not 0 < len(labels) <= MOST_FRAMES:
+    first, last = (None, None) if periods is None else (periods.start, periods.stop)
+    positions = positions_within(ds, first, last, "animate")
+    if not 0 < len(positions) <= MOST_FRAMES:
         raise ResultError(
-            f"animate draws 1 to {MOST_FRAMES} periods; found {len(labels)}; choose of {known[0]} to {known[-1]}, "
+            f"animate draws 1 to {MOST_FRAMES} periods; found {len(positions)}; choose of {known[0]} to {known[-1]}, "
             f"e.g. periods=slice({known[0]}, {min(known[0] + 23, known[-1])})"
         )
-    if len(labels) < len(known):
-        results = Results(ds.sel(period=labels), NEEDS, "animate")
+    if len(positions) < len(known):
+        results = Results(ds.isel(period=positions), NEEDS, "animate")
     classes = results.names("workload", "dispatch")
     shown = results.choose("workload", workload, "dispatch")
     chosen = [classes.index(name) for name in shown]
-    frames = [traffic_of(at_period(results, label), chosen) for label in labels]
+    frames = [traffic_of(at_position(results, position), chosen) for position in range(len(positions))]
     largest = Traffic(
         np.stack([frame.processing for frame in frames]).max(axis=0),
         np.stack([frame.flow for frame in frames]).max(axis=0),
@@ -117,12 +119,6 @@ def animate(
                 cursor.set_width(float(time.ends[step] - time.starts[step]))
                 writer.grab_frame()
     return target
-
-
-def _between(known: NDArray[Any], periods: slice) -> NDArray[np.bool_]:
-    first = known[0] if periods.start is None else periods.start
-    last = known[-1] if periods.stop is None else periods.stop
-    return np.asarray((known >= first) & (known <= last))
 
 
 def _writer(target: Path, rate: int) -> AbstractMovieWriter:

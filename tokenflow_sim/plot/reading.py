@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot.time import Floats, TimeAxis
+from tokenflow_sim.results.dates import by_period, moments, zone_of_dates
 from tokenflow_sim.variables import BACKLOG, RESULT_COORDINATES, RESULTS
 
 _VARIABLES = RESULTS | BACKLOG
@@ -58,7 +59,7 @@ class Results:
             raise ResultError(
                 f"{figure} needs the results of a run as an xarray.Dataset; found {type(ds).__name__}; {hint}"
             )
-        self.ds = ds
+        self.ds = ds = by_period(ds)
         self.figure = figure
         lacking = missing(ds, needs)
         if lacking:
@@ -179,13 +180,18 @@ class Results:
 
     @cached_property
     def time(self) -> TimeAxis:
-        """The time axis.
+        """The time axis: dates where results have them.
 
         Raises
         ------
         ResultError
             If periods are not increasing.
         """
+        begins = moments(self.ds)
+        if begins is not None:
+            if not (np.diff(begins) > np.timedelta64(0, "us")).all():
+                raise ResultError(f"{self.figure} needs periods in the order of time; see ds.sortby('time')")
+            return TimeAxis.of_dates(begins, self.hours, zone_of_dates(self.ds))
         if "period" not in self.ds.coords:
             return TimeAxis(np.arange(self.ds.sizes.get("period", 1), dtype=float), self.hours)
         labels = np.atleast_1d(self.ds["period"].values)

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from tokenflow_sim.numeric import Floats as Floats
 from tokenflow_sim.plot.text import TickNumbers
+from tokenflow_sim.scenario.times import Times, written
+from tokenflow_sim.scenario.zone import zone_of
 
 MOST_STEPS = 400
 """More steps than this a printed column cannot show."""
@@ -35,11 +38,25 @@ class TimeAxis:
         Length of a period; None where it is unknown, and time is then counted in periods.
     most_steps : int
         How many steps to draw at most; periods are taken together beyond.
+    begin : datetime64 or None
+        When the period 0 of `periods` begins, in UTC; None where results have no dates.
+    zone : str
+        The zone in which dates are shown.
     """
 
     periods: Floats
     hours: float | None
     most_steps: int = MOST_STEPS
+    begin: np.datetime64 | None = None
+    zone: str = "UTC"
+
+    @classmethod
+    def of_dates(cls, begins: Times, hours: float | None, zone: str) -> TimeAxis:
+        """Return the axis of periods that begin at given moments of UTC, in rising order."""
+        since = (begins - begins[0]) / np.timedelta64(1, "us") / 3.6e9
+        if hours is None:
+            hours = float(np.diff(since).min()) if len(since) > 1 else 1.0
+        return cls(np.round(since / hours, 6), hours, begin=begins[0], zone=zone)
 
     @cached_property
     def size(self) -> int:
@@ -59,7 +76,9 @@ class TimeAxis:
 
     @cached_property
     def unit(self) -> str:
-        """``h``, ``days`` or ``periods``."""
+        """``h``, ``days`` or ``periods``; ``dates`` where they are known."""
+        if self.begin is not None:
+            return "dates"
         if self.hours is None:
             return "periods"
         return (
@@ -70,12 +89,22 @@ class TimeAxis:
 
     @cached_property
     def _scale(self) -> float:
-        return {"periods": 1.0, "h": self.hours or 1.0, "days": (self.hours or 1.0) / 24.0}[self.unit]
+        hours = self.hours or 1.0
+        # Dates are counted in days, as matplotlib does.
+        return {"periods": 1.0, "h": hours, "days": hours / 24.0, "dates": hours / 24.0}[self.unit]
+
+    @cached_property
+    def _origin(self) -> float:
+        """Where on the abscissa period 0 begins."""
+        return 0.0 if self.begin is None else float(date2num(self.begin))  # type: ignore[no-untyped-call]
 
     @property
     def label(self) -> str:
         """Label of the axis, with what a step stands for where periods are taken together."""
         text = "Period" if self.unit == "periods" else f"Time [{self.unit}]"
+        if self.unit == "dates":
+            years = dict.fromkeys(self.name(position)[:4] for position in (0, -1))
+            text = f"Time [{self.zone.replace('_', ' ')}], {'/'.join(years)}"
         if self.size == 1:
             return text
         if self.hours is None:
@@ -86,14 +115,16 @@ class TimeAxis:
     @cached_property
     def starts(self) -> Floats:
         """Start of each step, in `unit`."""
-        return self.periods[:: self.size] * self._scale
+        return self._at(self.periods[:: self.size])
+
+    def _at(self, periods: Floats) -> Floats:
+        return self._origin + periods * self._scale
 
     @cached_property
     def ends(self) -> Floats:
         """End of each step, in `unit`."""
         last = np.append(np.arange(self.size, len(self.periods), self.size), len(self.periods)) - 1
-        ends: Floats = (self.periods[last] + self._stride) * self._scale
-        return ends
+        return self._at(self.periods[last] + self._stride)
 
     @cached_property
     def line(self) -> Floats:
@@ -121,10 +152,13 @@ class TimeAxis:
 
     def middle(self, position: int) -> float:
         """Return the middle of a period (of the run, not of a step), in `unit`."""
-        return float((self.periods[position] + 0.5 * self._stride) * self._scale)
+        return float(self._origin + (self.periods[position] + 0.5 * self._stride) * self._scale)
 
     def name(self, position: int) -> str:
-        """Return when a period starts, in words: ``18 h``, ``day 2.75``, ``period 4``."""
+        """Return when a period starts, in words: ``18 h``, ``day 2.75``, ``period 4``, ``2026-01-06 14:00``."""
+        if self.begin is not None:
+            micro = round(float(self.periods[position]) * (self.hours or 1.0) * 3.6e9)
+            return written(self.begin + np.timedelta64(micro, "us"), self.zone)
         start = self.periods[position] * self._scale
         return {"h": f"{start:g} h", "days": f"day {start:.3g}", "periods": f"period {start:g}"}[self.unit]
 
@@ -178,12 +212,26 @@ class TimeAxis:
         ax.set_xlim(first, last)
         if label:
             ax.set_xlabel(self.label)
+        if self.begin is not None:
+            self._dress_dates(ax)
+            return
         ax.xaxis.set_major_formatter(TickNumbers())
         if self.unit == "h" and last - first >= 1:
             fitting = [tick for tick in (0.25, 0.5, 1, 2, 3, 6, 12) if (last - first) / tick <= 8]
             ax.xaxis.set_major_locator(MultipleLocator(fitting[0] if fitting else 12))
         else:
             ax.xaxis.set_major_locator(MaxNLocator(7, integer=self.unit != "h", steps=[1, 2, 5, 10]))
+
+    def _dress_dates(self, ax: Axes) -> None:
+        """Put ticks at round hours and days of the zone, also where clocks change."""
+        locator = AutoDateLocator(tz=zone_of(self.zone), minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_locator(locator)
+        formatter = ConciseDateFormatter(locator, tz=zone_of(self.zone))  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_formatter(formatter)
+        # The year stands in the label of the axis; matplotlib's own place for what ticks leave out is beneath it.
+        formatter.show_offset = False
+        formatter.formats = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%S.%f"]
+        formatter.zero_formats = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
 
 
 def _read(array: xr.DataArray, block: slice, size: int) -> NDArray[Any]:

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.gallery.links import FULL
 from tokenflow_sim.plot.geography import PlacesLike, chart, is_placed
@@ -19,6 +18,7 @@ from tokenflow_sim.plot.reading import Results, grouped
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import WIDTHS, Columns, colours
 from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.results.dates import Period, position_of
 
 NEEDS = ("dispatch", "flow", "link_use_share", "asset_node", "origin", "destination", "node")
 """Variables that a map needs."""
@@ -27,7 +27,7 @@ NEEDS = ("dispatch", "flow", "link_use_share", "asset_node", "origin", "destinat
 @figure(*NEEDS, fits=is_placed)
 def dispatch_map(
     results: Results,
-    period: int | None = None,
+    period: Period | None = None,
     *,
     workload: str | list[str] | None = None,
     places: PlacesLike | None = None,
@@ -49,8 +49,8 @@ def dispatch_map(
     ds : Dataset
         Results with `dispatch`, `flow` and `link_use_share`. The nodes' coordinates come from `latitude` and
         `longitude` along `node`, or from the scenario among the attributes.
-    period : int, optional
-        The period to draw; by default the mean over all.
+    period : int, str or datetime, optional
+        The period to draw, by its number or a date in it; by default the mean over all.
     workload : str or list of str, optional
         The classes to draw; all by default.
     places : Scenario, Dataset or mapping, optional
@@ -94,8 +94,8 @@ def dispatch_map(
     return drawn.figure
 
 
-def at_period(results: Results, period: int) -> Results:
-    """Return one period of results.
+def at_period(results: Results, period: Period) -> Results:
+    """Return one period of results, by its number or a date in it.
 
     Raises
     ------
@@ -106,9 +106,13 @@ def at_period(results: Results, period: int) -> Results:
     labels = np.atleast_1d(ds["period"].values).tolist() if "period" in ds.coords else []
     if "period" not in ds.dims and labels == [period]:
         return results
-    if period not in labels:
-        raise ResultError(f"{results.figure}: {known('period', period, labels)}")
-    return Results(ds.sel(period=[period]), (), results.figure)
+    position = position_of(ds, period, results.figure)
+    return at_position(results, position) if "period" in ds.dims else results
+
+
+def at_position(results: Results, position: int) -> Results:
+    """Return one period of results, by its position among them."""
+    return Results(results.ds.isel(period=[position]), (), results.figure)
 
 
 def traffic_of(results: Results, chosen: list[int]) -> Traffic:

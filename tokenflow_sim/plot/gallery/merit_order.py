@@ -13,11 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from tokenflow_sim.plot import text
-from tokenflow_sim.plot.gallery.dispatch_map import at_period
+from tokenflow_sim.plot.gallery.dispatch_map import at_period, at_position
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
 from tokenflow_sim.plot.reading import NOISE, Results
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import INK, MOST_NAMED, OTHER, Columns, colours
+from tokenflow_sim.results.dates import Period
 
 _SENT = "#E4E4E4"
 _IDLE = 0.28  # opacity of what was offered and not used
@@ -32,7 +33,7 @@ def merit_order(
     node: str | None = None,
     workload: str | None = None,
     *,
-    period: int | None = None,
+    period: Period | None = None,
     columns: Columns = 2,
     ax: OneOrMore | None = None,
 ) -> Figure:
@@ -52,8 +53,9 @@ def merit_order(
         By default the one with the largest payment.
     workload : str, optional
         By default the class with the node's largest payment.
-    period : int, optional
-        By default the one with the largest payment for the class at the node.
+    period : int, str or datetime, optional
+        The period, by its number or a date in it; by default the one with the largest payment for the class at the
+        node.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : Axes, optional
@@ -75,10 +77,11 @@ def merit_order(
         k = classes.index(results.choose("workload", workload, "price")[0])
     else:
         k = int(paid[:, i].sum(axis=0).argmax())
-    if period is None and results.ds.sizes.get("period", 1) > 1:
-        period = int(np.atleast_1d(results.ds["period"].values)[int(paid[:, i, k].argmax())])
+    is_one = period is not None or results.ds.sizes.get("period", 1) > 1
     if period is not None:
         results = at_period(results, period)
+    elif is_one:
+        results = at_position(results, int(paid[:, i, k].argmax()))
     supply, sent = _own(results, nodes[i], k), _sent(results, nodes, i, k)
     bars = sorted([*supply, *sent], key=lambda bar: (bar.price, bar.label))
     price = float(results["price"].values[0, i, k])
@@ -103,7 +106,7 @@ def merit_order(
         label="clearing point",
     )
     ax_.set_xlim(0.0, max(1.04 * sum(bar.quantity for bar in bars), served * 1.04) or 1.0)
-    when = f", {results.time.name(0)}" if period is not None else ""
+    when = f", {results.time.name(0)}" if is_one else ""
     unit = str(results.attrs("price")["units"])
     told = f"price {text.number(price)} {text.plain(unit)}"
     longest = 12 if columns == 1 else 18

@@ -8,12 +8,13 @@ from matplotlib.lines import Line2D
 
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.context import scenario_of
-from tokenflow_sim.plot.gallery.dispatch_map import at_period
+from tokenflow_sim.plot.gallery.dispatch_map import at_period, at_position
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels, say_nothing_happened
 from tokenflow_sim.plot.reading import Results, party, weighted_mean
 from tokenflow_sim.plot.registry import figure
 from tokenflow_sim.plot.style import INK, Columns, colours
 from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.results.dates import Period
 
 
 @figure(
@@ -32,7 +33,7 @@ def residual_demand(
     provider: str | None = None,
     workload: str | None = None,
     *,
-    period: int | None = None,
+    period: Period | None = None,
     columns: Columns = 1,
     ax: OneOrMore | None = None,
 ) -> Figure:
@@ -52,8 +53,8 @@ def residual_demand(
         By default the one with the largest revenue.
     workload : str, optional
         By default the class with the provider's largest revenue.
-    period : int, optional
-        By default the one with the provider's largest revenue.
+    period : int, str or datetime, optional
+        The period, by its number or a date in it; by default the one with the provider's largest revenue.
     columns : {1, 2}
         Columns of a printed page that the figure spans: 89 or 183 mm.
     ax : Axes, optional
@@ -79,10 +80,11 @@ def residual_demand(
         k = classes.index(results.choose("workload", workload, "price")[0])
     else:
         k = int(earned[:, own].sum(axis=(0, 1)).argmax())
-    if period is None and results.ds.sizes.get("period", 1) > 1:
-        period = int(np.atleast_1d(results.ds["period"].values)[int(earned[:, own, k].sum(axis=1).argmax())])
+    is_one = period is not None or results.ds.sizes.get("period", 1) > 1
     if period is not None:
         results = at_period(results, period)
+    elif is_one:
+        results = at_position(results, int(earned[:, own, k].sum(axis=1).argmax()))
 
     price, quantity = (
         np.atleast_3d(results.raw(name).values[0])[:, k] for name in ("offer_price", "offer_quantity")
@@ -115,7 +117,7 @@ def residual_demand(
     )
     limit = max(float(supply[0].max()), float(residual.min()), float(output.sum())) or 1.0
     ax_.set_xlim(0.0, 1.1 * limit)
-    when = f", {results.time.name(0)}" if period is not None else ""
+    when = f", {results.time.name(0)}" if is_one else ""
     worth = f"value of lost service {text.number(value)}" if top < value < np.inf else ""
     head(ax_, f"{text.name(provider, 18)}: {text.name(classes[k], 18)}{when}", worth)
     if not supply[0].any():
