@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.ticker import MaxNLocator, MultipleLocator
+from matplotlib.ticker import Locator, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from tokenflow_sim.numeric import Floats as Floats
@@ -23,6 +24,7 @@ MOST_STEPS = 400
 """More steps than this a printed column cannot show."""
 _ROUND_HOURS = (1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168, 336, 672)
 _HOURS_UP_TO = 72.0
+_TICK_POINTS, _MOST_TICKS = 36.0, 7  # width of a date as a label, with a gap
 _NUMBERS_AT_ONCE = 4_000_000  # so that a year of a large network is never in memory whole
 
 
@@ -224,7 +226,7 @@ class TimeAxis:
 
     def _dress_dates(self, ax: Axes) -> None:
         """Put ticks at round hours and days of the zone, also where clocks change."""
-        locator = AutoDateLocator(tz=zone_of(self.zone), minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
+        locator = _DateTicks(zone_of(self.zone))
         ax.xaxis.set_major_locator(locator)
         formatter = ConciseDateFormatter(locator, tz=zone_of(self.zone))  # type: ignore[no-untyped-call]
         ax.xaxis.set_major_formatter(formatter)
@@ -232,6 +234,23 @@ class TimeAxis:
         formatter.show_offset = False
         formatter.formats = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%S.%f"]
         formatter.zero_formats = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
+
+
+class _DateTicks(AutoDateLocator):
+    """Ticks at round hours and days, as many as there is room for their labels."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        super().__init__(tz=zone, minticks=2)  # type: ignore[no-untyped-call]
+
+    def get_locator(self, dmin: datetime, dmax: datetime) -> Locator:
+        """Return ticks for a span of time."""
+        axes = self.axis.axes  # type: ignore[union-attr]
+        figure = axes.get_figure(root=True)
+        points = axes.bbox.width / (72.0 if figure is None else figure.dpi) * 72.0
+        most = int(np.clip(points / _TICK_POINTS, 2, _MOST_TICKS))
+        self.maxticks = dict.fromkeys(self.maxticks, most)
+        locator: Locator = super().get_locator(dmin, dmax)  # type: ignore[no-untyped-call]
+        return locator
 
 
 def _read(array: xr.DataArray, block: slice, size: int) -> NDArray[Any]:

@@ -106,7 +106,8 @@ def merit_order(
         label="clearing point",
     )
     ax_.set_xlim(0.0, max(1.04 * sum(bar.quantity for bar in bars), served * 1.04) or 1.0)
-    when = f", {results.time.name(0)}" if is_one else ""
+    gap = "\n" if columns == 1 and results.time.unit == "dates" else " "
+    when = f",{gap}{results.time.name(0)}" if is_one else ""
     unit = str(results.attrs("price")["units"])
     told = f"price {text.number(price)} {text.plain(unit)}"
     longest = 12 if columns == 1 else 18

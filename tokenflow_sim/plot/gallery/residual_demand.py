@@ -117,7 +117,8 @@ def residual_demand(
     )
     limit = max(float(supply[0].max()), float(residual.min()), float(output.sum())) or 1.0
     ax_.set_xlim(0.0, 1.1 * limit)
-    when = f", {results.time.name(0)}" if is_one else ""
+    gap = "\n" if columns == 1 and results.time.unit == "dates" else " "
+    when = f",{gap}{results.time.name(0)}" if is_one else ""
     worth = f"value of lost service {text.number(value)}" if top < value < np.inf else ""
     head(ax_, f"{text.name(provider, 18)}: {text.name(classes[k], 18)}{when}", worth)
     if not supply[0].any():
