@@ -16,7 +16,7 @@ from tokenflow_sim.agents.agent_classes import AgentClass, check_kind, choose_cl
 from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.streams import RandomLike, seed_of
-from tokenflow_sim.errors import ResultError
+from tokenflow_sim.errors import Fault, ResultError
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.pickling import Portable
@@ -36,7 +36,7 @@ from tokenflow_sim.strategies.assignment import (
 )
 from tokenflow_sim.strategies.base import Ints, Kind
 from tokenflow_sim.strategies.code import compare, fingerprint, written
-from tokenflow_sim.strategies.own_limits import LimitChoice, find_limits, limits_written_down
+from tokenflow_sim.strategies.own_limits import LimitChoice, find_limits, limits_of, limits_written_down
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
@@ -62,7 +62,8 @@ class TokenMarket(Portable, mesa.Model):
         Other classes of agents than the package's, by the same keys: subclasses of `ComputeProvider`,
         `NetworkOwner` or `DemandRegion` (of ``tokenflow_sim.agents``), or partials of them.
     limits : iterable, optional
-        Constraints of one's own: `tf.Limit` objects, their classes, or ``module:Class`` where code is allowed.
+        Constraints of one's own beside the scenario's `limits`: `tf.Limit` objects, their classes, or ``module:Class``
+        and mappings of that as `limit` with parameters, where code is allowed.
     out : str or Path, optional
         A NetCDF file to stream results to, so that memory does not grow with the periods. It appears when the
         last period is done, or with `close`.
@@ -76,7 +77,7 @@ class TokenMarket(Portable, mesa.Model):
         One to clear with, e.g. ``other.clearing_house.clearer`` of a model of the same scenario, which saves
         building it; results do not depend on it. It must not be in use in another thread.
     allow_code : bool
-        Whether strategies given as ``module:Class`` may be imported.
+        Whether strategies and limits given as ``module:Class`` may be imported.
     **values
         More overrides, for callers that pass keywords only, such as ``mesa.batch_run`` with a parameter
         ``"demand.scale"``.
@@ -143,10 +144,14 @@ class TokenMarket(Portable, mesa.Model):
         compiled = self.settings.compiled
         self.periods, self.hours = compiled.periods, compiled.hours
         asked = specs(compiled)
-        made = assign(asked, strategies, allow_code=allow_code, subject=f"scenario {self.settings.name!r}")
+        faults: list[Fault] = []
+        own = limits_of(self.settings, allow_code=allow_code, faults=faults)
+        subject = f"scenario {self.settings.name!r}"
+        made = assign(asked, strategies, allow_code=allow_code, subject=subject, found=faults)
         classes = choose_classes(asked, agents)
         layout = with_blocks(compiled.layout, made)
-        own = find_limits(limits, allow_code=allow_code)
+        given = find_limits(limits, allow_code=allow_code)
+        own += given
         self._environment = Environment(compiled, seed, own)
         reference = partial(reference_price, compiled)
         run = RunInfo(layout, self.periods, self.hours, seed, compiled.transfer, reference)
@@ -155,8 +160,8 @@ class TokenMarket(Portable, mesa.Model):
         attrs["strategies"] = written_down(strategies)
         if agents:
             attrs["agents"] = class_names(agents)
-        if own:
-            attrs["limits"] = limits_written_down(own)
+        if given:  # those of the scenario stand in its text
+            attrs["limits"] = limits_written_down(given)
         attrs |= written(fingerprint(type(self), *made.values(), agents or {}, own))
         wanted = None if record is None else tuple(record)
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())

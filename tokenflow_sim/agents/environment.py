@@ -48,18 +48,18 @@ class Environment:
         """Return the state of the next period; each period is asked for once, in order."""
         state = self._compiled.state(period)
         if self._limits:
-            view = self._view(period, state)
-            state = replace(state, limits=(*state.limits, *(limit.at(view) for limit in self._limits)))
+            state = replace(state, limits=self.limits(period))
         if not self._is_noisy:
             return state
         demand = state.demand * self._noise.step(self._common, self._own)
         demand.flags.writeable = False
         return replace(state, demand=demand)
 
-    def limits(self) -> tuple[SharedCapacity, ...]:
-        """Return all further limits of the market, with the numbers of the first period."""
-        state = self._compiled.state(0)
-        return (*state.limits, *(limit.at(self._view(0, state)) for limit in self._limits))
+    def limits(self, period: int = 0) -> tuple[SharedCapacity, ...]:
+        """Return all further limits of the market, with the numbers of a period."""
+        state = self._compiled.state(period)
+        view = self._view(period, state)
+        return (*state.limits, *(limit.at(view) for limit in self._limits))
 
     def _view(self, period: int, state: State | None) -> LimitView:
         """Return what a limit may look at in a period, and of the first one where none is given yet."""

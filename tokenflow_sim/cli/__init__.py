@@ -26,7 +26,6 @@ from tokenflow_sim.cli import (
     signals,
     streams,
     studies,
-    tournament,
 )
 from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
 
@@ -51,7 +50,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "study": studies.study,
     "app": application.app,
     "compare": comparison.compare,
-    "tournament": tournament.tournament,
+    "tournament": comparison.tournament,
     "equilibrium": comparison.equilibrium,
     "reproduce": reproduction.reproduce,
     "schema": schema.schema,

@@ -1,7 +1,9 @@
-"""``tokenflow compare`` and ``equilibrium``: what strategies bring, and offers from which nobody moves."""
+"""``tokenflow compare``, ``tournament`` and ``equilibrium``: strategies against each other, and stable offers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,31 +76,101 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Compare strategies under common random numbers, with intervals of the paired differences."""
-    overrides, figure = prepare(assignments, out, figures, "comparison", force, resume)
-    names = parse_strategies(strategies)
-
     from tokenflow_sim.study.compare import compare as run_comparison
 
-    with playing(workers, scheduler) as where:
-        found = run_comparison(
-            scenario,
-            names,
-            provider,
-            seeds,
-            periods,
-            burn_in=burn_in,
-            baseline=baseline,
-            overrides=overrides,
-            confidence=confidence,
-            allow_code=allow_code,
-            out=out,
-            resume=resume,
-            force=force,
-            **where,
-        )
+    found, figure = _play(
+        run_comparison, "comparison", scenario, strategies, assignments, out, figures, workers, scheduler, resume,
+        force, provider=provider, seeds=seeds, periods=periods, burn_in=burn_in, baseline=baseline,
+        confidence=confidence, allow_code=allow_code,
+    )  # fmt: skip
     show_comparison(found)
     draw(found, figure)
     tell(found.failures, out, figure)
+
+
+def _play(
+    study: Callable[..., Any],
+    name: str,
+    scenario: str,
+    strategies: str,
+    assignments: list[str] | None,
+    out: Path | None,
+    figures: Path | None,
+    workers: int,
+    scheduler: str | None,
+    resume: bool,
+    force: bool,
+    **options: Any,
+) -> tuple[Any, Path | None]:
+    """Let strategies play a study; return what it found, and where its figure goes."""
+    overrides, figure = prepare(assignments, out, figures, name, force, resume)
+    names = parse_strategies(strategies)
+    with playing(workers, scheduler) as where:
+        found = study(
+            scenario, names, overrides=overrides, out=out, resume=resume, force=force, **options, **where
+        )
+    return found, figure
+
+
+def tournament(
+    scenario: Source,
+    strategies: StrategyNames,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider", metavar="NAME", help="Who plays each against the others; all in turn if left out."
+        ),
+    ] = None,
+    seeds: Seeds = 5,
+    periods: Periods = None,
+    burn_in: BurnIn = 0,
+    confidence: Confidence = 0.95,
+    assignments: Overrides = None,
+    out: File = None,
+    figures: Figures = None,
+    workers: Workers = 0,
+    scheduler: Scheduler = None,
+    resume: Resume = False,
+    force: Force = False,
+    allow_code: AllowCode = False,
+    debug: Debug = False,
+) -> None:
+    """Let every strategy play against every other, and rank them."""
+    from tokenflow_sim.study.tournament import tournament as run_tournament
+
+    found, figure = _play(
+        run_tournament, "tournament", scenario, strategies, assignments, out, figures, workers, scheduler, resume,
+        force, provider=provider, seeds=seeds, periods=periods, burn_in=burn_in, confidence=confidence,
+        allow_code=allow_code,
+    )  # fmt: skip
+    order = list(found.table.index)
+    payoff = found.payoff.sel(strategy=order, rival=order).values
+    show_table(
+        "Profit in $/h of the provider that plays the row, all others playing the column",
+        ["", *order],
+        [[name, *(significant(value, 5) for value in row)] for name, row in zip(order, payoff, strict=True)],
+    )
+    rows = [
+        [
+            name,
+            _places(int(row["rank"]), int(row["rank_lower"]), int(row["rank_upper"])),
+            significant(float(row["score"]), 5),
+            *estimate(float(row["advantage"]), float(row["lower"]), float(row["upper"])),
+            "yes" if row["stable"] else "",
+        ]
+        for name, row in found.table.iterrows()
+    ]
+    heads = ["", "rank", "mean profit\n$/h", "more than\nthe mean", f"{100 * confidence:g} %\ninterval"]
+    show_table("Ranking", [*heads, "best reply\nto itself"], [[str(cell) for cell in row] for row in rows])
+    if found.unranked:
+        say(f"not ranked, because runs failed: {', '.join(found.unranked)}")
+        say()
+    draw(found, figure)
+    tell(found.failures, out, figure)
+
+
+def _places(rank: int, lowest: int, highest: int) -> str:
+    return str(rank) if lowest == highest else f"{rank} ({lowest} to {highest})"
 
 
 def equilibrium(
@@ -151,6 +223,7 @@ def equilibrium(
     workers: Workers = 1,
     scheduler: Scheduler = None,
     force: Force = False,
+    allow_code: AllowCode = False,
     debug: Debug = False,
 ) -> None:
     """Look for offers from which nobody gains by moving alone; fail (status 1) where none is found."""
@@ -177,6 +250,7 @@ def equilibrium(
             seed=seed,
             mixed=mixed,
             clearings=clearings,
+            allow_code=allow_code,
             **where,
         )
     show_equilibrium(found)

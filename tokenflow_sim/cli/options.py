@@ -24,7 +24,7 @@ Overrides = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help='Let the scenario name strategies as "module:Class".')
+    bool, typer.Option("--allow-code", help='Let the scenario name strategies and limits as "module:Class".')
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

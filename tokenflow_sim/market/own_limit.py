@@ -98,7 +98,7 @@ class Limit(ABC):
         What has a capacity: ``node``, ``asset``, ``arc``, a dimension of its own that `use` and `capacity` have, or an
         empty text for one limit over the whole market.
     rent : str
-        Name of its dual in results; by default the name of the class in snake case, and ``_rent``.
+        Name of its dual in results; by default `name` and ``_rent``.
     unit : str
         Unit of the capacity, e.g. ``kg/s``.
     rent_unit : str
@@ -143,5 +143,10 @@ class Limit(ABC):
 
     @property
     def name(self) -> str:
-        """The class's name in snake case."""
-        return snake_case(type(self).__name__)
+        """What results call it: its name in the scenario, or the class's, in snake case."""
+        given: str | None = getattr(self, "_name", None)
+        return given or snake_case(type(self).__name__)
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = re.sub(r"\W+", "_", name).lower()

@@ -44,16 +44,19 @@ def arguments_of(results: xr.Dataset, agents: bool = False, limits: bool = False
             f"these results were made by agents of other classes, {results.attrs['agents']}: give them again as"
             " `agents`"
         )
-    if "limits" in results.attrs and not limits:
+    own = results.attrs.get("limits")
+    if own == "null" and not limits:
         raise ResultError(
-            f"these results were made with limits of their own, {results.attrs['limits']}: give them again as `limits`"
+            "these results were made with limits of their own that could not be written down: give them again as"
+            " `limits`"
         )
     if strategies is None:
         raise ResultError("these results were made by strategies that could not be written down")
     if not isinstance(strategies, dict):
         raise ResultError(f"these results do not say how they were made: `strategies` is {strategies!r:.80}")
-    return {
+    given = {
         "scenario": Scenario.from_yaml(str(results.attrs["scenario"])),
         "rng": rng,
         "strategies": strategies,
     }
+    return given if own is None or limits else {**given, "limits": json.loads(own)}

@@ -72,8 +72,8 @@ def _without_nothing(data: Any) -> Any:
     """Drop entries that say nothing, and turn containers into plain ones."""
     if isinstance(data, Mapping):
         return {
-            # A strategy's parameters are its own: even nothing may mean something there.
-            key: _plain(item) if key == "strategy" else _without_nothing(item)
+            # Parameters of a strategy or limit are its own: even nothing may mean something there.
+            key: _plain(item) if key in ("strategy", "limits") else _without_nothing(item)
             for key, item in data.items()
             if item not in _NOTHING
         }

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -118,32 +118,36 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, str)
 
 
-class StrategySpec(BaseModel):
-    """An agent's strategy by name, with its parameters beside the name."""
+class Spec(BaseModel):
+    """Something made of a class by name, with the parameters of the class beside the name."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
-
-    name: str = Field(
-        description="Name of the strategy: a built-in one in snake_case, or module:Class where code is"
-        " allowed."
-    )
+    key: ClassVar[str]
+    """The field with the name."""
+    said: ClassVar[str]
+    """What its name must be, for messages."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, value: Any) -> Any:
-        """Take a bare name for a strategy without parameters, and refuse parameters that YAML cannot hold."""
+        """Take a bare name for a class without parameters, and refuse parameters that YAML cannot hold."""
         if isinstance(value, str):
-            value = {"name": value}
+            value = {cls.key: value}
         if isinstance(value, Mapping):
             bad = [str(key) for key, item in value.items() if not isinstance(key, str) or not _plain(item)]
             if bad:
                 raise ValueError(
                     f"parameters must be finite numbers, text, lists or mappings: {', '.join(bad)}"
                 )
-            name = value.get("name")
-            if isinstance(name, str) and not _STRATEGY.fullmatch(name):
-                raise ValueError(f"{name!r} is no strategy's name: use snake_case, or module:Class")
+            name = value.get(cls.key)
+            if isinstance(name, str) and not cls.accepts(name):
+                raise ValueError(f"{name!r} is {cls.said}")
         return value
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether a text can be a name."""
+        return _STRATEGY.fullmatch(name) is not None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -152,8 +156,36 @@ class StrategySpec(BaseModel):
 
     def as_dict(self) -> dict[str, Any]:
         """Return name and parameters as one plain dict."""
-        return {"name": self.name, **self.parameters}
+        return {self.key: getattr(self, self.key), **self.parameters}
 
     def __hash__(self) -> int:
         """Hash by the text of name and parameters, which may be lists."""
         return hash(repr(sorted(self.as_dict().items(), key=lambda pair: pair[0])))
+
+
+class StrategySpec(Spec):
+    """An agent's strategy by name, with its parameters beside the name."""
+
+    key = "name"
+    said = "no strategy's name: use snake_case, or module:Class"
+
+    name: str = Field(
+        description="Name of the strategy: a built-in one in snake_case, or module:Class where code is"
+        " allowed."
+    )
+
+
+class LimitSpec(Spec):
+    """A constraint of a user's own by its class, with its parameters beside it."""
+
+    key = "limit"
+    said = "no limit's class: write module:Class"
+
+    limit: str = Field(
+        description="Its class, a `tf.Limit`, as module:Class; loaded only where code is allowed."
+    )
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether a text can be a name: limits have no built-in names."""
+        return ":" in name and super().accepts(name)

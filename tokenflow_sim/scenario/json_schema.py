@@ -43,11 +43,12 @@ def json_schema() -> dict[str, Any]:
             # What is a list of mappings already says more of its rows than a table could.
             others = _TABLE[:1] if given.get("type") == "array" else _TABLE
             properties[field] = {"anyOf": [given, *others], **outer}
-    spec = parts["StrategySpec"]
-    schema["$defs"]["StrategySpec"] = {
-        "anyOf": [spec, {"type": "string", "description": "The name alone."}],
-        "description": spec.pop("description", ""),
-    }
+    for name in ("StrategySpec", "LimitSpec"):
+        spec = parts[name]
+        schema["$defs"][name] = {
+            "anyOf": [spec, {"type": "string", "description": "The name alone."}],
+            "description": spec.pop("description", ""),
+        }
     _rename(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -8,13 +8,13 @@ from typing import Any, get_origin
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.compiled import Compiled
-from tokenflow_sim.scenario.fields import StrategySpec
+from tokenflow_sim.scenario.fields import Spec
 from tokenflow_sim.scenario.known_types import plain
 from tokenflow_sim.scenario.places import Loc, fields_at, parse_path, path_of, type_at
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
-_SINGULAR = {name: name[:-1] for name in ("nodes", "workloads", "providers", "owners", "regions")}
+_SINGULAR = {name: name[:-1] for name in ("nodes", "workloads", "providers", "owners", "regions", "limits")}
 _SINGULAR |= {"hardware": "hardware type"}
 
 
@@ -65,15 +65,21 @@ def apply(
     changes = changes_of(changes)
     change = _Change(scenario, compiled)
     faults: list[Fault] = []
-    # Names of strategies first: parameters given beside them belong to the new strategy.
-    for path in sorted(
-        changes, key=lambda text: not str(text).rstrip().endswith(("strategy", "strategy.name"))
-    ):
+    # Classes of strategies and limits first: parameters given beside them belong to the new class.
+    for path in sorted(changes, key=lambda text: not _names_class(str(text))):
         try:
             change.set(parse_path(str(path)), changes[path])
         except (_BadPath, ValueError) as error:
             faults.append(Fault(str(error), str(path)))
     return change.data, faults
+
+
+def _names_class(path: str) -> bool:
+    """Whether a dotted path is that of a strategy or limit as a whole, or of its class."""
+    parts = path.strip().split(".")
+    if parts[0] == "limits":
+        return len(parts) < 3 or parts[2:] == ["limit"]
+    return parts[-1] == "strategy" or parts[-2:] == ["strategy", "name"]
 
 
 class _Change:
@@ -177,11 +183,11 @@ class _Change:
         if not isinstance(here, dict):
             raise self.unknown(here, part, loc)
         holder = type_at(self.schema, loc[:-1])
-        is_strategy = isinstance(holder, type) and issubclass(holder, StrategySpec)
+        names_class = isinstance(holder, type) and issubclass(holder, Spec) and part == holder.key
         fields = fields_at(self.schema, loc[:-1])
         if fields and part not in fields:
             raise self.unknown(here, part, loc)
-        if is_strategy and part == "name" and here.get("name") != value:
+        if names_class and here.get(part) != value:
             here.clear()
         if "assets" in loc and part in ("power_mw", "share"):
             here["share" if part == "power_mw" else "power_mw"] = None

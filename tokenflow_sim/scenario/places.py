@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from tokenflow_sim.errors import known
-from tokenflow_sim.scenario.fields import StrategySpec
+from tokenflow_sim.scenario.fields import Spec
 
 Loc = tuple[str | int, ...]
 Found = tuple[Loc, str]
@@ -84,7 +84,7 @@ def type_at(root: Any, loc: Loc) -> Any:
 def fields_at(root: Any, loc: Loc) -> list[str]:
     """Return the names of the fields at a place, if the schema has fields there."""
     found = type_at(root, loc)
-    if isinstance(found, type) and issubclass(found, BaseModel) and not issubclass(found, StrategySpec):
+    if isinstance(found, type) and issubclass(found, BaseModel) and not issubclass(found, Spec):
         return [_shown_name(name, item) for name, item in found.model_fields.items()]
     return []
 

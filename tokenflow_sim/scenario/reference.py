@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tokenflow_sim.scenario.fields import Part, StrategySpec
+from tokenflow_sim.scenario.fields import LimitSpec, Part, Spec, StrategySpec
 from tokenflow_sim.scenario.places import unwrap
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
@@ -100,7 +100,7 @@ def _model(annotation: Any) -> type[BaseModel] | None:
         found = unwrap(get_args(found)[1])
     elif get_origin(found) is tuple:
         found = unwrap(get_args(found)[0])
-    is_part = isinstance(found, type) and issubclass(found, (Part, StrategySpec))
+    is_part = isinstance(found, type) and issubclass(found, (Part, Spec))
     return found if is_part else None
 
 
@@ -113,6 +113,7 @@ _WORDS: dict[Any, str] = {
     PeriodSeries: "table by period",
     NodeSeries: "table by period and node",
     StrategySpec: "name, or mapping of name and parameters",
+    LimitSpec: "class, or mapping of class and parameters",
 }
 
 

@@ -14,6 +14,7 @@ from tokenflow_sim.scenario.fields import (
     Divisor,
     Freeze,
     FrozenDict,
+    LimitSpec,
     Name,
     NonNegative,
     Number,
@@ -205,6 +206,11 @@ class ScenarioFields(Part):
     regions: Annotated[dict[Name, Region], Freeze] = Field(
         default_factory=FrozenDict,
         description="Demand regions by name; one for each node with demand if left out.",
+    )
+    limits: Annotated[dict[Name, LimitSpec], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="Constraints of your own by name: a `tf.Limit` as module:Class with its parameters, loaded only"
+        " where code is allowed.",
     )
     outages: Annotated[tuple[Outage, ...], BeforeValidator(listed)] = Field(
         default=(), description="Outages: a list, or a CSV table with the columns of an outage."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from tokenflow_sim.errors import Fault, ScenarioError, StrategyError, known
 from tokenflow_sim.market import Layout
 from tokenflow_sim.pickling import culprit
 from tokenflow_sim.scenario import Compiled, Scenario
-from tokenflow_sim.scenario.places import Found
+from tokenflow_sim.scenario.places import Found, parse_path
 from tokenflow_sim.strategies.base import BaseStrategy, Kind
+from tokenflow_sim.strategies.own_limits import limits_of
 from tokenflow_sim.strategies.registry import BASES, attempt, spec_of
 
 Made = Mapping[Kind, Mapping[str, Any]]
@@ -32,6 +33,7 @@ def assign(
     *,
     allow_code: bool = False,
     subject: str = "scenario",
+    found: Sequence[Fault] = (),
 ) -> dict[Kind, dict[str, BaseStrategy]]:
     """Make every agent's strategy.
 
@@ -47,6 +49,8 @@ def assign(
         Whether ``module:Class`` may be imported.
     subject : str
         What the agents belong to, for messages.
+    found : sequence of Fault
+        What else is wrong, to be reported with the faults of strategies.
 
     Returns
     -------
@@ -59,14 +63,15 @@ def assign(
         With all faults: unknown agents, strategies or parameters, and values that do not fit.
     """
     chosen, faults = resolve(agents, choices or {})
+    faults += found
     made: dict[Kind, dict[str, BaseStrategy]] = {}
     for kind, specs in agents.items():
         made[kind] = {}
         for name, spec in specs.items():
             place = f"{kind}s.{name}.strategy"
             choice = chosen.get((kind, name), spec)
-            strategy, found = _make(kind, choice, allow_code, place)
-            faults += found
+            strategy, own = _make(kind, choice, allow_code, place)
+            faults += own
             if strategy is not None:
                 made[kind][name] = strategy
     if faults:
@@ -85,7 +90,7 @@ def specs(compiled: Compiled) -> dict[Kind, dict[str, dict[str, Any]]]:
 
 
 def find_faults(scenario: Scenario, *, allow_code: bool = False) -> list[Found]:
-    """Find strategies and parameters of a scenario that do not exist or do not fit, by their places."""
+    """Find strategies, limits and parameters of a scenario that do not exist or do not fit, by their places."""
     sections: dict[Kind, Mapping[str, Any]] = {
         "provider": scenario.providers,
         "owner": scenario.owners,
@@ -98,7 +103,9 @@ def find_faults(scenario: Scenario, *, allow_code: bool = False) -> list[Found]:
             for fault in faults:
                 loc = (f"{kind}s", name, "strategy", *([fault.place] if fault.place else []))
                 found.append((loc, fault.message))
-    return found
+    faults = list[Fault]()
+    limits_of(scenario, allow_code=allow_code, faults=faults)
+    return found + [(parse_path(fault.place), fault.message) for fault in faults]
 
 
 def with_blocks(layout: Layout, made: Made) -> Layout:

@@ -248,7 +248,7 @@ class Strategy(BaseStrategy):
         """Learn from what the clearing brought; called once after every period. Does nothing by default."""
 
 
-def parameters(cls: type[BaseStrategy]) -> dict[str, inspect.Parameter]:
+def parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
     """Return the parameters that a strategy takes, by name, with annotation and default."""
     if cls.__init__ is object.__init__:
         return {}

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from tokenflow_sim import strategies
 from tokenflow_sim.errors import Fault, StrategyError, known
+from tokenflow_sim.market import Limit
 from tokenflow_sim.market.own_limit import snake_case
 from tokenflow_sim.scenario.places import say
 from tokenflow_sim.strategies.base import BaseStrategy, Kind, Strategy, parameters
@@ -64,7 +65,7 @@ def find(kind: Kind, name: str, *, allow_code: bool = False) -> type[BaseStrateg
         If there is none of that name, or it is of another kind, or code is not allowed.
     """
     if ":" in name:
-        cls = _load(name, allow_code)
+        cls = code_of(name, BASES[kind], allow_code=allow_code)
     else:
         built_in = _built_in(kind)
         if name not in built_in:
@@ -130,7 +131,7 @@ def attempt(
         cls = find(kind, name, allow_code=allow_code)
     except StrategyError as error:
         return None, [Fault(str(error), f"{place}{dot}name")]
-    values, faults = _read(cls, name, given)
+    values, faults = read_parameters(cls, f"strategy {name!r}", given)
     if not faults:
         try:
             return cls(**values), []
@@ -183,21 +184,27 @@ def _unknown(kind: Kind, name: str) -> str:
     return text + (f"; {name!r} is a strategy of {elsewhere[0]}s" if elsewhere else "")
 
 
-def code_of(name: str) -> Any:
+def code_of(name: str, base: type = BaseStrategy, *, allow_code: bool = True) -> Any:
     """Return what ``module:Class`` names, of whatever kind; its module is imported.
+
+    Parameters
+    ----------
+    name : str
+        The name.
+    base : type
+        What it should derive from: `BaseStrategy` or `Limit`, for messages.
+    allow_code : bool
+        Whether it may be imported.
 
     Raises
     ------
     StrategyError
-        If there is none.
+        If there is none, or code is not allowed.
     """
-    return _load(name, allow_code=True)
-
-
-def _load(name: str, allow_code: bool) -> Any:
+    what = "limit" if base is Limit else "strategy"
     if not allow_code:
         raise StrategyError(
-            f"strategy {name!r} is code outside the package, and a scenario runs no code unless you allow it:"
+            f"{what} {name!r} is code outside the package, and a scenario runs no code unless you allow it:"
             " --allow-code on the command line, allow_code=True in Python"
         )
     module_name, _, class_name = name.partition(":")
@@ -210,7 +217,7 @@ def _load(name: str, allow_code: bool) -> Any:
         module = load(module_name)
     except ModuleNotFoundError as error:
         raise StrategyError(
-            f"cannot import {error.name!r} for strategy {name!r}; searched {here} too"
+            f"cannot import {error.name!r} for {what} {name!r}; searched {here} too"
         ) from error
     try:
         found: Any = module
@@ -220,31 +227,39 @@ def _load(name: str, allow_code: bool) -> Any:
         options = [
             key
             for key, value in vars(module).items()
-            if inspect.isclass(value)
-            and issubclass(value, BaseStrategy)
-            and value.__module__ == module.__name__
+            if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module.__name__
         ]
-        raise StrategyError(f"module {module_name!r}: {known('strategy', class_name, options)}") from None
+        raise StrategyError(f"module {module_name!r}: {known(what, class_name, options)}") from None
     return found
 
 
-def _read(cls: type[BaseStrategy], name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    """Check parameters against the signature of ``__init__``; return them converted, and the faults."""
+def read_parameters(
+    cls: type[Any], what: str, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Check parameters against the signature of a class's ``__init__``; return them converted, and the faults.
+
+    Parameters
+    ----------
+    cls : type
+        The class of a strategy or limit.
+    what : str
+        What messages call it.
+    given : mapping
+        The parameters.
+    """
     own = parameters(cls)
     faults = [
-        Fault(f"strategy {name!r}: {known('parameter', key, list(own))}", str(key))
-        for key in given
-        if key not in own
+        Fault(f"{what}: {known('parameter', key, list(own))}", str(key)) for key in given if key not in own
     ]
     faults += [
-        Fault(f"strategy {name!r} needs this parameter", key)
+        Fault(f"{what} needs this parameter", key)
         for key, parameter in own.items()
         if parameter.default is parameter.empty and key not in given
     ]
     try:
         hints = get_type_hints(cls.__init__, include_extras=True) if own else {}
     except NameError as error:
-        return {}, [*faults, Fault(f"strategy {name!r}: an annotation cannot be read: {error}", "name")]
+        return {}, [*faults, Fault(f"{what}: an annotation cannot be read: {error}", "name")]
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in own:
@@ -257,9 +272,9 @@ def _read(cls: type[BaseStrategy], name: str, given: Mapping[str, Any]) -> tuple
             values[key] = _adapter(hint).validate_python(value)
         except ValidationError as error:
             said = "; ".join(dict.fromkeys(say(one) for one in error.errors(include_url=False)))
-            faults.append(Fault(f"strategy {name!r}: {said}", key))
+            faults.append(Fault(f"{what}: {said}", key))
         except ValueError as error:
-            faults.append(Fault(f"strategy {name!r}: {error}; found {value!r}", key))
+            faults.append(Fault(f"{what}: {error}; found {value!r}", key))
     return values, faults
 
 

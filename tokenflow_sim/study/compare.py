@@ -23,6 +23,7 @@ from tokenflow_sim.study.choices import (
     check_confidence,
     check_provider,
     check_rivals,
+    label_of,
     labelled,
     refuse,
     seeds_of,
@@ -175,7 +176,7 @@ def compare(
     periods: int | None = None,
     *,
     burn_in: int = 0,
-    baseline: str | None = None,
+    baseline: Choice | None = None,
     rivals: Mapping[str, Choice] | None = None,
     overrides: Mapping[str, Any] | None = None,
     confidence: float = 0.95,
@@ -202,8 +203,8 @@ def compare(
         Number of periods, in place of the scenario's.
     burn_in : int
         Periods at the start that the measures leave out, while strategies still learn.
-    baseline : str, optional
-        Label of the strategy to compare with; the first if left out.
+    baseline : optional
+        The strategy to compare with: one of `strategies` as it is given there, or its label; the first if left out.
     rivals : mapping, optional
         Strategies of the other agents than the scenario's, as `TokenMarket` takes them.
     overrides : mapping, optional
@@ -255,8 +256,9 @@ def compare(
     check_burn_in(burn_in, loaded.periods, faults)
     if method not in METHODS:
         faults.append(Fault(known("method", method, METHODS), "method"))
-    if baseline is not None and choices and baseline not in choices:
-        faults.append(Fault(known("strategy", baseline, list(choices)), "baseline"))
+    base = None if baseline is None else label_of(baseline)
+    if base is not None and choices and base not in choices:
+        faults.append(Fault(known("strategy", base, list(choices)), "baseline"))
     played = "providers" if provider is None else f"providers.{provider}"
     check_rivals(rivals, played, faults)
     faults += replaced_strategies(changes, provider)
@@ -280,7 +282,7 @@ def compare(
         "title": f"{loaded.name}: {', '.join(choices)}",
         "study": "comparison",
         "provider": EVERYONE if provider is None else provider,
-        "baseline": baseline or next(iter(choices)),
+        "baseline": base or next(iter(choices)),
         "confidence": float(confidence),
         "method": method,
         "burn_in": int(burn_in),

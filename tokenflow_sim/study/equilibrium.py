@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
+from tokenflow_sim.strategies.own_limits import limits_of
 from tokenflow_sim.study.choices import refuse
 from tokenflow_sim.study.crew import Crew, Progress, check_workers
 from tokenflow_sim.study.equilibrium_dataset import dataset_of
@@ -51,6 +53,7 @@ def equilibrium(
     clearings: int | None = None,
     workers: int | None = 1,
     client: Client | None = None,
+    allow_code: bool = False,
     progress: Progress | None = None,
 ) -> Equilibrium:
     """Look for offers from which nobody gains by moving alone, in one period's market.
@@ -111,6 +114,8 @@ def equilibrium(
     workers, client
         Where the candidates that a player weighs are tried, as every study takes them: the same bits everywhere,
         and sooner on several processes where one clearing takes some milliseconds or more.
+    allow_code : bool
+        Whether limits of the scenario given as ``module:Class`` may be imported.
     progress : callable, optional
         Called after each round with the number of rounds and the most there may be.
 
@@ -168,7 +173,7 @@ def equilibrium(
     >>> found.offers.offer_price.dims
     ('asset', 'workload')
     """
-    name, market, regions = _market(scenario, period, overrides)
+    name, market, regions = _market(scenario, period, overrides, allow_code)
     faults: list[Fault] = []
     players = _players(providers, market, regions, faults)
     _check(faults, play=play, by=by, starts=starts)
@@ -233,12 +238,19 @@ def equilibrium(
 
 
 def _market(
-    scenario: str | Path | Scenario | Market, period: int, overrides: Mapping[str, Any] | None
+    scenario: str | Path | Scenario | Market,
+    period: int,
+    overrides: Mapping[str, Any] | None,
+    allow_code: bool,
 ) -> tuple[str, Market, Mapping[str, Ints]]:
     if isinstance(scenario, Market):
         return "a market", scenario, region_nodes(scenario)
     loaded = load_scenario(scenario, changes_of(overrides))
-    return loaded.name, loaded.market(period), loaded.compiled.region_nodes
+    market = loaded.market(period)
+    if own := limits_of(loaded, allow_code=allow_code):
+        limits = Environment(loaded.compiled, 0, own).limits(period)
+        market = Market.from_arrays(market.layout, market.arrays.with_(limits=limits), market.hours)
+    return loaded.name, market, loaded.compiled.region_nodes
 
 
 def _players(
@@ -258,6 +270,9 @@ def _players(
         return None
     if not len(providers):
         faults.append(Fault(f"name at least one of {', '.join(sellers)}", "providers"))
+    listed = list(map(str, providers))
+    for chosen in dict.fromkeys(name for name in listed if listed.count(name) > 1):
+        faults.append(Fault(f"{chosen!r} is named twice; name each player once", "providers"))
     for chosen in providers:
         kind, _, rest = str(chosen).partition(".")
         if chosen in sellers:

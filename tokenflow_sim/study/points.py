@@ -8,9 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.errors import Fault, InputError, ScenarioError
 from tokenflow_sim.scenario.places import parse_path, value_at
 from tokenflow_sim.strategies.assignment import Choice, assign, find_faults, resolve, specs, with_blocks
+from tokenflow_sim.strategies.own_limits import limits_of
 from tokenflow_sim.strategies.registry import BASES
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.frame import Frame
@@ -72,12 +74,17 @@ def _structure(task: Task) -> Hashable:
     """
     scenario = task.scenario.override(task.overrides, also=partial(find_faults, allow_code=task.allow_code))
     compiled = scenario.compiled
-    made = assign(
-        specs(compiled), task.strategies, allow_code=task.allow_code, subject=f"scenario {scenario.name!r}"
+    faults: list[Fault] = []
+    own = limits_of(scenario, allow_code=task.allow_code, faults=faults)
+    subject = f"scenario {scenario.name!r}"
+    made = assign(specs(compiled), task.strategies, allow_code=task.allow_code, subject=subject, found=faults)
+    limits = tuple(
+        (one.name, one.rent, one.dim, one.labels, one.payee, one.rent_unit)
+        for one in Environment(compiled, 0, own).limits()
     )
     backlogs = tuple(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
     layout = with_blocks(compiled.layout, made)
-    return layout, compiled.periods, compiled.providers, compiled.owners, backlogs, scenario.times
+    return layout, compiled.periods, compiled.providers, compiled.owners, backlogs, scenario.times, limits
 
 
 def _parted(values: Mapping[str, Any], faults: dict[str, Fault]) -> tuple[dict[str, Any], dict[str, Choice]]:

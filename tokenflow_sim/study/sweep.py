@@ -183,9 +183,8 @@ def play_design(
 
     It warns of runs that failed, unless the caller refuses them.
     """
-    kept = _recorded(record, resume, force)
-    recorded = [name for name in (*RESULTS, *BACKLOG) if name in {*kept, *RECORD}]
     faults: list[Fault] = []
+    check_ways(resume, force, faults)
     given = changes_of(overrides, periods, faults)
     faults += fixed_too([path for path in design.coords if path not in _NO_PATHS], given)
     if faults:
@@ -195,6 +194,7 @@ def play_design(
         base, 0, strategies=strategies, allow_code=allow_code, given=given,
         source=source_of(scenario),
     )  # fmt: skip
+    kept, recorded = _recorded(record, pattern)
     frame = Frame(design, kept)
     tasks = prepare(design, pattern, frame, recorded)
     about = _about(design, base, strategies, attrs)
@@ -218,14 +218,25 @@ def _point_of(task: Task) -> list[str]:
     return [point_name({path: value for path, value in task.label.items() if path not in _NO_PATHS})]
 
 
-def _recorded(record: Iterable[str], resume: bool, force: bool) -> tuple[str, ...]:
-    given = [record] if isinstance(record, str) else list(record)
+def _recorded(record: Iterable[str], pattern: Task) -> tuple[tuple[str, ...], list[str]]:
+    """Return the variables to keep, and those to record: measures need some.
+
+    Raises
+    ------
+    InputError
+        With all names that are no variable of the scenario's results.
+    """
+    given = set([record] if isinstance(record, str) else record)
     table = {**RESULTS, **BACKLOG}
+    if (
+        given - set(table) and pattern.scenario.limits
+    ):  # the duals of limits of one's own are known to the model alone
+        table = pattern.model().ledger.plan.table
     faults = [Fault(known("variable", name, list(table)), "record") for name in given if name not in table]
-    check_ways(resume, force, faults)
     if faults:
         raise InputError(faults, "the study")
-    return tuple(name for name in table if name in set(given))
+    kept = tuple(name for name in table if name in given)
+    return kept, [name for name in table if name in {*kept, *RECORD}]
 
 
 def _about(

@@ -54,7 +54,7 @@ def check_limit(
     name = limit if isinstance(limit, str) else getattr(limit, "__name__", type(limit).__name__)
     try:
         made = limit(**given) if inspect.isclass(limit) else limit
-        choice: Any = {"name": made, **given} if isinstance(made, str) else made
+        choice: Any = {"limit": made, **given} if isinstance(made, str) else made
         (own,) = find_limits([choice], allow_code=True)
         own = pickle.loads(pickle.dumps(own))
     except Exception as error:

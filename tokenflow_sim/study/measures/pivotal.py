@@ -150,13 +150,13 @@ def shortfall_without(
     is possible: without the provider, another class may be served with what links and power are left.
     """
     ds = need(ds, ("demand", "unserved") if "step" in ds.dims else ("demand",), "shortfall_without")
-    if "limits" in ds.attrs:
-        raise ResultError(
-            f"shortfall_without clears the market again, and cannot with the limits of this run, {ds.attrs['limits']}:"
-            " they are code, which results do not hold"
-        )
     background = Background.of(ds, "shortfall_without", scenario)
     compiled = background.compiled
+    if own := ds.attrs.get("limits") or ", ".join(spec.limit for spec in compiled.scenario.limits.values()):
+        raise ResultError(
+            f"shortfall_without clears the market again, and cannot with the limits of this run, {own}: they are code,"
+            " which results do not hold"
+        )
     demand = needed(ds).transpose("period", "node", "workload").values
     providers = list(compiled.providers)
     missing = np.zeros((len(demand), 1 + len(providers), demand.shape[2]))
