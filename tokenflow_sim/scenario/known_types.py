@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
+from os import PathLike, fspath
 from typing import Any
 from unicodedata import normalize
 
 import numpy as np
 from pydantic import BaseModel
 
+from tokenflow_sim.scenario.places import Loc
 from tokenflow_sim.scenario.series import Series
+from tokenflow_sim.scenario.sheet import is_table
 
 _SINGLE = (type(None), bool, int, float, str, date, BaseModel, Series)
 _REMEDIES = {
@@ -25,7 +28,9 @@ class UnknownType(ValueError):
     """A value is of a kind that no scenario holds."""
 
 
-def plain(value: Any, place: str = "") -> Any:
+def plain(
+    value: Any, place: str = "", loc: Loc = (), takes_table: Callable[[Loc], bool] = lambda loc: False
+) -> Any:
     """Return a value in plain containers and numbers: what YAML could have held.
 
     Parameters
@@ -34,6 +39,10 @@ def plain(value: Any, place: str = "") -> Any:
         Numbers, text, dates, lists, mappings, numpy arrays, and parts of a scenario.
     place : str
         Where in the value this stands, for the message.
+    loc : tuple
+        Where in a scenario this stands.
+    takes_table : callable
+        Says whether a table object may stand at a place of a scenario, which is then left as it is.
 
     Raises
     ------
@@ -44,14 +53,24 @@ def plain(value: Any, place: str = "") -> Any:
         value = value.item()
     elif isinstance(value, np.ndarray):
         value = value.tolist()
+    elif isinstance(value, PathLike):
+        value = fspath(value)
     if isinstance(value, str):
         return normalize("NFC", value)  # names that look the same are the same
     if isinstance(value, _SINGLE):
         return value
     if isinstance(value, Mapping):
-        return {normalize("NFC", str(key)): plain(item, f"{place}.{key}") for key, item in value.items()}
+        return {
+            normalize("NFC", str(key)): plain(item, f"{place}.{key}", (*loc, str(key)), takes_table)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple, range)):
-        return [plain(item, f"{place}[{number}]") for number, item in enumerate(value)]
+        return [
+            plain(item, f"{place}[{number}]", (*loc, number), takes_table)
+            for number, item in enumerate(value)
+        ]
+    if is_table(value) and takes_table(loc):
+        return value
     raise UnknownType(refusal(value, place.removeprefix(".")))
 
 

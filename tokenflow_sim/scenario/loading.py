@@ -10,8 +10,9 @@ from typing import Any
 from tokenflow_sim.errors import Fault, ScenarioError, known
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.build import build
-from tokenflow_sim.scenario.intake import Source, from_text, read_bytes
+from tokenflow_sim.scenario.intake import Source, read_bytes
 from tokenflow_sim.scenario.places import Found
+from tokenflow_sim.scenario.reading import from_text
 from tokenflow_sim.scenario.scenario import Scenario
 
 FILE = "scenario.yaml"

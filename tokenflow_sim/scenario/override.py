@@ -11,6 +11,7 @@ from tokenflow_sim.scenario.compiled import Compiled
 from tokenflow_sim.scenario.fields import Spec
 from tokenflow_sim.scenario.known_types import plain
 from tokenflow_sim.scenario.places import Loc, fields_at, parse_path, path_of, type_at
+from tokenflow_sim.scenario.reading import takes_table
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
 
@@ -107,7 +108,7 @@ class _Change:
 
     def read(self, loc: Loc, value: Any) -> Any:
         """Read text as YAML, except where the schema wants text or where it is a table."""
-        value = plain(value)
+        value = plain(value, loc=loc, takes_table=takes_table)
         if not isinstance(value, str) or type_at(self.schema, loc) is str or "\n" in value:
             return value
         try:

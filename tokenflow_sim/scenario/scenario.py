@@ -8,16 +8,19 @@ from typing import Any, Self
 
 from pydantic import ValidationInfo, model_validator
 
+from tokenflow_sim.errors import Fault, ScenarioError, known
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.scenario.build import GATHERING, build
 from tokenflow_sim.scenario.checks import check
 from tokenflow_sim.scenario.compiled import Compiled
 from tokenflow_sim.scenario.export import to_yaml
 from tokenflow_sim.scenario.html import scenario_html
-from tokenflow_sim.scenario.intake import Intake, Source, from_text, read_tables
+from tokenflow_sim.scenario.intake import Intake, Source
 from tokenflow_sim.scenario.override import apply
 from tokenflow_sim.scenario.places import Found, path_of
+from tokenflow_sim.scenario.reading import at_hand, from_text, give_way, read_tables
 from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.series_kinds import KINDS
 from tokenflow_sim.scenario.times import PeriodTimes
 
 _CACHED = ("compiled", "_yaml")
@@ -69,7 +72,9 @@ class Scenario(ScenarioFields):
         ----------
         changes : mapping
             New values by dotted path, as Python objects or YAML text, e.g. ``{"demand.scale": 40}``,
-            ``{"providers.atlas.assets[2].power_mw": "150"}``, ``{"nodes.dallas.electricity_price": 0.05}``.
+            ``{"providers.atlas.assets[2].power_mw": "150"}``, ``{"nodes.dallas.electricity_price": 0.05}``. Where the
+            format has a table, a DataFrame, Series or DataArray may stand, and a path, which starts in the working
+            folder.
         also : callable, optional
             Finds more faults to be told with those of the scenario.
 
@@ -81,12 +86,36 @@ class Scenario(ScenarioFields):
         Notes
         -----
         Giving a strategy another name drops the parameters of the former one, unless they are given too. Giving
-        an asset a power drops its share, and the other way round.
+        an asset a power drops its share, and the other way round. Giving `electricity.series` drops the prices that
+        the nodes it names had before.
         """
         data, faults = apply(self, changes, lambda: self.compiled)
-        intake = Intake(Source(f"scenario {self.name!r} with overrides"), data, faults)
+        intake = Intake(at_hand(f"scenario {self.name!r} with overrides"), data, faults)
         read_tables(intake)
+        give_way(intake, changes)
         return build(intake, type(self), also)
+
+    def with_series(self, **series: Any) -> Self:
+        """Return a copy with other series.
+
+        Parameters
+        ----------
+        **series
+            By the section that has it, e.g. ``electricity`` and ``demand``: a DataFrame with an index or a column of
+            times (or periods), a Series, a DataArray with dims (time or period, node[, workload]), a path, or a
+            mapping as a scenario file has it. Times without a zone are UTC; `units` in `attrs` are converted.
+
+        Raises
+        ------
+        ScenarioError
+            If a series has faults, or there is no such section.
+        """
+        sections = [section for section, _ in KINDS]
+        wrong = [name for name in series if name not in sections]
+        if wrong:
+            faults = [Fault(known("series", name, sections)) for name in wrong]
+            raise ScenarioError(faults, f"scenario {self.name!r} with series")
+        return self.override({f"{name}.series": value for name, value in series.items()})
 
     def to_yaml(self) -> str:
         """Return the scenario as one YAML text with every table in it."""

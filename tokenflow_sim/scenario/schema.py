@@ -25,14 +25,9 @@ from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
 from tokenflow_sim.scenario.series import PeriodSeries
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
-from tokenflow_sim.scenario.zone import zone_of
+from tokenflow_sim.scenario.zone import known_zone
 
 _DIGITS = re.compile(r"[-+]?\d+(\.\d*)?")
-
-
-def _known_zone(value: str) -> str:
-    zone_of(value)
-    return value
 
 
 def _no_number(value: object) -> object:
@@ -129,7 +124,7 @@ class Node(Part):
     )
     demand_weight: NonNegative = Field(default=0.0, description="Weight of its demand.")
     tier1: bool = Field(default=False, description="Whether it is on the tier-1 backbone.")
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
         default="UTC",
         description="Its time zone, an IANA name or an offset such as UTC-06:00. Where the scenario has a `start`,"
         " profiles follow the clock changes of the zone.",
@@ -172,7 +167,7 @@ class ScenarioFields(Part):
         " weekdays, when clocks change, and the dates of results. If left out, a Monday's midnight in January, no"
         " clock ever changes, and results have no dates.",
     )
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
         default="UTC",
         description="Time zone in which figures, tables and pages show dates, and in which dates without an offset are"
         " understood where a period is asked for: an IANA name or an offset such as UTC-06:00. `start` without an"

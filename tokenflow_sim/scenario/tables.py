@@ -14,7 +14,7 @@ import numpy as np
 from tokenflow_sim.errors import known
 from tokenflow_sim.scenario.fields import MOST
 from tokenflow_sim.scenario.profile import DAYS, day_index
-from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries, listed
+from tokenflow_sim.scenario.series import listed
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _WHOLE = re.compile(r"\d{1,9}")
@@ -49,7 +49,7 @@ class Table:
         return self.lines[row] if row < len(self.lines) else None
 
 
-def read_csv(text: str, note: Note) -> Table | None:
+def read_csv(text: str, note: Note, separator: str = ",") -> Table | None:
     """Read CSV text; lines that are empty or start with ``#`` do not count.
 
     Parameters
@@ -58,6 +58,8 @@ def read_csv(text: str, note: Note) -> Table | None:
         The text, with a header.
     note : callable
         Told of every fault.
+    separator : str
+        What parts the cells of a row.
 
     Returns
     -------
@@ -65,7 +67,10 @@ def read_csv(text: str, note: Note) -> Table | None:
         None where there is no header to go by.
     """
     reader = csv.reader(
-        io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True, skipinitialspace=True
+        io.StringIO(text.removeprefix("\ufeff"), newline=""),
+        strict=True,
+        skipinitialspace=True,
+        delimiter=separator,
     )
     table: Table | None = None
     try:
@@ -219,73 +224,6 @@ def read_profile(table: Table, key: str, note: Note) -> dict[str, list[float]] |
     if missing or not sound or np.isnan(values).any():
         return None
     return {column: values[:, index].tolist() for index, column in enumerate(columns)}
-
-
-def read_series(table: Table, keys: Sequence[str], note: Note) -> PeriodSeries | NodeSeries | None:
-    """Read a table by period, or by period and node.
-
-    Returns
-    -------
-    PeriodSeries or NodeSeries or None
-        None where the table has faults, all of which were noted.
-    """
-    columns = _columns(table, keys, note)
-    if columns is None or not table.rows:
-        return None
-    spots = [table.header.index(key) for key in keys]
-    nodes: dict[str, int] = {}
-    if len(keys) == 2:
-        for cells in table.rows:
-            nodes.setdefault(str(cells[spots[1]]), len(nodes))
-    width = len(nodes) or 1
-    length = -(-len(table.rows) // width)
-    seen: dict[int, int | None] = {}
-    sound = True
-
-    def index_of(row: int, cells: list[Any]) -> int | None:
-        nonlocal sound
-        text = str(cells[spots[0]])
-        node = str(cells[spots[1]]) if len(keys) == 2 else ""
-        what = f"period {text}" + (f", node {node}" if node else "")
-        if not _WHOLE.fullmatch(text):
-            note("", f"a period must be a whole number from 0 on; found {text!r:.60}", table.line(row))
-        elif int(text) >= length:
-            note(
-                "", f"has {what}, but lacks earlier rows: periods count from 0 without gaps", table.line(row)
-            )
-        elif (index := int(text) * width + nodes.get(node, 0)) in seen:
-            first = f", first on line {seen[index]}" if seen[index] else ""
-            note("", f"repeats {what}{first}", table.line(row))
-        else:
-            seen[index] = table.line(row)
-            return index
-        sound = False
-        return None
-
-    def place(where: str, message: str, line: int | None) -> None:
-        note(_series_place(where, width, list(nodes)), message, line)
-
-    # A price may be negative; what else has one number a node may not, which the check of its kind says.
-    values = _fill(table, columns, place, index_of, length * width, 0.0 if len(keys) == 2 else -MOST)
-    missing = [index for index in range(length * width) if index not in seen]
-    if missing:
-        names = list(nodes)
-        what = [f"{index // width}" + (f" at {names[index % width]}" if names else "") for index in missing]
-        note("", f"lacks period {listed(what)}", None)
-    if missing or not sound or np.isnan(values).any():
-        return None
-    if nodes:
-        return NodeSeries(nodes, columns, values.reshape(length, width, len(columns)))
-    return PeriodSeries(columns, values)
-
-
-def _series_place(where: str, width: int, nodes: list[str]) -> str:
-    """Turn a flat row number into a period, and a node where there is one."""
-    match = re.fullmatch(r"\[(\d+)\](.*)", where)
-    if match is None or not nodes:
-        return where
-    index = int(match[1])
-    return f"[{index // width}].{nodes[index % width]}{match[2]}"
 
 
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

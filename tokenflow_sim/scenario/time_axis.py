@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.times import PeriodTimes
-from tokenflow_sim.scenario.zone import offset_hours
+from tokenflow_sim.scenario.zone import zone_of
 
 Instants = NDArray[np.int64]
 """Nanoseconds since 1970 in UTC."""
@@ -20,6 +20,7 @@ Instants = NDArray[np.int64]
 HOUR = 3_600_000_000_000
 _DAY = 24 * HOUR
 _RUN = 12  # so many equal steps in a row are a resolution of their own
+_FIRST, _LAST = -(2**63) // 1000 + 1, 2**63 // 1000 - 1  # microseconds that nanoseconds can count
 _MOST_STEPS = 20_000_000
 _OFFSET = r"(?:Z|[+-]\d\d:?\d\d|\d:\d\d(?::\d\d(?:\.\d+)?)?[+-]\d\d)$"
 
@@ -72,6 +73,21 @@ def read_stamps(
     ndarray or None
         None where there are faults.
     """
+    try:
+        return _read(stamps, groups, zone, form, end, refuse)
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):
+        refuse(0, "has times before 1678 or after 2261")
+        return None
+
+
+def _read(
+    stamps: pd.Series,
+    groups: NDArray[np.int64],
+    zone: str | None,
+    form: str | None,
+    end: bool,
+    refuse: Refuse,
+) -> Instants | None:
     if isinstance(stamps.dtype, pd.DatetimeTZDtype):
         return _nanoseconds(pd.DatetimeIndex(stamps))
     if stamps.dtype.kind == "M":
@@ -125,17 +141,17 @@ def _localized(
     naive: pd.DatetimeIndex, groups: NDArray[np.int64], zone: str, end: bool, refuse: Refuse
 ) -> Instants | None:
     """Return local times as instants, through hours that clocks skip and hours that they repeat."""
-    try:
-        aware = naive.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    except (KeyError, ValueError, TypeError):  # an offset such as UTC-06:00, which pandas does not read
-        return _nanoseconds(naive) - round(offset_hours(zone, datetime(2026, 1, 1, tzinfo=UTC)) * HOUR)
+    where = zone_of(zone)
+    aware = naive.tz_localize(where, ambiguous="NaT", nonexistent="NaT")
     odd = np.asarray(aware.isna())
     if not odd.any():
         return _nanoseconds(aware)
     rows = np.flatnonzero(odd)
     part = naive[rows]
-    skipped = np.asarray(part.tz_localize(zone, ambiguous=np.ones(len(rows), bool), nonexistent="NaT").isna())
-    forward = part[skipped].tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
+    skipped = np.asarray(
+        part.tz_localize(where, ambiguous=np.ones(len(rows), bool), nonexistent="NaT").isna()
+    )
+    forward = part[skipped].tz_localize(where, ambiguous="NaT", nonexistent="shift_forward")
     bad = False
     for row, moved in zip(rows[skipped], forward, strict=True):
         # The end of an hour may be written as the instant at which clocks go forward.
@@ -149,7 +165,7 @@ def _localized(
         return None
     flags = np.ones(len(naive), dtype=bool)
     flags[repeated] = first
-    return _nanoseconds(naive.tz_localize(zone, ambiguous=flags, nonexistent="shift_forward"))
+    return _nanoseconds(naive.tz_localize(where, ambiguous=flags, nonexistent="shift_forward"))
 
 
 def _passes(
@@ -256,8 +272,20 @@ def make_steps(times: Instants, end: bool) -> Steps:
         )
     if end:  # the same, seen backwards
         edges, rows = _laid_out(-times[::-1], gaps[::-1], whole[::-1], step)
-        return Steps(-edges[::-1], len(edges) - 2 - rows[::-1])
-    return Steps(*_laid_out(times, gaps, whole, step))
+        edges, rows = -edges[::-1], len(edges) - 2 - rows[::-1]
+        edges[0] = _month_from(times[0], -step, edges[0])
+    else:
+        edges, rows = _laid_out(times, gaps, whole, step)
+        edges[-1] = _month_from(times[-1], step, edges[-1])
+    return Steps(edges, rows)
+
+
+def _month_from(time: int, step: int, otherwise: int) -> int:
+    """Return the other end of an interval at the edge of a file, where its steps are calendar months or years."""
+    months = round(step / (30.44 * _DAY))
+    if abs(step) < 28 * _DAY or abs(abs(step) - abs(months) * 30.44 * _DAY) > 3 * _DAY:
+        return otherwise
+    return int((pd.Timestamp(int(time), unit="ns") + pd.DateOffset(months=months)).as_unit("ns").value)
 
 
 def _laid_out(
@@ -283,8 +311,8 @@ def _laid_out(
 
 def period_edges(start: datetime, hours: float, periods: int) -> Instants:
     """Return the begin of each period of a run, and the end of the last."""
-    begins = PeriodTimes(start, hours).at(np.arange(periods + 1))
-    return begins.astype("datetime64[ns]").astype(np.int64)
+    times = PeriodTimes(start, hours).at(np.arange(periods + 1)).astype("datetime64[us]").view(np.int64)
+    return np.asarray(np.clip(times, _FIRST, _LAST) * 1000)
 
 
 def over_periods(values: Floats, edges: Instants, periods: Instants) -> Floats:

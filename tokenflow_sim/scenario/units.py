@@ -75,10 +75,10 @@ class UnitFamily:
         name = self._names.get(_folded(text))
         if name is None:
             options = list(self.factors)
-            raise ValueError(known(f"unit of {self.what}", unit, options).replace("units of", "units of"))
+            raise ValueError(f"{known('unit', unit, options)} (of {self.what})")
         if currency and rate is None:
             raise ValueError(
-                f"is in {currency}, and a scenario's money is $: give `rate`, dollars per {currency} (1 where all"
+                f"unit {unit} is in {currency}, and a scenario's money is $: give `rate`, dollars per {currency} (1 where all"
                 f" money of the scenario is {currency})"
             )
         return self.factors[name] * (1.0 if rate is None else rate)

@@ -6,6 +6,7 @@ code or grow without bound: no tags, no merge keys, bounded depth, and aliases o
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _INT = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_PLAIN_LINES = re.compile(r"[!-~](?:[ -~]*[!-~])?\n(?:[!-~](?:[ -~]*[!-~])?\n)*")
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq")}
 
 
@@ -235,9 +237,37 @@ _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(Block, _represent_text)
 
 
+_LONG = 10_000
+
+
 def write(data: Any) -> str:
     """Write plain data as YAML that `read` reads back equal."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    blocks: list[str] = []
+    text = yaml.dump(
+        _without_long(data, blocks), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
+    # PyYAML looks at each character of a block several times, which takes minutes for a year of prices.
+    for number, block in enumerate(blocks):
+        before, _, after = text.partition(f"{_stand_in(block, number)}\n")
+        line = before[before.rfind("\n") + 1 :]
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        text = f"{before}|\n{indent}{block[:-1].replace(chr(10), chr(10) + indent)}\n{after}"
+    return text
+
+
+def _stand_in(block: str, number: int) -> str:
+    """Return a text that stands nowhere else."""
+    return f"block_{number}_{hashlib.sha256(block.encode()).hexdigest()}"
+
+
+def _without_long(data: Any, blocks: list[str]) -> Any:
+    """Return data with a short text in place of each long block of plain lines, which goes to `blocks`."""
+    if isinstance(data, dict):
+        return {key: _without_long(item, blocks) for key, item in data.items()}
+    if isinstance(data, Block) and len(data) > _LONG and _PLAIN_LINES.fullmatch(data):
+        blocks.append(data)
+        return _stand_in(data, len(blocks) - 1)
+    return data
 
 
 def as_fault(error: YamlFault, file: str) -> Fault:

@@ -59,3 +59,15 @@ def offset_hours(zone: str, at: datetime) -> float:
     """
     offset = at.astimezone(zone_of(zone)).utcoffset()
     return offset.total_seconds() / 3600 if offset is not None else 0.0
+
+
+def known_zone(name: str) -> str:
+    """Return the name of a time zone as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such zone.
+    """
+    zone_of(name)
+    return name
