@@ -78,8 +78,8 @@ class UnitFamily:
             raise ValueError(f"{known('unit', unit, options)} (of {self.what})")
         if currency and rate is None:
             raise ValueError(
-                f"unit {unit} is in {currency}, and a scenario's money is $: give `rate`, dollars per {currency} (1 where all"
-                f" money of the scenario is {currency})"
+                f"unit {unit} is in {currency}, and a scenario's money is $: give `rate`, dollars per {currency} (1"
+                f" where all money of the scenario is {currency})"
             )
         return self.factors[name] * (1.0 if rate is None else rate)
 
