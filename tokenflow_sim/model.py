@@ -21,7 +21,7 @@ from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.pickling import Portable
 from tokenflow_sim.results import Ledger, Plan, attributes
-from tokenflow_sim.results.origin import arguments_of
+from tokenflow_sim.results.plan import arguments_of
 from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
 from tokenflow_sim.scenario.expectation import reference_price
 from tokenflow_sim.scenario.override import changes_of

@@ -183,6 +183,9 @@ PRICE_PARTS = ("energy", "running", "markup", "scarcity", "routing", "congestion
 """The parts of a price where true costs are known, in the order in which they are stacked; in results each is
 ``price_<part>``."""
 
+ALL_PRICE_PARTS = ("energy", "running", "markup", "scarcity", "limits", "routing", "congestion")
+"""These parts with that of further limits, which only markets with such limits have, as they are stacked."""
+
 REFERENCE_SPLIT: dict[str, Variable] = _table(
     Variable("energy", _NK, "$/Mtok", "price at the reference"),
     Variable("routing", _NK, "$/Mtok", "route cost beside the reference, along routes in use"),

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from tokenflow_sim.cli.report import duration, largest, show_summary
-from tokenflow_sim.cli.summary import key_figures
+from tokenflow_sim.cli.summary import duration, show_summary
+from tokenflow_sim.results import parties
+from tokenflow_sim.results.parties import NEEDED, largest, residual_of
+from tokenflow_sim.results.totals import Totals
 from tokenflow_sim.variables import RESULTS
 
 SIZES = {"node": 3, "workload": 2, "asset": 4, "arc": 2, "provider": 3, "owner": 2}
@@ -33,9 +35,10 @@ def results(periods: int, seed: int = 0) -> xr.Dataset:
 @pytest.mark.parametrize("periods", [1, 256, 257, 600])
 def test_key_figures_are_those_of_all_periods(periods: int) -> None:
     data = results(periods)
-    found = key_figures(data, hours=0.5)
+    found = Totals(data, names=NEEDED)
+    classes, providers, owners = parties.classes(found), parties.providers(found), parties.owners(found)
     for workload in data.indexes["workload"]:
-        row, price = found.classes.loc[workload], data.price.sel(workload=workload)
+        row, price = classes.loc[workload], data.price.sel(workload=workload)
         served = (data.demand - data.unserved).sel(workload=workload)
         assert row.mean_price == pytest.approx(float((price * served).sum() / served.sum()), rel=1e-9)
         assert row.peak_price == float(price.max())
@@ -44,44 +47,45 @@ def test_key_figures_are_those_of_all_periods(periods: int) -> None:
         assert row.unserved == pytest.approx(
             1800 * float(data.unserved.sel(workload=workload).sum()), rel=1e-12
         )
-    assert list(found.providers.index) == ["a", "b", "idle"]
+    assert list(providers.index) == ["a", "b", "idle"]
     for name in ("a", "b"):
         own = data.isel(asset=[number for number, owner in enumerate(PROVIDERS) if owner == name])
-        assert found.providers.loc[name, "revenue"] == pytest.approx(float(own.revenue.sum()), rel=1e-12)
-        assert found.providers.loc[name, "cost"] == pytest.approx(float(own.cost.sum()), rel=1e-12)
-    assert list(found.providers.loc["idle", ["revenue", "cost"]]) == [0.0, 0.0]
-    for name, profit in found.providers["profit"].items():
+        assert providers.loc[name, "revenue"] == pytest.approx(float(own.revenue.sum()), rel=1e-12)
+        assert providers.loc[name, "cost"] == pytest.approx(float(own.cost.sum()), rel=1e-12)
+    assert list(providers.loc["idle", ["revenue", "cost"]]) == [0.0, 0.0]
+    for name, profit in providers["profit"].items():
         assert profit == pytest.approx(float(data.profit.sel(provider=name).sum()), rel=1e-12)
-    for name, income in found.owners.items():
+    for name, income in owners["income"].items():
         assert income == pytest.approx(float(data.owner_income.sel(owner=name).sum()), rel=1e-12)
     received = float(data.revenue.sum()) + float(data.owner_income.sum())
-    assert found.residual == pytest.approx(float(data.payment.sum()) - received, rel=1e-9)
-    assert found.welfare == pytest.approx(float(data.welfare.sum()), rel=1e-12)
-    assert found.certificate == float(data.certificate.max())
-    assert float(data.certificate.sel(period=found.certificate_period)) == found.certificate
+    assert residual_of(found) == pytest.approx(float(data.payment.sum()) - received, rel=1e-9)
+    assert found.total("welfare") == pytest.approx(float(data.welfare.sum()), rel=1e-12)
+    assert found.worst is not None
+    assert found.worst.value == float(data.certificate.max())
+    assert float(data.certificate.sel(period=found.worst.period)) == found.worst.value
 
 
 def test_results_in_a_file_are_read_a_stretch_at_a_time(tmp_path: Path) -> None:
     data = results(300)
     data.to_netcdf(tmp_path / "run.nc")
     with xr.open_dataset(tmp_path / "run.nc", cache=False) as lazy:
-        assert key_figures(lazy, hours=1.0).welfare == key_figures(data, hours=1.0).welfare
+        assert Totals(lazy, names=NEEDED).total("welfare") == Totals(data, names=NEEDED).total("welfare")
 
 
 def test_the_first_of_equal_peaks_is_told() -> None:
     data = results(300).assign(price=lambda ds: ds.price * 0 + 2.5)
-    assert set(key_figures(data, 1.0).classes["peak_period"]) == {100}
+    assert set(parties.classes(Totals(data, names=NEEDED))["peak_period"]) == {100}
 
 
 def test_a_class_of_which_nothing_is_served_has_no_mean_price(capsys: pytest.CaptureFixture[str]) -> None:
     data = results(3)
     idle = data.assign(unserved=data.demand.where(data.workload == "workload0", data.unserved))
-    assert np.isnan(key_figures(idle, 1.0).classes.loc["workload0", "mean_price"])
+    assert np.isnan(Totals(idle, names=NEEDED).mean_price["workload0"])
     show_summary(idle, "idle", 0.1)
     (row,) = (line for line in capsys.readouterr().out.splitlines() if "workload0" in line)
     assert row.split()[1] == "-"
     gone = data.assign(price=data.price.where(data.period != 101))
-    assert key_figures(gone, 1.0).classes["mean_price"].isna().all()
+    assert Totals(gone, names=NEEDED).mean_price.isna().all()
 
 
 def test_tables_of_a_market_without_links(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,12 +98,12 @@ def test_tables_of_a_market_without_links(capsys: pytest.CaptureFixture[str]) ->
 
 def test_many_providers_are_cut_down_to_those_that_matter() -> None:
     table = pd.DataFrame({"revenue": np.arange(100.0), "cost": 1.0}, index=[f"p{n}" for n in range(100)])
-    short = largest(table, "revenue", "providers")
+    short = largest(table, "revenue", "providers", 20)
     assert len(short) == 20
     assert list(short.index[:2]) == ["p99", "p98"]
     assert short.index[-1] == "81 other providers"
     assert list(short.sum()) == list(table.sum())
-    assert list(largest(table[:20], "revenue", "providers").index) == [f"p{n}" for n in range(20)]
+    assert list(largest(table[:20], "revenue", "providers", 20).index) == [f"p{n}" for n in range(20)]
 
 
 @pytest.mark.parametrize(

@@ -370,3 +370,21 @@ def test_where_all_is_served_the_figure_says_so(day: xr.Dataset) -> None:
     figure = tf.plot.unserved(day.assign(unserved=day.unserved * 0 + 1e-14))
     assert [word.text for word in words_of(figure)].count("all demand was served") == 1
     assert list(figure.axes[0].lines) == []
+
+
+def test_the_part_of_further_limits_is_stacked_up_to_the_price() -> None:
+    model = tf.TokenMarket("us5", periods=2, rng=1, overrides={"nodes.dallas.grid_mw": 10.0})
+    model.run()
+    ds = model.results()
+    assert float(ds.price_limits.max()) > 0.01
+    figure = tf.plot.decomposition(ds)
+    assert "limits" in legend(figure)
+    tall = len(figure.axes) // ds.sizes["workload"]  # with a panel of the network, or without
+    for ax, name in zip(figure.axes[::tall], ds.workload.values, strict=True):
+        price = weighted(ds, "price", name)
+        areas = [path.vertices[:, 1] for area in ax.collections for path in area.get_paths()]
+        assert np.concatenate(areas).max() == pytest.approx(price.max(), rel=1e-9)
+        if not weighted(ds, "price_limits", name).any():
+            continue
+        bottom, top = layer(ax, "limits")
+        np.testing.assert_allclose(top - bottom, weighted(ds, "price_limits", name), atol=1e-12)

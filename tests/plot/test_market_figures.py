@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 import tokenflow_sim as tf
 from tests.plot.seen import layer, line, words_of
 from tokenflow_sim.plot.gallery.residual_demand import supply_curve
-from tokenflow_sim.plot.single import results_of
-from tokenflow_sim.plot.use import site_use
+from tokenflow_sim.results.single import results_of
+from tokenflow_sim.results.site_use import site_use
 from tokenflow_sim.variables import BACKLOG, RESULTS
 
 
@@ -168,7 +168,7 @@ def test_links_are_ranked_with_range_and_time_full(day: xr.Dataset) -> None:
 
 
 def test_shares_of_power_add_up_over_the_classes_that_share_it(run: xr.Dataset) -> None:
-    from tokenflow_sim.plot.reading import Results
+    from tokenflow_sim.plot.registry import Results
 
     use = site_use(Results(run, (), "sites"))
     market = tf.load_scenario("us20_oligopoly_v1").market()

@@ -17,12 +17,12 @@ import tokenflow_sim as tf
 from tests.report.conftest import HOSTILE
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.report import page as pages
-from tokenflow_sim.report import parties, render, write_report
+from tokenflow_sim.report import render, tables, write_report
 from tokenflow_sim.report import run as runs
 from tokenflow_sim.report.blocks import Table
 from tokenflow_sim.report.provenance import again, changes_of
 from tokenflow_sim.report.study import mean_and_half
-from tokenflow_sim.report.totals import Totals
+from tokenflow_sim.results.totals import Totals
 
 XLINK = "{http://www.w3.org/1999/xlink}href"
 
@@ -115,8 +115,8 @@ def numbers(table: Table, column: int) -> dict[str, float]:
 
 def test_the_statement_is_what_was_paid(played: xr.Dataset, scenario: tf.Scenario) -> None:
     totals = Totals(played)
-    statement, firms = parties.statement(totals), parties.providers(totals)
-    regions, owners = parties.regions(totals, scenario), parties.owners(totals, scenario)
+    statement, firms = tables.statement(totals), tables.providers(totals)
+    regions, owners = tables.regions(totals, scenario), tables.owners(totals, scenario)
     assert statement is not None
     assert firms is not None
     assert regions is not None
@@ -145,8 +145,8 @@ def test_the_statement_is_what_was_paid(played: xr.Dataset, scenario: tf.Scenari
 
 
 def test_small_parties_are_added_up(played: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parties, "MOST_ROWS", 1)
-    table = parties.providers(Totals(played))
+    monkeypatch.setattr(tables, "MOST_ROWS", 1)
+    table = tables.providers(Totals(played))
     assert table is not None
     assert [row[0] for row in table.rows] == ["2 other providers", "all"]
     assert table.rows[0][1:-1] == table.rows[1][1:-1]

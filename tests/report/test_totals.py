@@ -7,29 +7,27 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
-from tokenflow_sim.cli import summary
-from tokenflow_sim.cli.summary import key_figures
-from tokenflow_sim.report import market, parties, run
-from tokenflow_sim.report import totals as module
+from tokenflow_sim.report import run, tables
 from tokenflow_sim.report.findings import findings
-from tokenflow_sim.report.totals import Totals, scenario_values
+from tokenflow_sim.results import parties, reading
+from tokenflow_sim.results.totals import Totals, scenario_values
 
 
 @pytest.fixture
 def totals(played: xr.Dataset, scenario: tf.Scenario) -> Totals:
-    return Totals(played, scenario_values(scenario))
+    return Totals(played, scenario)
 
 
 def told(ds: xr.Dataset, scenario: tf.Scenario | None, fault: str = "") -> list[str]:
-    found = findings(Totals(ds, scenario_values(scenario)), scenario, fault)
+    found = findings(Totals(ds, scenario), scenario, fault)
     return [f"{note.level}: {note.text}" for note in found]
 
 
 def test_a_sum_is_the_sum_however_long_the_stretches(
     played: xr.Dataset, totals: Totals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_STRETCH", 2)
-    stretched = Totals(played, totals.value)
+    monkeypatch.setattr(reading, "AT_ONCE", 2)
+    stretched = Totals(played, totals.scenario)
     for name, array in played.data_vars.items():
         assert totals.total(str(name)) == pytest.approx(float(array.sum()), rel=1e-12)
         xr.testing.assert_allclose(stretched.sums[str(name)], totals.sums[str(name)], rtol=1e-12)
@@ -66,7 +64,7 @@ def test_a_provider_is_pivotal_where_the_others_offer_too_little(played: xr.Data
 def test_stepped_quantities_are_added_up(played: xr.Dataset, totals: Totals) -> None:
     halves = [played[["demand", "unserved"]] / 2] * 2
     stepped = xr.concat(halves, "step").transpose(..., "step")
-    again = Totals(played.assign(stepped), totals.value)
+    again = Totals(played.assign(stepped), totals.scenario)
     assert again.total("demand") == pytest.approx(totals.total("demand"), rel=1e-12)
     xr.testing.assert_equal(again.counts["short"], totals.counts["short"])
 
@@ -129,30 +127,29 @@ def test_numbers_of_the_whole_range_are_kept(played: xr.Dataset) -> None:
 
 def test_what_is_missing_is_a_dash_and_never_zero(played: xr.Dataset, scenario: tf.Scenario) -> None:
     nothing = played.assign(price=played.price * np.nan, payment=played.payment * np.nan)
-    totals = Totals(nothing, scenario_values(scenario))
+    totals = Totals(nothing, scenario)
     assert np.isnan(totals.total("payment"))
-    table = market.classes(totals)
+    table = tables.classes(totals)
     assert table is not None
     assert {row[table.heads.index("peak price\n$/Mtok")] for row in table.rows} == {"-"}
-    by_node = market.node_prices(totals)
+    by_node = tables.node_prices(totals)
     assert by_node is not None
     assert {cell for row in by_node.rows for cell in row[1:]} == {"-"}
-    regions = parties.regions(totals, scenario)
+    regions = tables.regions(totals, scenario)
     assert regions is not None
     assert {cell for row in regions.rows for cell in row[4:]} == {"-"}
     assert dict(run._key_figures(totals))["demand pays"] == "-"
-    figures = key_figures(nothing, 1.0)
-    assert figures.classes[["mean_price", "peak_price"]].isna().all(axis=None)
-    assert np.isnan([figures.payment, figures.residual]).all()
-    assert figures.providers.notna().all(axis=None)
+    classes, firms = parties.classes(totals), parties.providers(totals)
+    assert classes[["mean_price", "peak_price"]].isna().all(axis=None)
+    assert np.isnan(parties.residual_of(totals) or 0.0)
+    assert firms.notna().all(axis=None)
 
 
 def test_a_mean_is_over_what_is_there(played: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     torn = played.copy(deep=True)
     torn.price.loc[{"node": "east", "period": torn.period[1]}] = np.nan
-    monkeypatch.setattr(module, "_STRETCH", 1)
-    monkeypatch.setattr(summary, "_STRETCH", 1)
-    classes = key_figures(torn, 1.0).classes
+    monkeypatch.setattr(reading, "AT_ONCE", 1)
+    classes = parties.classes(Totals(torn))
     assert classes["peak_price"].to_numpy() == pytest.approx(torn.price.max(["node", "period"]).to_numpy())
     plain = torn.price.mean(["node", "period"]).to_numpy()
     assert Totals(torn).mean("price", "workload").to_numpy() == pytest.approx(plain, rel=1e-12)

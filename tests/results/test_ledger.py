@@ -231,7 +231,7 @@ def test_a_run_that_fails_keeps_the_periods_before(make: Any, chunk: int, tmp_pa
     class Bad(Learner):
         def offer(self, view: tf.View) -> tf.Offer:
             offer = super().offer(view)
-            return offer if view.period < 5 else tf.Offer(-offer.price, offer.quantity)
+            return offer if view.period < 5 else tf.Offer(offer.price, -offer.quantity)
 
     model = make(strategies={"dallas_dc": Bad()}, clearer=None, out=tmp_path / "run.nc")
     with pytest.raises(tf.StrategyError) as caught:

@@ -80,7 +80,7 @@ def die_at(place: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(TokenMarket, "step", step)
     else:
         monkeypatch.setattr(checkpoints.Checkpoint, "discard", lambda self: None)
-        monkeypatch.setattr("tokenflow_sim.results.durable.os.replace", replace)
+        monkeypatch.setattr("tokenflow_sim.results.files.os.replace", replace)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ class Broken(Learner):
 
     def offer(self, view: tf.View) -> tf.Offer:
         offer = super().offer(view)
-        return offer if view.period != BROKEN["until"] else tf.Offer(-offer.price, offer.quantity)
+        return offer if view.period != BROKEN["until"] else tf.Offer(offer.price, -offer.quantity)
 
 
 @pytest.mark.parametrize("every", [2, 7])

@@ -18,7 +18,7 @@ from tests.study.tiny import TEXT
 NURSERY = """
 import importlib, json, os, pkgutil, signal, sys, threading, time
 import dask.array, dask.distributed, netCDF4, xarray, zarr
-import tokenflow_sim.cli.report, tokenflow_sim.scenario.export, tokenflow_sim.scenario.override
+import tokenflow_sim.cli.summary, tokenflow_sim.scenario.export, tokenflow_sim.scenario.override
 import tokenflow_sim.strategies, tokenflow_sim.study.checkpoint, tokenflow_sim.study.compare
 import tokenflow_sim.study.store, tokenflow_sim.study.sweep
 from tokenflow_sim.cli import main

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.numerals import compact, share, significant
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
-from tokenflow_sim.plot.reading import NOISE
 from tokenflow_sim.plot.style import INK, PALETTES, colours
+from tokenflow_sim.results.reading import FULL, NOISE, hours_of
 from tokenflow_sim.study.measures import mean_price
-from tokenflow_sim.variables import PRICE_PARTS
+from tokenflow_sim.variables import ALL_PRICE_PARTS
 
 Line = dict[str, Any]
 
@@ -69,7 +69,7 @@ def prices(ds: xr.Dataset, node: str | None) -> Curves:
 def settlement(ds: xr.Dataset) -> Curves:
     """Return what demand pays and who receives it."""
     chosen, periods = _periods(ds)
-    part, rate = ds.isel(period=chosen), 1.0 / float(ds.attrs.get("hours", 1.0))
+    part, rate = ds.isel(period=chosen), 1.0 / (hours_of(ds) or 1.0)
     paid = part["payment"].sum(["node", "workload"], min_count=1).to_numpy() * rate
     firms = part["revenue"].sum(["asset", "workload"], min_count=1).to_numpy() * rate
     owners = part["owner_income"].sum("owner", min_count=1).to_numpy() * rate
@@ -87,7 +87,7 @@ def profits(ds: xr.Dataset) -> Curves:
     names = [str(name) for name in ds["provider"].to_numpy()]
     colour = colours(names, "provider")
     table = ds["profit"].isel(period=chosen).transpose("provider", "period").to_numpy()
-    table = table / float(ds.attrs.get("hours", 1.0))
+    table = table / (hours_of(ds) or 1.0)
     order = np.argsort(-np.abs(table).sum(axis=1), kind="stable")[:_MOST_LINES]
     lines = [_line(names[place], table[place], colour[names[place]]) for place in sorted(order)]
     note = f"The {_MOST_LINES} largest of {len(names)}." if len(names) > _MOST_LINES else ""
@@ -105,7 +105,7 @@ def congestion(ds: xr.Dataset) -> Curves:
         _line(names[place], 100 * use[place][chosen], colour)
         for place, colour in zip(order, PALETTES["workload"], strict=False)
     ]
-    full = int((use >= 1 - 1e-6).any(axis=1).sum())
+    full = int((use >= FULL).any(axis=1).sum())
     return Curves(
         "Use of the busiest links",
         "% of capacity",
@@ -135,7 +135,7 @@ def unserved(ds: xr.Dataset) -> Curves:
 
 def key_figures(ds: xr.Dataset) -> dict[str, tuple[str, float]]:
     """Return sums over the run so far: text and number by name."""
-    amount = float(ds.attrs.get("hours", 1.0)) * SECONDS_PER_HOUR
+    amount = (hours_of(ds) or 1.0) * SECONDS_PER_HOUR
     asked, lost = float(ds["demand"].sum(min_count=1)), float(ds["unserved"].sum(min_count=1))
     sums = {
         "Demand pays": float(ds["payment"].sum(min_count=1)),
@@ -174,7 +174,9 @@ def decomposition(ds: xr.Dataset, node: str, period: int) -> list[dict[str, Any]
     for name in ds["workload"].to_numpy():
         one = here.sel(workload=name)
         asked, lost = float(one["demand"].sum(min_count=1)), float(one["unserved"].sum(min_count=1))
-        parts = [float(one[f"price_{part}"]) for part in PRICE_PARTS]
+        colour = dict(zip(ALL_PRICE_PARTS, PALETTES["part"], strict=True))
+        names = [part for part in ALL_PRICE_PARTS if f"price_{part}" in one]
+        parts = [float(one[f"price_{part}"]) for part in names]
         total = sum(abs(part) for part in parts) or 1.0
         rows.append(
             {
@@ -188,9 +190,9 @@ def decomposition(ds: xr.Dataset, node: str, period: int) -> list[dict[str, Any]
                         "name": part,
                         "text": significant(value),
                         "width": 100 * abs(value) / total,
-                        "color": colour,
+                        "color": colour[part],
                     }
-                    for part, value, colour in zip(PRICE_PARTS, parts, PALETTES["part"], strict=True)
+                    for part, value in zip(names, parts, strict=True)
                 ],
             }
         )

@@ -93,8 +93,8 @@ def _named(only: str, fitting: list[str], results: Dataset) -> list[str]:
     ResultError
         If there is no figure of a name, or the results do not allow it; all such names are told.
     """
-    from tokenflow_sim.plot.reading import missing
     from tokenflow_sim.plot.registry import entries
+    from tokenflow_sim.results.reading import missing
 
     names = list(dict.fromkeys(name.strip() for name in only.split(",")))
     told = []

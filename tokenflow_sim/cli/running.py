@@ -99,7 +99,7 @@ def run(
         results = model.results()
     took = time.perf_counter() - began
 
-    from tokenflow_sim.cli.report import show_summary
+    from tokenflow_sim.cli.summary import show_summary
 
     with results:
         show_summary(results, loaded.name, took)

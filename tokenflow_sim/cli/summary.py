@@ -1,175 +1,98 @@
-"""The key figures of a run, read from its results a stretch of periods at a time."""
+"""The tables that ``tokenflow run`` prints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
+from tokenflow_sim.cli.console import counted, money, say, share, show_table, significant
+from tokenflow_sim.results import parties
+from tokenflow_sim.results.parties import NEEDED, has_payees, largest, residual_of
+from tokenflow_sim.results.totals import Totals
 
-_STRETCH = 256  # periods: bounds the memory that the figures of a long run take
-_ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
-_SUMS = {
-    "demand": "workload",
-    "unserved": "workload",
-    "revenue": "asset",
-    "cost": "asset",
-    "profit": "provider",
-    "owner_income": "owner",
-}
-"""What is summed over all but one dim."""
+_MOST_ROWS = 20
 
 
-@dataclass(frozen=True)
-class KeyFigures:
-    """What a person wants to know of a run first.
-
-    Parameters
-    ----------
-    classes : DataFrame
-        A row a workload: `mean_price` (over nodes and periods, weighted by what was served; NaN where nothing was) and
-        `peak_price` [$/Mtok], `peak_node` and `peak_period` where and when that was, `demand` and `unserved` [Mtok].
-    providers : DataFrame
-        A row a provider: `revenue`, `cost` (true) and `profit` [$].
-    owners : Series
-        Income of each network owner [$].
-    payment, revenue : float
-        What demand paid and what the providers' assets were paid [$].
-    welfare : float
-        Value of service less true cost [$].
-    certificate : float
-        The largest optimality residual of any period.
-    certificate_period : int
-        The period that had it.
-    """
-
-    classes: pd.DataFrame
-    providers: pd.DataFrame
-    owners: pd.Series[float]
-    payment: float
-    revenue: float
-    welfare: float
-    certificate: float
-    certificate_period: int
-
-    @property
-    def residual(self) -> float:
-        """Money in less money out [$]."""
-        return self.payment - self.revenue - float(self.owners.sum(min_count=min(1, len(self.owners))))
-
-
-def key_figures(results: xr.Dataset, hours: float) -> KeyFigures:
-    """Sum up a run.
+def show_summary(results: xr.Dataset, name: str, seconds: float) -> None:
+    """Print the key figures of a run as tables that fit 80 columns.
 
     Parameters
     ----------
     results : Dataset
-        What a run recorded, dims as in `variables.RESULTS`; it may be lazy.
-    hours : float
-        Length of a period [h].
-
-    Returns
-    -------
-    KeyFigures
-        The sums over all periods.
+        What the run recorded; it may be lazy.
+    name : str
+        Name of the scenario.
+    seconds : float
+        How long the run took.
     """
-    workloads, nodes, owners = (_names(results, dim) for dim in ("workload", "node", "owner"))
-    owner_of = [str(name) for name in results["asset_provider"].to_numpy()]
-    periods = results["period"].to_numpy()
-    prices = _Prices(len(workloads))
-    flows: dict[str, Any] = dict.fromkeys(("payment", "welfare", *_SUMS), np.nan)
-    worst, worst_period = -np.inf, 0
-    for start, part in _stretches(results):
-        price, asked, lost = (_by_node(part[name]) for name in ("price", "demand", "unserved"))
-        prices.add(start, price, asked, lost)
-        for name in flows:
-            kept = [dim for dim in part[name].dims if dim == _SUMS.get(name)]
-            others = [dim for dim in part[name].dims if dim not in kept]
-            flows[name] = _added(flows[name], part[name].sum(others, min_count=1).to_numpy())
-        residuals = np.nan_to_num(part["certificate"].to_numpy(), nan=-np.inf)
-        if residuals.max() > worst:
-            worst, worst_period = float(residuals.max()), int(periods[start + residuals.argmax()])
-
-    amount = hours * SECONDS_PER_HOUR  # Mtok in a period, per Mtok/s
-    classes = pd.DataFrame(
-        {
-            "mean_price": prices.mean(),
-            "peak_price": prices.peak,
-            "peak_node": [nodes[n] for n in prices.spot[:, 1]],
-            "peak_period": periods[prices.spot[:, 0]],
-            "demand": flows["demand"] * amount,
-            "unserved": flows["unserved"] * amount,
-        },
-        index=pd.Index(workloads, name="workload"),
-    )
-    by_asset = pd.DataFrame({"revenue": flows["revenue"], "cost": flows["cost"]})
-    profit = pd.Series(flows["profit"], index=_names(results, "provider"))
-    providers = (
-        by_asset.groupby(owner_of)
-        .sum(min_count=1)
-        .reindex(profit.index, fill_value=0.0)
-        .assign(profit=profit)
-    )
-    return KeyFigures(
-        classes=classes,
-        providers=providers.rename_axis("provider"),
-        owners=pd.Series(flows["owner_income"], index=pd.Index(owners, name="owner")),
-        payment=float(flows["payment"]),
-        revenue=float(pd.Series(flows["revenue"]).sum(min_count=1)),
-        welfare=float(flows["welfare"]),
-        certificate=worst if np.isfinite(worst) else np.nan,
-        certificate_period=worst_period,
-    )
+    totals = Totals(results, names=NEEDED)
+    seed, length = results.attrs["seed"], f"{counted(totals.periods, 'period')} of {totals.hours:g} h"
+    say(f"{name}: {length}, seed {seed}, run in {duration(seconds)}")
+    say()
+    _show_classes(totals)
+    _show_providers(totals)
+    _show_settlement(totals)
+    welfare = money([totals.total("welfare")])[0]
+    say(f"welfare: {welfare} $ (value of service, where it is finite, less true cost)")
+    worst, when = (np.nan, 0) if totals.worst is None else (totals.worst.value, totals.worst.period)
+    say(f"certificate: largest optimality residual {significant(worst, 2)} (period {when})")
+    if hint := results.attrs.get("hint"):
+        say(str(hint))
+    say()
 
 
-class _Prices:
-    """Mean and peak of the prices that were added, by class."""
-
-    def __init__(self, classes: int) -> None:
-        self.peak = np.full(classes, np.nan)
-        self.spot = np.zeros((classes, 2), dtype=np.int64)  # position of period and node
-        self._paid, self._served, self._asked = (np.zeros(classes) for _ in range(3))
-
-    def add(self, start: int, price: Floats, asked: Floats, unserved: Floats) -> None:
-        known = ~np.isnan(price)
-        served = asked - unserved
-        self._paid += np.where(served == 0, 0.0, price * served).sum(axis=(0, 1))
-        self._served += served.sum(axis=(0, 1))
-        self._asked += asked.sum(axis=(0, 1))
-        heights = np.where(known, price, -np.inf)
-        for k in range(price.shape[2]):
-            period, node = np.unravel_index(np.argmax(heights[:, :, k]), price.shape[:2])
-            top = heights[period, node, k]
-            if known[period, node, k] and not top <= self.peak[k]:
-                self.peak[k] = top
-                self.spot[k] = start + period, node
-
-    def mean(self) -> Floats:
-        is_served = self._served > _ROUNDING * self._asked
-        return np.where(is_served, self._paid / np.where(is_served, self._served, 1.0), np.nan)
+def _show_classes(totals: Totals) -> None:
+    rows = [
+        (
+            str(name),
+            significant(row.mean_price),
+            significant(row.peak_price),
+            "-" if row.peak_node is None else f"{row.peak_node}, {row.peak_period:.0f}",
+            significant(row.demand),
+            significant(row.unserved),
+            share(row.unserved, row.demand),
+        )
+        for name, row in parties.classes(totals).iterrows()
+    ]
+    heads = [
+        "class", "mean price\n$/Mtok", "peak price\n$/Mtok", "at node,\nperiod", "demand\nMtok",
+        "unserved\nMtok", "unserved\nshare",
+    ]  # fmt: skip
+    show_table("Prices (means by what was served) and service", heads, rows)
 
 
-def _by_node(array: xr.DataArray) -> Floats:
-    """Return an array over period, node and workload, summed over steps of demand."""
-    if "step" in array.dims:
-        array = array.sum("step", skipna=False)
-    return array.transpose("period", "node", "workload").to_numpy()
+def _show_providers(totals: Totals) -> None:
+    every = parties.providers(totals)
+    total, table = every.sum(min_count=1), largest(every, "revenue", "providers", _MOST_ROWS)
+    columns = [money([*table[name], total[name]]) for name in ("revenue", "cost", "profit")]
+    shares = [share(part, total["revenue"]) for part in [*table["revenue"], total["revenue"]]]
+    rows = zip([*map(str, table.index), "all"], *columns, shares, strict=True)
+    heads = ["provider", "revenue\n$", "true cost\n$", "profit\n$", "share of\nrevenue"]
+    show_table("Providers", heads, rows, total=True)
 
 
-def _added(before: Any, more: Any) -> Any:
-    """Add sums, of which those that are missing are left out; none where both are."""
-    return np.where(np.isnan(before), more, np.where(np.isnan(more), before, before + more))
+def _show_settlement(totals: Totals) -> None:
+    income = parties.owners(totals)[["income"]]
+    owners = largest(income, "income", "network owners", _MOST_ROWS)["income"]
+    paid = totals.total("payment")
+    amounts = {"demand pays": paid, "compute providers receive": totals.total("revenue")}
+    amounts |= {f"network owner {name} receives": amount for name, amount in owners.items()}
+    if has_payees(totals):
+        amounts["payees of limits receive"] = totals.total("limit_income")
+    residual = residual_of(totals)
+    shares = [share(amount, paid) for amount in amounts.values()]
+    last = ("residual (in less out)", significant(np.nan if residual is None else residual, 2), "")
+    rows = [*zip(amounts, money(amounts.values()), shares, strict=True), last]
+    show_table("Settlement", ["", "$", "share"], rows, total=True)
 
 
-def _names(results: xr.Dataset, dim: str) -> list[str]:
-    return [str(name) for name in results.indexes[dim]]
-
-
-def _stretches(results: xr.Dataset) -> Iterator[tuple[int, xr.Dataset]]:
-    for start in range(0, results.sizes["period"], _STRETCH):
-        yield start, results.isel(period=slice(start, start + _STRETCH))
+def duration(seconds: float) -> str:
+    """Write a length of time, e.g. ``0.8 s``, ``14 s``, ``3 min 5 s``, ``2 h 4 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -18,7 +18,7 @@ from tokenflow_sim.importing.text_table import TextTable, read_table
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.network import Network
 
-SUBJECT = "the import of latencies"
+SUBJECT = "latencies"
 _ORIGINS = (
     "origin",
     "source",

@@ -19,7 +19,7 @@ from tokenflow_sim.importing.node_names import Nodes, name_nodes, scenario_name
 from tokenflow_sim.importing.text_table import TextTable, read_table
 from tokenflow_sim.numeric import Floats
 
-SUBJECT = "the import of sites"
+SUBJECT = "sites"
 COLUMNS: dict[str, tuple[str, ...]] = {
     "name": (
         "handle", "name", "site", "data center", "data centre", "datacenter", "facility", "title",

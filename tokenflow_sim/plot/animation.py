@@ -15,11 +15,12 @@ from tokenflow_sim.plot.gallery.dispatch_map import NEEDS, at_position, legend_e
 from tokenflow_sim.plot.geography import PlacesLike
 from tokenflow_sim.plot.maps import Sheet, Traffic
 from tokenflow_sim.plot.panels import dress_value, head, panels
-from tokenflow_sim.plot.reading import Results, weighted_mean
+from tokenflow_sim.plot.registry import Results
 from tokenflow_sim.plot.shorten import family_of
 from tokenflow_sim.plot.style import INK, colours, dashes, house_style
 from tokenflow_sim.results.dates import positions_within
 from tokenflow_sim.results.files import whole_file
+from tokenflow_sim.results.reading import weighted_mean
 
 MOST_FRAMES = 400
 """More frames than this are more than anyone watches."""

@@ -12,7 +12,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.plot.context import scenario_of
 from tokenflow_sim.plot.outlines import Box, across, around, state_outlines
 from tokenflow_sim.plot.projection import (
     albers,
@@ -24,6 +23,7 @@ from tokenflow_sim.plot.projection import (
     turned,
 )
 from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.results.reading import scenario_of
 from tokenflow_sim.scenario import Scenario
 
 PlacesLike = Scenario | xr.Dataset | Mapping[str, tuple[float, float]]

@@ -24,7 +24,7 @@ from tokenflow_sim.plot.gallery.sites import processing_table
 from tokenflow_sim.plot.geography import chart
 from tokenflow_sim.plot.maps import FULL_MARK, Sheet, Traffic
 from tokenflow_sim.plot.panels import dress_value, head, panels
-from tokenflow_sim.plot.reading import Results
+from tokenflow_sim.plot.registry import Results
 from tokenflow_sim.plot.style import INK, colours, dashes, house_style
 
 _FULL = 1.0 - 1e-9

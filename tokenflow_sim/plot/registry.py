@@ -5,24 +5,59 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache, cached_property, wraps
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Concatenate, ParamSpec, cast
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearing
-from tokenflow_sim.plot.reading import Results, missing
 from tokenflow_sim.plot.shorten import family_of
-from tokenflow_sim.plot.single import results_of
 from tokenflow_sim.plot.style import house_style
+from tokenflow_sim.plot.time import TimeAxis
+from tokenflow_sim.results import checked
+from tokenflow_sim.results.dates import moments, zone_of_dates
+from tokenflow_sim.results.reading import missing
+from tokenflow_sim.results.single import results_of
 
 P = ParamSpec("P")
 Draw = Callable[Concatenate[xr.Dataset, P], Figure]
 
 _ENTRIES: dict[str, Entry] = {}
+
+
+class Results(checked.Results):
+    """A run's results as a figure reads them: checked, with a time axis."""
+
+    @cached_property
+    def time(self) -> TimeAxis:
+        """The time axis: dates where results have them.
+
+        Raises
+        ------
+        ResultError
+            If periods are not increasing.
+        """
+        begins = moments(self.ds)
+        if begins is not None:
+            if not (np.diff(begins) > np.timedelta64(0, "us")).all():
+                raise ResultError(f"{self.figure} needs periods in the order of time; see ds.sortby('time')")
+            return TimeAxis.of_dates(begins, self.hours, zone_of_dates(self.ds))
+        if "period" not in self.ds.coords:
+            return TimeAxis(np.arange(self.ds.sizes.get("period", 1), dtype=float), self.hours)
+        labels = np.atleast_1d(self.ds["period"].values)
+        periods = (
+            labels.astype(float)
+            if np.issubdtype(labels.dtype, np.number)
+            else np.arange(len(labels), dtype=float)
+        )
+        if not (np.diff(periods) > 0).all():
+            raise ResultError(f"{self.figure} needs periods in increasing order; see ds.sortby('period')")
+        return TimeAxis(periods, self.hours)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import xarray as xr
 from tokenflow_sim.market.certificate import CERTIFIED
 from tokenflow_sim.numerals import counted, share, significant
 from tokenflow_sim.report.blocks import Note
-from tokenflow_sim.report.parties import residual_of
-from tokenflow_sim.report.totals import NOISE, Totals
+from tokenflow_sim.results.parties import residual_of
+from tokenflow_sim.results.reading import NOISE
+from tokenflow_sim.results.totals import Totals
 
 _MOST_NAMED = 6
 _GRAVITY = ("problem", "caution", "note")
@@ -101,8 +102,8 @@ def _power(totals: Totals) -> Iterator[Note]:
     if pivotal is not None and bool(pivotal.any()):
         yield Note(
             "note",
-            f"A provider was pivotal in {_periods(totals, 'pivotal')}: what all others offered of a class, anywhere"
-            f" and as if they offered nothing else, was less than demand."
+            f"A provider was pivotal in {_periods(totals, 'pivotal')}: without it the others could not serve demand,"
+            f" by the residual supply index {totals.variant} (all nodes as one, links left out)."
             f" Most often: {_most(pivotal, totals.periods)}.",
         )
 

@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import xarray as xr
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.report.blocks import Page
-from tokenflow_sim.report.sources import open_results
+from tokenflow_sim.results import load_results
 from tokenflow_sim.results.files import FORMAT, refuse_existing, whole_file
+from tokenflow_sim.study.opening import NOTES, open_store
 
 # Control characters, halves of surrogate pairs and non-characters: HTML may not hold them, a foreign file may.
 _FORBIDDEN = re.compile(
@@ -22,6 +24,9 @@ _FORBIDDEN = re.compile(
     + "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
     + "]"
 )
+
+_MARKS = {"scenario", "study", "tokenflow_sim_version"}
+"""Attributes that studies leave in their results."""
 
 
 def render(source: xr.Dataset | str | Path, file: str = "") -> str:
@@ -129,3 +134,55 @@ def _template() -> Any:
 
 def _filled(template: Any, content: Page) -> str:
     return _FORBIDDEN.sub("\ufffd", template.render(page=content, version=version("tokenflow-sim")))
+
+
+def open_results(source: Path) -> xr.Dataset:
+    """Open results of a run or a study; values are read when they are used.
+
+    Parameters
+    ----------
+    source : Path
+        A NetCDF file, or a Zarr store.
+
+    Raises
+    ------
+    ResultError
+        If there is no such file, it is damaged, holds something else, or needs an extra that is not installed.
+    """
+    if source.suffix == ".zarr":
+        return _open_store(source)
+    if not source.is_file():
+        return load_results(source)  # which says what is there instead
+    try:
+        ds = xr.open_dataset(source, engine="netcdf4")
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ResultError(
+            f"{source}: cannot be read as results ({error}); it is damaged, or no NetCDF-4 file at all"
+        ) from error
+    if ds.attrs.get("format") == FORMAT or not is_study(ds):
+        ds.close()
+        return load_results(source)  # which says what is wrong with it
+    return ds
+
+
+def is_study(ds: xr.Dataset) -> bool:
+    """Return whether a Dataset says that a study of this package made it."""
+    said = str(ds.attrs.get("format", ""))
+    return said.startswith("tokenflow_sim") or not _MARKS.isdisjoint(ds.attrs)
+
+
+def _open_store(source: Path) -> xr.Dataset:
+    if not source.is_dir():
+        raise ResultError(f"{source}: there is no such Zarr store; `tokenflow sweep` writes them")
+    if find_spec("zarr") is None:
+        raise ResultError(f'{source}: a Zarr store needs zarr: pip install "tokenflow-sim[study]"')
+    if (source / NOTES).is_dir():
+        return open_store(source)  # a sweep's, which may be unfinished
+    try:
+        ds: xr.Dataset = xr.open_zarr(source, chunks=None, consolidated=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ResultError(f"{source}: cannot be read as a Zarr store ({error})") from error
+    if not is_study(ds):
+        ds.close()
+        raise ResultError(f"{source}: is a Zarr store, but no results of tokenflow_sim")
+    return ds

@@ -21,18 +21,6 @@ _MOST_CHANGES = 8
 _MOST_AGENTS = 60
 
 
-def scenario_of(ds: xr.Dataset) -> tuple[Scenario | None, str]:
-    """Return the scenario that results carry, and else why there is none."""
-    text = ds.attrs.get("scenario")
-    if not isinstance(text, str) or not text:
-        return None, "these results carry none"
-    try:
-        return Scenario.from_yaml(text), ""
-    except ScenarioError as error:
-        first = error.faults[0] if error.faults else error
-        return None, str(first)
-
-
 def subtitle(ds: xr.Dataset) -> str:
     """Say how long the run was and what it was seeded with."""
     hours = float(ds.attrs.get("hours", float("nan")))

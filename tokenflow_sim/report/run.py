@@ -9,12 +9,13 @@ import xarray as xr
 
 from tokenflow_sim.market.certificate import CERTIFIED
 from tokenflow_sim.numerals import compact, counted, share, significant
-from tokenflow_sim.report import market, parties
+from tokenflow_sim.report import tables
 from tokenflow_sim.report.blocks import Block, Facts, Note, Notes, Page, Prose, Section, Table
 from tokenflow_sim.report.drawings import drawings
 from tokenflow_sim.report.findings import findings
-from tokenflow_sim.report.provenance import scenario_of, subtitle, what_was_run
-from tokenflow_sim.report.totals import Totals, scenario_values
+from tokenflow_sim.report.provenance import subtitle, what_was_run
+from tokenflow_sim.results.reading import read_scenario
+from tokenflow_sim.results.totals import Totals
 
 _AMOUNTS = {"payment": "demand pays", "profit": "providers' profit", "owner_income": "network income"}
 
@@ -29,8 +30,8 @@ def run_page(ds: xr.Dataset, file: str) -> Page:
     file : str
         What the file is called.
     """
-    scenario, fault = scenario_of(ds)
-    totals = Totals(ds, scenario_values(scenario))
+    scenario, fault = read_scenario(ds)
+    totals = Totals(ds, scenario)
     notes = findings(totals, scenario, fault) or [Note("note", "Nothing out of the ordinary was found.")]
     name = scenario.name if scenario else str(ds.attrs.get("title", file))
     return Page(
@@ -39,10 +40,10 @@ def run_page(ds: xr.Dataset, file: str) -> Page:
         sections=(
             Section("summary", "Summary", [Facts(_key_figures(totals), large=True), Notes(notes)]),
             Section(
-                "prices", "Prices and service", _tables(market.classes(totals), market.node_prices(totals))
+                "prices", "Prices and service", _tables(tables.classes(totals), tables.node_prices(totals))
             ),
             Section("settlement", "Settlement", list(_settlement(totals, scenario))),
-            Section("links", "Links", _tables(market.links(totals))),
+            Section("links", "Links", _tables(tables.links(totals))),
             Section("figures", "Figures", list(drawings(ds))),
             Section("certificates", "Certificates", list(_certificates(totals))),
             Section("run", "What was run", list(what_was_run(ds, scenario, file))),
@@ -50,8 +51,8 @@ def run_page(ds: xr.Dataset, file: str) -> Page:
     )
 
 
-def _tables(*tables: Table | None) -> list[Block]:
-    return [table for table in tables if table is not None]
+def _tables(*found: Table | None) -> list[Block]:
+    return [table for table in found if table is not None]
 
 
 def _key_figures(totals: Totals) -> Sequence[tuple[str, str]]:
@@ -74,15 +75,15 @@ def _key_figures(totals: Totals) -> Sequence[tuple[str, str]]:
 
 
 def _settlement(totals: Totals, scenario: Any) -> Iterator[Block]:
-    statement = parties.statement(totals)
+    statement = tables.statement(totals)
     if statement is not None:
         length = f"{counted(totals.periods, 'period')} of {totals.hours:g} h"
         yield Prose(f"All amounts are sums over the run ({length}).")
     yield from _tables(
         statement,
-        parties.regions(totals, scenario),
-        parties.providers(totals),
-        parties.owners(totals, scenario),
+        tables.regions(totals, scenario),
+        tables.providers(totals),
+        tables.owners(totals, scenario),
     )
 
 

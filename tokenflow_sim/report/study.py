@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.stats import t as student
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.numerals import counted, significant
@@ -17,6 +16,7 @@ from tokenflow_sim.plot import registry
 from tokenflow_sim.report.blocks import Block, Code, Facts, Note, Notes, Page, Section, Table
 from tokenflow_sim.report.drawings import drawing
 from tokenflow_sim.study.common import comparable
+from tokenflow_sim.study.statistics import interval
 
 REPLICATION = "seed"
 """The dim over which runs repeat one another, so that it gives means and intervals."""
@@ -60,14 +60,11 @@ def mean_and_half(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray | Non
     """
     if REPLICATION not in array.dims:
         return array, None
-    count = array.notnull().sum(REPLICATION)
-    mean = array.mean(REPLICATION, skipna=True)
-    if array.sizes[REPLICATION] < 2:
-        return mean, None
-    spread = array.std(REPLICATION, ddof=1, skipna=True)
-    many = count.clip(min=2)
-    quantile = xr.DataArray(student.ppf(0.5 + CONFIDENCE / 2, many - 1), many.coords, many.dims)
-    return mean, (quantile * spread / many**0.5).where(count > 1)
+    by_run = array.transpose(REPLICATION, ...)
+    found = interval(by_run.values, CONFIDENCE)
+    one = by_run.isel({REPLICATION: 0}, drop=True)
+    mean = one.copy(data=found.mean)
+    return mean, None if array.sizes[REPLICATION] < 2 else one.copy(data=found.upper - found.mean)
 
 
 def _notes(ds: xr.Dataset, told: str) -> Iterator[Block]:

@@ -19,11 +19,9 @@ import numpy as np
 from tokenflow_sim.disk import hidden
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.pickling import culprit
-from tokenflow_sim.results.durable import kept, write_whole
-from tokenflow_sim.results.files import load_results, refuse_existing
-from tokenflow_sim.results.partial import head_of
+from tokenflow_sim.results.files import kept, load_results, refuse_existing, write_whole
 from tokenflow_sim.results.plan import Plan
-from tokenflow_sim.results.stream import Stream
+from tokenflow_sim.results.stream import Stream, head_of
 from tokenflow_sim.strategies.code import compare
 
 _HEAD, _STATE = "run.json", "state.pickle"

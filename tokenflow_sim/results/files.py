@@ -1,4 +1,4 @@
-"""Result files: NetCDF-4, written whole or not at all, opened lazily."""
+"""Files of results and small ones beside them: NetCDF-4, written whole or not at all, opened lazily."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +219,35 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
             os.replace(temporary, path)
         else:
             temporary.unlink()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under another name, see that it is on the disk, and give it its name.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be written; what was there before stays.
+    """
+    temporary = temporary_name(path)
+    with kept(path):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            remove(temporary)
+            raise
+
+
+def kept(path: Path) -> AbstractContextManager[None]:
+    """Turn an error of the file system into one that says that nothing finished is lost, and what to do.
+
+    Raises
+    ------
+    ResultError
+        In its place.
+    """
+    return writing(path, keeps=True)

@@ -14,10 +14,9 @@ from tokenflow_sim.market import Arrays
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.results.checkpoint import Checkpoint
 from tokenflow_sim.results.files import load_results
-from tokenflow_sim.results.partial import told
 from tokenflow_sim.results.parts import Split, TrueCost, price_parts
 from tokenflow_sim.results.plan import Plan
-from tokenflow_sim.results.stream import Stream
+from tokenflow_sim.results.stream import Stream, told
 from tokenflow_sim.variables import PRICE_PARTS
 
 PARTS = {f"price_{part}": part for part in (*PRICE_PARTS, "limits")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.market.pivotal import By, residual_supply
 from tokenflow_sim.strategies.actions import marked_up, raised, within
 from tokenflow_sim.strategies.base import Floats, Offer, Receipt, Strategy, View
 
@@ -42,11 +43,13 @@ class PivotalMarkup(Strategy):
     which that happened is remembered as what service is worth at most, and from then on offers stay a `step` under
     the lowest such price.
 
-    Rivals' offers are those of `view.last_market`. Where classes share power, rivals' power is set against the power
-    that all demand would draw, at the market's mean power for each class, and the index is the same for all. The
-    network is left out: a provider can be pivotal at a site without being so in the whole market. Where a market
-    does not publish offers, rivals' capacity is taken to be the most that they have been seen to serve, which is
-    too little at first and grows as high offers leave more to them.
+    This is the residual supply index of `tokenflow_sim.market.pivotal`, that of figures and measures too, of offered
+    capacity. Rivals' offers are those of `view.last_market`. Where classes share power, the index is that by power,
+    the same for all classes: rivals' power, no more than their offers can draw, is set against the power that all
+    demand would draw, at the mean use of each class over what was offered. The network is left out: a provider can be
+    pivotal at a site without being so in the whole market. Where a market does not publish offers, rivals' capacity
+    is taken to be the most that they have been seen to serve, which is too little at first and grows as high offers
+    leave more to them.
 
     Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere. The step over a
     negative price and under a negative ceiling is a share of their size.
@@ -118,7 +121,7 @@ LOST = 1e-6
 
 
 def residual_supply_index(market: Market, provider: str) -> Floats:
-    """Return what all others offered over what was asked for, by class; the network is left out.
+    """Return the residual supply index of offered capacity: what all others offered, over what was asked for.
 
     Parameters
     ----------
@@ -133,19 +136,13 @@ def residual_supply_index(market: Market, provider: str) -> Floats:
         Dims (workload,); infinite where nothing was asked for. Where power is shared, one number for all classes.
     """
     arrays = market.arrays
-    rival = np.array([name != provider for name in market.layout.provider])
     demand = arrays.demand.sum(axis=(0, 2))
-    capacity = arrays.capacity.sum(axis=2)
-    if arrays.power_limit is None or arrays.power_use is None:
-        supply = capacity[rival].sum(axis=0)
-    else:
-        # Mean MW per Mtok/s of each class over what could be served, and what that makes of all demand.
-        weight = capacity.sum(axis=0)
-        drawn = (arrays.power_use * capacity).sum(axis=0)
-        use = np.divide(drawn, weight, out=np.zeros_like(drawn), where=weight > 0)
-        demand = np.full_like(demand, float(use @ demand))
-        supply = np.full_like(demand, float(arrays.power_limit[rival].sum()))
-    return _ratio(supply, demand)
+    by: By = "class" if arrays.power_limit is None else "power"
+    own = np.array([name == provider for name in market.layout.provider], dtype=np.int64)
+    index = residual_supply(
+        by, demand, arrays.capacity.sum(axis=2), own, 2, power_use=arrays.power_use, power_limit=arrays.power_limit
+    ).index  # fmt: skip
+    return np.broadcast_to(index[1], demand.shape)
 
 
 def _ratio(supply: Floats, demand: Floats) -> Floats:

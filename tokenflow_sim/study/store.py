@@ -13,7 +13,7 @@ from zlib import crc32
 
 from tokenflow_sim.disk import remove, writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.durable import write_whole
+from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.durable import write_whole
+from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.study.frame import Frame
 from tokenflow_sim.variables import MEASURES
 

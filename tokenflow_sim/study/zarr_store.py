@@ -17,7 +17,7 @@ import xarray as xr
 
 from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.durable import kept, write_whole
+from tokenflow_sim.results.files import kept, write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.intervals import whiskers
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns, colours
 from tokenflow_sim.variables import MEASURES
 

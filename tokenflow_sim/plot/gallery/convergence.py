@@ -9,8 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns, colours, dashes
 
 _ACTIONS = {"price": ("Mark-up", 100.0, "%"), "quantity": ("Share of capacity offered", 100.0, "%")}

@@ -13,11 +13,11 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, stack
 from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
-from tokenflow_sim.plot.reading import Results, weighted_mean
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, PALETTES, Columns
 from tokenflow_sim.plot.time import Floats
-from tokenflow_sim.variables import PRICE_PARTS, RESULTS
+from tokenflow_sim.results.reading import weighted_mean
+from tokenflow_sim.variables import ALL_PRICE_PARTS, PRICE_PARTS, RESULTS
 
 _VISIBLE = 1e-9  # share of the highest price that is no rounding
 _OF_OFFER = ("running", "markup")
@@ -30,11 +30,12 @@ def labels_of(ds: xr.Dataset) -> dict[str, str] | None:
 
     A clearing alone, and results of early versions, have the whole offer as `price_energy`.
     """
+    parts = [part for part in ALL_PRICE_PARTS if part in PRICE_PARTS or f"price_{part}" in ds]
     if not [part for part in _OF_OFFER if f"price_{part}" not in ds]:
-        return {f"price_{part}": part for part in PRICE_PARTS}
+        return {f"price_{part}": part for part in parts}
     if ds["price_energy"].attrs.get("long_name") == RESULTS["price_energy"].long_name:
         return None
-    rest = {f"price_{part}": part for part in PRICE_PARTS if part not in _OF_OFFER}
+    rest = {f"price_{part}": part for part in parts if part not in _OF_OFFER}
     return rest | {"price_energy": _WHOLE_OFFER}
 
 
@@ -56,8 +57,8 @@ def decomposition(
 
     One panel a class. The black line is the price, which the parts make up. A lower panel has routing and congestion
     alone, on a scale of their own, since they are often too small to be seen beside the rest; without any in these
-    results, there are no lower panels. What knows offers alone (a clearing, results of early versions) has `offer` in
-    place of energy, running and markup.
+    results, there are no lower panels. Where a market has further limits (site, own), their part is stacked too.
+    What knows offers alone (a clearing, results of early versions) has `offer` in place of energy, running and markup.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def decomposition(
     if labels is None:
         lacking = ", ".join(f"price_{part}" for part in _OF_OFFER if f"price_{part}" not in results.ds)
         raise ResultError(f"decomposition needs all parts of the price; missing: {lacking}")
-    colour = dict(zip(PRICE_PARTS, PALETTES["part"], strict=True))
+    colour = dict(zip(ALL_PRICE_PARTS, PALETTES["part"], strict=True))
     colours = [colour[name.removeprefix("price_")] for name in labels]
     time, classes = results.time, results.names("workload", "price")
     arrays = [results[name] for name in ("demand", "price", *labels)]

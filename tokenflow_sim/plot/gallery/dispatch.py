@@ -12,10 +12,10 @@ from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import layers_of, ranked, stack, unserved_layer
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
-from tokenflow_sim.plot.reading import NOISE, Results, grouped
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns
 from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.results.reading import NOISE, grouped
 
 Grouping = Literal["provider", "node", "asset"]
 

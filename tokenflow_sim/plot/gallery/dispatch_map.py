@@ -14,11 +14,11 @@ from tokenflow_sim.plot.gallery.links import FULL
 from tokenflow_sim.plot.geography import PlacesLike, chart, is_placed
 from tokenflow_sim.plot.maps import FULL_MARK, Sheet, Traffic
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
-from tokenflow_sim.plot.reading import Results, grouped
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import WIDTHS, Columns, colours
 from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.dates import Period, position_of
+from tokenflow_sim.results.reading import grouped
 
 NEEDS = ("dispatch", "flow", "link_use_share", "asset_node", "origin", "destination", "node")
 """Variables that a map needs."""

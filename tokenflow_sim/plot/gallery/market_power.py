@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tokenflow_sim.market.pivotal import is_short
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns, colours, dashes
 
 HIGH = 1800.0
@@ -19,6 +19,10 @@ HIGH = 1800.0
 @figure("hhi", "lerner", "residual_supply_index")
 def market_power(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
     """Concentration by class, Lerner index and residual supply of each provider, and its hours below 1.
+
+    The residual supply index is that of existing capacity, by power where classes share it, else of the class in which
+    it is least; its panel says which. Links are left out. Below 1, demand cannot be met without the provider, which is
+    then pivotal.
 
     Parameters
     ----------
@@ -57,7 +61,8 @@ def market_power(results: Results, *, columns: Columns = 2, ax: OneOrMore | None
             )  # fmt: skip
             drawn.entries[text.name(label)] = Line2D([], [], color=look[0][label], linestyle=look[1][label])
         unit = str(ds[name].attrs["units"])
-        head(axes, title, "mean of nodes" if name == "hhi" else "")
+        notes = {"hhi": "mean of nodes", "residual_supply_index": str(ds[name].attrs.get("variant", ""))}
+        head(axes, title, notes.get(name, ""))
         dress_value(axes, text.labelled("HHI" if name == "hhi" else title, unit))
         if name != "lerner":
             axes.axhline(HIGH if name == "hhi" else 1.0, color=INK, linewidth=0.6, linestyle=(0, (4, 2)))
@@ -71,7 +76,7 @@ def market_power(results: Results, *, columns: Columns = 2, ax: OneOrMore | None
 def _draw_pivotal_hours(axes: Axes, results: Results, providers: list[str]) -> None:
     """Draw in which share of the hours the others could not serve demand."""
     supply = results.ds["residual_supply_index"].transpose("period", "provider").values
-    share = 100.0 * (supply < 1.0).mean(axis=0)
+    share = 100.0 * is_short(supply).mean(axis=0)
     colour = colours(results.providers, "provider")
     axes.barh(range(len(providers)), share, color=[colour[name] for name in providers], height=0.7)
     axes.set_yticks(range(len(providers)), [text.name(name) for name in providers])

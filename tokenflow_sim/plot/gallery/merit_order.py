@@ -15,10 +15,10 @@ from matplotlib.patches import Patch, Rectangle
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.gallery.dispatch_map import at_period, at_position
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
-from tokenflow_sim.plot.reading import NOISE, Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, MOST_NAMED, OTHER, Columns, colours
 from tokenflow_sim.results.dates import Period
+from tokenflow_sim.results.reading import NOISE
 
 _SENT = "#E4E4E4"
 _IDLE = 0.28  # opacity of what was offered and not used

@@ -11,8 +11,7 @@ from matplotlib.patches import Patch
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns
 from tokenflow_sim.plot.time import Floats
 

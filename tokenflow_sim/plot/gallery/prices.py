@@ -12,11 +12,11 @@ from matplotlib.transforms import ScaledTranslation
 
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, Panels, dress_value, head, log_scale, panels
-from tokenflow_sim.plot.reading import Results, weighted_mean
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.spread import Spread, quartiles
 from tokenflow_sim.plot.style import INK, Columns, colours
 from tokenflow_sim.plot.time import Floats, TimeAxis
+from tokenflow_sim.results.reading import weighted_mean
 
 
 @figure("price", "demand")

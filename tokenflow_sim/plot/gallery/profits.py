@@ -8,8 +8,7 @@ from matplotlib.lines import Line2D
 
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import MOST_NAMED, Columns, colours, dashes
 
 _OTHER = "#BFBFBF"

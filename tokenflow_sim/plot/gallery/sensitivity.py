@@ -9,8 +9,7 @@ from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.intervals import whiskers
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns
 
 _ROW = 0.3

@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns
 from tokenflow_sim.plot.time import Floats
-from tokenflow_sim.plot.use import site_use
+from tokenflow_sim.results.site_use import site_use
 
 
 @figure("dispatch", "offer_quantity", "asset_node")

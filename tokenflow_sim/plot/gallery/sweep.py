@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from tokenflow_sim.errors import ResultError, known
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, log_scale, panels
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns
 from tokenflow_sim.variables import MEASURES
 

@@ -8,10 +8,10 @@ from matplotlib.lines import Line2D
 
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.panels import OneOrMore, Panels, dress_value, head, panels, say_nothing_happened
-from tokenflow_sim.plot.reading import NOISE, Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns, colours, dashes
 from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.results.reading import NOISE
 
 _NAMED = 4
 _PALE = 0.05  # below this the table does not look dark, however evenly little is spread

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.gallery.links import FULL, link_names
 from tokenflow_sim.plot.panels import OneOrMore, Panels, head, panels, say_nothing_happened
-from tokenflow_sim.plot.reading import Results
-from tokenflow_sim.plot.registry import figure
+from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns
 from tokenflow_sim.plot.time import Floats
-from tokenflow_sim.plot.use import site_use
+from tokenflow_sim.results.site_use import site_use
 
 _CONGESTED = "#D55E00"
 _BAR = 0.6  # inches for the colour bar

@@ -9,8 +9,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.results.reading import Background, collapse, need_periods, sum_at
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.measures.reading import Background, Floats, Ints, need, sum_at, total
 
 SSNIP = 0.05
 """The small but significant increase in price by which competition authorities delimit a market."""
@@ -67,7 +68,7 @@ def relevant_markets(
     areas of Nord Pool in hours with a bottleneck.
     """
     names = ("price", "congestion_rent", "link_use_share", "origin", "destination")
-    ds = need(ds, names, "relevant_markets")
+    ds = need_periods(ds, names, "relevant_markets")
     if not within >= 0:
         raise ResultError(f"relevant_markets: within must be a share of a price from 0 on; found {within!r}")
     background = Background.of(ds, "relevant_markets", scenario)
@@ -164,9 +165,9 @@ def hhi(
     """
     if of not in ("dispatch", "offer_quantity"):
         raise ResultError(f"hhi: of must be 'dispatch' or 'offer_quantity'; found {of!r}")
-    ds = need(ds, (of, "asset_node", "asset_provider", "provider"), "hhi")
+    ds = need_periods(ds, (of, "asset_node", "asset_provider", "provider"), "hhi")
     market = relevant_markets(ds, within=within, scenario=scenario).values
-    supply = total(ds, of).transpose("period", "asset", "workload").values
+    supply = collapse(ds, of).transpose("period", "asset", "workload").values
     node = {name: place for place, name in enumerate(ds["node"].values)}
     firm = {name: place for place, name in enumerate(ds["provider"].values)}
     asset_node = np.array([node[name] for name in ds["asset_node"].values], dtype=np.int64)
@@ -210,7 +211,7 @@ def profit_concentration(ds: xr.Dataset) -> xr.Dataset:
     ResultError
         If the results lack profits.
     """
-    ds = need(ds, ("profit",), "profit_concentration")
+    ds = need_periods(ds, ("profit",), "profit_concentration")
     profit = ds["profit"].sum("period", skipna=False).clip(min=0.0)
     all_ = float(profit.sum(skipna=False))
     share = profit / all_ if all_ > 0 else profit * np.nan

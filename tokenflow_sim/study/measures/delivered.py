@@ -8,9 +8,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.market.pivotal import supply_of_class
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.results.reading import Background, collapse, need_periods, needed, sum_at
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.measures.pivotal import available_supply
-from tokenflow_sim.study.measures.reading import Background, Floats, Ints, need, needed, sum_at
 
 DELIVERED = 0.05
 """Share by which delivered cost may exceed the price and still count: FERC's 105 per cent."""
@@ -55,10 +56,10 @@ def local_residual_supply_index(ds: xr.Dataset, scenario: Scenario | None = None
     """
     names: tuple[str, ...] = ("dispatch", "flow", "demand", "asset_node", "asset_provider", "provider")
     names += ("unserved",) if "step" in ds.dims else ()
-    ds = need(ds, names, "local_residual_supply_index")
+    ds = need_periods(ds, names, "local_residual_supply_index")
     background = Background.of(ds, "local_residual_supply_index", scenario)
     layout = background.compiled.layout
-    supply = _by_place(ds, background, available_supply(ds, background).values)
+    supply = _by_place(ds, background, _supply(ds, background))
     room = link_room(ds, background)
     others = supply.sum(axis=2, keepdims=True) - supply
     whole = supply.sum(axis=(1, 2))[:, None, None, :]
@@ -122,7 +123,7 @@ def delivered_price_hhi(
     among suppliers.
     """
     names = ("price", "dispatch", "flow", "demand", "asset_node", "asset_provider", "provider")
-    ds = need(ds, names, "delivered_price_hhi")
+    ds = need_periods(ds, names, "delivered_price_hhi")
     if not within >= 0:
         raise ResultError(
             f"delivered_price_hhi: within must be a share of a price from 0 on; found {within!r}"
@@ -130,7 +131,7 @@ def delivered_price_hhi(
     background = Background.of(ds, "delivered_price_hhi", scenario)
     price = ds["price"].transpose("period", "node", "workload").values
     cost = background.true_cost.values
-    supply = available_supply(ds, background).values
+    supply = _supply(ds, background)
     room = link_room(ds, background)
     asset_node = background.compiled.layout.asset_node
     index = np.full(price.shape, np.nan)
@@ -224,6 +225,15 @@ def link_room(ds: xr.Dataset, background: Background) -> Floats:
         room = np.where(use > 0, np.maximum(left, 0.0) / np.where(use > 0, use, 1.0), np.inf)
     found: Floats = np.where(background.allowed, room, 0.0)
     return found
+
+
+def _supply(ds: xr.Dataset, background: Background) -> Floats:
+    """Return what each asset could serve of each class in Mtok/s, dims (period, asset, workload)."""
+    use, limit = background.power_use, background.power_limit
+    if use is None or limit is None:
+        return np.asarray(background.capacity.values)
+    dispatch = collapse(ds, "dispatch").transpose("period", "asset", "workload").values
+    return supply_of_class(background.capacity.values, use.values, limit.values, dispatch)
 
 
 def _by_place(ds: xr.Dataset, background: Background, supply: Floats) -> Floats:

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.results.reading import Background, by_provider, collapse, need_periods
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.measures.reading import Background, by_provider, need, total
 
 
 def lerner(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
@@ -42,7 +42,7 @@ def lerner(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
     A. P. Lerner, "The Concept of Monopoly and the Measurement of Monopoly Power", Review of Economic Studies 1,
     1934.
     """
-    ds = need(ds, ("revenue", "cost", "asset_provider"), "lerner")
+    ds = need_periods(ds, ("revenue", "cost", "asset_provider"), "lerner")
     revenue, profit = (
         _summed(array, ds, by, "lerner") for array in (ds["revenue"], ds["revenue"] - ds["cost"])
     )
@@ -69,7 +69,7 @@ def markup(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
     ResultError
         As `lerner` does.
     """
-    ds = need(ds, ("revenue", "cost", "asset_provider"), "markup")
+    ds = need_periods(ds, ("revenue", "cost", "asset_provider"), "markup")
     size, profit = (
         _summed(array, ds, by, "markup") for array in (abs(ds["cost"]), ds["revenue"] - ds["cost"])
     )
@@ -101,10 +101,10 @@ def offer_markup(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.DataArr
     ResultError
         If the results lack something.
     """
-    ds = need(ds, ("offer_price", "offer_quantity", "asset_provider"), "offer_markup")
+    ds = need_periods(ds, ("offer_price", "offer_quantity", "asset_provider"), "offer_markup")
     cost = Background.of(ds, "offer_markup", scenario).true_cost
     worth, size = (
-        by_provider((total(ds, "offer_quantity") * one).sum("workload", skipna=False), ds)
+        by_provider((collapse(ds, "offer_quantity") * one).sum("workload", skipna=False), ds)
         for one in (cost, np.abs(cost))
     )
     asked_for = ds["offer_price"] * ds["offer_quantity"]
@@ -141,11 +141,11 @@ def price_markup(ds: xr.Dataset, benchmark: xr.Dataset) -> xr.DataArray:
     S. Borenstein, J. B. Bushnell and F. A. Wolak, "Measuring Market Inefficiencies in California's Restructured
     Wholesale Electricity Market", American Economic Review 92, 2002.
     """
-    ds = need(ds, ("price", "demand"), "price_markup")
-    other = need(benchmark, ("price",), "price_markup")
+    ds = need_periods(ds, ("price", "demand"), "price_markup")
+    other = need_periods(benchmark, ("price",), "price_markup")
     if not ds["period"].equals(other["period"]):
         raise ResultError("price_markup: the benchmark has other periods than the results")
-    demand = total(ds, "demand")
+    demand = collapse(ds, "demand")
     competitive = (other["price"] * demand).sum("node", skipna=False)
     above = (ds["price"] * demand).sum("node", skipna=False) - competitive
     found = _ratio(above, abs(competitive)).rename("price_markup")

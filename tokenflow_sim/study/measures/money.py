@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.results.reading import Background, need_periods
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.measures.reading import Background, need
 
 
 def volatility(ds: xr.Dataset) -> xr.Dataset:
@@ -35,7 +35,7 @@ def volatility(ds: xr.Dataset) -> xr.Dataset:
     Sample standard deviations, with n - 1. Volatility of log returns grows with the square root of the length of a
     period only if returns are independent, which hourly prices are not: compare like with like.
     """
-    ds = need(ds, ("price",), "volatility")
+    ds = need_periods(ds, ("price",), "volatility")
     price = ds["price"].transpose("period", "node", "workload")
     values = price.values
     nan = np.full(values.shape[1:], np.nan)
@@ -93,7 +93,7 @@ def revenue_adequacy(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dat
     W. W. Hogan, "Contract Networks for Electric Power Transmission", Journal of Regulatory Economics 4, 1992.
     """
     names = ("payment", "revenue", "link_income", "congestion_rent", "flow")
-    ds = need(ds, names, "revenue_adequacy")
+    ds = need_periods(ds, names, "revenue_adequacy")
     background = Background.of(ds, "revenue_adequacy", scenario)
     payment = ds["payment"].sum(["node", "workload"], skipna=False)
     revenue = ds["revenue"].sum(["asset", "workload"], skipna=False)

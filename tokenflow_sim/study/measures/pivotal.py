@@ -1,4 +1,4 @@
-"""Pivotal suppliers: whether the others could serve demand without one."""
+"""Pivotal suppliers: whether the others could serve demand without one, by index and by clearing anew."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import xarray as xr
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Market
+from tokenflow_sim.results.pivotal import NEEDS, RunSupply, run_supply, variant_of
+from tokenflow_sim.results.reading import Background, need_periods, needed
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.measures.reading import Background, by_provider, missed, need, needed, total
 
 PIVOTAL = 1e-3
 """Share of demand that must go unserved in addition for a provider to count as pivotal."""
 
 
 def residual_supply_index(
-    ds: xr.Dataset, *, of: str = "workload", scenario: Scenario | None = None
+    ds: xr.Dataset, *, of: str = "workload", capacity: str = "existing", scenario: Scenario | None = None
 ) -> xr.DataArray:
     """Return the residual supply index: what the others could serve, over what is asked for.
 
@@ -25,14 +26,16 @@ def residual_supply_index(
         Results of a run.
     of : {'workload', 'power'}
         Class by class in tokens, or over all classes in megawatts (where power is shared only).
+    capacity : {'existing', 'offered'}
+        Whether supply is what exists, outages taken off, or what was offered.
     scenario : Scenario, optional
         The scenario that made them, where it is at hand.
 
     Returns
     -------
     DataArray
-        Dims (period, provider, workload) or (period, provider). Below 1, demand cannot be met without the
-        provider. Infinite where nothing is asked for, NaN where demand is missing.
+        Dims (period, provider, workload) or (period, provider), with the variant among its attributes. Below 1, demand
+        cannot be met without the provider. Infinite where nothing is asked for, NaN where demand is missing.
 
     Raises
     ------
@@ -41,80 +44,30 @@ def residual_supply_index(
 
     Notes
     -----
-    By class, an asset's supply is what it could serve of that class: all its capacity where each class has its own,
-    and where classes share its power, what is left of that when the other classes are served as they were.
-    By power, demand is the power in use, plus what unserved demand would draw at the mean use of its class.
+    RSI_i = (S - S_i) / D of all nodes together, see `tokenflow_sim.market.pivotal`, which `pivotal_markup`, figures
+    and reports use too. By class, an asset's supply is what it could serve of that class: all its capacity where each
+    class has its own, and where classes share its power, what is left of that when the other classes are served as
+    they were. By power, demand is the power in use, plus what unserved demand would draw at the mean use of its class.
 
     Of demand in steps, what was served counts, and the first step, which is worth most: later steps are unserved
     where they would not have paid the price.
 
     The network is not looked at: links may make a provider pivotal whose index is above 1. Of a single node, with
     what its links let in, `local_residual_supply_index` tells; `pivotal` clears the market without the provider and
-    knows. Capacity is what exists, not what was offered.
+    knows.
 
     References
     ----------
     A. Y. Sheffrin, "Predicting Market Power Using the Residual Supply Index", FERC Market Monitoring Workshop,
     2002. California's rule of thumb: an index below 1.1 in more than 5 % of the hours is a bad sign.
     """
-    if of not in ("workload", "power"):
-        raise ResultError(f"residual_supply_index: of must be 'workload' or 'power'; found {of!r}")
-    ds = need(ds, ("dispatch", "demand", "unserved", "asset_provider"), "residual_supply_index")
-    background = Background.of(ds, "residual_supply_index", scenario)
-    if of == "power":
-        supply, asked = _power(ds, background)
-    else:
-        supply, asked = available_supply(ds, background), needed(ds).sum("node", skipna=False)
-    whole = supply.sum("asset", skipna=False)
-    others = whole - by_provider(supply, ds)
-    # What the sums leave of nothing is not a supply.
-    others = others.where(~(others <= 1e-12 * whole), 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        index = (others / asked).where(asked != 0, np.inf)
-    order = [dim for dim in ("period", "provider", "workload") if dim in index.dims]
-    found: xr.DataArray = index.transpose(*order).rename("residual_supply_index")
-    return found.assign_attrs(units="1", long_name="residual supply index")
+    return _supply(ds, of, capacity, scenario, "residual_supply_index").index
 
 
-def available_supply(ds: xr.Dataset, background: Background) -> xr.DataArray:
-    """Return what each asset could serve of each class, the others being served as they were.
-
-    Parameters
-    ----------
-    ds : Dataset
-        Results of a run.
-    background : Background
-        What its scenario says.
-
-    Returns
-    -------
-    DataArray
-        In Mtok/s, dims (period, asset, workload): capacity, and where classes share power, no more than what the
-        power that the other classes leave can serve.
-    """
-    use, limit = background.power_use, background.power_limit
-    if use is None or limit is None:
-        return background.capacity
-    drawn = use * total(ds, "dispatch")
-    left = (limit - (drawn.sum("workload", skipna=False) - drawn)).clip(min=0.0)
-    able = (left / use.where(use > 0, 1.0)).where(use > 0, 0.0)
-    supply: xr.DataArray = able.where(able < background.capacity, background.capacity)
-    return supply
-
-
-def _power(ds: xr.Dataset, background: Background) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return the power of each asset, and the power that demand asks for, in MW."""
-    use, limit = background.power_use, background.power_limit
-    if use is None or limit is None:
-        raise ResultError(
-            "residual_supply_index: this scenario's classes do not share power (market.shared_power); leave out"
-            " of='power'"
-        )
-    dispatch = total(ds, "dispatch")
-    drawn = (use * dispatch).sum("asset", skipna=False)
-    sold = dispatch.sum("asset", skipna=False)
-    mean_use = (drawn / sold.where(sold > 0, 1.0)).where(sold > 0, use.where(use > 0).mean("asset"))
-    return limit, (drawn + mean_use * missed(ds).sum("node", skipna=False)).sum("workload", skipna=False)
+def _supply(ds: xr.Dataset, of: str, capacity: str, scenario: Scenario | None, reader: str) -> RunSupply:
+    variant = variant_of(of, capacity, reader)
+    ds = need_periods(ds, NEEDS[variant.capacity], reader)
+    return run_supply(ds, variant, Background.of(ds, reader, scenario), reader)
 
 
 def shortfall_without(
@@ -149,7 +102,7 @@ def shortfall_without(
     It takes one clearing a period and provider, and knows links, latency limits and shared power. A negative number
     is possible: without the provider, another class may be served with what links and power are left.
     """
-    ds = need(ds, ("demand", "unserved") if "step" in ds.dims else ("demand",), "shortfall_without")
+    ds = need_periods(ds, ("demand", "unserved") if "step" in ds.dims else ("demand",), "shortfall_without")
     background = Background.of(ds, "shortfall_without", scenario)
     compiled = background.compiled
     if own := ds.attrs.get("limits") or ", ".join(spec.limit for spec in compiled.scenario.limits.values()):
@@ -185,34 +138,50 @@ def shortfall_without(
 def pivotal(
     ds: xr.Dataset,
     *,
+    of: str = "clearing",
+    capacity: str = "existing",
     threshold: float = PIVOTAL,
     scenario: Scenario | None = None,
     clearer: Clearer | None = None,
 ) -> xr.DataArray:
-    """Return when each provider is pivotal: without it more than a threshold of demand goes unserved in addition.
+    """Return when each provider is pivotal: demand cannot be met without it.
 
     Parameters
     ----------
     ds : Dataset
         Results of a run.
+    of : {'clearing', 'workload', 'power'}
+        How that is found out. ``clearing``: the market is cleared without the provider, with its network, and more
+        than a threshold of a class's demand goes unserved in addition. ``workload`` and ``power``: the residual
+        supply index of that name is below 1, which leaves the network out; see `residual_supply_index`.
+    capacity : {'existing', 'offered'}
+        Of the index, whether supply is what exists or what was offered.
     threshold : float
-        Share of a class's demand.
+        Of ``clearing``, share of a class's demand.
     scenario, clearer
         As of `shortfall_without`, which clears the market without each provider.
 
     Returns
     -------
     DataArray
-        Of bool, dims (period, provider, workload); ``.any("workload").mean("period")`` is the share of pivotal
-        hours.
+        Of bool, dims (period, provider, workload), or (period, provider) by power;
+        ``.any("workload").mean("period")`` is the share of pivotal hours. The attribute `variant` says how it was
+        found.
 
     Raises
     ------
     ResultError
-        If the results lack something.
+        If the results lack something, or `of` or `capacity` is unknown.
     """
-    found = (shortfall_without(ds, scenario, clearer) > threshold).rename("pivotal")
-    return found.assign_attrs(units="1", long_name="whether the provider is pivotal")
+    if of == "clearing":
+        found = (shortfall_without(ds, scenario, clearer) > threshold).rename("pivotal")
+        variant = "by clearing without it, existing capacity and network"
+        return found.assign_attrs(
+            units="1", long_name=f"whether the provider is pivotal, {variant}", variant=variant
+        )
+    if of not in ("workload", "power"):
+        raise ResultError(f"pivotal: of must be 'clearing', 'workload' or 'power'; found {of!r}")
+    return _supply(ds, of, capacity, scenario, "pivotal").pivotal
 
 
 def _with_demand(market: Market, demand: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Market:

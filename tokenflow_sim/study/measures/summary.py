@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.results.pivotal import usual_variant
+from tokenflow_sim.results.reading import NOISE, Background, by_provider, collapse, need_periods
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.measures.concentration import hhi
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup
 from tokenflow_sim.study.measures.pivotal import residual_supply_index
-from tokenflow_sim.study.measures.reading import Background, by_provider, need, total
 from tokenflow_sim.study.measures.welfare import welfare_split
 from tokenflow_sim.variables import MARKET_POWER, MEASURES
 
@@ -18,7 +19,6 @@ RECORD = (
     "cost", "profit", "flow", "link_income", "welfare",
 )  # fmt: skip
 """What a run must record for `summarise`."""
-_NOISE = 1e-9  # share of demand up to which what is unserved is the rounding of a solver
 
 
 def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
@@ -43,23 +43,23 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
     ResultError
         If the results lack something.
     """
-    ds = need(ds, RECORD, "summarise")
+    ds = need_periods(ds, RECORD, "summarise")
     hours = Background.of(ds, "summarise", scenario).hours * ds.sizes["period"]
     run = _as_one_period(ds)
     split = welfare_split(ds, scenario).sum("period", skipna=False)
     asked, unserved = (
-        total(ds, name).sum(["period", "node"], skipna=False) for name in ("demand", "unserved")
+        collapse(ds, name).sum(["period", "node"], skipna=False) for name in ("demand", "unserved")
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         lost = (unserved / asked).where(asked != 0, 0.0)
-    lost = lost.where(~(lost <= _NOISE), 0.0)
+    lost = lost.where(~(lost <= NOISE), 0.0)
     found = {
         "profit_rate": ds["profit"].sum("period", skipna=False) / hours,
         "markup": markup(run).isel(period=0, drop=True),
         "offer_markup": _mean_offer_markup(ds, scenario),
         "lerner": lerner(run).isel(period=0, drop=True),
         "sold": by_provider(
-            total(ds, "dispatch").mean("period", skipna=False).sum("workload", skipna=False), ds
+            collapse(ds, "dispatch").mean("period", skipna=False).sum("workload", skipna=False), ds
         ),
         "mean_price": mean_price(ds),
         "unserved_share": lost,
@@ -99,13 +99,13 @@ def mean_price(ds: xr.Dataset, dims: tuple[str, ...] = ("period", "node")) -> xr
     ResultError
         If the results lack something.
     """
-    ds = need(ds, ("price", "demand", "unserved"), "mean_price")
-    asked = total(ds, "demand")
-    served = asked - total(ds, "unserved")
+    ds = need_periods(ds, ("price", "demand", "unserved"), "mean_price")
+    asked = collapse(ds, "demand")
+    served = asked - collapse(ds, "unserved")
     # A price at which nobody was served counts nothing, missing or not.
     paid = (ds["price"] * served).where(served != 0, 0.0).sum(dims, skipna=False)
     sold = served.sum(dims, skipna=False)
-    is_sold = sold > _NOISE * asked.sum(dims, skipna=False)
+    is_sold = sold > NOISE * asked.sum(dims, skipna=False)
     mean = paid / sold.where(is_sold)
     return mean.rename("mean_price").assign_attrs(MEASURES["mean_price"].attrs())
 
@@ -135,27 +135,32 @@ def market_power(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset
     -------
     Dataset
         `hhi` (period, workload), the mean over nodes weighted by demand; `lerner` (period, provider); and
-        `residual_supply_index` (period, provider), by power where it is shared, else that of the class in which it is
-        least. With the attributes of the results.
+        `residual_supply_index` (period, provider) of existing capacity, by power where it is shared, else that of the
+        class in which it is least; its attribute `variant` says which. With the attributes of the results.
 
     Raises
     ------
     ResultError
         If the results lack something.
     """
-    ds = need(ds, ("demand",), "market_power")
-    demand, index = total(ds, "demand"), hhi(ds, scenario=scenario)
+    ds = need_periods(ds, ("demand",), "market_power")
+    demand, index = collapse(ds, "demand"), hhi(ds, scenario=scenario)
     weight = demand.where(index.notnull(), 0.0).sum("node")
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = ((index * demand).sum("node") / weight).where(weight > 0)
-    if Background.of(ds, "market_power", scenario).shares_power:
-        supply = residual_supply_index(ds, of="power", scenario=scenario)
-    else:
-        supply = residual_supply_index(ds, scenario=scenario).min("workload")
-    found = {"hhi": mean, "lerner": lerner(ds), "residual_supply_index": supply}
+    variant = usual_variant(Background.of(ds, "market_power", scenario))
+    of = "power" if variant.by == "power" else "workload"
+    supply = residual_supply_index(ds, of=of, capacity=variant.capacity, scenario=scenario)
+    least = supply if of == "power" else supply.min("workload").assign_attrs(supply.attrs)
+    found = {"hhi": mean, "lerner": lerner(ds), "residual_supply_index": least}
     return xr.Dataset(
         {
-            name: array.transpose(*MARKET_POWER[name].dims).assign_attrs(MARKET_POWER[name].attrs())
+            name: array.transpose(*MARKET_POWER[name].dims).assign_attrs(
+                {
+                    **MARKET_POWER[name].attrs(),
+                    **{key: array.attrs[key] for key in ("variant",) if key in array.attrs},
+                }
+            )
             for name, array in found.items()
         },
         attrs=ds.attrs,

@@ -9,9 +9,9 @@ import xarray as xr
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results.reading import Background, need_periods
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.base import Kind
-from tokenflow_sim.study.measures.reading import Background, need
 
 _TRUTHFUL = {"providers": "marginal_cost", "owners": "fixed_tariff"}
 _MONEY = {"units": "$/period"}
@@ -45,7 +45,9 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
     Demand that must be served has no finite value and counts as zero in consumer surplus and welfare alike, so
     that only differences between runs mean something there.
     """
-    ds = need(ds, ("service_value", "payment", "revenue", "cost", "link_income", "flow"), "welfare_split")
+    ds = need_periods(
+        ds, ("service_value", "payment", "revenue", "cost", "link_income", "flow"), "welfare_split"
+    )
     transport = Background.of(ds, "welfare_split", scenario).transport_cost
     split = {
         "consumer_surplus": (ds["service_value"] - ds["payment"]).sum(["node", "workload"], skipna=False),
@@ -55,7 +57,7 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
     if "limit_income" in ds:
         # What payees of further limits get, less what more of them costs, which is in welfare alone.
         known = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
-        split["limit_surplus"] = need(ds, ("welfare",), "welfare_split")["welfare"] - known
+        split["limit_surplus"] = need_periods(ds, ("welfare",), "welfare_split")["welfare"] - known
     split["welfare"] = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
     if "limit_surplus" in split:
         split["welfare"] = split["welfare"] + split["limit_surplus"]
@@ -95,7 +97,7 @@ def truthful(ds: xr.Dataset, **changes: Any) -> xr.Dataset:
     ResultError
         If the results do not tell how they were made.
     """
-    ds = need(ds, (), "truthful")
+    ds = need_periods(ds, (), "truthful")
     model = TokenMarket.from_results(ds, **({"strategies": _truthful_strategies(ds)} | changes))
     last = int(ds["period"].max())
     while model.running and model.period <= last:
@@ -146,7 +148,7 @@ def deadweight_loss(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> xr.D
     the optimum of each period (section 2 of the paper). Where regions carry a backlog or react over weeks, one
     period's demand depends on the periods before, and only the sum over the run is meaningful.
     """
-    ds = need(ds, ("welfare",), "deadweight_loss")
+    ds = need_periods(ds, ("welfare",), "deadweight_loss")
     best = _matching(ds, benchmark, "deadweight_loss")
     loss = best["welfare"] - ds["welfare"]
     return loss.rename("deadweight_loss").assign_attrs(_MONEY, long_name="deadweight loss")
@@ -179,7 +181,7 @@ def price_of_anarchy(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> flo
     E. Koutsoupias and C. Papadimitriou, "Worst-case Equilibria", STACS 1999. They take the worst equilibrium; this
     is the ratio of one run, which bounds theirs from below if the run is an equilibrium.
     """
-    ds = need(ds, ("welfare",), "price_of_anarchy")
+    ds = need_periods(ds, ("welfare",), "price_of_anarchy")
     best = float(_matching(ds, benchmark, "price_of_anarchy")["welfare"].sum(skipna=False))
     found = float(ds["welfare"].sum(skipna=False))
     if best < 0 and found < 0:
@@ -192,7 +194,7 @@ def price_of_anarchy(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> flo
 def _matching(ds: xr.Dataset, benchmark: xr.Dataset | None, measure: str) -> xr.Dataset:
     if benchmark is None:
         return truthful(ds)
-    benchmark = need(benchmark, ("welfare",), measure)
+    benchmark = need_periods(benchmark, ("welfare",), measure)
     if not ds["period"].equals(benchmark["period"]):
         raise ResultError(f"{measure}: the benchmark has other periods than the results")
     return benchmark

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tokenflow_sim.plot.context import scenario_of
-from tokenflow_sim.plot.reading import Results, grouped
-from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.numeric import Floats
+from tokenflow_sim.results.checked import Results
+from tokenflow_sim.results.reading import AT_ONCE, grouped, scenario_of
 
 ALL = "all"
 """Column of the power that all classes use together."""
@@ -44,7 +44,8 @@ class SiteUse:
         """Positions of the nodes by falling use."""
         share = np.nan_to_num(self.share)
         rank = share[:, -1] if self.of_power else share.mean(axis=1)
-        return [int(place) for place in np.argsort(-rank, kind="stable")]
+        # Nodes that use all they have are alike, whatever the rounding of their sums; they keep their order.
+        return [int(place) for place in np.argsort(-np.round(rank, 9), kind="stable")]
 
 
 def site_use(results: Results) -> SiteUse:
@@ -58,21 +59,23 @@ def site_use(results: Results) -> SiteUse:
     nodes = list(dict.fromkeys(at))
     classes = results.names("workload", "dispatch")
     power = _power(results)
-    count = len(results.time.periods)
-
-    def sums(output: Floats, offered: Floats) -> tuple[Floats, ...]:
-        drawn = np.zeros_like(output) if power is None else output * power[0]
-        return tuple(grouped(values.sum(axis=1), at, nodes, axis=1) for values in (output, offered, drawn))
-
-    steps = results.time.apply(sums, results["dispatch"], results["offer_quantity"])
-    output, offered, drawn = (values.sum(axis=0) for values in steps)
+    periods = results["dispatch"].sizes["period"]
+    shape = len(nodes), len(classes)
+    output, offered, drawn = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for start in range(0, periods, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        used, asked = (results[name][part].values.sum(axis=0) for name in ("dispatch", "offer_quantity"))
+        power_drawn = np.zeros_like(used) if power is None else used * power[0]
+        output += grouped(used, at, nodes, axis=0)
+        offered += grouped(asked, at, nodes, axis=0)
+        drawn += grouped(power_drawn, at, nodes, axis=0)
     if power is None:
         share = np.divide(output, offered, out=np.full_like(output, np.nan), where=offered > 0)
-        return SiteUse(nodes, classes, share, output / count, False)
-    limit = grouped(power[1], at, nodes, axis=0)[:, None] * count
+        return SiteUse(nodes, classes, share, output / periods, False)
+    limit = grouped(power[1], at, nodes, axis=0)[:, None] * periods
     share = np.divide(drawn, limit, out=np.full_like(drawn, np.nan), where=limit > 0)
     share = np.column_stack([share, share.sum(axis=1)])
-    return SiteUse(nodes, [*classes, ALL], share, output / count, True)
+    return SiteUse(nodes, [*classes, ALL], share, output / periods, True)
 
 
 def _power(results: Results) -> tuple[Floats, Floats] | None:

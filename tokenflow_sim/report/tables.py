@@ -1,4 +1,4 @@
-"""Who paid whom: the statement of a run, by demand region, compute provider and network owner."""
+"""Tables of a run: who paid whom, prices, service and links."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 
 from tokenflow_sim.numerals import money, share, significant
-from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.report.blocks import Table
-from tokenflow_sim.report.totals import Totals
+from tokenflow_sim.results import parties
+from tokenflow_sim.results.parties import has_payees, largest, residual_of
+from tokenflow_sim.results.totals import Totals
+from tokenflow_sim.scenario import Scenario
 
 MOST_ROWS = 40
 """How many parties a table names; the rest is added up."""
+_MOST_LINKS = 20
 
 Frame = pd.DataFrame
 
@@ -29,46 +32,26 @@ def statement(totals: Totals) -> Table | None:
         rows.append(("Compute providers receive", totals.total("revenue")))
     if totals.has("owner_income"):
         rows.append(("Network owners receive", totals.total("owner_income")))
+    whole = len(rows) == 3
+    if has_payees(totals):
+        rows.append(("Payees of limits receive", totals.total("limit_income")))
     cells = [
         [name, text, share(amount, paid)]
         for (name, amount), text in zip(rows, money([amount for _, amount in rows]), strict=True)
     ]
-    whole = len(rows) == 3
     residual = residual_of(totals)
     if residual is not None:
         cells.append(["Residual: money in less money out", significant(residual, 2), share(residual, paid)])
     return Table("Money in and money out", ["", "$", "share"], cells, total=whole)
 
 
-def residual_of(totals: Totals) -> float | None:
-    """Return money in less money out in $; None where one of the sides was not recorded."""
-    if not totals.has("payment", "revenue", "owner_income"):
-        return None
-    return totals.total("payment") - totals.total("revenue") - totals.total("owner_income")
-
-
-def regions(totals: Totals, scenario: Any) -> Table | None:
+def regions(totals: Totals, scenario: Scenario | None) -> Table | None:
     """Return what each demand region asked for, got and paid; its nodes are the regions of an unknown scenario."""
     if not totals.has("payment", "demand", "unserved"):
         return None
-    table = pd.DataFrame(
-        {
-            "demand": totals.by("demand", "node") * totals.amount,
-            "unserved": totals.by("unserved", "node") * totals.amount,
-            "payment": totals.by("payment", "node"),
-        }
-    )
-    what = "node"
-    if scenario is not None:
-        compiled, what = scenario.compiled, "demand region"
-        nodes = np.array(list(scenario.nodes))
-        home = {str(node): name for name in compiled.regions for node in nodes[compiled.region_nodes[name]]}
-        table = table.groupby(
-            table.index.map(lambda node: home.get(str(node), "(no region)")), sort=False
-        ).sum(min_count=1)
-        silent = (table.index == "(no region)") & (table["demand"] == 0)
-        table = table[~silent]
-    table, whole = _largest(table, "payment", f"{what}s"), table.sum(min_count=1)
+    what = "node" if scenario is None else "demand region"
+    table = parties.regions(totals, scenario)
+    table, whole = largest(table, "payment", f"{what}s", MOST_ROWS), table.sum(min_count=1)
     rows = _with_total(table, whole)
     served = rows["demand"] - rows["unserved"]
     cells = [
@@ -98,15 +81,8 @@ def providers(totals: Totals) -> Table | None:
     """Return what each provider sold, earned, spent and kept."""
     if not totals.has("dispatch", "revenue", "cost") or "asset_provider" not in totals.ds.coords:
         return None
-    table = pd.DataFrame(
-        {
-            "sold": totals.by("dispatch", "asset", "asset_provider") * totals.amount,
-            "revenue": totals.by("revenue", "asset", "asset_provider"),
-            "cost": totals.by("cost", "asset", "asset_provider"),
-        }
-    )
-    table["profit"] = table["revenue"] - table["cost"]
-    table, whole = _largest(table, "revenue", "providers"), table.sum(min_count=1)
+    table = parties.providers(totals)
+    table, whole = largest(table, "revenue", "providers", MOST_ROWS), table.sum(min_count=1)
     rows = _with_total(table, whole)
     cells = [
         rows.index,
@@ -128,7 +104,7 @@ def providers(totals: Totals) -> Table | None:
     return Table("Compute providers", heads, _rows(cells), total=True, note=note)
 
 
-def owners(totals: Totals, scenario: Any) -> Table | None:
+def owners(totals: Totals, scenario: Scenario | None) -> Table | None:
     """Return what each network owner carried, earned, spent and kept."""
     if (
         not totals.has("flow", "owner_income")
@@ -136,16 +112,8 @@ def owners(totals: Totals, scenario: Any) -> Table | None:
         or not totals.ds.sizes["arc"]
     ):
         return None
-    income = totals.by("owner_income", "owner")
-    carried = totals.by("flow", "arc", "arc_owner").reindex(
-        income.index, fill_value=0.0
-    )  # none without links
-    table = pd.DataFrame({"carried": carried * totals.amount, "income": income})
-    cost = _transport(totals, scenario)
-    if cost is not None:
-        table["cost"] = cost.reindex(table.index, fill_value=0.0)
-        table["profit"] = table["income"] - table["cost"]
-    table, whole = _largest(table, "income", "network owners"), table.sum(min_count=1)
+    table = parties.owners(totals, scenario)
+    table, whole = largest(table, "income", "network owners", MOST_ROWS), table.sum(min_count=1)
     rows = _with_total(table, whole)
     amounts = [name for name in ("income", "cost", "profit") if name in rows]
     cells = [
@@ -160,28 +128,76 @@ def owners(totals: Totals, scenario: Any) -> Table | None:
     return Table("Network owners", heads, _rows(cells), total=True, note=note)
 
 
-def _transport(totals: Totals, scenario: Any) -> pd.Series[float] | None:
-    """Return the true cost of transport by owner in $; None where the scenario is unknown or another."""
-    if scenario is None:
+def classes(totals: Totals) -> Table | None:
+    """Return prices and service of each workload class; None without prices."""
+    if not totals.has("price"):
         return None
-    route_cost = scenario.compiled.wiring.route_cost
-    flow = totals.sums["flow"].transpose("arc", "workload").to_numpy()
-    if route_cost.shape != flow.shape:
-        return None
-    # a forbidden link has no flow, and its cost may be infinite
-    spent = np.where(flow == 0, 0.0, flow * np.where(flow == 0, 0.0, route_cost)).sum(axis=1)
-    spent *= totals.hours * SECONDS_PER_HOUR
-    owner = totals.ds["arc_owner"].to_numpy().astype(str)
-    return pd.Series(spent, index=owner).groupby(level=0).sum(min_count=1)
+    table = parties.classes(totals)
+    heads = ["class", "peak price\n$/Mtok", "at node,\nperiod"]
+    where = [
+        "-" if node is None else f"{node}, {period:.0f}"
+        for node, period in zip(table["peak_node"], table["peak_period"], strict=True)
+    ]
+    columns: list[list[str]] = [list(table.index), _each(table["peak_price"]), where]
+    note = ""
+    if {"demand", "unserved"} <= set(table):
+        heads[1:1] = ["mean price\n$/Mtok"]
+        columns[1:1] = [_each(table["mean_price"])]
+        note = (
+            "The mean price is over nodes and periods, weighted by what was served: what was paid for a Mtok."
+        )
+        heads += ["demand\nMtok", "unserved\nMtok", "unserved\nshare"]
+        columns += [
+            _each(table["demand"]),
+            _each(table["unserved"]),
+            [share(lost, asked) for lost, asked in zip(table["unserved"], table["demand"], strict=True)],
+        ]
+    return Table("Prices and service by class", heads, list(zip(*columns, strict=True)), note=note)
 
 
-def _largest(table: Frame, by: str, what: str) -> Frame:
-    """Keep the rows that matter where there are too many to read, and add up the others."""
-    if len(table) <= MOST_ROWS:
-        return table
-    kept = table.nlargest(MOST_ROWS - 1, by)
-    rest = table.drop(kept.index)
-    return pd.concat([kept, rest.sum(min_count=1).to_frame(f"{len(rest)} other {what}").T])
+def node_prices(totals: Totals) -> Table | None:
+    """Return the mean price of each class at each node; None without prices."""
+    if not totals.has("price"):
+        return None
+    price = (totals.sums["price"] / totals.known["price"]).transpose("node", "workload").to_pandas()
+    note = "Means over periods."
+    if len(price) > MOST_ROWS:
+        weight = totals.by("demand", "node") if totals.has("demand") else pd.Series(0.0, index=price.index)
+        kept = weight.nlargest(MOST_ROWS).index
+        note += f" The {len(kept)} nodes with most demand of {len(price)}."
+        price = price.loc[kept]
+    rows = [
+        [str(node), *(significant(float(value)) for value in row)]
+        for node, row in zip(price.index, price.to_numpy(), strict=True)
+    ]
+    heads = ["node", *(f"{name}\n$/Mtok" for name in price.columns)]
+    return Table("Prices by node", heads, rows, note=note)
+
+
+def links(totals: Totals) -> Table | None:
+    """Return the links that were full longest or earned most; None where there are no links or nothing of them."""
+    if not totals.has("link_use_share", "link_income") or not totals.ds.sizes["arc"]:
+        return None
+    use = totals.mean("link_use_share", "arc")
+    full, income = totals.counts["full"].to_numpy(), totals.by("link_income", "arc")
+    owner = totals.ds["arc_owner"].to_numpy().astype(str) if "arc_owner" in totals.ds.coords else None
+    order = np.lexsort((-income.to_numpy(), -full))[:_MOST_LINKS]
+    rows = [
+        [
+            str(use.index[place]),
+            *([owner[place]] if owner is not None else []),
+            share(float(use.iloc[place]), 1.0),
+            f"{int(full[place]):,}",
+            significant(float(income.iloc[place])),
+        ]
+        for place in order
+    ]
+    heads = ["link", *(["owner"] if owner is not None else []), "mean use", "periods\nfull", "income\n$"]
+    count = totals.ds.sizes["arc"]
+    note = f"{int((full > 0).sum()):,} of {count:,} links were full in some period."
+    if count > _MOST_LINKS:
+        note += f" Shown are {_MOST_LINKS}, those full longest first."
+    return Table("Links", heads, rows, words=2 if owner is not None else 1, note=note)
 
 
 def _with_total(table: Frame, whole: pd.Series[float]) -> Frame:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.market import Clearing, decompose, settle
+from tokenflow_sim.results.reading import VARIABLES
 from tokenflow_sim.variables import DECOMPOSITION, RESULT_COORDINATES, RESULTS
 
 
@@ -69,10 +70,11 @@ def results_of(clearing: Clearing) -> xr.Dataset:
     }
     ds = xr.Dataset(coords=coords, attrs={"hours": market.hours, "link_unit": layout.link_unit})
     for name, numbers in data.items():
-        array, dims = np.asarray(numbers, dtype=float)[None], RESULTS[name].dims
+        row = VARIABLES[name]
+        array, dims = np.asarray(numbers, dtype=float)[None], row.dims
         if array.ndim > len(dims):  # offers have blocks inside, also where the market has none
-            array, dims = (array[..., 0], dims) if layout.blocks is None else (array, (*dims, "block"))
-        ds[name] = (dims, array, RESULTS[name].attrs(layout.link_unit))
+            array, dims = (array[..., 0], dims) if layout.blocks is None else (array, row.full_dims)
+        ds[name] = (dims, array, row.attrs(layout.link_unit))
     ds["price_energy"].attrs["long_name"] = DECOMPOSITION[
         "energy"
     ].long_name  # the whole offer, not electricity alone

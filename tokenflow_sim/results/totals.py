@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from tokenflow_sim.market.pivotal import Variant
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.results.pivotal import NEEDS, run_supply, usual_variant
+from tokenflow_sim.results.reading import (
+    FULL,
+    NOISE,
+    VARIABLES,
+    Background,
+    collapse,
+    hours_of,
+    missing,
+    stretches,
+)
+from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.variables import RESULTS
 
-"""Seconds in an hour."""
-NOISE = 1e-9
-"""Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""
-
-_STRETCH = 256  # periods: bounds the memory that a long run takes
-_COUNTED = ("short", "at_value", "pivotal", "full")
+_COUNTED = ("short", "at_value", "full")
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,10 @@ class Totals:
     ----------
     ds : Dataset
         Results of a run; may be lazy, and may lack variables.
-    value : mapping
-        Value of lost service in $/Mtok by workload class; empty where all demand must be served.
+    scenario : Scenario, optional
+        The scenario that was played, where it is known.
+    names : collection of str, optional
+        The variables to read; all that were recorded if left out.
 
     Attributes
     ----------
@@ -54,18 +63,21 @@ class Totals:
     counts : dict of DataArray
         In how many periods something was so: ``short`` (node, workload), demand was not served in full;
         ``at_value`` (node, workload), the price reached the value of lost service; ``pivotal``
-        (provider, workload), the others' offers together were less than demand; ``full`` (arc,), the link's
-        capacity was used up.
+        (provider,) or (provider, workload), the provider was pivotal by the residual supply index `variant`; ``full``
+        (arc,), the link's capacity was used up.
     affected : dict
         In how many periods it was so anywhere.
     peaks : dict of Peak
-        The highest price of each class.
+        The highest price of each class, the first of equal ones.
     worst : Peak or None
         The largest optimality residual.
+    variant : Variant or None
+        Which residual supply index ``pivotal`` counts; None where the run did not record what it needs.
     """
 
     ds: xr.Dataset
-    value: Mapping[str, float] = field(default_factory=dict)
+    scenario: Scenario | None = None
+    names: Collection[str] | None = None
     sums: dict[str, xr.DataArray] = field(init=False, default_factory=dict)
     known: dict[str, xr.DataArray] = field(init=False, default_factory=dict)
     counts: dict[str, xr.DataArray] = field(init=False, default_factory=dict)
@@ -73,18 +85,26 @@ class Totals:
     peaks: dict[str, Peak] = field(init=False, default_factory=dict)
     worst: Peak | None = field(init=False, default=None)
     affected: dict[str, int] = field(init=False, default_factory=dict)
+    variant: Variant | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Read the results."""
-        self.recorded = [name for name in RESULTS if name in self.ds.data_vars]
         self.missing = [name for name in RESULTS if name not in self.ds.data_vars]
-        for part in self._stretches():
-            arrays = {name: _without_steps(part[name]) for name in self.recorded}
+        wanted = VARIABLES if self.names is None else self.names
+        self.recorded = [name for name in wanted if name in self.ds.data_vars]
+        self.value = scenario_values(self.scenario)
+        self.variant = self._variant()
+        self._traded: dict[str, xr.DataArray] = {}
+        for part in stretches(self.ds, self.recorded):
+            arrays = {name: collapse(part, name) for name in self.recorded}
             for name, array in arrays.items():
                 self._add(name, array)
             for what in _COUNTED:
                 self._count(what, getattr(self, f"_{what}")(arrays))
+            if self.variant is not None:
+                self._count("pivotal", run_supply(part, self.variant, self._background(part)).pivotal)
             self._look(arrays)
+            self._trade(arrays)
         self.sums = {name: array.where(self.known[name] > 0) for name, array in self.sums.items()}
 
     @property
@@ -94,8 +114,8 @@ class Totals:
 
     @cached_property
     def hours(self) -> float:
-        """Length of a period; one hour where the results do not tell."""
-        return float(self.ds.attrs.get("hours", 1.0))
+        """Length of a period; one hour where the results do not say."""
+        return hours_of(self.ds) or 1.0
 
     @property
     def amount(self) -> float:
@@ -136,9 +156,47 @@ class Totals:
         """Return the sum of a variable over everything; NaN where nothing of it is known."""
         return float(self.sums[name].sum(min_count=1))
 
-    def _stretches(self) -> Iterator[xr.Dataset]:
-        for start in range(0, self.periods, _STRETCH):
-            yield self.ds[self.recorded].isel(period=slice(start, start + _STRETCH)).load()
+    @property
+    def mean_price(self) -> pd.Series[float]:
+        """Mean price of each class over nodes and periods in $/Mtok, weighted by what was served.
+
+        NaN where nothing was served, where a price at which something was is missing, and without prices.
+        """
+        labels = self.ds["workload"].to_numpy().astype(str)
+        if not self._traded:
+            return pd.Series(np.nan, index=pd.Index(labels, name="workload"))
+        paid, served, asked = (self._traded[name].to_numpy() for name in ("paid", "served", "asked"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = np.where(served > NOISE * asked, paid / served, np.nan)
+        return pd.Series(mean, index=pd.Index(labels, name="workload"))
+
+    def _trade(self, arrays: Mapping[str, xr.DataArray]) -> None:
+        """Add up what was paid for service, and what was served; both are missing where a part of them is."""
+        if not {"price", "demand", "unserved"} <= arrays.keys():
+            return
+        price, asked = arrays["price"], arrays["demand"]
+        served = asked - arrays["unserved"]
+        # A price at which nobody was served counts nothing, missing or not.
+        new = {"paid": (price * served).where(served != 0, 0.0), "served": served, "asked": asked}
+        for name, array in new.items():
+            summed = array.sum(["period", "node"], skipna=False)
+            self._traded[name] = self._traded[name] + summed if name in self._traded else summed
+
+    def _variant(self) -> Variant | None:
+        background = self._background(self.ds)
+        variant = usual_variant(background)
+        needs = [name for name in NEEDS[variant.capacity] if name in RESULTS]
+        if not set(needs) <= set(self.recorded) or missing(self.ds, NEEDS[variant.capacity]):
+            return None
+        return variant
+
+    def _background(self, part: xr.Dataset) -> Background | None:
+        """Return what the scenario says of some periods; None where it is another one than that of the results."""
+        if self.scenario is None or "asset" not in part.coords:
+            return None
+        assets = [str(label) for label in self.scenario.compiled.layout.assets]
+        same = [str(label) for label in part["asset"].values] == assets
+        return Background(part, self.scenario.compiled) if same else None
 
     def _add(self, name: str, array: xr.DataArray) -> None:
         lost = int(array.isnull().sum())
@@ -190,35 +248,14 @@ class Totals:
         worth = xr.DataArray([self.value.get(name, np.inf) for name in names], dims="workload")
         return arrays["price"] >= worth * (1 - NOISE)
 
-    def _pivotal(self, arrays: Mapping[str, xr.DataArray]) -> xr.DataArray | None:
-        if not {"demand", "offer_quantity"} <= arrays.keys() or "asset_provider" not in self.ds.coords:
-            return None
-        offered = arrays["offer_quantity"]
-        firms = self.ds["asset_provider"].to_numpy().astype(str)
-        names = list(dict.fromkeys(firms))
-        mine = [offered.isel(asset=np.flatnonzero(firms == name)).sum("asset") for name in names]
-        own = xr.concat(mine, pd.Index(names, name="provider"), coords="minimal", compat="override")
-        wanted = arrays["demand"].sum("node")
-        # Who offers nothing of a class is not needed for it, however short it is.
-        return (own > 0) & (own.sum("provider") - own < wanted * (1 - NOISE))
-
     def _full(self, arrays: Mapping[str, xr.DataArray]) -> xr.DataArray | None:
         if "link_use_share" not in arrays:
             return None
-        return arrays["link_use_share"] >= 1 - 1e-6
+        full: xr.DataArray = arrays["link_use_share"] >= FULL
+        return full
 
 
-def _without_steps(array: xr.DataArray) -> xr.DataArray:
-    """Add up quantities over blocks and steps; of the prices of blocks keep the first."""
-    extra = [dim for dim in array.dims if dim in ("block", "step")]
-    if not extra:
-        return array
-    if array.name in ("offer_price", "scarcity_rent"):
-        return array.isel({dim: 0 for dim in extra})
-    return array.sum(extra, min_count=1)
-
-
-def scenario_values(scenario: Any) -> dict[str, float]:
+def scenario_values(scenario: Scenario | None) -> dict[str, float]:
     """Return the value of lost service by class, where demand has one; `scenario` may be None."""
     if scenario is None or scenario.rules.must_serve:
         return {}
