@@ -8,8 +8,9 @@
           f_ak = 0 where the class may not use the arc                                      (latency rule)
           0 <= y_nk <= d_nk, y_nk = 0 where rho_nk is infinite                              (partial service)
 
-All formulations of the paper differ in the data of the Market, never in code. The model built here is the labelled
-reference: readable, and slow. `program.Program` is the same program as plain vectors, which the engine solves.
+All formulations of the paper differ in the data of the Market, never in code. The model built here is readable, and
+slow to build: `labelled.labelled_matrix` takes the coefficients that HiGHS solves from it once for each structure, and
+`program.Program` has costs, bounds and right-hand sides of each market as plain vectors.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from typing import Any
 import highspy
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from tokenflow_sim.market.program import NO_ROW, Program
 from tokenflow_sim.numeric import Bools, Floats, Ints
@@ -89,15 +90,15 @@ class Solver:
 
     Parameters
     ----------
-    program : Program
-        The structure.
+    matrix : csc_array
+        Its coefficients, rows by columns.
     """
 
-    def __init__(self, program: Program) -> None:
-        columns, rows = program.columns, program.rows
+    def __init__(self, matrix: sparse.csc_array) -> None:
+        rows, columns = matrix.shape
         nothing, endless = np.zeros(columns), np.full(rows, np.inf)
         self.highs = new_highs()
-        self.highs.passModel(column_program(nothing, nothing, nothing, -endless, endless, program.matrix))
+        self.highs.passModel(column_program(nothing, nothing, nothing, -endless, endless, matrix))
         # Where every number moves a little, neither feasibility of the last basis survives, and HiGHS's primal simplex
         # gets back to an optimum in half the iterations of its dual.
         self.highs.setOptionValue("simplex_strategy", _PRIMAL)

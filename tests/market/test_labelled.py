@@ -1,0 +1,37 @@
+"""What is solved is what linopy labels, and it is built once for each structure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tokenflow_sim as tf
+from tests.market.small import small
+from tokenflow_sim.market import labelled
+from tokenflow_sim.market.program import Program
+
+PLAIN = {"assets": [("west", 1.0, 5.0), ("east", 3.0, 5.0)], "demand": [2.0, 4.0]}
+
+
+def test_one_structure_is_labelled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[tf.Market] = []
+    monkeypatch.setattr(labelled, "_matrices", type(labelled._matrices)())
+    build = labelled.linopy_model
+    monkeypatch.setattr(labelled, "linopy_model", lambda one, **how: built.append(one) or build(one, **how))
+    first = small(**PLAIN)
+    tf.clear(first)
+    tf.clear(first.replace(demand=first.demand * 0.5))
+    assert len(built) == 1
+    tf.clear(small(**PLAIN, arcs=[("east", "west", 1.0)]))
+    assert len(built) == 2
+
+
+def test_a_program_that_is_not_the_labelled_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelled, "_matrices", type(labelled._matrices)())
+    market = small(**PLAIN)
+    program = Program(market)
+    wrong = program.matrix.copy()
+    wrong.data[0] = np.nextafter(wrong.data[0], 2)
+    program.__dict__["matrix"] = wrong
+    with pytest.raises(tf.CertificateError, match="differs from the one that would be solved"):
+        labelled.labelled_matrix(market, program)
