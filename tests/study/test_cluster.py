@@ -11,7 +11,7 @@ import pytest
 import tokenflow_sim as tf
 from tests.study.games import two_nodes
 from tests.study.tiny import die_once, prices, tiny
-from tokenflow_sim.study.cluster import connect
+from tokenflow_sim.study.executor import connect
 from tokenflow_sim.study.runner import run_tasks
 from tokenflow_sim.study.task import Task
 

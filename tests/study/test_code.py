@@ -12,11 +12,10 @@ import pytest
 
 import tokenflow_sim as tf
 from tests.study.tiny import prices, tiny
-from tokenflow_sim.study import crew as crews
+from tokenflow_sim.study import executor as crews
 from tokenflow_sim.study.code import check_played, study_code
-from tokenflow_sim.study.play import Answer
 from tokenflow_sim.study.runner import run_tasks
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.task import JobResult, Task
 
 
 @pytest.fixture(autouse=True)
@@ -111,12 +110,12 @@ def test_a_worker_that_plays_other_code_is_refused(monkeypatch: pytest.MonkeyPat
             check_played({"a": "1"}, json.dumps({"a": there}))
 
     class Players:
-        def play(self, shared: object, jobs: Any) -> Iterator[Answer]:
-            yield from (Answer(job.position, code=json.dumps({"study_x": "other"})) for job in jobs)
+        def run(self, shared: object, jobs: Any) -> Iterator[JobResult]:
+            yield from (JobResult(job.position, code=json.dumps({"study_x": "other"})) for job in jobs)
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(crews.Crew, "_hired", lambda self: Players())
+    monkeypatch.setattr(crews.Executor, "_started", lambda self: Players())
     tasks = [Task(tiny(), seed, strategies={"a": "study_x:U"}, allow_code=True) for seed in (0, 1)]
     study_code(tasks)
     with pytest.raises(tf.ResultError, match="was it edited while the study runs"):

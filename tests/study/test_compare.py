@@ -13,9 +13,9 @@ from tests.strategies import samples
 from tests.study.games import small
 from tokenflow_sim.errors import FailedRunsWarning
 from tokenflow_sim.strategies.fixed_markup import FixedMarkup
-from tokenflow_sim.study.choices import label_of
+from tokenflow_sim.study.arguments import label_of
 from tokenflow_sim.study.compare import Comparison, differences
-from tokenflow_sim.study.ranking import ranking
+from tokenflow_sim.study.statistics import ranking
 from tokenflow_sim.study.tournament import Tournament
 from tokenflow_sim.variables import MEASURES
 

@@ -16,7 +16,7 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.study.tiny import tiny
 from tokenflow_sim.results.lock import Lock
-from tokenflow_sim.study.output import Output
+from tokenflow_sim.study.output import OutputFile
 from tokenflow_sim.study.store import FolderStore
 from tokenflow_sim.study.sweep import sweep
 from tokenflow_sim.study.swept import Sweep, load_sweep
@@ -66,7 +66,7 @@ def test_an_output_replaces_no_folder_that_is_not_its_own(tmp_path: Path) -> Non
         (folder / "letter").touch()
         with (
             pytest.raises(tf.ResultError, match=told),
-            Output(tmp_path / ("out.nc" if told == "is a folder" else "b.nc"), [], {}, force=True),
+            OutputFile(tmp_path / ("out.nc" if told == "is a folder" else "b.nc"), [], {}, force=True),
         ):
             pass
         assert (folder / "letter").is_file()
@@ -98,7 +98,7 @@ def test_a_second_process_is_refused_through_a_link(store: Path, tmp_path: Path)
     with (
         Lock(tmp_path / "out.nc"),
         pytest.raises(tf.ResultError, match="is being written"),
-        Output(tmp_path / "link.nc", [], {}),
+        OutputFile(tmp_path / "link.nc", [], {}),
     ):
         pass
     play(tmp_path / "linked", force=True)
@@ -112,8 +112,8 @@ def test_a_second_process_is_refused_through_a_link(store: Path, tmp_path: Path)
         ("zarr_store.write_whole", True, "resume"),
         ("zarr_store._clear", True, "resume"),
         ("zarr_store._clear", True, "force"),
-        ("zarr_layout.compressor", False, "resume"),
-        ("zarr_layout.compressor", False, "force"),
+        ("zarr_files.compressor", False, "resume"),
+        ("zarr_files.compressor", False, "force"),
         ("zarr_store.consolidate", True, "resume"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tokenflow_sim.study.describe import described
+from tokenflow_sim.study.statistics import described
 
 
 @pytest.mark.parametrize("lazy", [False, True])

@@ -7,9 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tokenflow_sim.study.lemke_howson import lemke_howson
-from tokenflow_sim.study.normal_form import NormalForm, alike
-from tokenflow_sim.study.regret_matching import regret_matching
+from tokenflow_sim.study.normal_form import NormalForm, alike, lemke_howson, regret_matching
 
 
 def game(ours: list[list[float]], theirs: list[list[float]]) -> NormalForm:

@@ -15,16 +15,15 @@ from tests.study.games import two_nodes
 from tests.study.tiny import die, die_once, prices, tiny
 from tokenflow_sim.study.game import MarketGame
 from tokenflow_sim.study.local import Pool
-from tokenflow_sim.study.play import Answer, pack
 from tokenflow_sim.study.runner import run_tasks
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.task import JobResult, Task, pack
 
 
 class Lent:
     """A pool that outlives those who borrow it: starting a process takes longer than any game here."""
 
     def __init__(self, pool: Pool) -> None:
-        self.play = pool.play
+        self.run = pool.run
 
     def close(self) -> None:
         """Keep it."""
@@ -40,7 +39,7 @@ def pool() -> Iterator[Pool]:
 @pytest.fixture
 def lent(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let studies that ask for processes use those."""
-    monkeypatch.setattr("tokenflow_sim.study.local.Pool", lambda count: Lent(pool))
+    monkeypatch.setattr("tokenflow_sim.study.executor.Pool", lambda count: Lent(pool))
 
 
 @pytest.mark.long
@@ -50,7 +49,7 @@ def test_local_processes_bring_the_same_bits_and_a_killed_one_is_replaced(pool: 
     marked = tiny().override({"description": str(tmp_path / "died")})
     work = [replace(task, scenario=marked) for task in tasks]
     shared, jobs = pack(work, range(4), die_once, None)
-    found = {answer.position: answer for answer in pool.play(shared, jobs)}
+    found = {result.position: result for result in pool.run(shared, jobs)}
     assert (tmp_path / "died").exists()
     for position, values in here.results.items():
         assert found[position].value.tobytes() == values.tobytes()
@@ -60,9 +59,9 @@ def test_local_processes_bring_the_same_bits_and_a_killed_one_is_replaced(pool: 
 def test_a_run_that_always_kills_is_given_up_alone(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokenflow_sim.study.local.ATTEMPTS", 2)
     shared, jobs = pack([Task(tiny(), seed) for seed in range(3)], range(3), die, None)
-    answers = {answer.position: answer for answer in pool.play(shared, jobs)}
-    assert {place: answer.kind for place, answer in answers.items()} == {0: "", 1: "LostWorker", 2: ""}
-    assert "died 2 times" in answers[1].message
+    results = {result.position: result for result in pool.run(shared, jobs)}
+    assert {place: result.kind for place, result in results.items()} == {0: "", 1: "LostWorker", 2: ""}
+    assert "died 2 times" in results[1].message
 
 
 @pytest.mark.long
@@ -103,11 +102,11 @@ def test_a_clearing_that_a_process_loses_is_made_here() -> None:
     class Lost:
         size = 2
 
-        def play(self, shared: object, jobs: list[Any]) -> list[Any]:
-            return [Answer(job.position, kind="LostWorker") for job in jobs]
+        def run(self, shared: object, jobs: list[Any]) -> list[Any]:
+            return [JobResult(job.position, kind="LostWorker") for job in jobs]
 
     game, other = MarketGame(two_nodes(0.5)), MarketGame(two_nodes(0.5))
-    game.crew = Lost()  # type: ignore[assignment]
+    game.executor = Lost()  # type: ignore[assignment]
     game.foresee([game.truthful])
     mine, theirs = game.money(game.truthful), other.money(other.truthful)
     assert mine is not None

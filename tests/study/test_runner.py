@@ -12,12 +12,11 @@ import pytest
 import tokenflow_sim as tf
 from tests.study.tiny import prices, stumble, tiny, unsendable
 from tokenflow_sim.strategies.marginal_cost import MarginalCost
-from tokenflow_sim.study import crew as crews
-from tokenflow_sim.study import play as playing
-from tokenflow_sim.study.play import Answer, dump_answer, pack, play
+from tokenflow_sim.study import executor as crews
+from tokenflow_sim.study import task as playing
 from tokenflow_sim.study.runner import Batch, run_tasks
 from tokenflow_sim.study.store import FolderStore
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.task import JobResult, Task, dump_result, pack, run_job
 
 SCENARIO = tiny()
 
@@ -120,15 +119,17 @@ def test_numbers_of_workers_that_make_no_sense_are_told(workers: int) -> None:
 
 
 def test_answers_of_another_version_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crews, "play", lambda shared, job: Answer(job.position, versions="tokenflow_sim 0.0"))
+    monkeypatch.setattr(
+        crews, "run_job", lambda shared, job: JobResult(job.position, versions="tokenflow_sim 0.0")
+    )
     with pytest.raises(tf.ResultError, match="other versions"):
         run_tasks(tasks(1), prices)
 
 
 def test_a_value_that_cannot_be_sent_is_a_failure() -> None:
     shared, (job,) = pack(tasks(1), [0], unsendable, None)
-    answer: Answer = pickle.loads(dump_answer(play(shared, job)))
-    assert "cannot be sent to another process" in answer.message
+    result: JobResult = pickle.loads(dump_result(run_job(shared, job)))
+    assert "cannot be sent to another process" in result.message
 
 
 # A folder that keeps finished runs

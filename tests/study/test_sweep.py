@@ -18,12 +18,12 @@ from tests.study.tiny import tiny
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.results import files
 from tokenflow_sim.results.lock import Lock
-from tokenflow_sim.study import crew
-from tokenflow_sim.study import play as playing
+from tokenflow_sim.study import executor
+from tokenflow_sim.study import task as playing
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.study.sweep import sweep
 from tokenflow_sim.study.swept import Sweep, load_sweep
-from tokenflow_sim.study.zarr_layout import consolidate
+from tokenflow_sim.study.zarr_files import consolidate
 
 # The sweep that most tests play has infeasible points; that it warns of them is tested in test_telling.py.
 pytestmark = pytest.mark.filterwarnings(r"ignore:\d+ of \d+ runs failed:UserWarning")
@@ -55,7 +55,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make the study die, as by kill -9, when it begins its n-th run."""
 
     def after(count: int) -> None:
-        left, real = [count], playing.play
+        left, real = [count], playing.run_job
 
         def mortal(*given: Any) -> Any:
             if not left[0]:
@@ -63,7 +63,7 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             left[0] -= 1
             return real(*given)
 
-        monkeypatch.setattr(crew, "play", mortal)
+        monkeypatch.setattr(executor, "run_job", mortal)
         monkeypatch.setattr("tokenflow_sim.study.zarr_store.ZarrStore._finish", lambda self: None)
 
     return after

@@ -19,7 +19,7 @@ from tokenflow_sim.numerals import counted, significant
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tokenflow_sim.study.runner import Failure
+    from tokenflow_sim.study.task import Failure
 
 StrategyNames = Annotated[
     str,

@@ -30,9 +30,9 @@ from tokenflow_sim.errors import Fault, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tokenflow_sim.study.runner import Failure
     from tokenflow_sim.study.sensitivity import Sensitivity
     from tokenflow_sim.study.swept import Sweep
+    from tokenflow_sim.study.task import Failure
 
 ROWS = 60
 """Points that a table shows."""

@@ -99,7 +99,7 @@ def connected(workers: int, scheduler: str | None) -> Iterator[dict[str, Any]]:
     if scheduler is None:
         yield {"workers": workers or None}
         return
-    from tokenflow_sim.study.cluster import connect
+    from tokenflow_sim.study.executor import connect
 
     with connect(scheduler) as client:
         yield {"client": client}

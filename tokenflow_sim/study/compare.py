@@ -18,7 +18,8 @@ from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
-from tokenflow_sim.study.choices import (
+from tokenflow_sim.study.arguments import (
+    changes_of,
     check_burn_in,
     check_confidence,
     check_provider,
@@ -26,15 +27,15 @@ from tokenflow_sim.study.choices import (
     label_of,
     labelled,
     refuse,
+    replaced_strategies,
     seeds_of,
 )
 from tokenflow_sim.study.common import comparable
 from tokenflow_sim.study.measures.summary import RECORD, summarise
-from tokenflow_sim.study.output import Output
-from tokenflow_sim.study.paths import changes_of, replaced_strategies
-from tokenflow_sim.study.runner import Batch, Failure, run_tasks
+from tokenflow_sim.study.output import OutputFile
+from tokenflow_sim.study.runner import Batch, run_tasks
 from tokenflow_sim.study.statistics import METHODS, Method, paired
-from tokenflow_sim.study.task import Task, source_of
+from tokenflow_sim.study.task import Failure, Task, source_of
 from tokenflow_sim.study.telling import safe_repr, warn_failed
 from tokenflow_sim.variables import MEASURES
 
@@ -290,7 +291,7 @@ def compare(
         "scenario": loaded.to_yaml(),
     }
     shape: dict[str, Sequence[Any]] = {"strategy": list(choices), "seed": numbers}
-    with Output(out, tasks, attrs, resume=resume, force=force) as output:
+    with OutputFile(out, tasks, attrs, resume=resume, force=force) as output:
         if output.dataset is not None:
             found = Comparison(output.dataset, output.failures)
         else:

@@ -12,8 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tokenflow_sim.errors import Fault, InputError, known
-from tokenflow_sim.study.choices import seeds_of
-from tokenflow_sim.study.paths import varied_twice
+from tokenflow_sim.study.arguments import seeds_of, varied_twice
 from tokenflow_sim.study.sampling import (
     METHODS,
     Distribution,

@@ -14,9 +14,9 @@ from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.own_limits import limits_of
-from tokenflow_sim.study.choices import refuse
-from tokenflow_sim.study.crew import Crew, Progress, check_workers
+from tokenflow_sim.study.arguments import refuse
 from tokenflow_sim.study.equilibrium_dataset import dataset_of
+from tokenflow_sim.study.executor import Executor, Progress, check_workers
 from tokenflow_sim.study.found import Equilibrium as Equilibrium
 from tokenflow_sim.study.game import MarketGame, region_nodes
 from tokenflow_sim.study.mixed import MOST_PROFILES, small_game
@@ -205,8 +205,8 @@ def equilibrium(
         own = visited if which is game else {}
         return Search(which, label, by, points, levels, damping, rounds, tolerance, actions, told, own)
 
-    with Crew(workers, client) as crew:
-        game.crew = crew
+    with Executor(workers, client) as executor:
+        game.executor = executor
         searches: list[Search] = []
         for label in names:
             before = game.tally.profiles

@@ -21,7 +21,7 @@ _UNION = "all labels that any run has; values of a run without a label are NaN"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RunRecord:
     """What a study keeps of one run, as a worker sends it.
 
     Parameters
@@ -44,7 +44,7 @@ def labels_of(plan: Plan, periods: int) -> tuple[Hashable, ...]:
 
 
 @dataclass
-class Frame:
+class DatasetShape:
     """The shape of a study's Dataset.
 
     Parameters
@@ -144,7 +144,7 @@ class Frame:
         """Return the shape of a variable in one run."""
         return tuple(self.size(dim) for dim in self.dims[name])
 
-    def fitted(self, name: str, kept: Kept) -> Array:
+    def fitted(self, name: str, kept: RunRecord) -> Array:
         """Return a run's values in the shape of the study, NaN where the run has no such label.
 
         Raises
@@ -223,7 +223,7 @@ def status_of(kind: str) -> str:
     return "infeasible" if kind == "InfeasibleError" else "failed"
 
 
-def statuses(frame: Frame, found: Mapping[int, str]) -> Array:
+def statuses(frame: DatasetShape, found: Mapping[int, str]) -> Array:
     """Return the status of every run by position, in the shape of the runs; ``missing`` where there is none."""
     flat = np.full(len(frame.design), "missing", dtype="<U10")
     for position, status in found.items():
@@ -231,7 +231,7 @@ def statuses(frame: Frame, found: Mapping[int, str]) -> Array:
     return flat.reshape(tuple(frame.runs.values()))
 
 
-def messages(frame: Frame, found: Mapping[int, str]) -> Array:
+def messages(frame: DatasetShape, found: Mapping[int, str]) -> Array:
     """Return what every failed run said by position, in the shape of the runs; empty elsewhere."""
     width = max((len(text) for text in found.values()), default=1)
     flat = np.full(len(frame.design), "", dtype=f"<U{max(1, width)}")

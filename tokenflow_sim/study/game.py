@@ -19,7 +19,7 @@ from tokenflow_sim.study.moves import Move, padded
 from tokenflow_sim.study.roles import Buyer, Changes, Owner, Play, Role, Seller
 
 if TYPE_CHECKING:
-    from tokenflow_sim.study.crew import Crew
+    from tokenflow_sim.study.executor import Executor
 
 _UNDER = 1e-6  # share by which an offer is under another one, to be taken before it
 _SAME = 1e-9
@@ -98,7 +98,7 @@ class Payoff:
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """Some profiles of actions for one process of a crew to clear the market for."""
+    """Some profiles of actions for one process of an executor to clear the market for."""
 
     position: int
     actions: tuple[Floats, ...]
@@ -133,7 +133,7 @@ class MarketGame:
         (player, slot).
     plays : ndarray of bool
         Whether a slot is anything to choose, dims (player, slot).
-    crew : Crew, optional
+    executor : Executor, optional
         Who shares the work where many profiles are to be tried.
     """
 
@@ -164,18 +164,20 @@ class MarketGame:
         self._clearer = Clearer(market)
         self._known: dict[bytes, Outcome | Uncleared] = {}
         self._family = [self._known]  # with those of games in other markets that this one led to
-        self.crew: Crew | None = None
+        self.executor: Executor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs to play the game: not the solver's model, nor what was cleared."""
         return {
-            name: value for name, value in vars(self).items() if name not in ("_clearer", "crew", "_family")
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("_clearer", "executor", "_family")
         } | {"_known": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make the game again."""
         vars(self).update(state)
-        self._clearer, self.crew, self._family = Clearer(self.market), None, [self._known]
+        self._clearer, self.executor, self._family = Clearer(self.market), None, [self._known]
 
     def within(self, market: Market, players: Sequence[str]) -> MarketGame:
         """Return the game of these players in another market of the same layout."""
@@ -286,24 +288,24 @@ class MarketGame:
         return slack
 
     def perform(self, job: Profiles) -> list[Outcome | Uncleared]:
-        """Return the outcomes of several profiles of actions: what one process of a crew does of them."""
+        """Return the outcomes of several profiles of actions: what one process of an executor does of them."""
         return [self._outcome(actions) for actions in job.actions]
 
     def foresee(self, profiles: Sequence[Floats]) -> None:
-        """Clear the market for several profiles of actions at once, where there is a crew to share them.
+        """Clear the market for several profiles of actions at once, where there is an executor to share them.
 
         What a clearing brings is a function of the profile alone, so that it does not matter who worked it out.
         """
-        if self.crew is None or (size := self.crew.size) < 2:
+        if self.executor is None or (size := self.executor.size) < 2:
             return
         unknown = list(
             {key: actions for actions in profiles if (key := actions.tobytes()) not in self._known}.values()
         )
         jobs = [Profiles(number, tuple(unknown[number::size])) for number in range(min(size, len(unknown)))]
-        for answer in self.crew.play(self, jobs):
-            if not answer.kind:  # what failed is tried again here, where it raises its own error
-                actions = jobs[answer.position].actions
-                self._known |= zip((one.tobytes() for one in actions), answer.value, strict=True)
+        for result in self.executor.run(self, jobs):
+            if not result.kind:  # what failed is tried again here, where it raises its own error
+                actions = jobs[result.position].actions
+                self._known |= zip((one.tobytes() for one in actions), result.value, strict=True)
 
     def profit(self, player: int, actions: Floats) -> float:
         """Return one player's profit in $/h; minus infinity where the market could not be cleared."""

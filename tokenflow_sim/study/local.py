@@ -23,7 +23,7 @@ from typing import Any
 from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.pickling import culprit
-from tokenflow_sim.study.play import Answer, Job, Shared
+from tokenflow_sim.study.task import Job, JobResult, Shared
 from tokenflow_sim.study.worker import KEY, THREADS, Message
 
 ATTEMPTS = 3
@@ -77,21 +77,21 @@ class _Worker:
         self.given: deque[Job] = deque()
 
     def send(self, message: Message) -> None:
-        with suppress(OSError):  # a process that died meanwhile is found where its answer is awaited
+        with suppress(OSError):  # a process that died meanwhile is found where its result is awaited
             self.connection.send(message)
 
     def give(self, job: Job) -> None:
         self.given.append(job)
         self.send((job.position, dumps(job)))
 
-    def receive(self) -> Answer | None:
-        """Return the next answer, or None if the process died."""
+    def receive(self) -> JobResult | None:
+        """Return the next result, or None if the process died."""
         try:
-            answer: Answer = pickle.loads(self.connection.recv_bytes())
+            result: JobResult = pickle.loads(self.connection.recv_bytes())
         except (EOFError, OSError):
             return None
         self.given.popleft()
-        return answer
+        return result
 
 
 class Pool:
@@ -115,17 +115,17 @@ class Pool:
         with writing(tempfile.gettempdir()):
             self._folder = tempfile.TemporaryDirectory(prefix="tokenflow-")
             # A socket in a folder that only this user may enter; where there are none, a port of this machine.
-            at: Any = self._door() if os.name == "posix" else ("localhost", 0)
+            at: Any = self._socket_path() if os.name == "posix" else ("localhost", 0)
             self._listener = Listener(at, authkey=self._key)
         self._starting: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
         self._workers: list[_Worker] = []
-        self._callers: queue.SimpleQueue[tuple[int, Connection[Any, Any]]] = queue.SimpleQueue()
-        self._bell, self._rope = Pipe(duplex=False)
+        self._connected: queue.SimpleQueue[tuple[int, Connection[Any, Any]]] = queue.SimpleQueue()
+        self._wake_reader, self._wake_writer = Pipe(duplex=False)
         self._shared: object = None
         self._packed = b""
-        threading.Thread(target=self._answer_the_door, daemon=True).start()
+        threading.Thread(target=self._accept_connections, daemon=True).start()
 
-    def _door(self) -> str:
+    def _socket_path(self) -> str:
         """Return the name of a socket in a folder of its own; of the shared one where that name would be too long."""
         path = str(Path(self._folder.name) / "socket")
         if len(os.fsencode(path)) <= _LONGEST_SOCKET:
@@ -162,8 +162,8 @@ class Pool:
         with suppress(OSError):
             self._folder.cleanup()
 
-    def play(self, shared: Shared, jobs: Sequence[Job]) -> Iterator[Answer]:
-        """Play jobs; answers come as they are ready.
+    def run(self, shared: Shared, jobs: Sequence[Job]) -> Iterator[JobResult]:
+        """Play jobs; results come as they are ready.
 
         Raises
         ------
@@ -176,24 +176,24 @@ class Pool:
                 worker.send((None, self._packed))
         waiting, left, deaths = deque(jobs), len(jobs), dict[int, int]()
         while left:
-            self._hire(len(waiting))
-            self._deal(waiting)
-            connections: list[Any] = [self._bell, *(worker.connection for worker in self._workers)]
+            self._spawn(len(waiting))
+            self._assign(waiting)
+            connections: list[Any] = [self._wake_reader, *(worker.connection for worker in self._workers)]
             ready = wait(connections, timeout=1.0)
-            if self._bell in ready:
-                self._bell.recv()
-                self._admit()
+            if self._wake_reader in ready:
+                self._wake_reader.recv()
+                self._register()
             for worker in [worker for worker in self._workers if worker.connection in ready]:
-                answer = worker.receive()
-                if answer is None:
-                    answer = self._bury(worker, waiting, deaths)
+                result = worker.receive()
+                if result is None:
+                    result = self._reap(worker, waiting, deaths)
                 elif waiting:
                     worker.give(waiting.popleft())
-                if answer is not None:
+                if result is not None:
                     left -= 1
-                    yield answer
+                    yield result
 
-    def _hire(self, waiting: int) -> None:
+    def _spawn(self, waiting: int) -> None:
         """Start as many processes as there is work for, and see that those which start do."""
         for process, since in self._starting.values():
             if process.poll() is not None or time.monotonic() - since > _STARTING:
@@ -203,10 +203,10 @@ class Pool:
                 )
         idle = sum(1 for worker in self._workers if not worker.given) + len(self._starting)
         while len(self._workers) + len(self._starting) < self.count and waiting > idle:
-            self._start()
+            self._launch()
             idle += 1
 
-    def _start(self) -> None:
+    def _launch(self) -> None:
         found = self._listener.address
         address = found if isinstance(found, str) else f"{found[0]}:{found[1]}"
         path = os.pathsep.join(part or os.getcwd() for part in sys.path)
@@ -217,33 +217,33 @@ class Pool:
         )
         self._starting[process.pid] = process, time.monotonic()
 
-    def _answer_the_door(self) -> None:
-        """Take the calls of new processes, in a thread: there is no waiting for calls and answers at once."""
+    def _accept_connections(self) -> None:
+        """Take the calls of new processes, in a thread: there is no waiting for calls and results at once."""
         while True:
             try:
                 connection = self._listener.accept()
-                self._callers.put((connection.recv(), connection))
-                self._rope.send(None)
+                self._connected.put((connection.recv(), connection))
+                self._wake_writer.send(None)
             except (AuthenticationError, EOFError):
                 continue  # a stranger, or one that died at once
             except OSError:
                 return  # closed
 
-    def _admit(self) -> None:
-        pid, connection = self._callers.get()
+    def _register(self) -> None:
+        pid, connection = self._connected.get()
         process, _ = self._starting.pop(pid)
         worker = _Worker(process, connection)
         worker.send((None, self._packed))
         self._workers.append(worker)
 
-    def _deal(self, waiting: deque[Job]) -> None:
+    def _assign(self, waiting: deque[Job]) -> None:
         """Give every process its first job before any gets one ahead."""
         for depth in range(AHEAD):
             for worker in self._workers:
                 if waiting and len(worker.given) <= depth:
                     worker.give(waiting.popleft())
 
-    def _bury(self, worker: _Worker, waiting: deque[Job], deaths: dict[int, int]) -> Answer | None:
+    def _reap(self, worker: _Worker, waiting: deque[Job], deaths: dict[int, int]) -> JobResult | None:
         """Forget a process that died, give its jobs back, and give up the one that it played if it kills."""
         self._workers.remove(worker)
         worker.connection.close()
@@ -261,4 +261,4 @@ class Pool:
             f"the process that played it died {ATTEMPTS} times (last exit status {status}; -9 is what a machine"
             " that is out of memory does)"
         )
-        return Answer(job.position, None, "LostWorker", message)
+        return JobResult(job.position, None, "LostWorker", message)

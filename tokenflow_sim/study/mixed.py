@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.study.game import MarketGame
-from tokenflow_sim.study.lemke_howson import lemke_howson
 from tokenflow_sim.study.moves import common_move
-from tokenflow_sim.study.normal_form import Mixture, NormalForm, alike, profiles
-from tokenflow_sim.study.regret_matching import regret_matching
+from tokenflow_sim.study.normal_form import (
+    Mixture,
+    NormalForm,
+    alike,
+    lemke_howson,
+    profiles,
+    regret_matching,
+)
 
 MOST_PROFILES = 100_000
 """Profiles whose market is cleared at most for one game."""

@@ -17,12 +17,11 @@ from tokenflow_sim.results import save_results
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.strategies.code import written
-from tokenflow_sim.study.choices import check_ways
+from tokenflow_sim.study.arguments import check_ways
 from tokenflow_sim.study.code import refuse_other_code, study_code
-from tokenflow_sim.study.opening import is_blank
-from tokenflow_sim.study.runner import Failure
-from tokenflow_sim.study.store import fingerprints, where_it_leads
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.store import fingerprints, resolve_links
+from tokenflow_sim.study.task import Failure, Task
+from tokenflow_sim.study.zarr_files import is_blank
 
 _DIGEST, _FAILURES = "digest", "failures"
 
@@ -32,7 +31,7 @@ def runs_of(path: Path) -> Path:
     return hidden(path, ".runs")
 
 
-class Output:
+class OutputFile:
     """The output of a study that fits into memory; entering it holds the file for this process.
 
     Parameters
@@ -76,7 +75,7 @@ class Output:
             faults.append(Fault("name the file to go on with (out)", "resume"))
         if faults:
             raise InputError(faults, "the study")
-        self.path = None if path is None else where_it_leads(path)
+        self.path = None if path is None else resolve_links(path)
         self.tasks, self.attrs = tasks, dict(attrs)
         self.resume, self.force = resume, force
         self.dataset: xr.Dataset | None = None

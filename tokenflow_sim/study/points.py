@@ -15,12 +15,12 @@ from tokenflow_sim.strategies.assignment import Choice, assign, find_faults, res
 from tokenflow_sim.strategies.own_limits import limits_of
 from tokenflow_sim.strategies.registry import BASES
 from tokenflow_sim.study.design import Design
-from tokenflow_sim.study.frame import Frame
+from tokenflow_sim.study.frame import DatasetShape
 from tokenflow_sim.study.sampling import is_strategy, label_of
 from tokenflow_sim.study.task import Task
 
 
-def prepare(design: Design, pattern: Task, frame: Frame, recorded: Sequence[str]) -> list[Task]:
+def prepare(design: Design, pattern: Task, frame: DatasetShape, recorded: Sequence[str]) -> list[Task]:
     """Make the tasks, check all points, and let the frame know the shape of what they will bring.
 
     Raises

@@ -8,52 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenflow_sim.model import TokenMarket
-from tokenflow_sim.study.crew import Crew, Progress
-from tokenflow_sim.study.play import pack
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.executor import Executor, Progress
+from tokenflow_sim.study.store import FolderStore, Store
+from tokenflow_sim.study.task import Failure, Task, pack
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from tokenflow_sim.study.store import Store
 
 SHOWN = 12
 """Failures that a message lists in full."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A run that could not be finished.
-
-    Parameters
-    ----------
-    position : int
-        Its position among the tasks.
-    task : Task
-        The run; its scenario, strategies and seed repeat the failure.
-    kind : str
-        Name of the exception; ``LostWorker`` where the process that played it died every time.
-    message : str
-        What it said.
-    trace : str
-        Its traceback, where it was raised.
-    """
-
-    position: int
-    task: Task
-    kind: str
-    message: str
-    trace: str = field(default="", repr=False)
-
-    @property
-    def cause(self) -> str:
-        """Which run failed, and why, on one line."""
-        reason = " ".join(line.strip() for line in self.message.splitlines()[:2]) or "no message"
-        return f"{self.task}: {self.kind}: {reason:.300}"
-
-    def __str__(self) -> str:
-        """Say which run failed, why, and what repeats it."""
-        return f"{self.cause}\n    again: {self.task.repeat()}"
 
 
 @dataclass(slots=True)
@@ -134,15 +98,13 @@ def run_tasks[T](
         If the store belongs to other tasks, is in use or cannot be written, or the cluster is lost. What was
         finished stays in the store.
     """
-    with Crew(workers, client) as crew:
+    with Executor(workers, client) as executor:
         if store is None:
-            return _run(tasks, reduce, record, progress, crew, None)
-        from tokenflow_sim.study.store import FolderStore
-
-        kept: Store[T] = FolderStore[T](store) if isinstance(store, (str, Path)) else store
-        with kept:
-            kept.open(tasks)
-            return _run(tasks, reduce, record, progress, crew, kept)
+            return _run(tasks, reduce, record, progress, executor, None)
+        held: Store[T] = FolderStore[T](store) if isinstance(store, (str, Path)) else store
+        with held:
+            held.open(tasks)
+            return _run(tasks, reduce, record, progress, executor, held)
 
 
 def _run[T](
@@ -150,7 +112,7 @@ def _run[T](
     reduce: Callable[[TokenMarket], T],
     record: Sequence[str] | None,
     progress: Progress | None,
-    crew: Crew,
+    executor: Executor,
     store: Store[T] | None,
 ) -> Batch[T]:
     results: dict[int, T] = {}
@@ -162,24 +124,24 @@ def _run[T](
     if progress is not None and done:
         progress(done, len(tasks))
     shared, jobs = pack(tasks, todo, reduce, record)
-    for answer in crew.play(shared, jobs):
-        position, task = answer.position, tasks[answer.position]
-        seconds[position] = answer.seconds
-        if answer.kind:
-            failures[position] = Failure(position, task, answer.kind, answer.message, answer.trace)
+    for result in executor.run(shared, jobs):
+        position, task = result.position, tasks[result.position]
+        seconds[position] = result.seconds
+        if result.kind:
+            failures[position] = Failure(position, task, result.kind, result.message, result.trace)
             if store is not None:
                 store.fail(failures[position])
         elif store is not None:
-            store.keep(position, task, answer.value)
+            store.keep(position, task, result.value)
         else:
-            results[position] = answer.value
+            results[position] = result.value
         done += 1
         if progress is not None:
             progress(done, len(tasks))
     lost = set(todo) - set(seconds)
     if lost:
         raise RuntimeError(
-            f"{len(lost)} of {len(todo)} runs brought no answer, among them {tasks[min(lost)]}"
+            f"{len(lost)} of {len(todo)} runs brought no result, among them {tasks[min(lost)]}"
         )
     everything = dict(sorted(results.items())) if store is None else store.results
     return Batch(everything, [failures[position] for position in sorted(failures)], seconds)

@@ -19,8 +19,8 @@ from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.known_types import UnknownType, plain
 from tokenflow_sim.strategies.base import BaseStrategy
-from tokenflow_sim.study.choices import label_of as strategy_label
-from tokenflow_sim.study.choices import without_defaults
+from tokenflow_sim.study.arguments import label_of as strategy_label
+from tokenflow_sim.study.arguments import without_defaults
 
 Method = Literal["random", "latin", "sobol"]
 METHODS: tuple[str, ...] = ("random", "latin", "sobol")

@@ -16,7 +16,7 @@ import xarray as xr
 from tokenflow_sim.errors import Fault, InputError, ResultError, known
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.study.choices import seeds_of
+from tokenflow_sim.study.arguments import seeds_of
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.sampling import Distribution, Values, read_values
 from tokenflow_sim.study.sweep import Options, play_design

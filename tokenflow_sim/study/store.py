@@ -1,4 +1,4 @@
-"""Where a study keeps what its runs brought, run by run, so that nothing finished is lost."""
+"""Where a study keeps what its runs brought: in a folder, run by run, so that nothing finished is lost; or in memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 from zlib import crc32
 
+import numpy as np
+import xarray as xr
+
 from tokenflow_sim.disk import remove, writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code
-from tokenflow_sim.study.runner import Failure
-from tokenflow_sim.study.task import Task
+from tokenflow_sim.study.frame import DatasetShape, RunRecord, messages, status_of, statuses
+from tokenflow_sim.study.task import Failure, Task
 
 CERTAIN = frozenset({"InfeasibleError", "CertificateError", "StrategyError", "ScenarioError", "MarketError"})
 """Failures that come again however often a run is played; others (a lost worker, a full disk) are tried anew."""
@@ -71,7 +74,7 @@ def fingerprints(tasks: Sequence[Task]) -> list[str]:
     return [task.fingerprint(texts[id(task.scenario)]) for task in tasks]
 
 
-def where_it_leads(path: str | Path) -> Path:
+def resolve_links(path: str | Path) -> Path:
     """Return a path as it is given, or, where it goes through a symbolic link, what it leads to.
 
     Two names of one output have one lock.
@@ -88,7 +91,7 @@ def remove_parts(folder: Path) -> None:
             remove(part)
 
 
-def tell_damaged(path: Path, positions: Sequence[int]) -> None:
+def warn_damaged(path: Path, positions: Sequence[int]) -> None:
     """Warn that finished runs are damaged."""
     some = ", ".join(map(str, sorted(positions)[:8])) + (", ..." if len(positions) > 8 else "")
     what = "1 finished run is" if len(positions) == 1 else f"{len(positions)} finished runs are"
@@ -110,7 +113,7 @@ class FolderStore[T]:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = where_it_leads(path)
+        self.path = resolve_links(path)
         self.results: Mapping[int, T] = {}
         self.failures: list[Failure] = []
         self._lock: Lock | None = None
@@ -152,7 +155,7 @@ class FolderStore[T]:
         runs = _Runs[T](self.path, {int(name.stem) for name in self.path.glob("[0-9]*.pickle")})
         if damaged := [position for position in runs if runs.packed(position) is None]:
             runs.positions.difference_update(damaged)
-            tell_damaged(self.path, damaged)
+            warn_damaged(self.path, damaged)
         self.results = runs
         self.failures = []
         for name in sorted(self.path.glob("[0-9]*.failed")):
@@ -245,3 +248,68 @@ _CHECKSUM = 4  # bytes
 
 def _checksum(packed: bytes) -> bytes:
     return crc32(packed).to_bytes(_CHECKSUM, "big")
+
+
+class MemoryStore:
+    """Keeps a study's results in arrays of their final shape.
+
+    Parameters
+    ----------
+    frame : DatasetShape
+        Their shape.
+    """
+
+    def __init__(self, frame: DatasetShape) -> None:
+        self.frame = frame
+        self.failures: list[Failure] = []
+        self.done: dict[int, str] = {}
+        self._told: dict[int, str] = {}
+        shape = tuple(frame.runs.values())
+        self._values = {name: np.full((*shape, *frame.shape(name)), np.nan) for name in frame.variables}
+
+    @property
+    def results(self) -> Mapping[int, Any]:
+        """The runs that are finished."""
+        return {position: None for position, status in sorted(self.done.items()) if status == "done"}
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Keep everything: the results are asked for afterwards."""
+
+    def open(self, tasks: Sequence[Task]) -> None:
+        """Begin."""
+
+    def keep(self, position: int, task: Task, value: RunRecord) -> None:
+        """Put what a run brought in its place."""
+        place = self.frame.design.index(position)
+        for name, array in self._values.items():
+            if name in value.measures or name in value.arrays:
+                array[place] = self.frame.fitted(name, value)
+        self.done[position] = "done"
+
+    def fail(self, failure: Failure) -> None:
+        """Note that a run failed; its values stay NaN."""
+        self.done[failure.position] = status_of(failure.kind)
+        self._told[failure.position] = f"{failure.kind}: {failure.message}"
+
+    def dataset(self) -> xr.Dataset:
+        """Return everything that was kept."""
+        frame = self.frame
+        runs = tuple(frame.runs)
+        dataset = frame.coordinates()
+        for name, array in self._values.items():
+            dataset[name] = ((*runs, *frame.dims[name]), array, frame.attrs[name])
+        return with_statuses(dataset, frame, self.done, self._told)
+
+
+def with_statuses(
+    dataset: xr.Dataset, frame: DatasetShape, done: Mapping[int, str], told: Mapping[int, str]
+) -> xr.Dataset:
+    """Add how each run ended, and what it said where it failed."""
+    runs = tuple(frame.runs)
+    dataset["status"] = (runs, statuses(frame, done), {"long_name": "how the run ended"})
+    dataset["message"] = (runs, messages(frame, told), {"long_name": "what the run said where it failed"})
+    return dataset

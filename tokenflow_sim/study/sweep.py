@@ -14,23 +14,22 @@ from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice, written_down
 from tokenflow_sim.strategies.code import written
-from tokenflow_sim.study.choices import check_ways
+from tokenflow_sim.study.arguments import changes_of, check_ways, fixed_too
 from tokenflow_sim.study.code import study_code
 from tokenflow_sim.study.common import comparable
-from tokenflow_sim.study.crew import Progress
 from tokenflow_sim.study.design import Design, How, make_design
-from tokenflow_sim.study.frame import Frame, Kept, labels_of
+from tokenflow_sim.study.executor import Progress
+from tokenflow_sim.study.frame import DatasetShape, RunRecord, labels_of
 from tokenflow_sim.study.measures import summarise
 from tokenflow_sim.study.measures.summary import RECORD
-from tokenflow_sim.study.memory_store import MemoryStore
-from tokenflow_sim.study.opening import FORMAT, FORMAT_VERSION
-from tokenflow_sim.study.paths import changes_of, fixed_too
 from tokenflow_sim.study.points import prepare
 from tokenflow_sim.study.runner import run_tasks
 from tokenflow_sim.study.sampling import Values
+from tokenflow_sim.study.store import MemoryStore
 from tokenflow_sim.study.swept import Sweep
 from tokenflow_sim.study.task import Task, source_of
 from tokenflow_sim.study.telling import point_name, warn_failed
+from tokenflow_sim.study.zarr_files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.study.zarr_store import ZarrStore
 from tokenflow_sim.variables import BACKLOG, RESULTS
 
@@ -56,7 +55,7 @@ class Options(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class KeepRun:
+class RecordRun:
     """Makes of a run what a sweep keeps of it.
 
     Parameters
@@ -67,11 +66,11 @@ class KeepRun:
 
     record: tuple[str, ...]
 
-    def __call__(self, model: TokenMarket) -> Kept:
+    def __call__(self, model: TokenMarket) -> RunRecord:
         """Return the run's measures and what it recorded."""
         results = model.results()
         measures = summarise(results, model.settings)
-        return Kept(
+        return RunRecord(
             labels_of(model.ledger.plan, model.periods),
             {str(name): array.values for name, array in measures.data_vars.items()},
             {name: results[name].values for name in self.record if name in results},
@@ -195,7 +194,7 @@ def play_design(
         source=source_of(scenario),
     )  # fmt: skip
     kept, recorded = _recorded(record, pattern)
-    frame = Frame(design, kept)
+    frame = DatasetShape(design, kept)
     tasks = prepare(design, pattern, frame, recorded)
     about = _about(design, base, strategies, attrs)
     about |= written(study_code(tasks))
@@ -204,7 +203,7 @@ def play_design(
     store: ZarrStore | MemoryStore
     store = MemoryStore(frame) if out is None else ZarrStore(out, frame, about, resume=resume, force=force)
     batch = run_tasks(
-        tasks, KeepRun(kept), record=recorded, progress=progress, workers=workers,
+        tasks, RecordRun(kept), record=recorded, progress=progress, workers=workers,
         client=client, store=store,
     )  # fmt: skip
     found = Sweep(store.dataset().assign_attrs(about), batch.failures, batch.seconds)

@@ -15,10 +15,10 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.study.common import SEED, Common, common_of, comparable
-from tokenflow_sim.study.describe import described
-from tokenflow_sim.study.opening import open_store
-from tokenflow_sim.study.runner import Failure
+from tokenflow_sim.study.statistics import described
+from tokenflow_sim.study.task import Failure
 from tokenflow_sim.study.telling import safe_repr
+from tokenflow_sim.study.zarr_files import open_store
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:

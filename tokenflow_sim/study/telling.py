@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from tokenflow_sim.errors import FailedRunsWarning
 
 if TYPE_CHECKING:
-    from tokenflow_sim.study.runner import Failure
-    from tokenflow_sim.study.task import Task
+    from tokenflow_sim.study.task import Failure, Task
 
 NAMED = 8
 """Names that a message lists in full."""

@@ -19,20 +19,21 @@ from tokenflow_sim.numerals import counted
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.strategies.assignment import Choice
-from tokenflow_sim.study.choices import (
+from tokenflow_sim.study.arguments import (
+    changes_of,
     check_burn_in,
     check_confidence,
     check_provider,
     labelled,
     refuse,
+    replaced_strategies,
     seeds_of,
 )
 from tokenflow_sim.study.common import common_of, comparable
-from tokenflow_sim.study.output import Output
-from tokenflow_sim.study.paths import changes_of, replaced_strategies
-from tokenflow_sim.study.ranking import mean_payoff, ranking
-from tokenflow_sim.study.runner import Batch, Failure, run_tasks
-from tokenflow_sim.study.task import Task, source_of
+from tokenflow_sim.study.output import OutputFile
+from tokenflow_sim.study.runner import Batch, run_tasks
+from tokenflow_sim.study.statistics import mean_payoff, ranking
+from tokenflow_sim.study.task import Failure, Task, source_of
 from tokenflow_sim.study.telling import safe_repr, warn_failed
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def tournament(
         "scenario_name": loaded.name,
         "scenario": loaded.to_yaml(),
     }
-    with Output(out, tasks, attrs, resume=resume, force=force) as output:
+    with OutputFile(out, tasks, attrs, resume=resume, force=force) as output:
         if output.dataset is not None:
             found = Tournament(output.dataset, output.failures)
         else:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Client, Connection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenflow_sim.study.play import Answer, Job, Shared
+    from tokenflow_sim.study.task import Job, JobResult, Shared
 
 KEY = "TOKENFLOW_WORKER_KEY"
 """Environment variable with the key by which a worker and the process that started it know each other."""
@@ -43,7 +43,7 @@ def main(address: str) -> None:
 
 
 def _serve(connection: Connection[Any, Any]) -> None:
-    from tokenflow_sim.study.play import dump_answer
+    from tokenflow_sim.study.task import dump_result
 
     shared: Shared | Exception | None = None
     while True:
@@ -51,20 +51,20 @@ def _serve(connection: Connection[Any, Any]) -> None:
         if position is None:
             shared = _made_again(packed)
             continue
-        connection.send_bytes(dump_answer(_answer(position, shared, _made_again(packed))))
+        connection.send_bytes(dump_result(_result_of(position, shared, _made_again(packed))))
 
 
-def _answer(position: int, shared: Shared | Exception | None, job: Job | Exception) -> Answer:
-    from tokenflow_sim.study.play import Answer, play
+def _result_of(position: int, shared: Shared | Exception | None, job: Job | Exception) -> JobResult:
+    from tokenflow_sim.study.task import JobResult, run_job
 
     if shared is not None and not isinstance(shared, Exception) and not isinstance(job, Exception):
-        return play(shared, job)
+        return run_job(shared, job)
     error = shared if isinstance(shared, Exception) else job
     message = (
         f"a worker process cannot make again what it was sent ({type(error).__name__}: {error}); put strategies and"
         ' `reduce` into a module that it can import, or install cloudpickle: pip install "tokenflow-sim[study]"'
     )
-    return Answer(position, None, "UnpicklingError", message)
+    return JobResult(position, None, "UnpicklingError", message)
 
 
 def _made_again(packed: bytes) -> Any:

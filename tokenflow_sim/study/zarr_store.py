@@ -21,20 +21,30 @@ from tokenflow_sim.results.files import kept, write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code
-from tokenflow_sim.study.frame import Frame, Kept, status_of
+from tokenflow_sim.study.frame import DatasetShape, RunRecord, status_of
 from tokenflow_sim.study.journal import Journal
-from tokenflow_sim.study.memory_store import with_statuses
-from tokenflow_sim.study.opening import BEGUN, NOTES, is_blank, is_ours, open_store, zarr_module
-from tokenflow_sim.study.runner import Failure
-from tokenflow_sim.study.store import CERTAIN, fingerprints, remove_parts, tell_damaged, where_it_leads
-from tokenflow_sim.study.task import Task
-from tokenflow_sim.study.zarr_layout import (
+from tokenflow_sim.study.store import (
+    CERTAIN,
+    fingerprints,
+    remove_parts,
+    resolve_links,
+    warn_damaged,
+    with_statuses,
+)
+from tokenflow_sim.study.task import Failure, Task
+from tokenflow_sim.study.zarr_files import (
+    BEGUN,
+    NOTES,
     ZARR_FORMAT,
     chunks_of,
     compressor,
     consolidate,
+    is_blank,
+    is_ours,
     open_arrays,
+    open_store,
     write_layout,
+    zarr_module,
 )
 from tokenflow_sim.variables import MEASURES
 
@@ -48,7 +58,7 @@ class ZarrStore:
     ----------
     path : str or Path
         The store, a folder whose name ends in ``.zarr``.
-    frame : Frame
+    frame : DatasetShape
         The shape of the results.
     attrs : mapping
         Attributes of the Dataset.
@@ -69,14 +79,14 @@ class ZarrStore:
     def __init__(
         self,
         path: str | Path,
-        frame: Frame,
+        frame: DatasetShape,
         attrs: Mapping[str, Any],
         *,
         resume: bool = False,
         force: bool = False,
     ) -> None:
         self.zarr = zarr_module()
-        self.path, self.frame, self.attrs = where_it_leads(path), frame, dict(attrs)
+        self.path, self.frame, self.attrs = resolve_links(path), frame, dict(attrs)
         self.resume, self.force = resume, force
         self.failures: list[Failure] = []
         self._lines: dict[int, dict[str, Any]] = {}
@@ -221,7 +231,7 @@ class ZarrStore:
                 for file in self._files(position):
                     file.unlink(missing_ok=True)
         if damaged:
-            tell_damaged(self.path, damaged)
+            warn_damaged(self.path, damaged)
 
     def _files(self, position: int) -> Iterator[Path]:
         """Yield where the chunks of a run are, or would be if any of their values were not NaN."""
@@ -241,7 +251,7 @@ class ZarrStore:
                 found = crc32(file.read_bytes(), crc32(file.name.encode(), found))
         return found
 
-    def keep(self, position: int, task: Task, value: Kept) -> None:
+    def keep(self, position: int, task: Task, value: RunRecord) -> None:
         """Write what a run brought, then say so in the journal.
 
         Raises
@@ -302,7 +312,7 @@ class ZarrStore:
         return open_store(self.path)
 
 
-def journaled(dataset: xr.Dataset, frame: Frame, lines: Any) -> xr.Dataset:
+def journaled(dataset: xr.Dataset, frame: DatasetShape, lines: Any) -> xr.Dataset:
     """Add the measures of all runs, and how each ended, to a Dataset."""
     runs, shape = tuple(frame.runs), tuple(frame.runs.values())
     values = {name: np.full((*shape, *frame.shape(name)), np.nan) for name in frame.measured}

@@ -45,7 +45,7 @@ def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
         If the Dataset is not that of a tournament.
     """
     from tokenflow_sim.study.common import seeds_told
-    from tokenflow_sim.study.ranking import mean_payoff, ranking  # not before it is needed: it loads SciPy
+    from tokenflow_sim.study.statistics import mean_payoff, ranking  # not before it is needed: it loads SciPy
 
     ds = results.ds
     ranked = ranking(ds)
