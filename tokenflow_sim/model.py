@@ -27,16 +27,19 @@ from tokenflow_sim.scenario.expectation import reference_price
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import (
     Choice,
+    LimitChoice,
     Made,
     assign,
     find_faults,
+    find_limits,
+    limits_of,
+    limits_written_down,
     specs,
     with_blocks,
     written_down,
 )
 from tokenflow_sim.strategies.base import Ints, Kind
 from tokenflow_sim.strategies.code import compare, fingerprint, written
-from tokenflow_sim.strategies.own_limits import LimitChoice, find_limits, limits_of, limits_written_down
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")

@@ -9,7 +9,7 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.report.conftest import TEXT
 from tokenflow_sim.app import atlas, series
-from tokenflow_sim.app.variant import Variant
+from tokenflow_sim.app.session import Variant
 from tokenflow_sim.errors import ResultError
 
 

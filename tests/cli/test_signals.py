@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tokenflow_sim.cli import console, signals
+from tokenflow_sim.cli import console, guard
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(signals, "_pending", [])
+    monkeypatch.setattr(guard, "_pending", [])
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
@@ -34,7 +34,7 @@ class Careless:
 def test_a_signal_that_python_swallows_ends_the_loop_after_its_step(
     number: signal.Signals, raised: type[BaseException]
 ) -> None:
-    signals.install()
+    guard.install_signals()
     done: list[int] = []
 
     def loop() -> None:
@@ -51,5 +51,5 @@ def test_a_signal_that_python_swallows_ends_the_loop_after_its_step(
 
 
 def test_without_a_signal_nothing_is_raised() -> None:
-    signals.install()
-    signals.check()
+    guard.install_signals()
+    guard.check_signals()

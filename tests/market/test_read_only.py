@@ -15,7 +15,7 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.strategies.marginal_cost import MarginalCost
+from tokenflow_sim.strategies.markups import MarginalCost
 
 SMALL = {"periods": 3, "demand.scale": 20}
 

@@ -9,8 +9,7 @@ import pytest
 from tests.strategies import samples
 from tokenflow_sim.errors import ScenarioError
 from tokenflow_sim.strategies.assignment import Agents, assign, describe, written_down
-from tokenflow_sim.strategies.fixed_markup import FixedMarkup
-from tokenflow_sim.strategies.marginal_cost import MarginalCost
+from tokenflow_sim.strategies.markups import FixedMarkup, MarginalCost
 
 AGENTS: Agents = {
     "provider": {"atlas": {"name": "marginal_cost"}, "boreal": {"name": "fixed_markup", "markup": 0.2}},

@@ -13,8 +13,7 @@ from tests.strategies.test_learning import view_of
 from tests.strategies.test_rewards import ONE, market
 from tokenflow_sim.strategies import History
 from tokenflow_sim.strategies.base import Floats
-from tokenflow_sim.strategies.beliefs import RunningAverage, Tally, average
-from tokenflow_sim.strategies.fictitious_play import FictitiousPlay
+from tokenflow_sim.strategies.fictitious_play import FictitiousPlay, RunningAverage, Tally, average
 
 MARKETS = [
     market(1.0, 4.0, 3.0, value=5.0), market(2.0, 0.0, 0.0, value=np.inf), market(4.0, 1.0, 6.0, value=8.0),

@@ -22,7 +22,7 @@ from tokenflow_sim.agents import ComputeProvider
 from tokenflow_sim.strategies.code import compare, fingerprint
 from tokenflow_sim.strategies.composed import Chain
 from tokenflow_sim.strategies.loading import held, load
-from tokenflow_sim.strategies.marginal_cost import MarginalCost
+from tokenflow_sim.strategies.markups import MarginalCost
 from tokenflow_sim.strategies.registry import find
 
 SAMPLES = "tests.strategies.samples"

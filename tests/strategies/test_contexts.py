@@ -7,9 +7,8 @@ import pytest
 
 from tests.strategies.test_learning import LEARNERS, receipt_of, view_of
 from tokenflow_sim.strategies.actions import ArmLearner
-from tokenflow_sim.strategies.bandits import EpsilonGreedy
-from tokenflow_sim.strategies.contexts import Context, Contexts
-from tokenflow_sim.strategies.exp3 import EXP3
+from tokenflow_sim.strategies.bandits import EXP3, EpsilonGreedy
+from tokenflow_sim.strategies.rewards import Context, Contexts
 
 
 @pytest.mark.parametrize(

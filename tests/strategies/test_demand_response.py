@@ -16,8 +16,7 @@ from tokenflow_sim.errors import ScenarioError, StrategyError
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.churn import Churn
-from tokenflow_sim.strategies.elastic import PriceElastic, SteppedDemand, curve
-from tokenflow_sim.strategies.growth import YEAR, Growth
+from tokenflow_sim.strategies.elastic import YEAR, Growth, PriceElastic, SteppedDemand, curve
 from tokenflow_sim.strategies.registry import make
 
 FORMS = ("constant", "linear")

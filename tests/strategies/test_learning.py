@@ -11,9 +11,8 @@ import pytest
 import tokenflow_sim as tf
 from tokenflow_sim.strategies import History, Receipt, View
 from tokenflow_sim.strategies.actions import ArmLearner, draw, groups, marked_up
-from tokenflow_sim.strategies.bandits import UCB1, EpsilonGreedy
+from tokenflow_sim.strategies.bandits import EXP3, UCB1, EpsilonGreedy
 from tokenflow_sim.strategies.base import Floats
-from tokenflow_sim.strategies.exp3 import EXP3
 from tokenflow_sim.strategies.q_learning import QLearning
 from tokenflow_sim.strategies.roth_erev import RothErev
 

@@ -14,9 +14,13 @@ from tests.strategies.toys import two_nodes
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.strategies.link_capacity import AdaptiveLinkWithholding, LinkWithholding
 from tokenflow_sim.strategies.registry import make
-from tokenflow_sim.strategies.tariffs import BestResponseTariff, CongestionTariff
+from tokenflow_sim.strategies.tariffs import (
+    AdaptiveLinkWithholding,
+    BestResponseTariff,
+    CongestionTariff,
+    LinkWithholding,
+)
 
 OUTAGE = [{"provider": "near", "first": 0, "last": 10}]
 

@@ -13,12 +13,11 @@ import tokenflow_sim as tf
 from tests.strategies.oligopoly import oligopoly, play
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies.base import Floats
-from tokenflow_sim.strategies.beliefs import average
 from tokenflow_sim.strategies.best_response import BestResponse
 from tokenflow_sim.strategies.cournot import Cournot
-from tokenflow_sim.strategies.fictitious_play import FictitiousPlay
-from tokenflow_sim.strategies.fixed_markup import FixedMarkup
+from tokenflow_sim.strategies.fictitious_play import FictitiousPlay, average
 from tokenflow_sim.strategies.levels import best_prices, critical_gaps, thin
+from tokenflow_sim.strategies.markups import FixedMarkup
 from tokenflow_sim.strategies.price_forecast import PriceForecast
 from tokenflow_sim.strategies.reclearing import Rehearsal, groups
 from tokenflow_sim.strategies.supply_function import SupplyFunction, moves_of

@@ -11,7 +11,7 @@ import pytest
 from tests.strategies import samples
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies import Offer, Strategy, View
-from tokenflow_sim.strategies.fixed_markup import FixedMarkup
+from tokenflow_sim.strategies.markups import FixedMarkup
 from tokenflow_sim.strategies.registry import attempt, find, make, names, snake_case, spec_of
 
 
@@ -72,7 +72,7 @@ def test_code_that_is_no_strategy_is_told(name: str, told: str) -> None:
 
 def test_code_is_found_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine_for_the_test.py").write_text(
-        "from tokenflow_sim.strategies.marginal_cost import MarginalCost\nclass Mine(MarginalCost):\n    pass\n"
+        "from tokenflow_sim.strategies.markups import MarginalCost\nclass Mine(MarginalCost):\n    pass\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

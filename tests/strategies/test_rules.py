@@ -9,10 +9,9 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
-from tokenflow_sim.strategies.adaptive_markup import AdaptiveMarkup
 from tokenflow_sim.strategies.capacity_withholding import CapacityWithholding, keep_cheapest
+from tokenflow_sim.strategies.markups import AdaptiveMarkup, Undercutting
 from tokenflow_sim.strategies.pivotal_markup import PivotalMarkup, residual_supply_index
-from tokenflow_sim.strategies.undercutting import Undercutting
 
 # One site and one class. Cost is 0.36 $/Mtok: 0.1 kWh at 0.1 $ and 1 MW-hour for 3600 Mtok at 1260 $. A MW serves
 # 1 Mtok/s, so powers read as capacities. All 8 Mtok/s asked for are worth 5 $/Mtok.

@@ -13,7 +13,7 @@ from tests.strategies.oligopoly import HEIGHT, INTERCEPT, MOST, SLOPE, WIDTH, li
 from tokenflow_sim.strategies.best_response import BestResponse
 from tokenflow_sim.strategies.cournot import Cournot
 from tokenflow_sim.strategies.fictitious_play import FictitiousPlay
-from tokenflow_sim.strategies.fixed_markup import FixedMarkup
+from tokenflow_sim.strategies.markups import FixedMarkup
 from tokenflow_sim.strategies.supply_function import SupplyFunction
 
 

@@ -12,7 +12,7 @@ import tokenflow_sim as tf
 from tests.strategies import samples
 from tests.study.games import small
 from tokenflow_sim.errors import FailedRunsWarning
-from tokenflow_sim.strategies.fixed_markup import FixedMarkup
+from tokenflow_sim.strategies.markups import FixedMarkup
 from tokenflow_sim.study.arguments import label_of
 from tokenflow_sim.study.compare import Comparison, differences
 from tokenflow_sim.study.statistics import ranking

@@ -17,7 +17,7 @@ import tokenflow_sim as tf
 from tests.strategies import samples
 from tests.study.tiny import TEXT, tiny
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.strategies.fixed_markup import FixedMarkup
+from tokenflow_sim.strategies.markups import FixedMarkup
 from tokenflow_sim.study.compare import compare
 from tokenflow_sim.study.sensitivity import sensitivity
 from tokenflow_sim.study.sweep import sweep

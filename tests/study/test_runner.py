@@ -11,7 +11,7 @@ import pytest
 
 import tokenflow_sim as tf
 from tests.study.tiny import prices, stumble, tiny, unsendable
-from tokenflow_sim.strategies.marginal_cost import MarginalCost
+from tokenflow_sim.strategies.markups import MarginalCost
 from tokenflow_sim.study import executor as crews
 from tokenflow_sim.study import task as playing
 from tokenflow_sim.study.runner import Batch, run_tasks

@@ -8,8 +8,8 @@ from dataclasses import replace
 import solara
 
 from tokenflow_sim.app import edits as forms
+from tokenflow_sim.app.board import Choice, Text
 from tokenflow_sim.app.edits import MORE, SEED, SOURCE, Checked, Edits, Entry
-from tokenflow_sim.app.widgets import Choice, Text
 from tokenflow_sim.scenario import Scenario, list_scenarios
 from tokenflow_sim.strategies import registry
 

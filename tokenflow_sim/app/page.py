@@ -10,11 +10,10 @@ from typing import Any
 import solara
 import solara.lab
 
-from tokenflow_sim.app.board import Board
+from tokenflow_sim.app.board import Board, Choice
 from tokenflow_sim.app.edits import Checked, Edits, check
 from tokenflow_sim.app.fields import Settings
 from tokenflow_sim.app.session import Session, Side
-from tokenflow_sim.app.widgets import Choice
 from tokenflow_sim.scenario import Scenario
 
 PAUSES = {"none": 0.0, "0.2 s": 0.2, "1 s": 1.0}

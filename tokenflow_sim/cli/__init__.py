@@ -17,14 +17,11 @@ from tokenflow_sim.cli import (
     comparison,
     doctor,
     figures,
+    guard,
     importing,
-    reporting,
     reproduction,
     running,
     scenarios,
-    schema,
-    signals,
-    streams,
     studies,
 )
 from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
@@ -44,7 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "validate": scenarios.validate,
     "run": running.run,
     "plot": figures.plot,
-    "report": reporting.report,
+    "report": figures.report,
     "sweep": studies.sweep,
     "sensitivity": studies.sensitivity,
     "study": studies.study,
@@ -53,7 +50,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "tournament": comparison.tournament,
     "equilibrium": comparison.equilibrium,
     "reproduce": reproduction.reproduce,
-    "schema": schema.schema,
+    "schema": scenarios.schema,
     "doctor": doctor.doctor,
 }
 for name, command in _COMMANDS.items():
@@ -80,15 +77,15 @@ def root(
 
 def main() -> None:
     """Run the ``tokenflow`` command and exit with its status."""
-    signals.install()
-    streams.escape_what_cannot_be_encoded()
+    guard.install_signals()
+    guard.escape_what_cannot_be_encoded()
     try:
         app(prog_name="tokenflow")
     except KeyboardInterrupt:  # between commands: while modules load, or while the interpreter leaves
         typer.echo(INTERRUPTED, err=True)
         sys.exit(130)
     except SystemExit as leave:
-        if streams.reader_left(leave):
-            streams.forget()
-            sys.exit(streams.BROKEN_PIPE)
+        if guard.reader_left(leave):
+            guard.forget()
+            sys.exit(guard.BROKEN_PIPE)
         raise

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tokenflow_sim.cli import signals
 from tokenflow_sim.cli.console import say
+from tokenflow_sim.cli.guard import check_signals
 from tokenflow_sim.cli.options import Debug
 
 
@@ -39,7 +39,7 @@ def app(
             open_browser(server.url)
         while True:
             server.wait(0.5)
-            signals.check()
+            check_signals()
     except KeyboardInterrupt:
         say("The page has ended.")
     finally:

@@ -10,21 +10,25 @@ import typer
 
 from tokenflow_sim.cli.console import busy, say, show_table
 from tokenflow_sim.cli.guard import CHECK_FAILED
-from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source
-from tokenflow_sim.cli.strategies import StrategyNames, draw, estimate, parse_strategies, prepare, tell
-from tokenflow_sim.cli.study_options import (
+from tokenflow_sim.cli.options import (
+    AllowCode,
     BurnIn,
     Confidence,
+    Debug,
     Figures,
     File,
+    Force,
+    Overrides,
     Periods,
     Resume,
     Scheduler,
     Seeds,
+    Source,
     Workers,
     connected,
     playing,
 )
+from tokenflow_sim.cli.strategies import StrategyNames, draw, estimate, parse_strategies, prepare, tell
 from tokenflow_sim.numerals import counted, significant
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""``tokenflow plot``: the figures of a run."""
+"""``tokenflow plot`` and ``report``: figures and the page of a file of results."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenflow_sim.cli.console import progress, say
-from tokenflow_sim.cli.options import Debug, Force, make_folder, refuse_existing
+from tokenflow_sim.cli.console import busy, progress, say
+from tokenflow_sim.cli.options import Debug, Force, check_suffix, make_folder, refuse_existing
 from tokenflow_sim.errors import ResultError, known
 
 if TYPE_CHECKING:
@@ -155,3 +155,27 @@ def save_figure(figure: Figure, path: Path, format: Format) -> None:
     figure.savefig(drawn, format=format, metadata=_TIMELESS[format])
     with whole_file(path, force=True) as draft:
         draft.write_bytes(drawn.getvalue())
+
+
+def report(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Results of a run, a comparison or a sweep (.nc or .zarr).")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The page; RUN.html if left out.")
+    ] = None,
+    force: Force = False,
+    debug: Debug = False,
+) -> None:
+    """Write one HTML page with tables, figures, settlements and warnings, which needs no network."""
+    page = check_suffix(out if out is not None else run.with_suffix(".html"), ".html", "the report")
+    refuse_existing([page], force)
+
+    from tokenflow_sim.report import render
+    from tokenflow_sim.report.page import save_page
+
+    with busy("writing the report"):
+        text = render(run)
+    make_folder(page.parent)
+    save_page(text, page, force=force)
+    say(f"report: {page}")

@@ -1,19 +1,94 @@
-"""What stands between an error and the user: one message, one exit status, a traceback only on request."""
+"""What stands around every command: errors in one message, signals, and streams that close."""
 
 from __future__ import annotations
 
 import errno
 import importlib.metadata
+import io
+import os
+import signal
 import sys
 import sysconfig
 import traceback
 import warnings
+from types import FrameType
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
 from tokenflow_sim.errors import CertificateError, TokenflowError
+
+BROKEN_PIPE = 141
+"""Status of a command whose reader has left: what a shell reports of ``cat``, 128 and the number of SIGPIPE."""
+
+
+def escape_what_cannot_be_encoded() -> None:
+    r"""Write letters that a console or a code page lacks as escapes, e.g. ``\u0141``: a name must not end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def reader_left(leave: BaseException) -> bool:
+    """Return whether the command ends since nobody reads it any more (``tokenflow list | head -1``).
+
+    Parameters
+    ----------
+    leave : BaseException
+        What ends it. Both typer and rich turn a broken pipe into an exit with status 1.
+    """
+    cause: BaseException | None = leave
+    for _ in range(20):  # a chain of causes is short
+        if cause is None or isinstance(cause, BrokenPipeError):
+            return cause is not None
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def forget() -> None:
+    """Throw away what is still to be written: the interpreter would complain of it on its way out."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            os.dup2(nowhere, stream.fileno())
+        except (OSError, ValueError, AttributeError):
+            continue  # no file of the system's: a test's or a notebook's
+    os.close(nowhere)
+
+
+_pending: list[int] = []
+
+
+def install_signals() -> None:
+    """Take over SIGINT (Ctrl-C) and SIGTERM (a scheduler that stops the job)."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    _pending.append(number)
+    check_signals()
+
+
+def check_signals() -> None:
+    """Raise what a signal asked for; long loops call this after every step.
+
+    Python swallows an exception that a signal raises inside a destructor or a weak reference's callback, as
+    imports have them, and the command would go on.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After SIGINT.
+    SystemExit
+        After SIGTERM, with status 143.
+    """
+    if signal.SIGINT in _pending:
+        raise KeyboardInterrupt
+    if _pending:
+        raise SystemExit(128 + signal.SIGTERM)
+
 
 CHECK_FAILED = 1
 BAD_INPUT = 2

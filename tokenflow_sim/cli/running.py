@@ -18,6 +18,7 @@ from tokenflow_sim.cli.options import (
     Debug,
     Force,
     Overrides,
+    Periods,
     Source,
     check_suffix,
     make_folder,
@@ -25,7 +26,6 @@ from tokenflow_sim.cli.options import (
     quoted,
     refuse_existing,
 )
-from tokenflow_sim.cli.study_options import Periods
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:

@@ -1,10 +1,12 @@
-"""``tokenflow list``, ``new`` and ``validate``: what there is, a start of one's own, and whether it holds."""
+"""``tokenflow list``, ``new``, ``validate`` and ``schema``: scenarios before they are played."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import math
+import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -192,3 +194,11 @@ def _fingerprint(market: Market) -> bytes:
     for _, array in market.arrays.items():
         digest.update(array.tobytes())
     return digest.digest()
+
+
+def schema(debug: Debug = False) -> None:
+    """Print the JSON Schema of scenario files, by which editors complete and check them."""
+    from tokenflow_sim.scenario.json_schema import json_schema
+
+    utf = sys.stdout.encoding.lower().startswith("utf")
+    print(json.dumps(json_schema(), indent=2, ensure_ascii=not utf))

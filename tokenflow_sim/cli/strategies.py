@@ -11,8 +11,7 @@ import typer
 
 from tokenflow_sim.cli.console import say
 from tokenflow_sim.cli.guard import CHECK_FAILED
-from tokenflow_sim.cli.options import parse_overrides
-from tokenflow_sim.cli.study_options import check_outputs
+from tokenflow_sim.cli.options import check_outputs, parse_overrides
 from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.numerals import counted, significant
 

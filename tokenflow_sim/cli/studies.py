@@ -12,17 +12,22 @@ import typer
 
 from tokenflow_sim.cli.console import say, show_table, significant
 from tokenflow_sim.cli.guard import CHECK_FAILED
-from tokenflow_sim.cli.options import AllowCode, Debug, Force, Overrides, Source, parse_overrides
-from tokenflow_sim.cli.study_options import (
+from tokenflow_sim.cli.options import (
+    AllowCode,
     Confidence,
+    Debug,
+    Force,
+    Overrides,
     Periods,
     Resume,
     Scheduler,
     Seeds,
+    Source,
     Store,
     Table,
     Workers,
     check_outputs,
+    parse_overrides,
     playing,
 )
 from tokenflow_sim.errors import Fault, InputError

@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.geography import haversine
-from tokenflow_sim.scenario.writing import write_files
+from tokenflow_sim.scenario.template import write_files
 
 MOST_NODES = 5000
 _BOX = ((27.0, 47.5), (-122.0, -71.0))  # latitudes, longitudes

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import Floats, Ints, Offer, Receipt, Strategy, View
-from tokenflow_sim.strategies.contexts import LEVELS, Context, Contexts
-from tokenflow_sim.strategies.rewards import Baseline, Scale, gain, truthful_profit
+from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context, Contexts, Scale, gain, truthful_profit
 
 By = Literal["provider", "asset", "class", "offer"]
 """What is decided for by itself: all of a provider, each asset, each workload class, or each class at each asset."""

@@ -1,24 +1,137 @@
-"""Who plays what: the strategies of a scenario's agents, some of them exchanged for others."""
+"""Who plays what, within which limits: what a scenario says, some of it exchanged for something else."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from tokenflow_sim.errors import Fault, ScenarioError, StrategyError, known
-from tokenflow_sim.market import Layout
+from tokenflow_sim.errors import Fault, InputError, ScenarioError, StrategyError, known
+from tokenflow_sim.market import Layout, Limit
 from tokenflow_sim.pickling import culprit
 from tokenflow_sim.scenario import Compiled, Scenario
 from tokenflow_sim.scenario.places import Found, parse_path
-from tokenflow_sim.strategies.base import BaseStrategy, Kind
-from tokenflow_sim.strategies.own_limits import limits_of
-from tokenflow_sim.strategies.registry import BASES, attempt, spec_of
+from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.strategies.base import BaseStrategy, Kind, parameters
+from tokenflow_sim.strategies.registry import BASES, attempt, code_of, read_parameters, spec_of
+
+LimitChoice = Limit | type[Limit] | str | Mapping[str, Any]
+"""A limit, its class, ``module:Class``, or ``{"limit": "module:Class", parameter: value}``."""
+
+
+def find_limits(choices: Iterable[LimitChoice], *, allow_code: bool) -> tuple[Limit, ...]:
+    """Make limits of what was given for them.
+
+    Parameters
+    ----------
+    choices : iterable
+        Limits, classes, names or mappings.
+    allow_code : bool
+        Whether ``module:Class`` may be imported.
+
+    Raises
+    ------
+    InputError
+        With the faults of all of them.
+    """
+    if isinstance(choices, (str, Mapping, Limit, type)):
+        choices = [choices]
+    found: list[Limit] = []
+    faults: list[Fault] = []
+    for number, choice in enumerate(choices):
+        made, own = _attempt(choice, allow_code, f"limits[{number}]")
+        faults += own
+        found += [made] if made is not None else []
+    if faults:
+        raise InputError(faults, "list of limits")
+    return tuple(found)
+
+
+def limits_of(
+    scenario: ScenarioFields, *, allow_code: bool, faults: list[Fault] | None = None
+) -> tuple[Limit, ...]:
+    """Make the limits of a scenario's section `limits`, each with its name there.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario.
+    allow_code : bool
+        Whether their classes may be imported.
+    faults : list of Fault, optional
+        What is wrong is added here, with its place in the scenario.
+
+    Raises
+    ------
+    InputError
+        With everything that is wrong, where no list takes it.
+    """
+    found: list[Limit] = []
+    wrong: list[Fault] = []
+    for name, spec in scenario.limits.items():
+        made, own = _attempt(spec.as_dict(), allow_code, f"limits.{name}")
+        wrong += own
+        if made is not None:
+            made.name = name
+            found.append(made)
+    if faults is not None:
+        faults += wrong
+    elif wrong:
+        raise InputError(wrong, f"scenario {scenario.name!r}")
+    return tuple(found)
+
+
+def _attempt(choice: LimitChoice, allow_code: bool, place: str) -> tuple[Limit | None, list[Fault]]:
+    """Make a limit, or return all that is wrong with what was given for it."""
+    if isinstance(choice, Limit):
+        return choice, []
+    given: dict[str, Any] = {}
+    at = place
+    if isinstance(choice, Mapping):
+        given = dict(choice)
+        choice, at = given.pop("limit", None), f"{place}.limit"
+    cls: Any = choice
+    if isinstance(choice, str):
+        if ":" not in choice:
+            return None, [Fault(f"must be a limit's class as module:Class; found {choice!r:.80}", at)]
+        try:
+            cls = code_of(choice, Limit, allow_code=allow_code)
+        except StrategyError as error:
+            return None, [Fault(str(error), at)]
+    if not (inspect.isclass(cls) and issubclass(cls, Limit)):
+        return None, [Fault(f"must be a tf.Limit, its class, or module:Class; found {choice!r:.80}", at)]
+    what = f"limit {cls.__name__!r}"
+    if inspect.isabstract(cls):
+        return None, [Fault(f"{what} lacks the method {', '.join(sorted(cls.__abstractmethods__))}", at)]
+    values, faults = read_parameters(cls, what, given)
+    if faults:
+        return None, [Fault(fault.message, f"{place}.{fault.place}") for fault in faults]
+    try:
+        return cls(**values), []
+    except Exception as error:  # a user's code may raise anything
+        return None, [Fault(f"{what}: {type(error).__name__}: {error}", place)]
+
+
+def limits_written_down(limits: Iterable[Limit]) -> str:
+    """Return limits as JSON that `find_limits` takes again; ``null`` where one does not keep its parameters."""
+    specs = []
+    for limit in limits:
+        cls = type(limit)
+        names = list(parameters(cls))
+        if not all(hasattr(limit, name) for name in names) or "<locals>" in cls.__qualname__:
+            return "null"
+        own = {name: getattr(limit, name) for name in names}
+        specs.append({"limit": f"{cls.__module__}:{cls.__qualname__}", **own})
+    try:
+        return json.dumps(specs)
+    except (TypeError, ValueError):
+        return "null"
+
 
 Made = Mapping[Kind, Mapping[str, Any]]
 """Strategies: ``{kind: {name: strategy}}``."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
-from tokenflow_sim.strategies.response import ByClass, by_class, check_numbers, reference_of
+from tokenflow_sim.strategies.elastic import ByClass, by_class, check_numbers, reference_of
 
 
 class Churn(DemandStrategy):

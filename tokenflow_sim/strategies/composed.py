@@ -12,8 +12,8 @@ import numpy as np
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
+from tokenflow_sim.strategies.elastic import by_class
 from tokenflow_sim.strategies.registry import make
-from tokenflow_sim.strategies.response import by_class
 
 Spec = str | dict[str, Any] | DemandStrategy
 """A strategy of a region: its name, its name with parameters, or an object."""

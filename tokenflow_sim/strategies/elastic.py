@@ -1,15 +1,180 @@
-"""Demand that depends on the price of the same period: a demand curve, bid as steps."""
+"""Strategies of demand regions that ask period by period: inelastic, growing, and elastic demand."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
+from tokenflow_sim.errors import StrategyError, known
 from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
-from tokenflow_sim.strategies.response import ByClass, by_class, check_numbers, reference_of
+
+
+class Inelastic(DemandStrategy):
+    """Ask for all demand, at what lost service is worth.
+
+    The paper's demand: fixed, and served whatever it costs up to the value of lost service, which is infinite
+    where demand must be served.
+    """
+
+    def bid(self, view: DemandView) -> Bid:
+        """Bid demand at its value."""
+        return Bid(quantity=view.demand, value=view.value)
+
+
+YEAR = 8760.0
+"""Hours of a year."""
+
+
+class Growth(DemandStrategy):
+    """Ask for the scenario's demand times a factor that grows from one, at its value.
+
+    After t years the factor is ``(1 + rate)^t``, or with a limit K, by logistic growth,
+    ``K / (1 + (K - 1) (1 + rate)^-t)``. Daily and weekly profiles are the scenario's and stay as they are.
+
+    Parameters
+    ----------
+    rate : float or dict
+        Growth a year as a share, above -1; by class, or one for all. A class left out does not grow. With a
+        limit, growth while demand is far below it.
+    form : {'exponential', 'logistic'}
+        Growth without end, or towards a limit.
+    limit : float
+        Multiple of the first demand that logistic growth tends to, at least 1; exponential growth ignores it.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    References
+    ----------
+    P.-F. Verhulst, "Notice sur la loi que la population suit dans son accroissement", Correspondance
+    mathematique et physique 10 (1838) 113-121. Z. Griliches, "Hybrid corn: an exploration in the economics of
+    technological change", Econometrica 25 (1957) 501-522: logistic growth of the use of a technology.
+    """
+
+    def __init__(
+        self,
+        rate: ByClass = 0.5,
+        form: Literal["exponential", "logistic"] = "exponential",
+        limit: float = 10.0,
+    ) -> None:
+        check_numbers("rate", rate, -0.999999)
+        check_numbers("limit", limit, 1.0)
+        if form not in ("exponential", "logistic"):
+            raise ValueError(f"form must be exponential or logistic; found {form!r}")
+        self.rate = rate
+        self.form: Literal["exponential", "logistic"] = form
+        self.limit = limit
+
+    def bid(self, view: DemandView) -> Bid:
+        """Bid what demand has grown to."""
+        rate = by_class("rate", self.rate, view.workloads, 0.0)
+        years = view.period * view.hours / YEAR
+        if self.form == "exponential":
+            factor = (1 + rate) ** years
+        else:
+            factor = self.limit / (1 + (self.limit - 1) * np.exp(-years * np.log1p(rate)))
+        if not np.isfinite(factor).all():
+            raise ValueError(
+                f"demand has grown beyond all numbers after {math.floor(years)} years at rate {self.rate!r}"
+            )
+        return Bid(view.demand * factor, view.value)
+
+
+ByClass = float | dict[str, float]
+"""A parameter: one number for all classes, or a number by class."""
+
+
+def check_numbers(name: str, given: ByClass | None, least: float, most: float = math.inf) -> None:
+    """Check a parameter that may be given by class.
+
+    Parameters
+    ----------
+    name : str
+        The parameter.
+    given : float, dict or None
+        Its value; None passes.
+    least, most : float
+        What each number must lie between, these included.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite or outside.
+    """
+    values = given if isinstance(given, Mapping) else {} if given is None else {"": given}
+    for key, value in values.items():
+        if not (math.isfinite(value) and least <= value <= most):
+            place = f"{name}[{key!r}]" if key else name
+            span = f"of at least {least:g}" if math.isinf(most) else f"between {least:g} and {most:g}"
+            if math.isinf(least):
+                span = f"of at most {most:g}"
+            raise ValueError(f"{place} must be a finite number {span}; found {value!r}")
+
+
+def by_class(name: str, given: ByClass, workloads: Sequence[str], default: float) -> Floats:
+    """Return a parameter as an array with an entry a class.
+
+    Parameters
+    ----------
+    name : str
+        The parameter, for messages.
+    given : float or dict
+        Its value.
+    workloads : sequence of str
+        The classes.
+    default : float
+        The value of a class that a dict leaves out.
+
+    Returns
+    -------
+    ndarray
+        Dims (workload,).
+
+    Raises
+    ------
+    StrategyError
+        If a dict names a class that the scenario does not have.
+    """
+    if not isinstance(given, Mapping):
+        return np.full(len(workloads), float(given))
+    strange = [key for key in given if key not in workloads]
+    if strange:
+        raise StrategyError("; ".join(f"{name}: {known('workload', key, workloads)}" for key in strange))
+    return np.array([float(given.get(label, default)) for label in workloads])
+
+
+def reference_of(given: ByClass | None, view: DemandView) -> Floats:
+    """Return the price at which demand is what the scenario says: given, or the scenario's own.
+
+    Parameters
+    ----------
+    given : float, dict or None
+        Reference price in $/Mtok for all classes or by class (a class left out has none); None takes that of the
+        scenario, `DemandView.reference_price`.
+    view : DemandView
+        What the region sees.
+
+    Returns
+    -------
+    ndarray
+        In $/Mtok, dims (node, workload); NaN where there is none, and where it is not positive.
+
+    Notes
+    -----
+    Never a price that was seen in the run: whoever is under test would then choose the demand that is to judge it.
+    """
+    if given is None:
+        price = view.reference_price
+    else:
+        one = by_class("reference_price", given, view.workloads, math.nan)
+        price = np.tile(one, (len(view.nodes), 1))
+    return np.where(price > 0, price, math.nan)
 
 
 class PriceElastic(DemandStrategy):

@@ -10,8 +10,7 @@ import numpy as np
 
 from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, totals, within
 from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
-from tokenflow_sim.strategies.contexts import LEVELS, Context
-from tokenflow_sim.strategies.rewards import Baseline
+from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 from tokenflow_sim.strategies.rival_prices import PriceBins
 
 Preset = Literal["short", "calvano"]

@@ -8,8 +8,7 @@ import numpy as np
 
 from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, within
 from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
-from tokenflow_sim.strategies.contexts import LEVELS, Context
-from tokenflow_sim.strategies.rewards import Baseline
+from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 
 
 class RothErev(ArmLearner):

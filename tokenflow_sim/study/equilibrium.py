@@ -13,7 +13,7 @@ from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
-from tokenflow_sim.strategies.own_limits import limits_of
+from tokenflow_sim.strategies.assignment import limits_of
 from tokenflow_sim.study.arguments import refuse
 from tokenflow_sim.study.equilibrium_dataset import dataset_of
 from tokenflow_sim.study.executor import Executor, Progress, check_workers

@@ -11,8 +11,15 @@ from typing import Any
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.errors import Fault, InputError, ScenarioError
 from tokenflow_sim.scenario.places import parse_path, value_at
-from tokenflow_sim.strategies.assignment import Choice, assign, find_faults, resolve, specs, with_blocks
-from tokenflow_sim.strategies.own_limits import limits_of
+from tokenflow_sim.strategies.assignment import (
+    Choice,
+    assign,
+    find_faults,
+    limits_of,
+    resolve,
+    specs,
+    with_blocks,
+)
 from tokenflow_sim.strategies.registry import BASES
 from tokenflow_sim.study.design import Design
 from tokenflow_sim.study.frame import DatasetShape

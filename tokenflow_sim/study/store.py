@@ -1,4 +1,4 @@
-"""Where a study keeps what its runs brought: in a folder, run by run, so that nothing finished is lost; or in memory."""
+"""Where a study keeps what its runs brought: in a folder, run by run, so that nothing is lost, or in memory."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tokenflow_sim.market import Limit, linopy_model
 from tokenflow_sim.model import TokenMarket
-from tokenflow_sim.strategies.own_limits import find_limits
+from tokenflow_sim.strategies.assignment import find_limits
 
 _PERIODS = 4
 _MOST_DIFFERENCE = 1e-7

@@ -99,7 +99,7 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy | str, /, **given
 
     Examples
     --------
-    >>> from tokenflow_sim.strategies.fixed_markup import FixedMarkup
+    >>> from tokenflow_sim.strategies.markups import FixedMarkup
     >>> check_strategy(FixedMarkup, markup=0.3)
     """
     if isinstance(strategy, str):
