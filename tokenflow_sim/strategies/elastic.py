@@ -25,8 +25,7 @@ class Inelastic(DemandStrategy):
         return Bid(quantity=view.demand, value=view.value)
 
 
-YEAR = 8760.0
-"""Hours of a year."""
+YEAR = 8760.0  # hours
 
 
 class Growth(DemandStrategy):
