@@ -16,7 +16,7 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.report.blocks import Page
 from tokenflow_sim.results import load_results
 from tokenflow_sim.results.files import FORMAT, refuse_existing, whole_file
-from tokenflow_sim.study.opening import NOTES, open_store
+from tokenflow_sim.study.zarr_files import NOTES, open_store
 
 # Control characters, halves of surrogate pairs and non-characters: HTML may not hold them, a foreign file may.
 _FORBIDDEN = re.compile(

@@ -14,7 +14,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.durable import write_whole
+from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.study.frame import DatasetShape
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.variables import MEASURES
