@@ -86,9 +86,12 @@ def test_power_over_time_is_a_series(tmp_path: Path) -> None:
     imported = sites(path)
     power = imported.tables["power.csv"]
     assert power.index.name == "time"
-    assert [f"{time:%Y-%m-%d}" for time in power.index] == ["2026-01-01", "2026-04-01", "2026-07-01"]
-    assert power.values.tolist() == [[1, 0], [1, 2], [5, 2]]
-    assert imported.table.power_mw.tolist() == [5, 2]
+    assert [f"{power.index[at]:%Y-%m-%d}" for at in (0, 90, -1)] == ["2026-01-01", "2026-04-01", "2026-07-01"]
+    assert power.iloc[[0, 89, 90, -2, -1]].to_numpy().tolist() == [[1, 0], [1, 0], [1, 2], [1, 2], [5, 2]]
+    assert yaml.safe_load(imported.yaml)["power"] == {
+        "series": {"file": "power.csv", "time": "time", "unit": "MW"}
+    }
+    assert "power_mw" not in imported.table
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from tokenflow_sim.cli import import_places, import_topology, import_trace
+from tokenflow_sim.cli import import_places, import_series, import_topology, import_trace
 from tokenflow_sim.cli.guard import Command
 
 group = typer.Typer(
@@ -19,6 +19,8 @@ group = typer.Typer(
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
     # prices and sites
+    "prices": import_series.prices,
+    "carbon": import_series.carbon,
     "latency": import_places.latency,
     "sites": import_places.sites,
     # demand and networks

@@ -13,7 +13,9 @@ from typing import Any
 _HOME: dict[str, str] = {
     "Imported": "imported",
     "Summary": "imported",
+    "carbon": "carbon_intensity",
     "latency": "latency_matrix",
+    "prices": "price_files",
     "sites": "site_registry",
     "topology": "topology_network",
     "trace": "trace_demand",

@@ -20,6 +20,14 @@ def find_column(columns: Iterable[str], names: Iterable[str]) -> str | None:
     return next((by_name[folded(name)] for name in names if folded(name) in by_name), None)
 
 
+def find_measures(columns: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return the columns that bear one of the names, whatever unit in brackets follows, in the order of the names."""
+    by_name: dict[str, list[str]] = {}
+    for column in columns:
+        by_name.setdefault(folded(re.sub(r"\s*[(\[].*?[)\]]", "", column)), []).append(column)
+    return list(dict.fromkeys(column for name in names for column in by_name.get(folded(name), [])))
+
+
 def chosen_column(
     columns: Sequence[str], given: str | None, names: Iterable[str], what: str, file: str, faults: Faults
 ) -> str | None:

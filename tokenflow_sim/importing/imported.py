@@ -19,6 +19,7 @@ from tokenflow_sim.errors import ResultError
 TABLE = "{table}"
 """Stands in YAML lines for the file of the main table, which the user may name."""
 SUFFIXES = (".csv", ".parquet")
+_OTHER_FILES = {".yaml", ".yml", ".txt", ".json", ".nc", ".xlsx", ".xls", ".zip", ".gz", ".tsv"}
 _WIDTH = 100
 _PLAIN = re.compile(r"[^\W\d][\w./()-]*( [\w./()-]+)*")
 _WORDS = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}  # YAML 1.1 takes them for values
@@ -96,6 +97,8 @@ class Imported:
     def targets(self, target: str | Path) -> list[Path]:
         """Return the files that :meth:`write` makes: tables in their order, then the YAML."""
         path = Path(target)
+        if path.suffix.lower() in _OTHER_FILES and not path.is_dir():
+            raise ResultError(f"{path}: name a folder, or a file that ends in {' or '.join(SUFFIXES)}")
         if path.suffix not in SUFFIXES:
             ending = "scenario.yaml" if self.whole else f"{self.name}.yaml"
             return [*(path / file for file in self.tables), path / ending]

@@ -18,7 +18,7 @@ from tokenflow_sim.importing.text_table import TextTable, read_table
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.network import Network
 
-SUBJECT = "latencies"
+SUBJECT = "the import of latencies"
 _ORIGINS = (
     "origin",
     "source",
@@ -28,7 +28,6 @@ _ORIGINS = (
     "from_region",
     "node_from",
     "region_from",
-    "a",
 )
 _DESTINATIONS = (
     "destination",
@@ -39,7 +38,6 @@ _DESTINATIONS = (
     "destination_region",
     "to_region",
     "node_to",
-    "b",
 )
 _VALUES = (
     "latency",
@@ -175,6 +173,8 @@ def _long(text: TextTable, faults: Faults) -> _Pairs | None:
     origin, destination = find_column(text.columns, _ORIGINS), find_column(text.columns, _DESTINATIONS)
     value = find_column(text.columns, _VALUES)
     if origin is None or destination is None or value is None:
+        return None
+    if set(text.frame[text.columns[0]]) & set(text.columns[1:]):  # a matrix of places that are called so
         return None
     values = text.numbers(value, faults)
     origins, destinations = text.frame[origin].tolist(), text.frame[destination].tolist()

@@ -86,7 +86,7 @@ def name_nodes(
         named = {place: asked[place] for place in places if place in asked}
         left = [place for place in places if place not in asked]
         if left:
-            notes.append(f"{len(left)} of {len(places)} places, not asked for: {_listed(left)}")
+            notes.append(f"{len(left)} of {len(places)} places, not asked for: {listed(left)}")
     back: dict[str, str] = {}
     for place, node in named.items():
         if node in back:
@@ -100,6 +100,7 @@ def name_nodes(
     return named, notes
 
 
-def _listed(names: list[str], most: int = 8) -> str:
+def listed(names: list[str], most: int = 8) -> str:
+    """List the first few names, and how many there are."""
     more = f", ... ({len(names)} in all)" if len(names) > most else ""
     return ", ".join(names[:most]) + more

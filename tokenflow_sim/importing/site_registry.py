@@ -19,7 +19,7 @@ from tokenflow_sim.importing.node_names import Nodes, name_nodes, scenario_name
 from tokenflow_sim.importing.text_table import TextTable, read_table
 from tokenflow_sim.numeric import Floats
 
-SUBJECT = "sites"
+SUBJECT = "the import of sites"
 COLUMNS: dict[str, tuple[str, ...]] = {
     "name": (
         "handle", "name", "site", "data center", "data centre", "datacenter", "facility", "title",
@@ -182,8 +182,9 @@ def _by_time(
         list(dict.fromkeys(rows["node"]))
     ].ffill()  # a site keeps its power until the file says another
     wide.columns.name = None
+    wide = wide.resample("D").last().ffill().fillna(0.0)  # days, since a series has steps of one length
     last = rows.sort_values("time", kind="stable").groupby("node", sort=False)["row"].last()
-    return sorted(last.tolist()), wide.fillna(0.0)
+    return sorted(last.tolist()), wide
 
 
 def _site(
@@ -296,6 +297,11 @@ def _imported(
             asset = f"{{ node: {quoted(site.node)}, hardware: {quoted(hardware)}, share: 1 }}"
             lines.append(f"      - {asset}" + (f" # {'; '.join(remarks)}" if remarks else ""))
     tables = {"nodes.csv": table}
+    if over_time is not None:
+        held = "each site holds its power from a date of the file to the next, and has none before its first"
+        assumed.append(f"power.csv is the power of each site by day: {held}")
+        del table["power_mw"]  # the series has it
+        lines += ["power:", comment(held, 2), "  series: { file: power.csv, time: time, unit: MW }"]
     entries: dict[str, str | list[str]] = {"format": "registry of sites", "rows read": str(len(text))}
     if over_time is not None:
         tables["power.csv"] = over_time

@@ -60,6 +60,11 @@ class TextTable:
         """Names of the columns."""
         return list(self.frame.columns)
 
+    @property
+    def stem(self) -> str:
+        """Name of the file without its ending."""
+        return Path(self.file).stem
+
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.frame)
