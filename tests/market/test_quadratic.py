@@ -165,3 +165,38 @@ def test_freezing_the_charge_leaves_a_linear_market() -> None:
     assert frozen.route_cost.tolist() == [[0.1 + 0.5 * 3.0 * 2.0]]
     assert not frozen.link_curvature.any()
     assert market.arrays.route_cost.tolist() == [[0.1]]
+
+
+@pytest.mark.parametrize("name", ["us5", "us20"])
+def test_linear_programs_find_the_loads_that_the_quadratic_solver_finds(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = tf.load_scenario(name).override({"market.congestion_curvature": 0.01}).market()
+    expected = tf.clear(market)
+    monkeypatch.setattr("tokenflow_sim.market.quadratic._ITERATIONS", 0.0)
+    found = tf.clear(market)
+    assert found.certificate.worst <= 1e-7
+    assert found.total_cost == pytest.approx(expected.total_cost, rel=1e-9)
+    np.testing.assert_allclose(found.price, expected.price, rtol=1e-6)
+    use = market.arrays.link_use
+    loads = [(use * clearing.values.flow).sum(axis=1) for clearing in (found, expected)]
+    np.testing.assert_allclose(*loads, atol=1e-6 * loads[1].max())
+
+
+def test_linear_programs_clear_random_curved_markets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenflow_sim.market.quadratic._ITERATIONS", 0.0)
+
+    @effort(10)
+    @given(markets(FORMULATIONS["congestion_qp"]))
+    def run(market: tf.Market) -> None:
+        tell(market)
+        best = solve(market)
+        if best is None:
+            with pytest.raises(tf.InfeasibleError):
+                tf.clear(market)
+            return
+        clearing = tf.clear(market)
+        assert clearing.certificate.worst <= 1e-7
+        assert clearing.values.cost == pytest.approx(best.cost, rel=2e-9, abs=1e-9)
+
+    run()

@@ -100,6 +100,27 @@ class DirectionalProgram:
         factor = BasisFactorization(self.program, *self.solver.basis())
         return DirectionalSolution(self.solver.column_values(), factor.dual(costs[None])[0])
 
+    def supported_costs(self, costs: Floats, duals: Floats) -> Floats:
+        """Return costs, a rounding away from the given ones, at which no move without a direction gains anything.
+
+        Parameters
+        ----------
+        costs : ndarray
+            Cost of every column.
+        duals : ndarray
+            Duals of an optimum, dual feasible up to the solver's tolerance.
+        """
+        program, duals = self.program, duals.copy()
+        limits = slice(program.balance.stop, program.rows)
+        duals[limits] = np.where(self.binding[limits], np.minimum(duals[limits], 0.0), 0.0)
+        reduced = program.reduced_costs(costs, duals)
+        # What can only rise must not gain by it, what can only fall neither, and what can do both costs nothing.
+        exact = np.where(self.lower == 0, np.maximum(reduced, 0.0), 0.0)
+        exact = np.where(self.upper == 0, np.minimum(reduced, 0.0), exact)
+        supported = costs - reduced + np.where((self.lower == 0) & (self.upper == 0), reduced, exact)
+        supported[program.v] = costs[program.v]
+        return supported
+
     def cheapest(self, direction: Floats, costs: Floats) -> float | None:
         """Return what the cheapest move in a direction costs, None where there is none.
 

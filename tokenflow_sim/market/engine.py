@@ -292,7 +292,11 @@ class Engine:
         step = self.perturbation.of_rows(np.where(unservable, -1.0, 1.0))
         step /= np.abs(step).max()
         open_below = np.where(unservable, -np.inf, 0.0)
-        move = DirectionalProgram(solver, program, values, data.upper, data.rows).move(
-            step, costs, (open_below, np.zeros(unservable.size))
-        )
+        shortfall = open_below, np.zeros(unservable.size)
+        directional = DirectionalProgram(solver, program, values, data.upper, data.rows)
+        move = directional.move(step, costs, shortfall)
+        if move is None:
+            # Costs that tie up to rounding can make a move gain without end: at these it cannot.
+            supported = directional.supported_costs(costs, factor.dual(costs[None])[0])
+            move = directional.move(step, supported, shortfall)
         return None if move is None else BasicSolution(values, move.duals)
