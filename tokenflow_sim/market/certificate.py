@@ -11,7 +11,6 @@ class, every price by its own class, every limit by itself as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +28,7 @@ SPAN, PRICE_SPAN = 1e4, 1e7
 _PRICES = ("offer_price", "value")
 # Beside the whole market this is rounding, and no measure of anything.
 _FLOOR = 1e-8
-_NONE = [np.zeros(0)] * 5
+_NONE: tuple[tuple[Floats, ...], ...] = ((),) * 5
 _MOST, _LEAST = np.maximum.reduce, np.minimum.reduce
 
 
@@ -113,8 +112,9 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     for limit in arrays.every_limit:
         rent = values.rents[limit.rent]
         margin, route = limit.add_charges(rent, margin, route)
-        most, used = limit.capacity, limit.used(dispatch, flow)
-        if limit.name == LINK and curves:
+        is_link, most = limit.name == LINK, limit.capacity
+        used = load if is_link else limit.used(dispatch, flow)
+        if is_link and curves:
             rent = rent - arrays.link_curvature * load
         if limit.supply is not None:
             some = values.supplied[limit.name]
@@ -130,26 +130,27 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     route = route + between
     route[forbidden] = 0.0
     (room, strain, eta), *others = held
-    ceiling, drawn, power = _columns(others, 3) if others else _NONE[:3]
-    more, full, some, left, cost = _columns(bought, 5) if bought else _NONE
+    ceilings, drawn, powers = zip(*others, strict=True) if others else _NONE[:3]
+    more, full, some, left, costs = zip(*bought, strict=True) if bought else _NONE
     # Demand whose price lies above its value is shed whole; the difference is the rent of that bound.
     gain = price[:, :, None] - worth
     above = np.maximum(gain, 0.0)
     # Every quantity beside what a unit of it costs, every slack beside its rent: none is negative, and the products
     # are zero (3)-(6).
-    limits = _joined(arrays.capacity, room, shed, ceiling, more)
-    used = _joined(dispatch, strain, unserved, drawn, full)
-    quantities = _joined(dispatch, flow, unserved, some, limits - used)
-    rents = _joined(scarcity, eta, above, power, left)
-    margins = _joined(margin, route, above - gain, cost, rents)
+    limits = _joined(arrays.capacity, room, shed, *ceilings, *more)
+    used = _joined(dispatch, strain, unserved, *drawn, *full)
+    quantities = _joined(dispatch, flow, unserved, *some, limits - used)
+    rents = _joined(scarcity, eta, above, *powers, *left)
+    margins = _joined(margin, route, above - gain, *costs, rents)
     products = margins * quantities
     dual_cost = dot(price, demand) - dot(rents, limits) - curved
     # Relative to the market's own size, whatever its units; to one where all is zero.
     size = _top(_joined(demand, dispatch, flow, load)) or 1.0
-    level = max(_size(price), _size(arrays.offer_price)) or 1.0
+    offered = np.abs(arrays.offer_price)
+    level = max(_size(price), _top(offered)) or 1.0
     money = max(abs(values.cost), size * level)
     own = (0.0, 0.0, 0.0)
-    if may_span(limits, demand, arrays.offer_price, size, level) and spans(arrays):
+    if may_span(limits, demand, offered, size, level) and spans(arrays):
         own = fine_residuals(layout, arrays, values)
     return Certificate(
         primal=max(_finite_or_inf(_size(astray) / size), _finite_or_inf(_low(quantities) / size), own[0]),
@@ -171,11 +172,6 @@ def _bought(supply: Supply, some: Floats, rent: Floats) -> tuple[Floats, ...]:
         left.ravel(),
         (supply.price + left - rent[:, None]).ravel(),
     )
-
-
-def _columns(rows: Sequence[tuple[Floats, ...]], count: int) -> list[Floats]:
-    """Join the arrays at each place of several tuples."""
-    return [_joined(*(row[place] for row in rows)) for place in range(count)]
 
 
 def _joined(*arrays: Floats) -> Floats:
@@ -221,8 +217,7 @@ def may_span(limits: Floats, demand: Floats, offers: Floats, size: float, level:
     """Whether `spans` has to be asked, which takes longer: some number is far below the market's size."""
     low = np.minimum.reduce(limits, initial=np.inf, where=limits > 0)
     low = min(low, np.minimum.reduce(demand, axis=None, initial=np.inf, where=demand > 0))
-    sizes = np.abs(offers)
-    least = np.minimum.reduce(sizes, axis=None, initial=np.inf, where=sizes > 0)
+    least = np.minimum.reduce(offers, axis=None, initial=np.inf, where=offers > 0)
     return bool(low * SPAN < size or least * PRICE_SPAN < level)
 
 
