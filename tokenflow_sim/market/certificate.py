@@ -117,9 +117,9 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
         if is_link and curves:
             rent = rent - arrays.link_curvature * load
         if limit.supply is not None:
-            some = values.supplied[limit.name]
-            used = used - some.sum(axis=1)
-            bought.append(_bought(limit.supply, some, rent))
+            supply = values.supplied[limit.name]
+            used = used - supply.sum(axis=1)
+            bought.append(_bought(limit.supply, supply, rent))
             free_rent = max(free_rent, _top(bought[-1][3][limit.supply.quantity.ravel() == np.inf]))
         # An endless limit has no rent; its slack would be infinite in every sum.
         if _MOST(most, initial=0.0) == np.inf:
