@@ -16,7 +16,7 @@ from tokenflow_sim.agents.agent_classes import AgentClass, check_kind, choose_cl
 from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.streams import RandomLike, seed_of
-from tokenflow_sim.errors import Fault, ResultError
+from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.pickling import Portable
@@ -29,10 +29,9 @@ from tokenflow_sim.strategies.assignment import (
     Choice,
     LimitChoice,
     Made,
-    assign,
+    assign_with_limits,
     find_faults,
     find_limits,
-    limits_of,
     limits_written_down,
     specs,
     with_blocks,
@@ -65,8 +64,7 @@ class TokenMarket(Portable, mesa.Model):
         Other classes of agents than the package's, by the same keys: subclasses of `ComputeProvider`,
         `NetworkOwner` or `DemandRegion` (of ``tokenflow_sim.agents``), or partials of them.
     limits : iterable, optional
-        Constraints of one's own beside the scenario's `limits`: `tf.Limit` objects, their classes, or ``module:Class``
-        and mappings of that as `limit` with parameters, where code is allowed.
+        Constraints of one's own beside the scenario's: `tf.Limit` objects, classes, or, where code is allowed, specs.
     out : str or Path, optional
         A NetCDF file to stream results to, so that memory does not grow with the periods. It appears when the
         last period is done, or with `close`.
@@ -146,12 +144,8 @@ class TokenMarket(Portable, mesa.Model):
         self.settings = load_scenario(scenario, changes, also=partial(find_faults, allow_code=allow_code))
         compiled = self.settings.compiled
         self.periods, self.hours = compiled.periods, compiled.hours
-        asked = specs(compiled)
-        faults: list[Fault] = []
-        own = limits_of(self.settings, allow_code=allow_code, faults=faults)
-        subject = f"scenario {self.settings.name!r}"
-        made = assign(asked, strategies, allow_code=allow_code, subject=subject, found=faults)
-        classes = choose_classes(asked, agents)
+        made, own = assign_with_limits(self.settings, strategies, allow_code=allow_code)
+        classes = choose_classes(specs(compiled), agents)
         layout = with_blocks(compiled.layout, made)
         given = find_limits(limits, allow_code=allow_code)
         own += given
@@ -166,21 +160,13 @@ class TokenMarket(Portable, mesa.Model):
         if given:  # those of the scenario stand in its text
             attrs["limits"] = limits_written_down(given)
         attrs |= written(fingerprint(type(self), *made.values(), agents or {}, own))
-        wanted = None if record is None else tuple(record)
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
         asks = any(getattr(strategy, "uses_reference_price", False) for strategy in made["region"].values())
         shown, further = reference() if asks else None, self._environment.limits()
         plan = Plan(
-            layout,
-            compiled.providers,
-            compiled.owners,
-            attrs,
-            wanted,
-            waits,
-            shown,
-            further,
-            self.settings.times,
-        )
+            layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
+            has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
+        )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}
@@ -406,12 +392,8 @@ class TokenMarket(Portable, mesa.Model):
         return own | others | {f"model.{name}": value for name, value in vars(self).items()}
 
     def _of(self, kind: Kind) -> Mapping[str, Any]:
-        agents: dict[Kind, Mapping[str, Any]] = {
-            "provider": self.providers,
-            "owner": self.owners,
-            "region": self.regions,
-        }
-        return agents[kind]
+        agents: Mapping[str, Any] = getattr(self, f"{kind}s")
+        return agents
 
 
 def _scalar(model: TokenMarket, *, name: str) -> float:

@@ -192,6 +192,30 @@ def assign(
     return made
 
 
+def assign_with_limits(
+    scenario: Scenario, choices: Mapping[str, Choice] | None = None, *, allow_code: bool = False
+) -> tuple[dict[Kind, dict[str, BaseStrategy]], tuple[Limit, ...]]:
+    """Make every agent's strategy and all limits of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario.
+    choices, allow_code
+        As `assign` takes them.
+
+    Raises
+    ------
+    ScenarioError
+        With the faults of both.
+    """
+    faults: list[Fault] = []
+    limits = limits_of(scenario, allow_code=allow_code, faults=faults)
+    subject = f"scenario {scenario.name!r}"
+    made = assign(specs(scenario.compiled), choices, allow_code=allow_code, subject=subject, found=faults)
+    return made, limits
+
+
 def specs(compiled: Compiled) -> dict[Kind, dict[str, dict[str, Any]]]:
     """Return what a scenario says of its agents' strategies: ``{kind: {name: spec}}``."""
     names: dict[Kind, tuple[str, ...]] = {

@@ -13,9 +13,8 @@ from tokenflow_sim.errors import Fault, InputError, ScenarioError
 from tokenflow_sim.scenario.places import parse_path, value_at
 from tokenflow_sim.strategies.assignment import (
     Choice,
-    assign,
+    assign_with_limits,
     find_faults,
-    limits_of,
     resolve,
     specs,
     with_blocks,
@@ -81,10 +80,7 @@ def _structure(task: Task) -> Hashable:
     """
     scenario = task.scenario.override(task.overrides, also=partial(find_faults, allow_code=task.allow_code))
     compiled = scenario.compiled
-    faults: list[Fault] = []
-    own = limits_of(scenario, allow_code=task.allow_code, faults=faults)
-    subject = f"scenario {scenario.name!r}"
-    made = assign(specs(compiled), task.strategies, allow_code=task.allow_code, subject=subject, found=faults)
+    made, own = assign_with_limits(scenario, task.strategies, allow_code=task.allow_code)
     limits = tuple(
         (one.name, one.rent, one.dim, one.labels, one.payee, one.rent_unit)
         for one in Environment(compiled, 0, own).limits()
