@@ -177,7 +177,7 @@ def dress_value(ax: Axes, label: str = "", *, ticks: int = 5, from_zero: bool = 
     ax.yaxis.set_major_formatter("{x:,g}" if scale in ("log", "symlog") else text.TickNumbers())
     if from_zero:
         low, top = ax.dataLim.y0, ax.dataLim.y1 if np.isfinite(ax.dataLim.y1) else 0.0
-        ax.set_ylim(min(0.0, low * 1.05), top * 1.06 if top > 0 else float(not low < 0))
+        ax.set_ylim(min(0.0, low * 1.05), top * 1.06 if top > 0 else (-0.06 * low if low < 0 else 1.0))
 
 
 def log_scale(ax: Axes, *values: Floats) -> None:
