@@ -55,7 +55,13 @@ def what_was_run(ds: xr.Dataset, scenario: Scenario | None, file: str) -> Iterat
     yield from again(ds, scenario, file)
     text = ds.attrs.get("scenario")
     if isinstance(text, str) and text:
-        yield Code(text, summary="The scenario, with every table in it", file=f"{_file_name(name)}.yaml")
+        if "scenario_series" in ds.attrs:
+            yield Prose(
+                "Its long series are kept in the results: tf.Scenario.from_results(...) reads it with them."
+            )
+            yield Code(text, summary="The scenario, without its long series")
+        else:
+            yield Code(text, summary="The scenario, with every table in it", file=f"{_file_name(name)}.yaml")
 
 
 def again(ds: xr.Dataset, scenario: Scenario | None, file: str) -> Iterator[Block]:
@@ -65,14 +71,15 @@ def again(ds: xr.Dataset, scenario: Scenario | None, file: str) -> Iterator[Bloc
     if scenario is None or seed is None or choices is None:
         yield Prose("These results do not say all that is needed to make them again.")
         return
-    if choices:
+    if choices or "scenario_series" in ds.attrs:
         lines = [
             "import tokenflow_sim as tf",
             "",
             f"model = tf.TokenMarket.from_results(tf.load_results({file!r}))",
             "model.run()",
         ]
-        yield Prose("To run it again, in Python, since strategies were given there:")
+        what = "strategies were given there" if choices else "its series are long"
+        yield Prose(f"To run it again, in Python, since {what}:")
         yield Code("\n".join(lines))
         return
     changes = changes_of(scenario)

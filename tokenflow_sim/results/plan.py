@@ -220,7 +220,7 @@ def attributes(scenario: Scenario, seed: int, link_unit: str) -> dict[str, Any]:
         "link_unit": link_unit,
         "tokenflow_sim_version": version("tokenflow-sim"),
         "versions": _versions(),
-        "scenario": scenario.to_yaml(),
+        **scenario.packed,
     } | ({"hint": hint} if hint else {})
 
 
@@ -285,7 +285,7 @@ def arguments_of(results: xr.Dataset, agents: bool = False, limits: bool = False
     if not isinstance(strategies, dict):
         raise ResultError(f"these results do not say how they were made: `strategies` is {strategies!r:.80}")
     given = {
-        "scenario": Scenario.from_yaml(str(results.attrs["scenario"])),
+        "scenario": Scenario.from_results(results),
         "rng": rng,
         "strategies": strategies,
     }

@@ -238,13 +238,13 @@ def read_scenario(ds: xr.Dataset) -> tuple[Scenario | None, str]:
     text = ds.attrs.get("scenario")
     if not isinstance(text, str) or not text:
         return None, "these results carry none"
-    return _parsed(text)
+    return _parsed(text, ds.attrs.get("scenario_series"))
 
 
 @lru_cache(maxsize=8)
-def _parsed(text: str) -> tuple[Scenario | None, str]:
+def _parsed(text: str, series: str | None) -> tuple[Scenario | None, str]:
     try:
-        return Scenario.from_yaml(text), ""
+        return Scenario.from_results(xr.Dataset(attrs={"scenario": text, "scenario_series": series})), ""
     except ScenarioError as error:  # of another version, or written by hand
         return None, str(error.faults[0] if error.faults else error)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tokenflow_sim.scenario.fields import FrozenDict
+from tokenflow_sim.scenario.packed import is_long, pack
 from tokenflow_sim.scenario.profile import DAYS
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
@@ -15,10 +16,18 @@ from tokenflow_sim.scenario.yaml_text import Block, write
 _NOTHING: tuple[Any, ...] = (None, "", (), {}, FrozenDict())
 
 
-def to_yaml(scenario: ScenarioFields) -> str:
+def to_yaml(scenario: ScenarioFields, apart: dict[str, str] | None = None) -> str:
     """Write a scenario as YAML that `Scenario.from_yaml` reads back equal.
 
     Defaults are written out too, so that the text keeps its meaning where a later version has others.
+
+    Parameters
+    ----------
+    scenario : ScenarioFields
+        The scenario.
+    apart : dict, optional
+        Takes series that are long, by dotted path, as text that `packed.unpack` reads, cut to the scenario's periods.
+        The YAML then has the digest of each in its place. If left out, every table stands in the YAML.
     """
     data = scenario.model_dump(by_alias=True)
     if scenario.start is not None:
@@ -35,8 +44,17 @@ def to_yaml(scenario: ScenarioFields) -> str:
         data[section][key] = _profile("day" if names else "hour", data[section][key], names)
     for section in ("demand", "electricity"):
         series = data[section]["series"]
-        if isinstance(series, (PeriodSeries, NodeSeries)):
-            data[section]["series"] = Block(write_csv(series.header(), series.rows()))
+        if not isinstance(series, (PeriodSeries, NodeSeries)):
+            continue
+        if apart is not None and is_long(series):
+            # The very numbers that the run takes: an average taken again over fewer rows could differ in its last bit.
+            run = series.over(scenario.start, scenario.hours, scenario.periods)[: scenario.periods]
+            series = series.with_values(run)
+            if is_long(series):
+                apart[f"{section}.series"] = pack(series)
+                data[section]["series"] = {"packed": series.digest()}
+                continue
+        data[section]["series"] = Block(write_csv(series.header(), series.rows()))
     if data["outages"]:
         data["outages"] = _table(data["outages"])
     return write(_without_nothing(data))

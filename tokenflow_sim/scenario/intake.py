@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,15 @@ class Source:
         The folder that table paths refer to; None for text alone.
     anywhere : bool
         Whether paths may leave the folder: those that a user gives on the command line or in Python.
+    packed : mapping of str to str
+        Series that stand apart from the text, by dotted path, as `packed.pack` makes them.
     """
 
     subject: str
     file: str = ""
     folder: Path | None = None
     anywhere: bool = False
+    packed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from pydantic import ValidationInfo, model_validator
 
@@ -23,8 +24,17 @@ from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series_kinds import KINDS
 from tokenflow_sim.scenario.times import PeriodTimes
 
-_CACHED = ("compiled", "_yaml")
+_CACHED = ("compiled", "_yaml", "packed")
 """What a scenario derives from its fields once; left out of copies and pickles."""
+
+
+class SupportsAttrs(Protocol):
+    """What has attributes by name, such as a Dataset."""
+
+    @property
+    def attrs(self) -> dict[Any, Any]:
+        """The attributes."""
+        ...
 
 
 class Scenario(ScenarioFields):
@@ -123,8 +133,45 @@ class Scenario(ScenarioFields):
 
     @cached_property
     def _yaml(self) -> str:
-        """The scenario as text, made once: every run of a study writes it into its results."""
+        """The scenario as text, made once."""
         return to_yaml(self)
+
+    @cached_property
+    def packed(self) -> dict[str, str]:
+        """The scenario as results carry it in their attributes, made once.
+
+        `scenario` is its YAML. Where series are long, `scenario_series` holds their numbers, compressed and cut to the
+        scenario's periods, and the YAML their digests. `from_results` reads both.
+        """
+        apart: dict[str, str] = {}
+        text = to_yaml(self, apart)
+        return {"scenario": text, "scenario_series": json.dumps(apart)} if apart else {"scenario": text}
+
+    @classmethod
+    def from_results(cls, results: SupportsAttrs) -> Self:
+        """Read the scenario that results carry in their attributes.
+
+        Parameters
+        ----------
+        results : Dataset
+            What a run or a study returned, or a file of theirs holds.
+
+        Raises
+        ------
+        ScenarioError
+            If they carry none, or it cannot be read.
+        """
+        text, packed = (results.attrs.get(name) for name in ("scenario", "scenario_series"))
+        if not isinstance(text, str) or not text:
+            raise ScenarioError(
+                [Fault("they carry none in their attribute 'scenario'")], "scenario of results"
+            )
+        try:
+            apart = json.loads(packed) if packed else {}
+        except (TypeError, ValueError) as error:
+            fault = Fault(f"their attribute 'scenario_series' is damaged ({error})")
+            raise ScenarioError([fault], "scenario of results") from None
+        return build(from_text(text, Source("scenario of results", packed=apart)), cls)
 
     @classmethod
     def from_yaml(cls, text: str) -> Self:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tokenflow_sim.scenario import sheet as sheets
+from tokenflow_sim.scenario.packed import unpack
 from tokenflow_sim.scenario.places import faults_of, path_of
 from tokenflow_sim.scenario.series import Series
 from tokenflow_sim.scenario.series_file import SeriesFile
@@ -34,6 +35,9 @@ class SeriesAt(TableAt):
         given = self.given
         if not isinstance(given, (str, list, Mapping)) and not sheets.is_table(given):
             return  # pydantic takes a series, and reports what is wrong with anything else
+        if isinstance(given, Mapping) and set(given) == {"packed"}:
+            self.put(self.unpacked(str(given["packed"])))
+            return
         spec = self.spec(given)
         sheet = None if spec is None else self.sheet(spec)
         if spec is None or sheet is None:
@@ -43,6 +47,26 @@ class SeriesAt(TableAt):
         self.put(found)
         if found is not None:
             self.doubt(found, kind, spec, sheet)
+
+    def unpacked(self, digest: str) -> Series | None:
+        """Return a series whose numbers stand apart from the text."""
+        numbers = self.intake.source.packed.get(path_of(self.loc))
+        if numbers is None:
+            self.note(
+                "",
+                "stands apart from this text, in the results that it comes from; load the scenario from them:"
+                " tf.Scenario.from_results(tf.load_results(...))",
+                None,
+            )
+            return None
+        try:
+            found = unpack(numbers)
+            if found.digest() != digest:
+                raise ValueError("the numbers of a series are not those of this text")
+        except ValueError as error:
+            self.note("", str(error), None)
+            return None
+        return found
 
     def spec(self, given: Any) -> SeriesFile | None:
         """Return how the series is read; None where the mapping has faults."""

@@ -288,7 +288,7 @@ def compare(
         "method": method,
         "burn_in": int(burn_in),
         "scenario_name": loaded.name,
-        "scenario": loaded.to_yaml(),
+        **loaded.packed,
     }
     shape: dict[str, Sequence[Any]] = {"strategy": list(choices), "seed": numbers}
     with OutputFile(out, tasks, attrs, resume=resume, force=force) as output:

@@ -70,7 +70,7 @@ def fingerprints(tasks: Sequence[Task]) -> list[str]:
     texts: dict[int, str] = {}
     for task in tasks:
         if id(task.scenario) not in texts:
-            texts[id(task.scenario)] = task.scenario.to_yaml()
+            texts[id(task.scenario)] = task.scenario.packed["scenario"]
     return [task.fingerprint(texts[id(task.scenario)]) for task in tasks]
 
 

@@ -253,7 +253,7 @@ def _about(
         "strategies": written_down(strategies),
         "hours": float(base.hours),
         "scenario_name": base.name,
-        "scenario": base.to_yaml(),
+        **base.packed,
         "versions": running_versions(),
         **more,
     }

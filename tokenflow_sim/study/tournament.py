@@ -216,7 +216,7 @@ def tournament(
         "confidence": float(confidence),
         "burn_in": int(burn_in),
         "scenario_name": loaded.name,
-        "scenario": loaded.to_yaml(),
+        **loaded.packed,
     }
     with OutputFile(out, tasks, attrs, resume=resume, force=force) as output:
         if output.dataset is not None:

@@ -113,7 +113,7 @@ def _truthful_strategies(ds: xr.Dataset) -> dict[str, Any]:
         raise ResultError("truthful needs the attribute 'strategies', which results of a run have") from None
     if given is None:
         raise ResultError("these results were made by strategies that could not be written down")
-    scenario = Scenario.from_yaml(ds.attrs["scenario"])
+    scenario = Scenario.from_results(ds)
     compiled = scenario.compiled
     others: dict[Kind, tuple[str, ...]] = {"provider": compiled.providers, "owner": compiled.owners}
     exchanged = {f"{kind}s" for kind in others}
