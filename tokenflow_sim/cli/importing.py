@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import typer
 
-from tokenflow_sim.cli import import_places, import_series, import_topology, import_trace
+from tokenflow_sim.cli import import_places, import_pypsa, import_series, import_topology, import_trace
 from tokenflow_sim.cli.guard import Command
 
 group = typer.Typer(
@@ -24,6 +24,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "latency": import_places.latency,
     "sites": import_places.sites,
     # demand and networks
+    "pypsa": import_pypsa.pypsa,
     "topology": import_topology.topology,
     "trace": import_trace.trace,
 }

@@ -17,6 +17,9 @@ _HOME: dict[str, str] = {
     "latency": "latency_matrix",
     "prices": "price_files",
     "sites": "site_registry",
+    "power_drawn": "pypsa_loads",
+    "pypsa": "pypsa_prices",
+    "pypsa_load": "pypsa_loads",
     "topology": "topology_network",
     "trace": "trace_demand",
 }
