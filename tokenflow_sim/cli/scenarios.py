@@ -124,6 +124,8 @@ def validate(
         "all of it can be served" if not unserved else f"of all of it, {share(unserved, 1)} goes unserved"
     )
     say(f"  {counted(count, 'period')} cleared with truthful offers and expected demand: {served}")
+    for path, notes in loaded.series_notes.items():
+        say(f"  {path}: {'; '.join(notes) or f'{compiled.covered} periods'}")
     if hint := direction_hint(compiled.market(0)):
         say(f"  {hint}")
     say("valid")

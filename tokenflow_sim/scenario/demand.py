@@ -49,7 +49,8 @@ class Demand(Part):
     series: NodeSeries | None = Field(
         default=None,
         description="Demand in Mtok/s by period, node and workload class, in place of weights, base rates and"
-        " profiles (scale still applies): a CSV table with columns `period`, `node` and one per class.",
+        " profiles (scale still applies): a CSV table with columns `period`, `node` and one per class, or a mapping"
+        " that says how a file is read.",
     )
     noise: Noise | None = Field(
         default=None, description="Noise on top of expected demand; none if left out."

@@ -108,6 +108,11 @@ def held(changes: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
             if is_table(value):
                 found[path] = records(value, _KEYS.get(loc))
         elif not isinstance(value, Series) and value is not None:
+            if isinstance(value, str) and "\n" not in value:
+                try:
+                    value = yaml_text.read(value).data
+                except yaml_text.YamlFault:
+                    continue  # reported where all changes are checked
             data = {str(loc[1]): value}
             intake = Intake(at_hand("values to vary"), {str(loc[0]): data})
             SeriesAt(intake, data, loc).series(kind)

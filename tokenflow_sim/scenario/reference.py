@@ -14,6 +14,7 @@ from tokenflow_sim.scenario.fields import LimitSpec, Part, Spec, StrategySpec
 from tokenflow_sim.scenario.places import unwrap
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
+from tokenflow_sim.scenario.series_file import SeriesFile
 
 HEAD = """\
 # The scenario format
@@ -86,7 +87,25 @@ def page() -> str:
                 todo.append(
                     (f"`{path}{'.<name>' if many else ''}`".replace("assets.<name>", "assets[i]"), inner)
                 )
+    lines += [
+        "",
+        "## A series in a file",
+        "",
+        f"{_summary(SeriesFile)} It stands where a series is asked for; see",
+    ]
+    lines += ["[Series from files](../how-to/series.md).", "", "| field | type | default | meaning |"]
+    lines.append("| --- | --- | --- | --- |")
+    for name, field in SeriesFile.model_fields.items():
+        kind = _SERIES_TYPES.get(name) or _type(field.annotation, field)
+        default = "**needed**" if field.is_required() else _default(field)
+        lines.append(f"| `{name}` | {kind} | {default} | {field.description} |")
     return "\n".join(lines).replace("`outages.<name>`", "`outages[i]`") + "\n\n" + TAIL
+
+
+_SERIES_TYPES = {
+    "file": "path or text", "columns": "list of names", "where": "values by column", "map": "names by name",
+    "fill": "`hold`, `interpolate` or number",
+}  # fmt: skip
 
 
 def _summary(model: type[BaseModel]) -> str:
@@ -110,8 +129,8 @@ _WORDS: dict[Any, str] = {
     str: "text",
     bool: "true or false",
     datetime: "date and time",
-    PeriodSeries: "table by period",
-    NodeSeries: "table by period and node",
+    PeriodSeries: "table by period or time",
+    NodeSeries: "table by period or time, and node",
     StrategySpec: "name, or mapping of name and parameters",
     LimitSpec: "class, or mapping of class and parameters",
 }

@@ -21,7 +21,7 @@ from tokenflow_sim.scenario.override import apply
 from tokenflow_sim.scenario.places import Found, path_of
 from tokenflow_sim.scenario.reading import at_hand, from_text, give_way, read_tables
 from tokenflow_sim.scenario.schema import ScenarioFields
-from tokenflow_sim.scenario.series_kinds import KINDS
+from tokenflow_sim.scenario.series_kinds import KINDS, series_of
 from tokenflow_sim.scenario.times import PeriodTimes
 
 _CACHED = ("compiled", "_yaml", "packed")
@@ -104,6 +104,18 @@ class Scenario(ScenarioFields):
         read_tables(intake)
         give_way(intake, changes)
         return build(intake, type(self), also)
+
+    @property
+    def series_notes(self) -> dict[str, list[str]]:
+        """What was read of each series and what was assumed, by its path: span, unit, gaps, steps against periods."""
+        return {
+            ".".join(loc): [
+                *([series.source] if series.source else []),
+                *series.notes,
+                *filter(None, [series.alignment(self.hours)]),
+            ]
+            for loc, _, series in series_of(self)
+        }
 
     def with_series(self, **series: Any) -> Self:
         """Return a copy with other series.

@@ -146,8 +146,8 @@ class Electricity(Part):
     series: PeriodSeries | None = Field(
         default=None,
         description="Electricity price in $/kWh by period, in place of `electricity_price` of the nodes"
-        " that it"
-        " names: a CSV table with a column `period` and one per node.",
+        " that it names: a CSV table with a column `period` (or `time`) and one per node, or a mapping that says how a"
+        " file is read.",
     )
 
 
@@ -220,6 +220,12 @@ class ScenarioFields(Part):
             (sum(len(provider.assets) for provider in self.providers.values()), "assets"),
         )
         sizes = ", ".join(f"{count} {what}" for count, what in counts)
-        return f"<Scenario {self.name!r}: {sizes}; {self.periods} periods of {self.hours:g} h>"
+        series = [
+            f"{name}.series from {part.series.source or 'data'}"
+            for name, part in (("electricity", self.electricity), ("demand", self.demand))
+            if part.series is not None and part.series.edges is not None
+        ]
+        read = f"; {', '.join(series)}" if series else ""
+        return f"<Scenario {self.name!r}: {sizes}; {self.periods} periods of {self.hours:g} h{read}>"
 
     __str__ = __repr__

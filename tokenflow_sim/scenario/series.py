@@ -56,7 +56,8 @@ class Series:
     """
 
     __slots__ = ("_digest", "edges", "names", "notes", "source", "values")
-    keys: ClassVar[tuple[str, ...]] = ("period",)
+    mappings: ClassVar[list[dict[str, Any]]] = [{"type": "object", "required": ["file"]}]
+    """What the JSON Schema says of a mapping that names a file."""
     names: tuple[str, ...]
     values: Floats
     edges: Instants | None
@@ -228,13 +229,13 @@ class Series:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        """Describe the ways in which a file may give the table; `json_schema` adds what a mapping may hold."""
+        """Describe the ways in which a file may give the table."""
         row = {"type": "object"}
         text = {
             "type": "string",
             "description": "Path of a CSV, Parquet or NetCDF file in the scenario's folder, or CSV text.",
         }
-        return {"anyOf": [text, {"type": "array", "items": row}]}
+        return {"anyOf": [text, {"type": "array", "items": row}, *cls.mappings]}
 
     def stamps(self) -> Iterator[Sequence[str | int]]:
         """Yield what begins the rows of each period or interval in a table."""
@@ -335,7 +336,6 @@ class NodeSeries(Series):
     """
 
     __slots__ = ("nodes",)
-    keys: ClassVar[tuple[str, ...]] = ("period", "node")
 
     def __init__(
         self,

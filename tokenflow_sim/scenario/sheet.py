@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from collections.abc import Sequence
@@ -56,6 +57,17 @@ class Sheet:
 def is_table(value: object) -> bool:
     """Whether a value is a DataFrame, a Series or a DataArray."""
     return isinstance(value, (pd.DataFrame, pd.Series, xr.DataArray))
+
+
+def table_label(value: pd.DataFrame | pd.Series | xr.DataArray) -> str:
+    """Return what a study calls a table: its name, or a digest of what it holds."""
+    name = value.attrs.get("name", None if isinstance(value, pd.DataFrame) else value.name)
+    if name:
+        return str(name)
+    frame = from_object(value).frame
+    digest = hashlib.sha256(repr(list(frame.columns)).encode())
+    digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return f"table {digest.hexdigest()[:8]}"
 
 
 def records(value: pd.DataFrame | pd.Series | xr.DataArray, key: str | None = None) -> list[dict[str, Any]]:

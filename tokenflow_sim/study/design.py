@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.scenario.sheet import is_table
 from tokenflow_sim.study.arguments import seeds_of, varied_twice
 from tokenflow_sim.study.sampling import (
     METHODS,
@@ -103,7 +104,7 @@ class Design:
         """Return the design as JSON, for the attributes of results."""
         return json.dumps(
             {"how": self.how, "vary": self.lists, "points": self.points},
-            default=lambda value: label_of(value) if is_strategy(value) else str(value),
+            default=lambda value: label_of(value) if is_strategy(value) or is_table(value) else str(value),
         )
 
 

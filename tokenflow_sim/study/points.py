@@ -11,6 +11,7 @@ from typing import Any
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.errors import Fault, InputError, ScenarioError
 from tokenflow_sim.scenario.places import parse_path, value_at
+from tokenflow_sim.scenario.reading import held
 from tokenflow_sim.strategies.assignment import (
     Choice,
     assign_with_limits,
@@ -39,9 +40,10 @@ def prepare(design: Design, pattern: Task, frame: DatasetShape, recorded: Sequen
         str(fault): fault for fault in [*_strategies_twice(design, pattern), *_same_values(design, pattern)]
     }
     structures: set[Hashable] = set()
+    tables: dict[tuple[str, Hashable], Any] = {}
     names = list(design.shape)
     for point in design:
-        overrides, strategies = _parted(point.values, faults)
+        overrides, strategies = _parted(_held(point.values, tables, faults), faults)
         labels = dict(zip(names, point.index, strict=False)) | {
             path: label_of(value) for path, value in point.values.items()
         }
@@ -68,6 +70,20 @@ def prepare(design: Design, pattern: Task, frame: DatasetShape, recorded: Sequen
     if faults:
         raise ScenarioError(list(faults.values()), f"scenario {pattern.scenario.name!r} as it is varied")
     return tasks
+
+
+def _held(
+    values: Mapping[str, Any], tables: dict[tuple[str, Hashable], Any], faults: dict[str, Fault]
+) -> dict[str, Any]:
+    """Return the values of a point with tables and files of series read, each once for all points."""
+    found: list[Fault] = []
+    for path, value in values.items():
+        key = (path, label_of(value))
+        if key not in tables:
+            tables[key] = held({path: value}, found)[path]
+    for fault in found:
+        faults.setdefault(str(fault), fault)
+    return {path: tables[path, label_of(value)] for path, value in values.items()}
 
 
 def _structure(task: Task) -> Hashable:

@@ -18,6 +18,8 @@ from tokenflow_sim.errors import Fault, InputError, known
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.known_types import UnknownType, plain
+from tokenflow_sim.scenario.series import Series
+from tokenflow_sim.scenario.sheet import is_table, table_label
 from tokenflow_sim.strategies.base import BaseStrategy
 from tokenflow_sim.study.arguments import label_of as strategy_label
 from tokenflow_sim.study.arguments import without_defaults
@@ -151,6 +153,8 @@ def _made(value: Any, place: str) -> Any:
             return value["name"](**parameters)
         except (TypeError, ValueError) as error:
             raise _fault(f"strategy {value['name'].__name__}: {error}", place) from None
+    if is_table(value):
+        return value
     try:
         return plain(value)
     except UnknownType as error:
@@ -199,12 +203,17 @@ def _range(text: str, start: str, stop: str, step: str | None) -> list[Any]:
 def label_of(value: Any) -> Any:
     """Return the label of a value along its dim: a number, a truth value or text; YAML for all else.
 
-    The label of a strategy's class or object is its name, with the parameters that were given.
+    The label of a strategy's class or object is its name, with the parameters that were given; that of a DataFrame or
+    another table its ``attrs["name"]`` or name, and otherwise a digest of what it holds.
     """
     if isinstance(value, (bool, int, float, str)):
         return value
     if is_strategy(value):
         return strategy_label(value)
+    if isinstance(value, Series):
+        return value.label
+    if is_table(value):
+        return table_label(value)
     return (
         yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False)
         .strip()

@@ -22,6 +22,8 @@ from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.scenario.series import Series
+from tokenflow_sim.scenario.sheet import is_table, table_label
 from tokenflow_sim.strategies.assignment import Choice, written_down
 from tokenflow_sim.strategies.code import running_code
 
@@ -101,7 +103,7 @@ class Task:
         for path, value in changes.items():
             words += [
                 "--set",
-                f"{path}={value if isinstance(value, str) else json.dumps(value, default=str)}",
+                f"{path}={_written(value)}",
             ]
         return shlex.join([*words, *(["--allow-code"] if self.allow_code else [])])
 
@@ -159,6 +161,15 @@ class Failure:
     def __str__(self) -> str:
         """Say which run failed, why, and what repeats it."""
         return f"{self.cause}\n    again: {self.task.repeat()}"
+
+
+def _written(value: Any) -> str:
+    """Return a value as the command line takes it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Series):
+        return value.label
+    return table_label(value) if is_table(value) else json.dumps(value, default=str)
 
 
 def source_of(scenario: str | Path | Scenario) -> str:
