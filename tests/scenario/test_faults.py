@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.scenario.conftest import faults_in
 from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.scenario import Scenario, load_scenario
+from tokenflow_sim.scenario.loading import bundled_folder
 
 Edited = Callable[..., Path]
 TAIL = "owners:\n"
@@ -217,9 +220,9 @@ YAML_FAULTS = {
     "table that is not there": (
         "nodes: nodes.csv", "nodes: node.csv", "nodes", "does not exist; tables there: nodes.csv",
     ),
-    "prices for too few periods": (
-        TAIL, 'electricity: { series: "period,dallas\\n0,0.1\\n" }\n' + TAIL,
-        "electricity.series", "covers periods 0 to 0, where the scenario has 168 periods",
+    "demand for too few periods": (
+        "  scale: 35.0", '  scale: 35.0\n  series: "period,node,chat\\n0,dallas,0.1\\n"',
+        "demand.series", "covers periods 0 to 0, where the scenario has 168 periods",
     ),
 }  # fmt: skip
 
@@ -228,9 +231,10 @@ YAML_FAULTS = {
 def test_fault_in_the_scenario_file(kind: str, edited: Edited) -> None:
     old, new, place, words = YAML_FAULTS[kind]
     folder = edited(scenario=[(old, new)])
-    faults = [fault for fault in faults_in(folder) if fault.place == place]
-    assert words in only(faults).message
-    assert faults[0].file.startswith(str(folder))
+    fault = only(faults_in(folder))  # and nothing that only follows from it
+    assert fault.place == place
+    assert words in fault.message
+    assert fault.file.startswith(str(folder))
 
 
 # the nodes' table as a whole or what to exchange in it, the place and line of the fault, words of its message
@@ -245,7 +249,7 @@ NODE_FAULTS: dict[str, tuple[list[tuple[str, str]] | str, str, str, str]] = {
     "row without a name": ([("seattle", "")], "nodes", ":6", "has a row without a node"),
     "name with a bracket": ([("seattle", "sea[1]")], "nodes.sea[1]", ":6", "a name is at most 64 letters"),
     "repeated column": ([("latitude", "longitude")], "nodes", ":1", "repeats column 'longitude'"),
-    "unknown column": ([("power_mw", "power")], "nodes.ashburn.power", ":2", "unknown field 'power'"),
+    "unknown column": ([("power_mw", "power")], "nodes", ":1", "unknown column 'power'; known"),
     "no key": ([("node,", "hub,")], "nodes", "", "needs a column 'node'; it has hub, metro"),
     "nameless column": ([("latitude", "")], "nodes", ":1", "has a column without a name"),
     "beyond the pole": ([("39.0438", "139")], "nodes.ashburn.latitude", ":2", "must be at most 90"),
@@ -263,10 +267,40 @@ NODE_FAULTS: dict[str, tuple[list[tuple[str, str]] | str, str, str, str]] = {
 @pytest.mark.parametrize("kind", NODE_FAULTS)
 def test_fault_in_a_table(kind: str, edited: Edited) -> None:
     change, place, line, words = NODE_FAULTS[kind]
-    faults = faults_in(edited(nodes=change))
-    told = [fault for fault in faults if words in fault.message and fault.place == place]
-    assert told, "\n".join(map(str, faults))
-    assert told[0].file.endswith(line)
+    fault = only(faults_in(edited(nodes=change)))
+    assert words in fault.message
+    assert fault.place == place
+    assert fault.file.endswith(line)
+
+
+SECTIONS = ("nodes", "hardware", "workloads", "providers", "network", "owners", "demand", "market")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("fault", ["misspelt", "a number"])
+def test_one_fault_of_a_section_is_one_line(section: str, fault: str, us5_folder: Path) -> None:
+    file = us5_folder / "scenario.yaml"
+    data = yaml.safe_load(file.read_text())
+    if fault == "misspelt":
+        data = {f"{key}x" if key == section else key: value for key, value in data.items()}
+    else:
+        data[section] = 5
+    file.write_text(yaml.safe_dump(data, sort_keys=False))
+    assert only(faults_in(us5_folder)).place == section + ("x" if fault == "misspelt" else "")
+
+
+@pytest.mark.parametrize(
+    "table", ["nodes", "trunks", "assets_atlas", "demand_hourly", "demand_weekly", "electricity_hourly"]
+)
+def test_one_misspelt_column_of_a_table_is_one_line(table: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundled_folder() / "us20_oligopoly", tmp_path / "market"))
+    file = folder / f"{table}.csv"
+    lines = file.read_text().splitlines()
+    top = next(number for number, line in enumerate(lines) if line and not line.startswith("#"))
+    for column in lines[top].split(","):
+        header = ",".join(f"{name}x" if name == column else name for name in lines[top].split(","))
+        file.write_text("\n".join([*lines[:top], header, *lines[top + 1 :]]) + "\n")
+        assert f"{column}x" in only(faults_in(folder)).message
 
 
 def test_unknown_time_zone(edited: Edited) -> None:
@@ -321,9 +355,9 @@ def test_fault_in_a_table_by_period(kind: str, edited: Edited) -> None:
         prices="period,dallas\n" + rows,
         nodes=[("1200,0.072", "1200,")],
     )
-    told = [fault for fault in faults_in(folder) if words in fault.message]
-    assert told
-    assert told[0].file == f"{folder / 'prices.csv'}{line}"
+    fault = only(faults_in(folder))
+    assert words in fault.message
+    assert fault.file == f"{folder / 'prices.csv'}{line}"
 
 
 def test_fault_in_a_table_by_hour(edited: Edited) -> None:

@@ -404,3 +404,52 @@ def test_no_text_brings_anything_but_a_series_or_a_refusal(us5: Scenario, text: 
     except tf.InputError as error:
         places = {fault.place.partition("[")[0] for fault in error.faults}
     assert places == {SERIES} if places else isinstance(found.electricity.series, PeriodSeries)
+
+
+def test_a_sweep_reads_a_table_once_and_names_it(
+    us5: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("period,dallas\n0,0.1\n1,0.2\n")
+    frame = pd.DataFrame({"dallas": [0.1, 0.3]}, pd.RangeIndex(2, name="period"))
+    found = tf.sweep(us5, {SERIES: ["a.csv", frame]}, periods=2, seeds=2)
+    first, second = found.dataset[SERIES].values.tolist()
+    assert first == "a.csv"
+    assert second.startswith("table ")
+    cost = found.dataset["total_cost"].sum("period").values
+    alone = [tf.TokenMarket(us5, rng=0, overrides={SERIES: s, "periods": 2}) for s in ("a.csv", frame)]
+    for model in alone:
+        model.run()
+    assert cost[:, 0].tolist() == [float(model.results()["total_cost"].sum()) for model in alone]
+    with pytest.raises(tf.InputError, match=r"column 'dallas': must be a number; found 'x'"):
+        tf.sweep(us5, {SERIES: ["a.csv", "period,dallas\n0,x\n1,1\n"]}, periods=2)
+
+
+def test_the_summary_says_what_was_read(us5: Scenario) -> None:
+    index = pd.date_range("2022-01-01", periods=8, freq="15min")
+    frame = pd.DataFrame({"dallas": 40.0, "ashburn": np.arange(8.0)}, index)
+    scenario = run(us5, "2022-01-01", 2, {"file": frame, "unit": "$/MWh", "map": {"dallas": "dallas"}})
+    assert scenario.series_notes == {
+        SERIES: [
+            "8 rows in steps of 15 min, 2022-01-01 00:00 to 2022-01-01 02:00 UTC",
+            "$/MWh, times 0.001 to $/kWh",
+            "steps of 15 min averaged over periods of 1 h",
+        ]
+    }
+    assert "electricity.series from data" in repr(scenario)
+
+
+def test_a_year_of_a_hundred_nodes_stays_one_array(us5: Scenario) -> None:
+    names = [f"n{number}" for number in range(100)]
+    index = pd.date_range("2022-01-01", periods=8760, freq="h")
+    frame = pd.DataFrame(np.random.default_rng(0).uniform(0.01, 0.1, (8760, 100)), index, names)
+    base = next(iter(us5.nodes.values())).model_dump()
+    nodes = pd.DataFrame([base] * 100, index=names).drop(columns="electricity_price")
+    assets = [{"node": name, "hardware": "fleet", "share": 1.0} for name in names]
+    scenario = us5.override({
+        "network.max_distance": 0, "network.tier1": None, "start": "2022-01-01", "periods": 8760, "nodes": nodes,
+        "providers": {"all": {"assets": assets}}, SERIES: frame,
+    })  # fmt: skip
+    assert scenario.electricity.series is not None
+    assert (scenario.compiled.state(8759).electricity_price == frame.iloc[-1].to_numpy()).all()
+    assert len(pickle.dumps(scenario.electricity.series)) < frame.to_numpy().nbytes + 8760 * 8 + 5000

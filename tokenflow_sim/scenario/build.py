@@ -9,13 +9,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from tokenflow_sim.scenario.checks import PLACEHOLDER, check
+from tokenflow_sim.scenario.fields import BAD_NAME
 from tokenflow_sim.scenario.intake import Intake
-from tokenflow_sim.scenario.places import Found, Loc, errors_of, faults_of, path_of, value_at
+from tokenflow_sim.scenario.places import IS_NEEDED, Found, Loc, errors_of, faults_of, path_of, value_at
 from tokenflow_sim.scenario.schema import ScenarioFields
 
 GATHERING = "gathering"
@@ -77,17 +79,23 @@ def build[S: ScenarioFields](
     scenario: S | None = None
     aside = Aside()
     told: set[Loc] = set()
+    refused: list[Found] = []
     try:
         scenario = cls.model_validate(intake.data, context={GATHERING: True})
     except ValidationError as error:
-        refused = faults_of(error, cls)
-        told = {loc for loc, _ in refused}
+        refused = _roots(faults_of(error, cls), intake)
+        told = {loc for loc, _ in errors_of(error)}
         intake.tell([(loc, text) for loc, text in refused if loc not in intake.dropped])
         scenario, aside = _set_aside(intake.data, cls, error)
     for section, names in intake.named.items():
         for name in names:
             aside.mark(section, name)
-    unread = {path_of(loc) for loc in intake.dropped | intake.torn} | aside.lost
+    unread = {path_of(loc) for loc in intake.dropped | intake.torn | intake.misnamed} | aside.lost
+    # What was meant by a section, a series or a name that is refused, nobody knows; nor what would follow from it.
+    unread |= {f"{loc[0]}.series" for loc in told if loc[1:] in ((), ("series",))}
+    unread |= {
+        str(loc[0]) for loc, text in refused if len(loc) == 2 and loc[0] in _NAMED and BAD_NAME in text
+    }
     if any(path.startswith("providers") for path in unread):
         aside.mark("power")
     if scenario is not None:
@@ -100,6 +108,23 @@ def build[S: ScenarioFields](
             intake.tell([(loc, text) for loc, text in also(scenario) if loc not in told])
         raise intake.fail()
     return scenario
+
+
+def _roots(found: list[Found], intake: Intake) -> list[Found]:
+    """Leave out fields that are called missing only since their name, or that of their column, is misspelt."""
+    misspelt: dict[Loc, list[str]] = {}
+    for loc, text in found:
+        if text.startswith("unknown field"):
+            misspelt.setdefault(loc[:-1], []).append(str(loc[-1]))
+    return [
+        (loc, text)
+        for loc, text in found
+        if text != IS_NEEDED
+        or not (
+            any(loc[: len(table)] == table for table in intake.misnamed)
+            or get_close_matches(str(loc[-1]), misspelt.get(loc[:-1], []), n=1)
+        )
+    ]
 
 
 def _set_aside[S: ScenarioFields](

@@ -9,7 +9,7 @@ import numpy as np
 
 from tokenflow_sim.errors import known
 from tokenflow_sim.scenario.links import count_links, find_link_faults, make_links, table_places
-from tokenflow_sim.scenario.places import Found, Loc
+from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries
 from tokenflow_sim.scenario.series_kinds import series_of
@@ -185,8 +185,9 @@ class _Checks:
             if labels[label] == 2:
                 self.note(loc, f"repeats asset {label!r}; join the two, or give each a `name`")
             if asset.power_mw is None and asset.share is None:
-                self.note(loc, "has no power: give `power_mw`, or a `share` of the node's power")
                 whole = False
+                if path_of(loc[:3]) not in self.dropped:
+                    self.note(loc, "has no power: give `power_mw`, or a `share` of the node's power")
             elif asset.power_mw is not None and asset.share is not None:
                 self.note(loc, "has both power_mw and share; give one of them")
                 whole = False
@@ -232,7 +233,11 @@ class _Checks:
                 if node in homes:
                     self.note(place, f"node {node!r} is in region {homes[node]!r} already")
                 homes.setdefault(node, name)
-                if node in scenario.nodes and node not in asks and "series" not in self.also:
+                if (
+                    node in scenario.nodes
+                    and node not in asks
+                    and {"nodes", "demand.series"}.isdisjoint(self.dropped)
+                ):
                     self.note(place, f"node {node!r} has no demand (its demand_weight is 0)")
         if scenario.regions and self.sound("regions"):
             for node in sorted(asks - set(homes)):
@@ -260,9 +265,13 @@ class _Checks:
         scenario = self.scenario
         series = scenario.electricity.series
         listed = set() if series is None else set(series.names)
+        # Of a series or a table with faults nobody knows which prices it would have given.
+        is_known = {"electricity.series", "nodes"}.isdisjoint(self.dropped) and not any(
+            loc[:2] == ("electricity", "series") for loc, _ in self.found
+        )
         for name in dict.fromkeys(asset.node for _, _, asset in assets_of(scenario)):
             node = scenario.nodes.get(name)
-            if node is not None and node.electricity_price is None and name not in listed:
+            if is_known and node is not None and node.electricity_price is None and name not in listed:
                 self.note(("nodes", name, "electricity_price"), "is needed, since assets stand there")
         for name in listed:
             node = scenario.nodes.get(name)
@@ -288,6 +297,8 @@ class _Checks:
         for name, node in scenario.nodes.items():
             ruled = network.max_distance is not None or (network.tier1 is not None and node.tier1)
             lacking = [f for f in ("latitude", "longitude") if getattr(node, f) is None]
+            if "nodes" in self.dropped:
+                continue
             if lacking and ruled:
                 for field in lacking:
                     self.note(("nodes", name, field), "is needed, since arcs are made by distance")

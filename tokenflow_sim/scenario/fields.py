@@ -51,11 +51,15 @@ def _as_name(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+BAD_NAME = "a name is at most"
+"""How messages about names begin that cannot be names."""
+
+
 @lru_cache(maxsize=4096)
 def _check_name(value: str) -> str:
     if not _NAME.fullmatch(value) or value != value.strip():
         raise ValueError(
-            "a name is at most 64 letters, digits, underscores, hyphens or inner spaces, and starts with a"
+            f"{BAD_NAME} 64 letters, digits, underscores, hyphens or inner spaces, and starts with a"
             " letter, a digit or an underscore"
         )
     return value

@@ -47,7 +47,8 @@ class Intake:
 
     Tables that were given but could not be read are in `dropped`, so that nobody calls them missing; those that
     lack some rows for a fault are in `torn`, so that nobody calls names in those rows unknown. Where the names in
-    such rows can be read all the same, they are in `named`, by section.
+    such rows can be read all the same, they are in `named`, by section. Tables with a column that no field has are in
+    `misnamed`: what seems missing in them may stand in that column.
     """
 
     source: Source
@@ -56,6 +57,7 @@ class Intake:
     origins: dict[Loc, str] = field(default_factory=dict)
     dropped: set[Loc] = field(default_factory=set)
     torn: set[Loc] = field(default_factory=set)
+    misnamed: set[Loc] = field(default_factory=set)
     named: dict[str, set[str]] = field(default_factory=dict)
 
     def at(self, loc: Loc) -> str:

@@ -20,6 +20,8 @@ Loc = tuple[str | int, ...]
 Found = tuple[Loc, str]
 """A fault before it has a file: its place and what is wrong."""
 
+IS_NEEDED = "is needed, and is not given"
+
 _TOKEN = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")
 
 
@@ -139,7 +141,7 @@ def say(details: ErrorDetails, root: Any = None, loc: Loc = ()) -> str:
     kind, context = details["type"], details.get("ctx", {})
     found = f"found {_shown(details['input'])}"
     if kind == "missing":
-        return "is needed, and is not given"
+        return IS_NEEDED
     if kind == "extra_forbidden":
         return known("field", loc[-1], fields_at(root, loc[:-1]), limit=30)
     if kind == "value_error":

@@ -6,10 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tokenflow_sim.errors import Fault
+from tokenflow_sim.errors import Fault, known
 from tokenflow_sim.scenario import tables
 from tokenflow_sim.scenario.intake import Intake, read_bytes
-from tokenflow_sim.scenario.places import Loc, path_of
+from tokenflow_sim.scenario.places import Loc, fields_at, path_of
+from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import listed
 from tokenflow_sim.scenario.sheet import is_table, records
 
@@ -80,7 +81,7 @@ class TableAt:
         if "\n" in given:
             table = self.parse(given)
             if table is not None:
-                table.lines = []  # lines of a text within a text would mislead
+                table.lines, table.top = [], None  # lines of a text within a text would mislead
             return table
         try:
             text = self.text_of(given)
@@ -135,6 +136,21 @@ class TableAt:
         if self.file and line:
             self.intake.origins[(*self.loc, key)] = f"{self.file}:{line}"
 
+    def columns(self, table: tables.Table, entry: Loc, key: str) -> None:
+        """Refuse columns that no field has, once for all rows, and take them out."""
+        fields = fields_at(ScenarioFields, entry)
+        unknown = [column for column in table.header if column != key and column not in fields]
+        if not unknown:
+            return
+        for column in unknown:
+            options = ([key] if key else []) + fields
+            self.note("", known("column", column, options, limit=30), table.top)
+        self.intake.misnamed.add(self.loc)
+        kept = [number for number, column in enumerate(table.header) if column not in unknown]
+        table.header = [table.header[number] for number in kept]
+        table.rows = [[cells[number] for number in kept] for cells in table.rows]
+        table.torn = [[cells[number] for number in kept if number < len(cells)] for cells in table.torn]
+
     def keyed(self, key: str) -> None:
         """Read a table with a name a row into a mapping."""
         if not self.is_given():
@@ -145,6 +161,7 @@ class TableAt:
                 self.note("", f"needs a column {key!r}; it has {', '.join(table.header)}", None)
             self.put(None)
             return
+        self.columns(table, (*self.loc, ""), key)
         found: dict[str, Any] = {}
         first: dict[str, int | None] = {}
         spot = table.header.index(key)
@@ -156,8 +173,10 @@ class TableAt:
         for row, cells in enumerate(table.rows):
             name, line = str(cells[spot]), table.line(row)
             if not name:
+                self.intake.torn.add(self.loc)
                 self.note("", f"has a row without a {key}", line)
             elif name in found:
+                self.intake.torn.add(self.loc)  # one of the two may be misspelt
                 self.note(f".{name}", _twice(first[name]), line)
             else:
                 found[name] = {k: v for k, v in zip(table.header, cells, strict=True) if k != key and v != ""}
@@ -170,6 +189,11 @@ class TableAt:
         if not self.is_given():
             return
         table = self.table("arc")
+        if table is not None:
+            self.columns(table, (*self.loc, ""), "arc")
+            if self.loc in self.intake.misnamed and not {"origin", "destination"} <= set(table.header):
+                self.put(None)  # which arcs there are is unknown
+                return
         found: dict[str, Any] = {}
         first: dict[str, int | None] = {}
         for row, cells in enumerate(table.rows if table else []):
@@ -193,6 +217,7 @@ class TableAt:
         if table is None:
             self.put(None)
             return
+        self.columns(table, (*self.loc, 0), "")
         records = [
             {k: v for k, v in zip(table.header, cells, strict=True) if v != ""} for cells in table.rows
         ]

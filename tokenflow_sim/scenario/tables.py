@@ -37,12 +37,15 @@ class Table:
         The line of each row; empty where the rows come from no text.
     torn : list of list of str
         The cells of rows that have too many or too few, which are not among the rows.
+    top : int or None
+        The line of the header.
     """
 
     header: list[str]
     rows: list[list[Any]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     torn: list[list[str]] = field(default_factory=list)
+    top: int | None = None
 
     def line(self, row: int) -> int | None:
         """Return the line of a row, if it has one."""
@@ -111,7 +114,7 @@ def _read_header(cells: list[str], line: int, note: Note) -> Table | None:
     if "" in cells:
         note("", "has a column without a name", line)
         return None
-    return Table(cells)
+    return Table(cells, top=line)
 
 
 def from_records(records: Sequence[Any], note: Note) -> Table | None:
