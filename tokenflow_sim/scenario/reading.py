@@ -105,7 +105,7 @@ def held(changes: Mapping[str, Any], faults: list[Fault]) -> dict[str, Any]:
             continue  # reported where all changes are checked
         kind = KINDS.get((str(loc[0]), str(loc[-1]))) if len(loc) == 2 else None
         if kind is None:
-            if is_table(value):
+            if is_table(value) and takes_table(loc):
                 found[path] = records(value, _KEYS.get(loc))
         elif not isinstance(value, Series) and value is not None:
             if isinstance(value, str) and "\n" not in value:
