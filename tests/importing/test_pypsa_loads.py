@@ -73,6 +73,8 @@ def test_loads_of_a_grid_raise_its_demand(played: xr.Dataset) -> None:
 
 
 def test_what_does_not_fit_is_said(played: xr.Dataset) -> None:
+    with pytest.raises(DataError, match=r"the run has 1 fault:.*\n.*carry none"):
+        power_drawn(played.drop_attrs())
     with pytest.raises(DataError, match=r"node 'coast': unknown bus 'coast'.*--map coast=BUS"):
         pypsa_load(played, network())
     buses: dict[str, Any] = dict.fromkeys(power_drawn(played).columns, "b/2")

@@ -16,6 +16,7 @@ from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.pypsa_files import SUBJECT, quiet, steps_of
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.results import load_results
+from tokenflow_sim.results.reading import read_scenario
 from tokenflow_sim.scenario import Scenario
 
 KW_PER_MW = 1000.0
@@ -43,7 +44,7 @@ def power_drawn(results: xr.Dataset | str | Path) -> pd.DataFrame:
     kWh/Mtok, times the PUE of its site where that has one.
     """
     ds = load_results(results) if isinstance(results, (str, Path)) else results
-    scenario = Scenario.from_yaml(str(ds.attrs["scenario"]))
+    scenario = _scenario(ds)
     hardware_of = dict(zip(scenario.compiled.layout.assets, scenario.compiled.asset_hardware, strict=True))
     assets, workloads = ds["asset"].to_numpy().tolist(), ds["workload"].to_numpy().tolist()
     nodes = ds["asset_node"].to_numpy().astype(str)
@@ -68,6 +69,14 @@ def power_drawn(results: xr.Dataset | str | Path) -> pd.DataFrame:
             [begin + pd.Timedelta(hours=float(n) * scenario.hours) for n in periods]
         )
     return frame.rename_axis(index="snapshot", columns="node")
+
+
+def _scenario(ds: xr.Dataset) -> Scenario:
+    """Return the scenario that results carry: it says what energy a unit of service takes."""
+    scenario, why = read_scenario(ds)
+    if scenario is None:
+        raise refuse("the run", f"has no scenario that says what power its assets draw: {why}")
+    return scenario
 
 
 def _pue(scenario: Scenario, node: str) -> float:
@@ -142,7 +151,7 @@ def pypsa_load(
 def _bare(pypsa: Any, power: pd.DataFrame, results: xr.Dataset | str | Path) -> Any:
     """Return a network of buses at the nodes, and nothing else."""
     ds = load_results(results) if isinstance(results, (str, Path)) else results
-    scenario = Scenario.from_yaml(str(ds.attrs["scenario"]))
+    scenario = _scenario(ds)
     network = pypsa.Network(name=scenario.name)
     network.set_snapshots(power.index)
     places = [scenario.nodes[node] for node in power.columns]
