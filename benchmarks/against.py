@@ -101,7 +101,7 @@ def limited(base: Market) -> dict[str, Market]:
     plain = tf.clear(base).values.dispatch.sum(axis=2)
     use = np.full(plain.shape, 2.0)
     drawn = np.bincount(base.layout.asset_node, (use * plain).sum(axis=1), len(base.layout.nodes))
-    site = site_limit(base.layout, use, 0.98 * drawn + 1.0)
+    site = site_limit(base.layout, use, np.maximum(0.98 * drawn, 1.0))
     steps = np.array([0.02, 0.05, 0.1])
     supply = Supply(np.broadcast_to(steps, (drawn.size, 3)).copy(), np.outer(drawn + 1.0, [0.3, 0.3, np.inf]))
     curve = SharedCapacity(
