@@ -16,6 +16,7 @@ import xarray as xr
 from tokenflow_sim.app import atlas, series
 from tokenflow_sim.app.series import Curves
 from tokenflow_sim.app.session import Session, Side
+from tokenflow_sim.results.dates import when
 
 
 @solara.component_vue("vue/text.vue")
@@ -57,12 +58,13 @@ def Chart(
     marker: float | None = None,
     log: bool = False,
     note: str = "",
+    ticks: list[dict[str, Any]] | None = None,
 ) -> None:
     """Draw lines over periods; a click picks a period."""
 
 
 @solara.component_vue("vue/parts.vue")
-def Parts(node: str, period: int, rows: list[dict[str, Any]]) -> None:
+def Parts(node: str, period: str, rows: list[dict[str, Any]]) -> None:
     """Show what the prices of a node are made of."""
 
 
@@ -125,6 +127,10 @@ def View(
     ds = seen.ds
     scenario = side.variant.settings
     on = solara.use_memo(lambda: None if scenario is None else atlas.ground(scenario), [id(scenario)])
+    end = side.variant.periods
+    ticks = solara.use_memo(
+        lambda: [] if scenario is None else series.date_ticks(scenario, end), [id(scenario), end]
+    )
     with solara.Div():
         if side.variant.error:
             solara.Error(side.variant.error, classes=["tf-error"])
@@ -137,6 +143,7 @@ def View(
     workload = session.workload.value if session.workload.value in workloads else workloads[0]
     last = -1 if ds is None else ds.sizes["period"] - 1
     period = last if session.period.value is None else min(session.period.value, last)
+    moment = f"period {period}" if ds is None else when(ds, period)
     node = session.node.value if session.node.value in scenario.nodes else next(iter(scenario.nodes))
     with solara.Div():
         if ds is not None:
@@ -156,7 +163,7 @@ def View(
                 selected=node,
                 tints=atlas.tints(),
                 ends=atlas.scale(ds, period, workload),
-                caption=f"price of {workload}, period {period}",
+                caption=f"price of {workload}, {moment}",
                 note=on.note,
                 event_pick=session.node.set,
             )
@@ -168,16 +175,21 @@ def View(
                         classes=["tf-quiet"],
                     )
                 else:
-                    Parts(node=node, period=period, rows=series.decomposition(ds, node, period))
+                    Parts(node=node, period=moment, rows=series.decomposition(ds, node, period))
                     solara.Text("Click a node on the map, or a period in a chart.", classes=["tf-quiet"])
-            Charts(session, seen.charts[:1], scales[:1], side.variant.periods, period)
+            Charts(session, seen.charts[:1], scales[:1], side.variant.periods, period, ticks)
     with solara.Div(classes=["tf-charts" if not narrow else "tf-stack"]):
-        Charts(session, seen.charts[1:], scales[1:], side.variant.periods, period)
+        Charts(session, seen.charts[1:], scales[1:], side.variant.periods, period, ticks)
 
 
 @solara.component
 def Charts(
-    session: Session, charts: list[Curves], scales: list[list[float] | None], end: int, period: int
+    session: Session,
+    charts: list[Curves],
+    scales: list[list[float] | None],
+    end: int,
+    period: int,
+    ticks: list[dict[str, Any]],
 ) -> None:
     """Show charts, each on a card."""
     with solara.Div(classes=["tf-each"]):
@@ -193,6 +205,7 @@ def Charts(
                     marker=None if session.period.value is None else float(period),
                     log=one.log,
                     note=one.note,
+                    ticks=ticks,
                     event_pick=lambda at: session.period.set(int(at)),
                 )
 

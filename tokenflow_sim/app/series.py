@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.dates import AutoDateLocator, date2num
 from numpy.typing import NDArray
 
 from tokenflow_sim.numerals import compact, share, significant
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.plot.style import INK, PALETTES, colours
+from tokenflow_sim.plot.time import date_words
 from tokenflow_sim.results.reading import FULL, NOISE, hours_of
+from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.scenario.times import local
+from tokenflow_sim.scenario.zone import zone_of
 from tokenflow_sim.study.measures import mean_price
 from tokenflow_sim.variables import ALL_PRICE_PARTS
 
@@ -42,6 +47,21 @@ def _periods(ds: xr.Dataset) -> tuple[NDArray[np.intp], list[float]]:
     stride = -(-count // MOST_POINTS)
     chosen = np.arange(count - 1, -1, -stride)[::-1]
     return chosen, [float(period) for period in ds["period"].to_numpy()[chosen]]
+
+
+def date_ticks(scenario: Scenario, end: int) -> list[dict[str, Any]]:
+    """Return where a chart of a run of `end` periods has ticks, in periods, and their dates; none without dates."""
+    times = scenario.times
+    if times is None or end < 2:
+        return []
+    zone = zone_of(times.zone)
+    first, last = (local(moment, times.zone) for moment in times.at([0, end - 1]))
+    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
+    found = locator.tick_values(first, last)  # type: ignore[no-untyped-call]
+    words = date_words(locator, zone).format_ticks(found)  # type: ignore[no-untyped-call]
+    begin = float(date2num(first))  # type: ignore[no-untyped-call]
+    at = [(float(tick) - begin) * 24.0 / times.hours for tick in found]
+    return [{"at": one, "text": text} for one, text in zip(at, words, strict=True) if 0 <= one <= end]
 
 
 def _line(name: str, values: Floats, colour: str, width: float = 1.6) -> Line:

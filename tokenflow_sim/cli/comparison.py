@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenflow_sim.cli.console import busy, say, show_table
+from tokenflow_sim.cli.dates import period_of
 from tokenflow_sim.cli.guard import CHECK_FAILED
 from tokenflow_sim.cli.options import (
     AllowCode,
@@ -191,7 +192,9 @@ def equilibrium(
     by: Annotated[
         str, typer.Option("--by", help="Choose class by class (workload), or one number for all (provider).")
     ] = "workload",
-    period: Annotated[int, typer.Option("--period", min=0, help="The period whose market it is.")] = 0,
+    period: Annotated[
+        str, typer.Option("--period", help="The period whose market it is: its number, or a date in it.")
+    ] = "0",
     points: Annotated[int, typer.Option("--points", help="Candidates on each grid.")] = 21,
     levels: Annotated[int, typer.Option("--levels", help="How often the grid is refined.")] = 3,
     rounds: Annotated[int, typer.Option("--rounds", help="Most rounds of best responses.")] = 100,
@@ -242,7 +245,7 @@ def equilibrium(
             chosen,
             play=play,  # type: ignore[arg-type]  # checked there, with all other options
             by=by,
-            period=period,
+            period=period_of(scenario, period, overrides),
             overrides=overrides,
             points=points,
             levels=levels,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from io import BytesIO
 from pathlib import Path
@@ -49,7 +48,12 @@ def plot(
     ] = False,
     periods: Annotated[
         str | None,
-        typer.Option("--periods", metavar="FIRST:LAST", help="Draw these periods only, e.g. 24:47."),
+        typer.Option(
+            "--periods",
+            metavar="FIRST:LAST",
+            help="Draw these periods only, e.g. 24:47, or by date 2026-01-05:2026-01-06,"
+            " 2026-01-05T12:00/2026-01-06T18:00.",
+        ),
     ] = None,
     force: Force = False,
     debug: Debug = False,
@@ -59,7 +63,7 @@ def plot(
 
     folder = out if out is not None else run.with_name(f"{run.stem}_figures")
     with load_results(run) as whole:
-        results = whole if periods is None else whole.sel(period=_chosen(whole, periods))
+        results = whole if periods is None else whole.isel(period=_chosen(whole, periods))
         import matplotlib as mpl
 
         mpl.use("Agg")  # figures go to files, on machines without a screen too
@@ -114,21 +118,26 @@ def _named(only: str, fitting: list[str], results: Dataset) -> list[str]:
 
 
 def _chosen(results: Dataset, periods: str) -> list[int]:
-    """Read FIRST:LAST, both included.
+    """Read FIRST:LAST, both included, as positions; dates with a time of day are parted by a slash, as ISO 8601 does.
 
     Raises
     ------
     ResultError
         If that is no range, or no period of the results lies in it.
     """
+    from tokenflow_sim.results.dates import positions_within, when
+
     known = results["period"].values.reshape(-1)
-    found = re.fullmatch(r"(\d*):(\d*)", periods)
-    if found is None:
-        raise ResultError(f"--periods takes FIRST:LAST, e.g. {known[0]}:{known[-1]}; found {periods!r}")
-    first, last = int(found[1] or known[0]), int(found[2] or known[-1])
-    chosen = [int(period) for period in known if first <= period <= last]
+    parts = [part.strip() for part in periods.split("/" if "/" in periods else ":")]
+    if len(parts) != 2:
+        raise ResultError(
+            f"--periods takes FIRST:LAST, e.g. {known[0]}:{known[-1]}, and dates with a time of day as"
+            f" 2026-01-05T12:00/2026-01-06T18:00; found {periods!r}"
+        )
+    chosen = positions_within(results, parts[0] or None, parts[1] or None, f"--periods {periods}")
     if not chosen:
-        raise ResultError(f"--periods {periods}: no such periods; the run has {known[0]} to {known[-1]}")
+        span = f"{when(results, 0)} to {when(results, -1)}".replace("period ", "")
+        raise ResultError(f"--periods {periods}: no such periods; the run has {span}")
     return chosen
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.cli.console import counted, money, say, share, show_table, significant
-from tokenflow_sim.results import parties
+from tokenflow_sim.results import dates, parties
 from tokenflow_sim.results.parties import NEEDED, has_payees, largest, residual_of
 from tokenflow_sim.results.totals import Totals
 
@@ -35,7 +35,7 @@ def show_summary(results: xr.Dataset, name: str, seconds: float) -> None:
     welfare = money([totals.total("welfare")])[0]
     say(f"welfare: {welfare} $ (value of service, where it is finite, less true cost)")
     worst, when = (np.nan, 0) if totals.worst is None else (totals.worst.value, totals.worst.period)
-    say(f"certificate: largest optimality residual {significant(worst, 2)} (period {when})")
+    say(f"certificate: largest optimality residual {significant(worst, 2)} ({dates.named(results, when)})")
     if hint := results.attrs.get("hint"):
         say(str(hint))
     say()
@@ -47,7 +47,9 @@ def _show_classes(totals: Totals) -> None:
             str(name),
             significant(row.mean_price),
             significant(row.peak_price),
-            "-" if row.peak_node is None else f"{row.peak_node}, {row.peak_period:.0f}",
+            "-"
+            if row.peak_node is None
+            else f"{row.peak_node}, {dates.cell(totals.ds, int(row.peak_period))}",
             significant(row.demand),
             significant(row.unserved),
             share(row.unserved, row.demand),
@@ -55,7 +57,7 @@ def _show_classes(totals: Totals) -> None:
         for name, row in parties.classes(totals).iterrows()
     ]
     heads = [
-        "class", "mean price\n$/Mtok", "peak price\n$/Mtok", "at node,\nperiod", "demand\nMtok",
+        "class", "mean price\n$/Mtok", "peak price\n$/Mtok", f"at node,\n{dates.when_head(totals.ds)}", "demand\nMtok",
         "unserved\nMtok", "unserved\nshare",
     ]  # fmt: skip
     show_table("Prices (means by what was served) and service", heads, rows)

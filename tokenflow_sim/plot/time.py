@@ -228,12 +228,17 @@ class TimeAxis:
         """Put ticks at round hours and days of the zone, also where clocks change."""
         locator = _DateTicks(zone_of(self.zone))
         ax.xaxis.set_major_locator(locator)
-        formatter = ConciseDateFormatter(locator, tz=zone_of(self.zone))  # type: ignore[no-untyped-call]
-        ax.xaxis.set_major_formatter(formatter)
-        # The year stands in the label of the axis; matplotlib's own place for what ticks leave out is beneath it.
-        formatter.show_offset = False
-        formatter.formats = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%S.%f"]
-        formatter.zero_formats = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
+        ax.xaxis.set_major_formatter(date_words(locator, zone_of(self.zone)))
+
+
+def date_words(locator: AutoDateLocator, zone: tzinfo) -> ConciseDateFormatter:
+    """Return the words at ticks of dates: a day or month where one begins, else the hour."""
+    formatter = ConciseDateFormatter(locator, tz=zone)  # type: ignore[no-untyped-call]
+    # The year stands in the label of the axis; matplotlib's own place for what ticks leave out is beneath it.
+    formatter.show_offset = False
+    formatter.formats = ["%Y", "%b %Y", "%d %b", "%H:%M", "%H:%M", "%S.%f"]
+    formatter.zero_formats = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
+    return formatter
 
 
 class _DateTicks(AutoDateLocator):

@@ -10,6 +10,7 @@ import xarray as xr
 from tokenflow_sim.market.certificate import CERTIFIED
 from tokenflow_sim.numerals import counted, share, significant
 from tokenflow_sim.report.blocks import Note
+from tokenflow_sim.results.dates import named
 from tokenflow_sim.results.parties import residual_of
 from tokenflow_sim.results.reading import NOISE
 from tokenflow_sim.results.totals import Totals
@@ -45,8 +46,8 @@ def _accounts(totals: Totals) -> Iterator[Note]:
     if worst is not None and worst.value > CERTIFIED:
         yield Note(
             "problem",
-            f"A clearing is not certified: the largest optimality residual is {significant(worst.value, 2)} in period"
-            f" {worst.period}; at most {CERTIFIED:g} is taken for optimal.",
+            f"A clearing is not certified: the largest optimality residual is {significant(worst.value, 2)},"
+            f" {named(totals.ds, worst.period)}; at most {CERTIFIED:g} is taken for optimal.",
         )
     residual = residual_of(totals)
     if residual is not None:

@@ -14,6 +14,7 @@ from tokenflow_sim.errors import ScenarioError
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.report.blocks import Block, Code, Facts, Prose, Table
 from tokenflow_sim.scenario import Scenario, list_scenarios, load_bundled
+from tokenflow_sim.scenario.times import written
 from tokenflow_sim.strategies.assignment import specs
 
 _MOST_CHANGES = 8
@@ -34,10 +35,11 @@ def what_was_run(ds: xr.Dataset, scenario: Scenario | None, file: str) -> Iterat
     name = str(scenario.name if scenario else ds.attrs.get("title", "unknown"))
     facts = [("Scenario", name)]
     if scenario is not None:
+        times = scenario.times
         if scenario.description:
             facts.append(("Description", scenario.description))
         facts += [
-            ("Begins", "-" if scenario.start is None else scenario.start.strftime("%Y-%m-%d %H:%M UTC")),
+            ("Begins", "-" if times is None else f"{written(times.at([0])[0], times.zone)} {times.zone}"),
             ("Bandwidth", scenario.rules.bandwidth.replace("_", " ")),
             (
                 "Demand",

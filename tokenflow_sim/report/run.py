@@ -14,6 +14,7 @@ from tokenflow_sim.report.blocks import Block, Facts, Note, Notes, Page, Prose, 
 from tokenflow_sim.report.drawings import drawings
 from tokenflow_sim.report.findings import findings
 from tokenflow_sim.report.provenance import subtitle, what_was_run
+from tokenflow_sim.results.dates import named
 from tokenflow_sim.results.reading import read_scenario
 from tokenflow_sim.results.totals import Totals
 
@@ -99,7 +100,10 @@ def _certificates(totals: Totals) -> Iterator[Block]:
     yield Facts(
         [
             ("Clearings certified", f"{good:,} of {residuals.size:,}"),
-            ("Worst residual", f"{significant(totals.worst.value, 2)}, in period {totals.worst.period}"),
+            (
+                "Worst residual",
+                f"{significant(totals.worst.value, 2)}, {named(totals.ds, totals.worst.period)}",
+            ),
             ("Median residual", significant(float(residuals.median()), 2)),
         ]
     )

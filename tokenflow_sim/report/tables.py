@@ -10,7 +10,7 @@ import pandas as pd
 
 from tokenflow_sim.numerals import money, share, significant
 from tokenflow_sim.report.blocks import Table
-from tokenflow_sim.results import parties
+from tokenflow_sim.results import dates, parties
 from tokenflow_sim.results.parties import has_payees, largest, residual_of
 from tokenflow_sim.results.totals import Totals
 from tokenflow_sim.scenario import Scenario
@@ -133,9 +133,9 @@ def classes(totals: Totals) -> Table | None:
     if not totals.has("price"):
         return None
     table = parties.classes(totals)
-    heads = ["class", "peak price\n$/Mtok", "at node,\nperiod"]
+    heads = ["class", "peak price\n$/Mtok", f"at node,\n{dates.when_head(totals.ds)}"]
     where = [
-        "-" if node is None else f"{node}, {period:.0f}"
+        "-" if node is None else f"{node}, {dates.cell(totals.ds, int(period))}"
         for node, period in zip(table["peak_node"], table["peak_period"], strict=True)
     ]
     columns: list[list[str]] = [list(table.index), _each(table["peak_price"]), where]

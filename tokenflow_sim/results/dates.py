@@ -51,6 +51,22 @@ def when(ds: xr.Dataset, position: int) -> str:
     return written(begins[position], zone_of_dates(ds))
 
 
+def named(ds: xr.Dataset, number: int) -> str:
+    """Say which period a number means: ``2026-01-06 14:00`` in the zone of the results, or ``period 38``."""
+    found = np.flatnonzero(np.atleast_1d(ds["period"].values) == number)
+    return when(ds, int(found[0])) if found.size else f"period {number}"
+
+
+def cell(ds: xr.Dataset, number: int) -> str:
+    """Return what `named` says without the word `period`, for a column under `when_head`."""
+    return named(ds, number).removeprefix("period ")
+
+
+def when_head(ds: xr.Dataset) -> str:
+    """Return the head of a column that says which period is meant, in the words of `cell`."""
+    return "period" if moments(ds) is None else f"time [{zone_of_dates(ds)}]"
+
+
 def position_of(ds: xr.Dataset, period: Period, subject: str) -> int:
     """Return the position of a period along the results.
 
