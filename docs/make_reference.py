@@ -69,6 +69,11 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         variables.BACKLOG,
     ),
     (
+        "Emissions",
+        "What they hold beside, where sites of assets have a `carbon_intensity` or are named by `carbon.series`.",
+        variables.EMISSIONS,
+    ),
+    (
         "The reference price of demand",
         "A coordinate that they have beside, where a region's strategy asks for it (`uses_reference_price`): the\n"
         "mean truthful price of expected demand over the scenario's first week, weighted by that demand.",

@@ -39,6 +39,7 @@ from tokenflow_sim.strategies.assignment import (
 )
 from tokenflow_sim.strategies.base import Ints, Kind
 from tokenflow_sim.strategies.code import compare, fingerprint, written
+from tokenflow_sim.variables import EMISSIONS
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
@@ -166,11 +167,13 @@ class TokenMarket(Portable, mesa.Model):
         plan = Plan(
             layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
+            has_emissions=compiled.has_emissions,
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}
         names = [*(f"mean_price_{workload}" for workload in layout.workloads), *SCALARS]
+        names += list(EMISSIONS) if compiled.has_emissions else []
         self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
 
     def _add_agents(

@@ -244,6 +244,11 @@ BACKLOG: dict[str, Variable] = _table(
 )
 """What a run records beside, where a region's strategy lets work wait."""
 
+EMISSIONS: dict[str, Variable] = _table(
+    Variable("emissions", _PAK, "t/period", "emissions of CO2 equivalents by the asset", required=False),
+)
+"""What a run records beside, where the sites of assets have a carbon intensity."""
+
 REFERENCE: dict[str, Variable] = _table(
     Variable(
         "reference_price", _NK, "$/Mtok", "price at which users want what the scenario says", required=False

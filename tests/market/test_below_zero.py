@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tokenflow_sim as tf
@@ -54,6 +55,20 @@ def test_a_node_that_can_take_neither_more_nor_less_is_at_zero_or_what_reaches_i
     assert clearing.values.price.ravel().tolist() == [-5.0, price]
     assert clearing.certificate.worst < 1e-12
     assert not clearing.values.flow.any()
+
+
+def test_a_unit_more_is_not_taken_from_a_node_that_can_take_no_less() -> None:
+    """East could be served from the far node alone, which makes nothing; its unit more costs its own offer."""
+    market = small(
+        nodes=("far", "east", "west"),
+        assets=[("east", 3.0, 1.0), ("west", -4.0, 5.0)],
+        demand=[0.0, 0.0, 5.0],
+        arcs=[("east", "far", np.inf)],
+        route_cost=[[0.0]],
+    )
+    clearing = cleared(market)
+    assert clearing.values.price.ravel().tolist() == [3.0, 3.0, -4.0]
+    assert clearing.certificate.worst < 1e-12
 
 
 def test_a_value_of_zero_is_served_at_a_negative_price_and_shed_at_a_positive_one() -> None:

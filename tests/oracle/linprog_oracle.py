@@ -143,7 +143,7 @@ def solve(market: Market) -> Optimum | None:
             raise RuntimeError(f"the oracle's solver: {result.message}")
         z, load = result.x[:columns], loads @ result.x[:columns]
         truth = p.cost @ z + (kappa / 2 * load**2).sum()
-        if not len(curved) or truth - result.fun <= _GAP * max(1.0, truth):
+        if not len(curved) or truth - result.fun <= _GAP * max(1.0, abs(truth)):
             break
         for position, arc in enumerate(curved):
             slope = kappa[arc] * load[arc]
@@ -167,7 +167,7 @@ def least_unserved(market: Market, cost: float) -> float:
     result = linprog(
         unserved,
         A_ub=vstack([p.limits[finite], csr_array(p.cost[None])]),
-        b_ub=np.append(p.limit[finite], cost * (1 + 1e-12)),
+        b_ub=np.append(p.limit[finite], cost + 1e-12 * abs(cost)),
         A_eq=p.balance,
         b_eq=p.demand,
         bounds=np.column_stack([np.zeros(columns), p.upper]),

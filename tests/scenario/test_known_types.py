@@ -62,7 +62,7 @@ def paths(kind: Any, at: str, value: Any) -> Iterator[str]:
         for name, field in kind.model_fields.items():
             below = ".".join(filter(None, [at, field.alias or name]))
             yield below
-            yield from paths(field.annotation, below, getattr(value, name))
+            yield from paths(field.annotation, below, getattr(value, name, None))
     elif typing.get_origin(kind) in (dict, tuple) and value:
         is_dict = typing.get_origin(kind) is dict
         key = next(iter(value)) if is_dict else 0

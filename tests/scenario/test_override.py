@@ -190,7 +190,7 @@ WRONG_VALUES = {
     "demand.scale": ["many", -1, math.inf, "[1", None, True, [1], "1,5"],
     "market.bandwidth": ["fast", 3],
     "periods": [0, 1.5, 1e30, math.nan],
-    "name": ["x.y", "", None, 3.5],
+    "name": ["x[y]", "", None, 3.5],
     "nodes": [None, {}, 3, "gone.csv"],
     "nodes.dallas": [None, 3],
     "providers.dallas_dc.strategy.markup": [math.nan],

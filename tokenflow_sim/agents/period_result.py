@@ -77,6 +77,8 @@ class PeriodResult:
         Total cost as offered.
     welfare : float
         Value of what was served less true costs; see `welfare_of`.
+    emissions : ndarray or None
+        What assets emit in t, dims (asset, workload); None where no carbon intensity is known.
     """
 
     period: int
@@ -103,6 +105,7 @@ class PeriodResult:
     link_use_share: Floats
     total_cost: float
     welfare: float
+    emissions: Floats | None = None
 
     def freeze(self) -> None:
         """Make all arrays read-only, which copies and unpickled ones are not."""
@@ -142,10 +145,11 @@ class PeriodResult:
             "total_cost": self.total_cost,
             "welfare": self.welfare,
             "certificate": self.certificate,
+            "emissions": self.emissions,
         }
 
     def scalars(self, layout: Layout) -> dict[str, float]:
-        """Return a few numbers to watch: mean price paid by class, unserved demand, welfare, total cost."""
+        """Return a few numbers to watch: mean price paid by class, unserved demand, welfare, total cost, emissions."""
         served = self.served.sum(axis=0)
         paid = (self.values.price * self.served).sum(axis=0)
         # Rounding leaves some 1e-16 of what was asked for where all is shed.
@@ -157,6 +161,7 @@ class PeriodResult:
             "unserved": float(self.unserved.sum()),
             "welfare": self.welfare,
             "total_cost": self.total_cost,
+            **({} if self.emissions is None else {"emissions": float(self.emissions.sum())}),
         }
 
 
@@ -203,6 +208,10 @@ def settle_period(
     provider_profit = np.bincount(ownership.provider_of, profit.sum(axis=1), ownership.providers)
     owner_income = np.bincount(ownership.owner_of, link_income.sum(axis=1), ownership.owners)
     share = _share(load, arrays.link_capacity)
+    emissions = None
+    if state.emission_rate is not None:
+        emissions = state.emission_rate * dispatch * seconds
+        emissions.flags.writeable = False
     for array in (
         asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
         limit_income, transport_cost, provider_profit, owner_income, share,
@@ -233,6 +242,7 @@ def settle_period(
         link_use_share=share,
         total_cost=values.cost * seconds,
         welfare=welfare,
+        emissions=emissions,
     )
 
 

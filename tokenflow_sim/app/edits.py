@@ -8,6 +8,7 @@ from typing import Any
 
 from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.scenario import Scenario, list_scenarios, load_bundled, load_scenario
+from tokenflow_sim.scenario.places import path_of
 from tokenflow_sim.strategies import registry
 from tokenflow_sim.strategies.assignment import assign, specs
 from tokenflow_sim.strategies.base import parameters
@@ -152,7 +153,7 @@ def general(base: Scenario) -> list[Entry]:
 def latencies(base: Scenario) -> list[Entry]:
     """Return the latency limits of the classes; an empty field is no limit."""
     return [
-        Entry(f"workloads.{name}.latency_limit", name, _text(item.latency_limit), "ms")
+        Entry(path_of(("workloads", name, "latency_limit")), name, _text(item.latency_limit), "ms")
         for name, item in base.workloads.items()
     ]
 
@@ -173,7 +174,9 @@ def capacities(base: Scenario) -> list[Entry]:
 def link(base: Scenario, arc: str) -> Entry:
     """Return the capacity of one link, which is empty where a rule gives it."""
     own = base.network.arcs.get(arc)
-    return Entry(f"network.arcs.{arc}.capacity", arc, _text(own.capacity if own else None), "GB/s")
+    return Entry(
+        path_of(("network", "arcs", arc, "capacity")), arc, _text(own.capacity if own else None), "GB/s"
+    )
 
 
 def strategy(base: Scenario, provider: str, chosen: str) -> list[Entry]:
@@ -185,7 +188,7 @@ def strategy(base: Scenario, provider: str, chosen: str) -> list[Entry]:
     own = parameters(registry.find("provider", chosen))
     return [
         Entry(
-            f"providers.{provider}.strategy.{name}",
+            path_of(("providers", provider, "strategy", name)),
             name.replace("_", " "),
             _text(given.get(name, None if one.default is one.empty else one.default)),
         )

@@ -11,6 +11,7 @@ from tokenflow_sim.app import edits as forms
 from tokenflow_sim.app.board import Choice, Text
 from tokenflow_sim.app.edits import MORE, SEED, SOURCE, Checked, Edits, Entry
 from tokenflow_sim.scenario import Scenario, list_scenarios
+from tokenflow_sim.scenario.places import path_of
 from tokenflow_sim.strategies import registry
 
 Put = Callable[[Callable[[Edits], Edits]], None]
@@ -84,7 +85,7 @@ def Strategies(edits: Edits, checked: Checked, put: Put) -> None:
     chosen = solara.use_reactive(providers[0])
     provider = chosen.value if chosen.value in providers else providers[0]
     Choice(label="Provider", values=providers, value=provider, event_put=chosen.set)
-    path = f"providers.{provider}.strategy.name"
+    path = path_of(("providers", provider, "strategy", "name"))
     own = checked.base.providers[provider].strategy.name
     strategy = edits.values.get(path, own)
     names = registry.names("provider")
@@ -105,9 +106,14 @@ def Strategies(edits: Edits, checked: Checked, put: Put) -> None:
 def _told(base: Scenario, edits: Edits) -> str:
     """Name the providers whose strategy is changed."""
     changed = [
-        (name, edits.values.get(f"providers.{name}.strategy.name", base.providers[name].strategy.name))
+        (
+            name,
+            edits.values.get(
+                path_of(("providers", name, "strategy", "name")), base.providers[name].strategy.name
+            ),
+        )
         for name in base.providers
-        if any(path.startswith(f"providers.{name}.strategy.") for path in edits.values)
+        if any(path.startswith(path_of(("providers", name, "strategy", ""))) for path in edits.values)
     ]
     return ", ".join(f"{name} plays {strategy}" for name, strategy in changed)
 

@@ -32,7 +32,7 @@ from tokenflow_sim.market.directional import (
     proves_unservable,
 )
 from tokenflow_sim.market.highs import LazySolver, Solver
-from tokenflow_sim.market.idle import far_cost, pays, price_idle
+from tokenflow_sim.market.idle import IDLE_SHARE, far_cost, find_idle, pays, price_idle
 from tokenflow_sim.market.labelled import labelled_matrix
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
@@ -76,6 +76,7 @@ class Engine:
         # Proof of an earlier market that some demand can take no more: tried first, and checked each time.
         self._ray: Floats | None = None
         self._nothing: Bools = np.zeros(nodal, dtype=np.bool_)
+        self._idle: Bools = self._nothing
         self._zeros: Floats = np.zeros(self.program.columns)
 
     @cached_property
@@ -111,20 +112,20 @@ class Engine:
         solution = self._solve_scaled(data)
         scale = data.scale
         if pays(data.costs):
-            solution = replace(
-                solution, duals=price_idle(self.program, data.costs, data.upper, solution.duals)
-            )
+            duals = price_idle(self.program, data.costs, data.upper, solution.duals, self._idle)
+            solution = replace(solution, duals=duals)
         values = serve_first(self.program, data.costs, data.upper, data.rows, solution)
         return BasicSolution(values * scale.quantity, solution.duals * scale.price)
 
     def _solve_scaled(self, data: ScaledData) -> BasicSolution:
-        guess = self._nothing if self._ray is None else self._ray[self.program.balance] > TOLERANCE
+        self._idle, paid = self._nothing, pays(data.costs)
+        guess = self._nothing if self._ray is None or paid else self._ray[self.program.balance] > TOLERANCE
         solution = self._try(data, guess)
         if solution is not None and (not guess.any() or self._confirms(data, solution, guess)):
             return solution
         # The guess was wrong, or there was none: the demand that can take no more is found by exact programs.
         if solution is None or guess.any():
-            unservable, missing = self._find_unservable(data)
+            unservable, missing = self._find_unservable(data, paid)
             solution = self._try(data, unservable, shortfall_forbidden=True)
             # What is missing was within tolerance; that nothing clears the rest shows that it is real.
             if solution is None and missing.any():
@@ -149,14 +150,23 @@ class Engine:
             and is_servable(self.aside, program, values, data.upper, data.rows, ~guess)
         )
 
-    def _find_unservable(self, data: ScaledData) -> tuple[Bools, Floats]:
-        """Find which demand can take no more, and how much is missing already, within tolerance."""
+    def _find_unservable(self, data: ScaledData, paid: bool) -> tuple[Bools, Floats]:
+        """Find which demand can take no more, and how much is missing already, within tolerance.
+
+        Where some service is paid to be made, find which of that demand can take no less either.
+        """
         program, solver = self.program, self.aside
         values, missing = least_shortfall(solver, program, data.upper, data.rows)
         if missing.sum() > TOLERANCE * max(1.0, float(data.rows[program.balance].sum())):
             raise InfeasibleError(self._name_shortfall(missing * data.scale.quantity))
         unservable, self._ray = find_unservable(solver, program, values, data.upper, data.rows)
+        if paid:
+            self._idle = find_idle(solver, program, values, data.upper, data.rows, unservable)
         return unservable, missing
+
+    def _direction(self, unservable: Bools) -> Floats:
+        """Return what each balance is asked for: one unit more, one less, or a trifle less where idle."""
+        return np.where(self._idle, -IDLE_SHARE, np.where(unservable, -1.0, 1.0))
 
     def _name_shortfall(self, missing: Floats) -> dict[tuple[object, object], float]:
         layout = self.program.layout
@@ -202,7 +212,7 @@ class Engine:
         program, few = self.program, bool(unservable.any())
         numbers = np.empty((2, data.numbers.size))
         numbers[TRUE] = data.numbers
-        direction = np.where(unservable, -1.0, 1.0) if few else None
+        direction = self._direction(unservable) if few else None
         self.perturbation.add(data.numbers, numbers[SHIFTED], direction, step)
         costs, upper, rows = program.split(numbers)
         costs[:, program.v] = far_cost(data.costs)
@@ -289,7 +299,7 @@ class Engine:
         basic, _ = factor.primal(at_upper, upper[None], data.rows[None])
         values = factor.values(at_upper, upper, basic[0])
         # The optimal duals that are largest in the direction of the shift are those of the price rule.
-        step = self.perturbation.of_rows(np.where(unservable, -1.0, 1.0))
+        step = self.perturbation.of_rows(self._direction(unservable))
         step /= np.abs(step).max()
         open_below = np.where(unservable, -np.inf, 0.0)
         shortfall = open_below, np.zeros(unservable.size)

@@ -20,7 +20,15 @@ from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.times import PeriodTimes
-from tokenflow_sim.variables import BACKLOG, LIMITS, REFERENCE, RESULT_COORDINATES, RESULTS, Variable
+from tokenflow_sim.variables import (
+    BACKLOG,
+    EMISSIONS,
+    LIMITS,
+    REFERENCE,
+    RESULT_COORDINATES,
+    RESULTS,
+    Variable,
+)
 
 STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xarray")
 """Packages whose versions results name."""
@@ -54,6 +62,8 @@ class Plan:
         Limits beyond those of links and of an asset's power, with any period's numbers.
     times : PeriodTimes or None
         When periods begin, where the scenario says so: results then have the coordinate `time`.
+    has_emissions : bool
+        Whether carbon intensities are known, and with them emissions.
 
     Raises
     ------
@@ -70,6 +80,7 @@ class Plan:
     reference_price: np.ndarray[Any, Any] | None = None
     limits: tuple[SharedCapacity, ...] = ()
     times: PeriodTimes | None = None
+    has_emissions: bool = False
 
     def __post_init__(self) -> None:
         """Check the names to record."""
@@ -84,13 +95,14 @@ class Plan:
     @cached_property
     def table(self) -> dict[str, Variable]:
         """Whatever this run may record."""
+        table = _TABLE | EMISSIONS if self.has_emissions else _TABLE
         if not self.limits:
-            return _TABLE
+            return table
         rents = {}
         for limit in self.limits:
             dims = ("period", limit.dim) if limit.dim else ("period",)
             rents[limit.rent] = Variable(limit.rent, dims, limit.rent_unit, limit.meaning)
-        return _TABLE | {name: LIMITS[name] for name in ("price_limits", "limit_income")} | rents
+        return table | {name: LIMITS[name] for name in ("price_limits", "limit_income")} | rents
 
     @cached_property
     def variables(self) -> dict[str, Variable]:
@@ -203,13 +215,16 @@ def attributes(scenario: Scenario, seed: int, link_unit: str) -> dict[str, Any]:
     ----------
     scenario : Scenario
         The scenario, whose text, every table in it, is among them; and a hint where its arcs seem to be drawn from
-        plant to load.
+        plant to load, and what input and output tokens count where classes are made of them.
     seed : int
         The run's seed.
     link_unit : str
         Unit of link capacity.
     """
     hint = direction_hint(scenario.market())
+    tokens = {
+        name: item.tokens.model_dump() for name, item in scenario.workloads.items() if item.tokens is not None
+    }
     return {
         "title": f"{scenario.name}, seed {seed}",
         "format": FORMAT,
@@ -221,7 +236,9 @@ def attributes(scenario: Scenario, seed: int, link_unit: str) -> dict[str, Any]:
         "tokenflow_sim_version": version("tokenflow-sim"),
         "versions": _versions(),
         **scenario.packed,
-    } | ({"hint": hint} if hint else {})
+        **({"hint": hint} if hint else {}),
+        **({"token_weights": json.dumps(tokens)} if tokens else {}),
+    }
 
 
 @cache

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 import numpy as np
 
 from tokenflow_sim.errors import known
+from tokenflow_sim.scenario.confusable import find_confusable
 from tokenflow_sim.scenario.links import count_links, find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries
-from tokenflow_sim.scenario.series_kinds import series_of
-from tokenflow_sim.scenario.supply import Asset
+from tokenflow_sim.scenario.series import listed as shown
+from tokenflow_sim.scenario.series_kinds import series_of, token_columns
+from tokenflow_sim.scenario.supply import Asset, nominal_power
 
 TOLERANCE = 1e-6
 PLACEHOLDER = "nothing"
@@ -63,11 +65,14 @@ class _Checks:
     def run(self) -> list[Found]:
         for part in (
             self.names,
+            self.letters,
             self.hardware,
             self.power,
             self.demand,
             self.series,
             self.prices,
+            self.carbon,
+            self.tokens,
             self.owners,
             self.outages,
         ):
@@ -161,11 +166,23 @@ class _Checks:
         if demand.noise is not None:
             self.refer(("demand", "noise", "volatility"), "workloads", demand.noise.volatility)
 
+    def letters(self) -> None:
+        """Check that no two names look the same."""
+        for section in ("nodes", "workloads", "hardware", "providers", "owners", "regions"):
+            for one, other, letters in find_confusable(getattr(self.scenario, section)):
+                message = f"looks like {other!r}, and is spelt otherwise ({letters}); write both alike, or rename one"
+                self.note((section, one), message)
+
     def hardware(self) -> None:
         """Check that hardware has an energy for every class that it serves."""
         for name, item in self.scenario.hardware.items():
-            for field, values in (("throughput", item.throughput), ("energy", item.energy)):
-                self.refer(("hardware", name, field), "workloads", values)
+            one = item.accelerator
+            for place, values in (
+                (("throughput",), item.throughput),
+                (("accelerator", "throughput"), {} if one is None else one.throughput),
+                (("energy",), item.energy),
+            ):
+                self.refer(("hardware", name, *place), "workloads", values)
             for workload, rate in item.throughput.items():
                 if rate > 0 and workload not in item.energy:
                     self.note(
@@ -184,12 +201,21 @@ class _Checks:
             labels[label] += 1
             if labels[label] == 2:
                 self.note(loc, f"repeats asset {label!r}; join the two, or give each a `name`")
-            if asset.power_mw is None and asset.share is None:
+            given = [
+                field for field in ("power_mw", "accelerators", "share") if getattr(asset, field) is not None
+            ]
+            hardware = self.scenario.hardware.get(asset.hardware)
+            if not given:
+                message = "has no power: give `power_mw`, `accelerators`, or a `share` of the node's power"
                 whole = False
                 if path_of(loc[:3]) not in self.dropped:
-                    self.note(loc, "has no power: give `power_mw`, or a `share` of the node's power")
-            elif asset.power_mw is not None and asset.share is not None:
-                self.note(loc, "has both power_mw and share; give one of them")
+                    self.note(loc, message)
+            elif len(given) > 1:
+                self.note(loc, f"has both {' and '.join(given)}; give one of them")
+                whole = False
+            elif asset.accelerators is not None and hardware is not None and hardware.accelerator is None:
+                message = f"need a hardware that says what one draws; {asset.hardware} has no `accelerator`"
+                self.note((*loc, "accelerators"), message)
                 whole = False
             by_node.setdefault(asset.node, []).append((loc, asset))
         for name, items in by_node.items():
@@ -197,10 +223,22 @@ class _Checks:
                 self.site(name, items)
 
     def site(self, name: str, items: list[tuple[Loc, Asset]]) -> None:
-        power = self.scenario.nodes[name].power_mw
+        scenario = self.scenario
+        power, series = scenario.nodes[name].power_mw, scenario.power.series
         shares = [(loc, asset.share) for loc, asset in items if asset.share is not None]
         place: Loc = ("nodes", name, "power_mw")
+        if series is not None and name in series.names:
+            if power is not None:
+                self.note(place, "is given here and in power.series; leave one of them out")
+            for loc, asset in items:
+                if asset.share is None:
+                    self.note(loc, f"needs a share: {name} has its power by period in power.series")
+            power = None if len(shares) < len(items) else 1.0
+            if power is None:
+                return
         if power is None:
+            if "power.series" in self.dropped:
+                return
             for loc, _ in shares:
                 self.note((*loc, "share"), f"is a share of the power of {name}, which has no power_mw")
             return
@@ -210,7 +248,7 @@ class _Checks:
             if abs(total - 1) > TOLERANCE:
                 self.note(place, f"the shares of its assets add up to {total:.9g}, not to 1 ({named})")
             return
-        drawn = sum(asset.power_mw or 0.0 for _, asset in items) + total * power
+        drawn = sum(nominal_power(asset, scenario.hardware.get(asset.hardware), power) for _, asset in items)
         if drawn > power * (1 + TOLERANCE):
             self.note(place, f"its assets add up to {drawn:.9g} MW, more than its {power:g} MW")
 
@@ -252,7 +290,8 @@ class _Checks:
         """Check that series name what exists, have a number for every period of the run, and none that cannot be."""
         scenario = self.scenario
         for loc, kind, series in series_of(scenario):
-            self.refer(loc, kind.columns, series.names)
+            weighed = token_columns(scenario) if loc == ("demand", "series") else {}
+            self.refer(loc, kind.columns, [name for name in series.names if name not in weighed])
             if isinstance(series, NodeSeries):
                 self.refer(loc, "nodes", series.nodes)
             if not kind.family.signed and (series.values < 0).any():
@@ -283,6 +322,30 @@ class _Checks:
                     f"node {name!r} has prices by period in electricity.series; leave its hours out here"
                 )
                 self.note(("electricity", "hourly"), message)
+
+    def carbon(self) -> None:
+        """Check that every site of an asset has one carbon intensity, or none has any."""
+        scenario, series = self.scenario, self.scenario.carbon.series
+        by_period = set() if series is None else set(series.names)
+        fixed = {name for name, node in scenario.nodes.items() if node.carbon_intensity is not None}
+        for name in fixed & by_period:
+            message = "is given here and in carbon.series; leave one of them out"
+            self.note(("nodes", name, "carbon_intensity"), message)
+        if (not fixed and series is None) or "carbon.series" in self.dropped:
+            return
+        sites = dict.fromkeys(asset.node for _, _, asset in assets_of(scenario))
+        lacking = [name for name in sites if name in scenario.nodes and name not in fixed | by_period]
+        if lacking:
+            message = f"is known of some nodes, and not of {shown(lacking)}, where assets stand too"
+            self.note(("carbon",) if series is None else ("carbon", "series"), message)
+
+    def tokens(self) -> None:
+        """Check that demand in input and output tokens comes with what each of them counts."""
+        for name, workload in self.scenario.workloads.items():
+            if workload.base_tokens is not None and workload.tokens is None:
+                self.note(("workloads", name, "tokens"), "is needed, since base_tokens are to be weighed")
+            if workload.base_tokens is not None and workload.base_demand:
+                self.note(("workloads", name), "has both base_demand and base_tokens; give one of them")
 
     def owners(self) -> None:
         """Check that no two owners claim the same, and that rules by distance have coordinates."""

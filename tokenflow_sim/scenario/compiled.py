@@ -19,11 +19,12 @@ from tokenflow_sim.market.limits import SharedCapacity, site_limit
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
-from tokenflow_sim.scenario.exogenous import Availability, Cycle, DemandSeries, PriceSeries, frozen
+from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, DemandSeries, PriceSeries, frozen
 from tokenflow_sim.scenario.formulations import Wiring, wire
 from tokenflow_sim.scenario.geography import Floats, Ints
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
+from tokenflow_sim.scenario.supply import nominal_power
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.fields import StrategySpec
@@ -54,6 +55,8 @@ class State:
         In $/kWh, dims (node,).
     limits : tuple of SharedCapacity
         Limits beyond those of links and of an asset's power.
+    emission_rate : ndarray or None
+        What a unit of service emits in t/Mtok, dims (asset, workload); None where no carbon intensity is known.
     """
 
     period: int
@@ -71,6 +74,7 @@ class State:
     link_curvature: Floats
     electricity_price: Floats
     limits: tuple[SharedCapacity, ...] = ()
+    emission_rate: Floats | None = None
 
 
 def _groups(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
@@ -126,7 +130,13 @@ class Compiled:
         clock = Clock(scenario)
         self._demand = DemandSeries(scenario, clock)
         self._prices = PriceSeries(scenario, clock)
-        spans = [item.periods for item in (self._demand, self._prices) if item.periods is not None]
+        nodes = scenario.nodes.values()
+        self._carbon = ByNode(scenario, [node.carbon_intensity for node in nodes], scenario.carbon.series)
+        self.has_emissions = scenario.carbon.series is not None or any(
+            node.carbon_intensity is not None for node in nodes
+        )
+        series = (self._demand, self._prices, self._site_power, self._carbon)
+        spans = [item.periods for item in series if item.periods is not None]
         self.covered: int | None = min(spans) if spans else None
         serve = scenario.rules.must_serve
         values = [np.inf if serve else item.value for item in scenario.workloads.values()]
@@ -165,23 +175,28 @@ class Compiled:
         placed = [asset for _, _, asset in assets_of(scenario)]
         workloads = list(scenario.workloads)
         types = [scenario.hardware[asset.hardware] for asset in placed]
+        nodes = list(scenario.nodes.values())
+        self._site_power = ByNode(scenario, [node.power_mw for node in nodes], scenario.power.series)
         power = np.array(
             [
-                asset.power_mw
-                if asset.share is None
-                else asset.share * (scenario.nodes[asset.node].power_mw or 0.0)
-                for asset in placed
+                nominal_power(asset, item, scenario.nodes[asset.node].power_mw or 0.0)
+                for asset, item in zip(placed, types, strict=True)
             ],
             dtype=float,
         )
-        rate = np.array([[item.throughput.get(name, 0.0) for name in workloads] for item in types])
-        energy = np.array([[item.energy.get(name, 0.0) for name in workloads] for item in types])
+        self._share = np.array([asset.share or 0.0 for asset in placed])
+        rates, energies = [item.rates for item in types], [item.energies for item in types]
+        rate = np.array([[item.get(name, 0.0) for name in workloads] for item in rates])
+        energy = np.array([[item.get(name, 0.0) for name in workloads] for item in energies])
         running = np.array([item.running_cost for item in types]) + scenario.rules.opex_adder
         runs = rate > 0
         # Nominal power serves `rate` tok/s per MW, so an hour of a MW is spread over rate * 3600 / 1e6 Mtok.
         per_mtok = np.divide(1e6, rate, out=np.zeros_like(rate), where=runs)
-        self._energy = np.where(runs, energy, 0.0)
+        pue = np.array([1.0 if node.pue is None else node.pue for node in nodes])[self.layout.asset_node]
+        # What the facility takes; multiplied by one where no PUE is given, which keeps every bit.
+        self._energy = np.where(runs, energy, 0.0) * pue[:, None]
         self._running = frozen(running[:, None] * per_mtok / 3600)
+        self._rate = rate
         capacity, limit = frozen(power[:, None] * rate / 1e6), frozen(power)
         shared = scenario.rules.shared_power
         self.power_use = frozen(per_mtok)
@@ -189,7 +204,8 @@ class Compiled:
         grid = [node.grid_mw for node in scenario.nodes.values()]
         power_at = frozen(np.array([np.inf if limit is None else limit for limit in grid], dtype=float))
         limited = np.isfinite(power_at).any()
-        self._limits = (site_limit(self.layout, self.power_use, power_at),) if limited else ()
+        drawn = frozen(self.power_use * pue[:, None])
+        self._limits = (site_limit(self.layout, drawn, power_at),) if limited else ()
         self._whole = (capacity, limit if shared else None, self.wiring.link_capacity)
         described = [
             {"asset": label, "provider": provider, "node": asset.node, "hardware": asset.hardware}
@@ -282,6 +298,8 @@ class Compiled:
         if segment != self._segment:
             self._segment, self._segment_arrays = segment, self._in_segment(segment)
         capacity, limit, link_capacity = self._segment_arrays
+        if self._site_power.table is not None:
+            capacity, limit = self._by_site_power(period, segment, capacity, limit)
         wiring = self.wiring
         return State(
             period=period,
@@ -299,7 +317,25 @@ class Compiled:
             link_curvature=wiring.link_curvature,
             electricity_price=self._prices.at(period),
             limits=self._limits,
+            emission_rate=self._emission_rate(period) if self.has_emissions else None,
         )
+
+    def _by_site_power(
+        self, period: int, segment: int, capacity: Floats, limit: Floats | None
+    ) -> tuple[Floats, Floats | None]:
+        """Return capacities, and limits of shared power, of a period in which sites have their own power."""
+        node = self.layout.asset_node
+        there = np.isin(node, self._site_power.spots)
+        power = np.where(there, self._share * self._site_power.at(period)[node], 0.0)
+        available = self._availability.of(segment)[0]
+        if available is not None:
+            power *= available
+        capacity = np.where(there[:, None], power[:, None] * self._rate / 1e6, capacity)
+        return frozen(capacity), None if limit is None else frozen(np.where(there, power, limit))
+
+    def _emission_rate(self, period: int) -> Floats:
+        """Return what a Mtok of service emits at each asset in t, dims (asset, workload)."""
+        return frozen(self._carbon.at(period)[self.layout.asset_node][:, None] * self._energy / 1e6)
 
     def _cost_at(self, period: int) -> Floats:
         """Return true costs: electricity at the asset's node, and what its power costs beside."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.geography import Floats, Ints
 from tokenflow_sim.scenario.profile import Profile, cycle_length
 from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.series import PeriodSeries
+from tokenflow_sim.scenario.series_kinds import token_columns
 
 FLAT_DAY, FLAT_WEEK = (1.0,) * 24, (1.0,) * 7
 _CACHE_BYTES = 64 * 2**20
@@ -80,14 +82,23 @@ class DemandSeries:
         if demand.series is not None:
             series = demand.series
             rows = [list(nodes).index(name) for name in series.nodes]
-            columns = [list(workloads).index(name) for name in series.names]
+            weighed = token_columns(scenario)
+            plain = [j for j, name in enumerate(series.names) if name not in weighed]
+            columns = [list(workloads).index(series.names[j]) for j in plain]
             values = series.over(scenario.start, scenario.hours, scenario.periods)
             self._table = np.zeros((len(values), *shape))
-            self._table[:, np.array(rows)[:, None], np.array(columns)] = values * demand.scale
+            spots = np.array(rows)[:, None], np.array(columns, dtype=np.int64)
+            self._table[:, *spots] = values[:, :, plain] * demand.scale
+            for j, name in enumerate(series.names):
+                if name in weighed:
+                    workload, weight = weighed[name]
+                    self._table[:, rows, list(workloads).index(workload)] += (
+                        weight * values[:, :, j] * demand.scale
+                    )
             frozen(self._table)
             self.periods = len(values)
             return
-        rate = np.array([item.base_demand for item in workloads.values()])
+        rate = np.array([item.base_rate for item in workloads.values()])
         weight = np.array([node.demand_weight for node in nodes.values()])
         # Divided last, as capacities are: demand that equals a capacity on paper does so to the bit.
         base = np.outer(demand.scale * weight, rate) / 1e6
@@ -140,6 +151,37 @@ class PriceSeries:
     def at(self, period: int) -> Floats:
         """Return the prices in a period."""
         return self._cycle.at(period)
+
+
+class ByNode:
+    """A number of each node, constant or by period; NaN where it has neither.
+
+    Parameters
+    ----------
+    scenario : ScenarioFields
+        Its `start`, `hours` and `periods`, and its nodes.
+    fixed : sequence of float or None
+        The constant numbers, dims (node,).
+    series : PeriodSeries or None
+        The numbers by period, of the nodes that it names.
+    """
+
+    def __init__(
+        self, scenario: ScenarioFields, fixed: Sequence[float | None], series: PeriodSeries | None
+    ) -> None:
+        self._fixed = frozen(np.array([np.nan if one is None else one for one in fixed], dtype=float))
+        self.table = None if series is None else series.over(scenario.start, scenario.hours, scenario.periods)
+        self.periods = None if self.table is None else len(self.table)
+        names = () if series is None else series.names
+        self.spots: Ints = np.array([list(scenario.nodes).index(name) for name in names], dtype=np.int64)
+
+    def at(self, period: int) -> Floats:
+        """Return the numbers in a period; one and the same array where none is by period."""
+        if self.table is None:
+            return self._fixed
+        values = self._fixed.copy()
+        values[self.spots] = self.table[period]
+        return frozen(values)
 
 
 class Availability:

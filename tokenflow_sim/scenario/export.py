@@ -10,6 +10,7 @@ from tokenflow_sim.scenario.packed import is_long, pack
 from tokenflow_sim.scenario.profile import DAYS
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
+from tokenflow_sim.scenario.series_kinds import KINDS
 from tokenflow_sim.scenario.tables import write_csv
 from tokenflow_sim.scenario.yaml_text import Block, write
 
@@ -42,8 +43,11 @@ def to_yaml(scenario: ScenarioFields, apart: dict[str, str] | None = None) -> st
         ("electricity", "hourly", ()),
     ):
         data[section][key] = _profile("day" if names else "hour", data[section][key], names)
-    for section in ("demand", "electricity"):
-        series = data[section]["series"]
+    for section in ("power", "carbon"):
+        if data[section]["series"] is None:
+            del data[section]
+    for section, key in KINDS:
+        series = data.get(section, {}).get(key)
         if not isinstance(series, (PeriodSeries, NodeSeries)):
             continue
         if apart is not None and is_long(series):
@@ -51,10 +55,10 @@ def to_yaml(scenario: ScenarioFields, apart: dict[str, str] | None = None) -> st
             run = series.over(scenario.start, scenario.hours, scenario.periods)[: scenario.periods]
             series = series.with_values(run)
             if is_long(series):
-                apart[f"{section}.series"] = pack(series)
-                data[section]["series"] = {"packed": series.digest()}
+                apart[f"{section}.{key}"] = pack(series)
+                data[section][key] = {"packed": series.digest()}
                 continue
-        data[section]["series"] = Block(write_csv(series.header(), series.rows()))
+        data[section][key] = Block(write_csv(series.header(), series.rows()))
     if data["outages"]:
         data["outages"] = _table(data["outages"])
     return write(_without_nothing(data))

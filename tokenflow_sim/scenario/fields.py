@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, NoReturn, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-# Dots and brackets would break dotted paths, `>` would break the names of arcs, `/` those of assets.
-_NAME = re.compile(r"\w[\w \-]{0,63}")
-_LABEL = re.compile(r"\w[\w \-/>:]{0,199}")
+# Brackets and quotes would break dotted paths, `>` would break the names of arcs, and `/` those of assets, which are
+# put together from the names of provider, node and hardware.
+_NAME = re.compile(r"\w[\w \-.&#()'+/]{0,63}")
+_LABEL = re.compile(r"\w[\w \-.&#()'+/>:]{0,199}")
 _STRATEGY = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:[A-Za-z_]\w*)?")
 _DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
@@ -59,15 +60,25 @@ BAD_NAME = "a name is at most"
 def _check_name(value: str) -> str:
     if not _NAME.fullmatch(value) or value != value.strip():
         raise ValueError(
-            f"{BAD_NAME} 64 letters, digits, underscores, hyphens or inner spaces, and starts with a"
+            f"{BAD_NAME} 64 letters, digits, inner spaces or any of _ - . & # ( ) ' + /, and starts with a"
             " letter, a digit or an underscore"
+        )
+    return value
+
+
+def _check_label_part(value: str) -> str:
+    if "/" in _check_name(value):
+        raise ValueError(
+            "must have no slash: labels of assets, provider/node/hardware, and file names are made of it"
         )
     return value
 
 
 def _check_label(value: str) -> str:
     if not _LABEL.fullmatch(value) or value != value.strip():
-        raise ValueError("a label is at most 200 letters, digits, spaces or any of _ - / > :")
+        raise ValueError(
+            "a label is at most 200 letters, digits, inner spaces or any of _ - . & # ( ) ' + / > :"
+        )
     return value
 
 
@@ -95,7 +106,9 @@ def _not_tiny(value: float) -> float:
 
 
 Name = Annotated[str, BeforeValidator(_as_name), AfterValidator(_check_name)]
-"""Name of a node, workload, provider, ...: usable in a dotted path."""
+"""Name of a workload, an owner, a region, ...: usable in a dotted path, in quotes where it has dots."""
+LabelPart = Annotated[str, BeforeValidator(_as_name), AfterValidator(_check_label_part)]
+"""Name of a provider, a node or a type of hardware, which stands in the labels of assets."""
 Label = Annotated[str, BeforeValidator(_as_name), AfterValidator(_check_label)]
 """Name of an arc or an asset, which may hold the names of others, e.g. ``dallas->chicago``."""
 Number = Annotated[float, BeforeValidator(_as_number), AfterValidator(_not_huge)]

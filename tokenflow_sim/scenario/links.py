@@ -54,6 +54,21 @@ def table_places(scenario: ScenarioFields) -> Iterator[tuple[Loc, str, Arc]]:
         yield ("network", "arcs", label), label, arc
 
 
+def reverse_label(label: str, arc: Arc) -> str:
+    """Return the name of the other direction of an undirected link."""
+    named = label != label_of(arc.origin, arc.destination)
+    return f"{label}:reverse" if named else label_of(arc.destination, arc.origin)
+
+
+def directed_rows(scenario: ScenarioFields) -> Iterator[tuple[str, Arc]]:
+    """Yield label and content of the arcs of the table, both directions of undirected links."""
+    for _, label, arc in table_places(scenario):
+        yield label, arc
+        if arc.undirected:
+            turned = {"origin": arc.destination, "destination": arc.origin}
+            yield reverse_label(label, arc), arc.model_copy(update=turned)
+
+
 def _sites(scenario: ScenarioFields) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Return latitude and longitude of the nodes (NaN where unknown), and which are on the backbone."""
     nodes = list(scenario.nodes.values())
@@ -67,7 +82,7 @@ def count_links(scenario: ScenarioFields, most: int) -> int:
     """Count the arcs of a scenario without making them; past `most` of them the count is a lower bound."""
     latitude, longitude, on_backbone = _sites(scenario)
     by_rule = count(latitude, longitude, scenario.network.max_distance, on_backbone, most)
-    return max(by_rule, len(scenario.network.arcs))
+    return max(by_rule, sum(1 + bool(arc.undirected) for arc in scenario.network.arcs.values()))
 
 
 def make_links(scenario: ScenarioFields) -> Links:
@@ -80,7 +95,7 @@ def make_links(scenario: ScenarioFields) -> Links:
     origin, destination = pairs.origin.tolist(), pairs.destination.tolist()
     rows: dict[int, Arc] = {}
     spot = {label: number for number, label in enumerate(labels)}
-    for _, label, arc in table_places(scenario):
+    for label, arc in directed_rows(scenario):
         ends = position[arc.origin], position[arc.destination]
         number = spot.get(label)
         if number is None:
@@ -147,6 +162,12 @@ def find_link_faults(scenario: ScenarioFields, links: Links) -> list[Found]:
             " or name owners in the table of arcs"
         )
         found.append((("owners",), message))
+    for loc, label, arc in table_places(scenario):
+        other = reverse_label(label, arc)
+        if arc.undirected and other in scenario.network.arcs:
+            found.append(
+                (loc, f"is undirected, and so makes {other}, which the table has too; leave one out")
+            )
     limited = any(item.latency_limit is not None for item in scenario.workloads.values())
     if limited and scenario.rules.latency_rule == "arc" and scenario.rules.bandwidth != "none":
         unknown = [links.labels[number] for number in np.flatnonzero(np.isnan(links.latency))]

@@ -26,7 +26,12 @@ class Arc(Part):
         description="Node where it starts: an arc carries requests from the demand at its origin ..."
     )
     destination: Name = Field(
-        description="... to the servers at its destination, or onward. Give two arcs for both ways."
+        description="... to the servers at its destination, or onward. Give two arcs for both ways, or `undirected`."
+    )
+    undirected: bool | None = Field(
+        default=None,
+        description="Whether the row makes an arc in either direction, each with all of what the row says, its"
+        " capacity included. The other is called destination->origin, or, beside a name of its own, name:reverse.",
     )
     capacity: NonNegative | None = Field(default=None, description="Link capacity in GB/s.")
     latency: NonNegative | None = Field(

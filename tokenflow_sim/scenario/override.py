@@ -19,6 +19,10 @@ _SINGULAR = {name: name[:-1] for name in ("nodes", "workloads", "providers", "ow
 _SINGULAR |= {"hardware": "hardware type"}
 
 
+_POWERS = ("power_mw", "accelerators", "share")
+"""The ways in which an asset's power may be given, of which it has one."""
+
+
 class _BadPath(Exception):
     """A path leads nowhere, or its value is no YAML."""
 
@@ -61,7 +65,7 @@ def apply(
     Notes
     -----
     Giving a strategy another name drops the parameters of the former one, unless the same change gives them.
-    Giving an asset a power drops its share, and the other way round.
+    Giving an asset a power drops its share or number of accelerators, and the other way round.
     """
     changes = changes_of(changes)
     change = _Change(scenario, compiled)
@@ -140,7 +144,9 @@ class _Change:
             what, options = "field", fields
         else:
             what = "arc" if done[:-1] == ("network", "arcs") else _SINGULAR.get(str(done[-2]), "name")
-        return _BadPath(known(what, part, options, limit=30))
+        dotted = [name for name in options if "." in name and name.startswith(f"{part}.")]
+        hint = f"; a name with dots stands in quotes: {path_of((*done[:-1], dotted[0]))}" if dotted else ""
+        return _BadPath(known(what, part, options, limit=30) + hint)
 
     def step(self, here: Any, part: str | int, done: Loc) -> Any:
         """Go one step down."""
@@ -190,8 +196,8 @@ class _Change:
             raise self.unknown(here, part, loc)
         if names_class and here.get(part) != value:
             here.clear()
-        if "assets" in loc and part in ("power_mw", "share"):
-            here["share" if part == "power_mw" else "power_mw"] = None
+        if "assets" in loc and part in _POWERS:
+            here |= dict.fromkeys(_POWERS)
         here[str(part)] = value
 
     def cell(self, series: PeriodSeries | NodeSeries, rest: Loc, value: Any) -> PeriodSeries | NodeSeries:

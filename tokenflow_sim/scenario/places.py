@@ -22,15 +22,20 @@ Found = tuple[Loc, str]
 
 IS_NEEDED = "is needed, and is not given"
 
-_TOKEN = re.compile(r"([^.\[\]]+)((?:\[\d+\])*)")
+_TOKEN = re.compile(r'(?:"([^"]+)"|([^."\[\]]+))((?:\[\d+\])*)(\.|$)')
 
 
 def path_of(loc: Loc) -> str:
-    """Write a place as a dotted path, e.g. ``providers.b.assets[2].node``."""
+    """Write a place as a dotted path, e.g. ``providers.b.assets[2].node``; names with dots stand in quotes."""
     text = ""
     for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{quoted(part)}" if text else quoted(part)
     return text
+
+
+def quoted(name: str) -> str:
+    """Return a name as it stands in a dotted path: in quotes where it holds a dot."""
+    return f'"{name}"' if "." in name else name
 
 
 def parse_path(path: str) -> Loc:
@@ -42,12 +47,17 @@ def parse_path(path: str) -> Loc:
         If the text is no path.
     """
     loc: list[str | int] = []
-    for part in normalize("NFC", path).strip().split("."):
-        match = _TOKEN.fullmatch(part)
+    text, at, more = normalize("NFC", path).strip(), 0, True
+    while more:
+        match = _TOKEN.match(text, at)
         if match is None:
-            raise ValueError(f"{path!r} is no dotted path such as demand.scale or providers.b.assets[2].node")
-        loc.append(match[1])
-        loc += [int(number) for number in re.findall(r"\d+", match[2])]
+            raise ValueError(
+                f"{path!r} is no dotted path such as demand.scale or providers.b.assets[2].node; names with dots"
+                ' stand in quotes, workloads."a.b".value'
+            )
+        loc.append(match[1] or match[2])
+        loc += [int(number) for number in re.findall(r"\d+", match[3])]
+        at, more = match.end(), bool(match[4])
     return tuple(loc)
 
 

@@ -126,22 +126,23 @@ def at_hand(subject: str) -> Source:
     return Source(subject, folder=Path.cwd(), anywhere=True)
 
 
+_GIVES_WAY = {"electricity": "electricity_price", "power": "power_mw", "carbon": "carbon_intensity"}
+"""What of a node a section's series stands for."""
+
+
 def give_way(intake: Intake, changes: Mapping[str, Any]) -> None:
-    """Take out the electricity prices of nodes, for which a change gives a series, unless it gives them as well."""
-    if "electricity.series" not in changes and "electricity" not in changes:
-        return
-    series = value_at(intake.data, ("electricity", "series"))
-    if not isinstance(series, Series):
-        return
+    """Take out the numbers of nodes for which a change gives a series, unless it gives them as well."""
     given = {path.strip() for path in map(str, changes)}
     nodes, hourly = value_at(intake.data, ("nodes",)), value_at(intake.data, ("electricity", "hourly"))
-    for name in series.names:
-        node = value_at(nodes, (name,))
-        if isinstance(node, dict) and not given & {
-            "nodes",
-            f"nodes.{name}",
-            f"nodes.{name}.electricity_price",
-        }:
-            nodes[name] = {**node, "electricity_price": None}
-        if isinstance(hourly, dict) and name in hourly and "electricity.hourly" not in given:
-            intake.data["electricity"]["hourly"] = hourly = {k: v for k, v in hourly.items() if k != name}
+    for section, field in _GIVES_WAY.items():
+        series = value_at(intake.data, (section, "series"))
+        if not given & {section, f"{section}.series"} or not isinstance(series, Series):
+            continue
+        for name in series.names:
+            node = value_at(nodes, (name,))
+            places = {"nodes", path_of(("nodes", name)), path_of(("nodes", name, field))}
+            if isinstance(node, dict) and not given & places:
+                nodes[name] = {**node, field: None}
+            is_price = section == "electricity" and isinstance(hourly, dict)
+            if is_price and name in hourly and "electricity.hourly" not in given:
+                intake.data["electricity"]["hourly"] = hourly = {k: v for k, v in hourly.items() if k != name}

@@ -32,13 +32,16 @@ through it. Only `format`, `name`, `workloads`, `nodes`, `hardware` and `provide
 - **Tables** may be inline (as the field's type says), a list of rows, CSV text, or the path of a CSV file in the
   scenario's folder or below it. CSV has a header, commas and decimal points; empty lines and lines that begin
   with `#` are skipped; an empty cell means that the row leaves the field out. UTF-8, any line ends.
-- **Names** are at most 64 letters, digits, underscores, hyphens or inner spaces. An arc is called
-  `origin->destination` and an asset `provider/node/hardware`, unless it has a name of its own.
+- **Names** are at most 64 letters, digits, inner spaces or any of `_ - . & # ( ) ' + /`, and begin with a letter, a
+  digit or `_`. An arc is called `origin->destination` and an asset `provider/node/hardware`, unless it has a name of
+  its own; so the names of nodes, providers and hardware have no `/`. Two names of one section that look alike and are
+  spelt with letters of two alphabets are refused.
 - **Numbers** are finite and at most 1e12. All faults of all files are told in one message.
 - **Dotted paths** name every value: `demand.scale`, `nodes.dallas.power_mw`, `providers.atlas.assets[2].power_mw`,
   `network.arcs.dallas->chicago.capacity` (also of an arc that a rule makes), `demand.hourly.chat[20]`,
   `electricity.series[5].dallas`, `providers.atlas.strategy.markup`. `--set PATH=VALUE` on the command line and
-  `scenario.override({path: value})` in Python take them.
+  `scenario.override({path: value})` in Python take them. A name with dots stands in quotes:
+  `workloads."Qwen2.5-72B".value`; any name may.
 - **One text.** `scenario.to_yaml()` writes a scenario with all its tables as one text, which results carry;
   `Scenario.from_yaml(text)` reads it back.
 """
@@ -47,12 +50,19 @@ TAIL = """\
 
 - Demand of class k at node n: `scale` x `demand_weight` of n x `base_demand` of k x the mean, over the period, of
   `hourly` x `weekly` of k at the local time of n. Or `scale` x `demand.series`. Noise multiplies it in a run.
-- Capacity of an asset for class k: its power x `throughput` of k. With `shared_power` its classes share the power;
+  Where `tokens` says what input and output tokens count, `base_tokens` and the columns `<class>.input` and
+  `<class>.output` of `demand.series` are weighed so; throughput, energy, payload and value are per useful token.
+- Power of an asset: `power_mw`, `accelerators` x `watts`, or its `share` of the node's `power_mw` or `power.series`.
+  It is what the accelerators draw (IT power). `grid_mw` is what the facility draws: that times `pue`.
+- Capacity of an asset for class k: its power x `throughput` of k (with `accelerator`: of one / its `watts`). With
+  `shared_power` its classes share the power;
   without, each may use all of it, as in the paper.
-- True cost of an asset for class k: electricity price at its node x `energy` of k, plus (`running_cost` +
-  `opex_adder`) / (`throughput` of k x 3600 / 1e6). A truthful provider offers it.
+- True cost of an asset for class k: electricity price at its node x `energy` of k x `pue` of the node, plus
+  (`running_cost` + `opex_adder`) / (`throughput` of k x 3600 / 1e6). A truthful provider offers it.
 - Electricity price of a node: `electricity_price` x `electricity.hourly` at its local time, or `electricity.series`;
   times `electricity.scale`.
+- Emissions of an asset for class k: `carbon_intensity` of the node (or `carbon.series`) x `energy` of k x `pue` x what
+  it serves. They are recorded, and cost nothing.
 - Latency of an arc: distance / `km_per_ms` + `hop_latency`; distance is the great circle on a sphere of 6371 km. A
   class may not use an arc that is slower than its `latency_limit`.
 - Cost of an arc for class k: `route_cost` + tariff x `payload` of k (x `overhead` where bandwidth is physical). The

@@ -14,6 +14,7 @@ from tokenflow_sim.scenario.fields import (
     Divisor,
     Freeze,
     FrozenDict,
+    LabelPart,
     LimitSpec,
     Name,
     NonNegative,
@@ -82,12 +83,30 @@ class MarketRules(Part):
     )
 
 
+class Tokens(Part):
+    """A number for input tokens (prompts) and one for output tokens (what is generated)."""
+
+    input: NonNegative = Field(default=0.0, description="Of input tokens.")
+    output: NonNegative = Field(default=0.0, description="Of output tokens.")
+
+
 class Workload(Part):
     """A class of work: what it asks of hardware, links and patience."""
 
     description: str = Field(default="", description="What it is, in a line.")
     base_demand: NonNegative = Field(
         default=0.0, description="Demand in tok/s at a node of weight 1 and at scale 1."
+    )
+    tokens: Tokens | None = Field(
+        default=None,
+        description="What an input and an output token count as useful tokens, e.g. 0.2 and 1. They weigh"
+        " `base_tokens` and the columns `<class>.input` and `<class>.output` of `demand.series`; all else is per"
+        " useful token.",
+    )
+    base_tokens: Tokens | None = Field(
+        default=None,
+        description="Demand in input and output tok/s at a node of weight 1 and at scale 1, weighed by `tokens`, in"
+        " place of `base_demand`.",
     )
     payload: Divisor = Field(description="Data moved, in GB/Mtok.")
     overhead: Positive = Field(
@@ -97,6 +116,13 @@ class Workload(Part):
     value: NonNegative | None = Field(
         default=None, description="Value of lost service in $/Mtok; needed where demand need not be served."
     )
+
+    @property
+    def base_rate(self) -> float:
+        """Base demand in useful tok/s."""
+        if self.base_tokens is None or self.tokens is None:
+            return self.base_demand
+        return self.base_tokens.input * self.tokens.input + self.base_tokens.output * self.tokens.output
 
 
 class Node(Part):
@@ -110,12 +136,23 @@ class Node(Part):
     )
     power_mw: NonNegative | None = Field(
         default=None,
-        description="Power of the site in MW: what the shares of its assets refer to, and their limit.",
+        description="Power of the site in MW that its accelerators may draw (IT power): what the shares of its assets"
+        " refer to, and their limit. Left out where `power.series` has it by period.",
+    )
+    pue: Annotated[Number, Field(ge=1)] | None = Field(
+        default=None,
+        description="Power usage effectiveness: power of the facility per power of its accelerators; 1 if left out."
+        " Electricity cost, emissions and `grid_mw` count the facility's power, all other powers the accelerators'.",
+    )
+    carbon_intensity: NonNegative | None = Field(
+        default=None,
+        description="Carbon intensity of its electricity in g of CO2 equivalent per kWh; emissions are recorded where"
+        " the sites of assets have it, here or by `carbon.series`.",
     )
     grid_mw: NonNegative | None = Field(
         default=None,
-        description="Grid connection in MW: what all assets at the node may draw together, at their nominal power; no"
-        " limit if left out.",
+        description="Grid connection in MW: what all assets at the node may draw together, at their nominal power"
+        " times `pue`; no limit if left out.",
     )
     electricity_price: Number | None = Field(
         default=None,
@@ -131,6 +168,26 @@ class Node(Part):
     )
     metro: str = Field(default="", description="Metropolitan area, for figures.")
     state: str = Field(default="", description="State, for figures.")
+
+
+class SitePower(Part):
+    """Power of sites over time."""
+
+    series: PeriodSeries | None = Field(
+        default=None,
+        description="Power of the site in MW by period, in place of `power_mw` of the nodes that it names, whose"
+        " assets have shares: a CSV table with a column `period` and one per node.",
+    )
+
+
+class Carbon(Part):
+    """Carbon intensity of electricity over time."""
+
+    series: PeriodSeries | None = Field(
+        default=None,
+        description="Carbon intensity in g/kWh by period, in place of `carbon_intensity` of the nodes that it names: a"
+        " CSV table with a column `period` and one per node.",
+    )
 
 
 class Electricity(Part):
@@ -155,7 +212,7 @@ class ScenarioFields(Part):
     """A market, its agents and what happens to them: everything that a run needs beside a seed."""
 
     format: Literal[1] = Field(description="Version of this format.")
-    name: Name = Field(description="Name of the scenario.")
+    name: LabelPart = Field(description="Name of the scenario.")
     description: str = Field(default="", description="What it is, in a line or two.")
     periods: Annotated[Count, Field(ge=1, le=10_000_000)] = Field(
         default=168, description="Number of periods of a run."
@@ -182,15 +239,17 @@ class ScenarioFields(Part):
         min_length=1,
         description="Workload classes by name: a mapping, or a CSV table with a column `workload`.",
     )
-    nodes: Annotated[dict[Name, Node], Freeze] = Field(
+    nodes: Annotated[dict[LabelPart, Node], Freeze] = Field(
         min_length=1, description="Nodes by name: a mapping, or a CSV table with a column `node`."
     )
     network: Network = Field(default=Network(), description="Arcs, by rule or table; none if left out.")
     electricity: Electricity = Field(default=Electricity(), description="Electricity prices over time.")
-    hardware: Annotated[dict[Name, Hardware], Freeze] = Field(
+    power: SitePower = Field(default=SitePower(), description="Power of sites over time.")
+    carbon: Carbon = Field(default=Carbon(), description="Carbon intensity of electricity over time.")
+    hardware: Annotated[dict[LabelPart, Hardware], Freeze] = Field(
         min_length=1, description="Hardware types by name."
     )
-    providers: Annotated[dict[Name, Provider], Freeze] = Field(
+    providers: Annotated[dict[LabelPart, Provider], Freeze] = Field(
         min_length=1, description="Compute providers by name."
     )
     owners: Annotated[dict[Name, Owner], Freeze] = Field(

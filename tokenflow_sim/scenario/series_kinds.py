@@ -8,7 +8,7 @@ from typing import Literal
 
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import Series
-from tokenflow_sim.scenario.units import ELECTRICITY_PRICE, TOKEN_RATE, UnitFamily
+from tokenflow_sim.scenario.units import CARBON_INTENSITY, ELECTRICITY_PRICE, POWER, TOKEN_RATE, UnitFamily
 
 Section = Literal["nodes", "workloads"]
 
@@ -35,8 +35,21 @@ class SeriesKind:
 KINDS: dict[tuple[str, str], SeriesKind] = {
     ("electricity", "series"): SeriesKind(ELECTRICITY_PRICE, "nodes"),
     ("demand", "series"): SeriesKind(TOKEN_RATE, "workloads", by_node=True),
+    ("power", "series"): SeriesKind(POWER, "nodes"),
+    ("carbon", "series"): SeriesKind(CARBON_INTENSITY, "nodes"),
 }
 """Every series by its place: reading, checks, overrides and pages go by this table."""
+
+
+def token_columns(scenario: ScenarioFields) -> dict[str, tuple[str, float]]:
+    """Return class and weight of the columns of demand in input and output tokens, by the name of the column."""
+    found = {}
+    for name, workload in scenario.workloads.items():
+        for kind in ("input", "output") if workload.tokens is not None else ():
+            column = f"{name}.{kind}"
+            if column not in scenario.workloads:
+                found[column] = name, float(getattr(workload.tokens, kind))
+    return found
 
 
 def series_of(scenario: ScenarioFields) -> Iterator[tuple[tuple[str, str], SeriesKind, Series]]:

@@ -107,10 +107,14 @@ class UnitFamily:
         ]
         meant = f"; is it {' or '.join(likely[:2])}?" if likely else ""
         return (
-            f"its mean size is {mean / stated:.4g} {unit or self.base}"
-            + (f" ({mean:.4g} {self.base})" if stated != 1 else "")
-            + f", beyond what an {self.what} usually is{meant}"
-        ).replace("an demand", "a demand")
+            (
+                f"its mean size is {mean / stated:.4g} {unit or self.base}"
+                + (f" ({mean:.4g} {self.base})" if stated != 1 else "")
+                + f", beyond what an {self.what} usually is{meant}"
+            )
+            .replace("an demand", "a demand")
+            .replace("an carbon", "a carbon")
+        )
 
 
 def _folded(unit: str) -> str:
@@ -140,11 +144,11 @@ TOKEN_RATE = UnitFamily(
 POWER = UnitFamily("power", "MW", {"MW": 1.0, "kW": 1e-3, "GW": 1e3, "W": 1e-6}, high=1e5)
 CARBON_INTENSITY = UnitFamily(
     "carbon intensity",
-    "kg/kWh",
+    "g/kWh",
     {
-        "kg/kWh": 1.0, "g/kWh": 1e-3, "kg/MWh": 1e-3, "t/MWh": 1.0, "lb/MWh": 0.45359237e-3,
-        "gCO2/kWh": 1e-3, "gCO2eq/kWh": 1e-3, "kgCO2/MWh": 1e-3, "kgCO2eq/MWh": 1e-3,
+        "g/kWh": 1.0, "kg/kWh": 1e3, "kg/MWh": 1.0, "t/MWh": 1e3, "lb/MWh": 0.45359237,
+        "gCO2/kWh": 1.0, "gCO2eq/kWh": 1.0, "kgCO2/MWh": 1.0, "kgCO2eq/MWh": 1.0,
     },
-    low=1e-3,
-    high=2.0,
+    low=1.0,
+    high=2000.0,
 )  # fmt: skip

@@ -292,7 +292,7 @@ def resolve[T](
     single: dict[tuple[Kind, str], T] = {}
     for key, choice in choices.items():
         kinds = [kind for kind in agents if key == f"{kind}s"]
-        dotted = [(kind, key.partition(".")[2]) for kind in agents if key.startswith(f"{kind}s.")]
+        dotted = [(kind, _unquoted(key.partition(".")[2])) for kind in agents if key.startswith(f"{kind}s.")]
         hits = [pair for pair in dotted if pair[1] in agents[pair[0]]]
         hits = hits or [(kind, key) for kind, specs in agents.items() if key in specs]
         if len(hits) == 1:
@@ -306,6 +306,11 @@ def resolve[T](
             everybody = [name for specs in agents.values() for name in specs]
             faults.append(Fault(known("agent", key, everybody), f"{argument}[{key!r}]"))
     return chosen | single, faults
+
+
+def _unquoted(name: str) -> str:
+    """Take off the quotes in which a dotted path has names with dots."""
+    return name[1:-1] if len(name) > 2 and name[0] == name[-1] == '"' else name
 
 
 def _make(
