@@ -194,7 +194,7 @@ class Compiled:
         per_mtok = np.divide(1e6, rate, out=np.zeros_like(rate), where=runs)
         pue = np.array([1.0 if node.pue is None else node.pue for node in nodes])[self.layout.asset_node]
         # What the facility takes; multiplied by one where no PUE is given, which keeps every bit.
-        self._energy = np.where(runs, energy, 0.0) * pue[:, None]
+        self._energy: Floats = np.where(runs, energy, 0.0) * pue[:, None]
         self._running = frozen(running[:, None] * per_mtok / 3600)
         self._rate = rate
         capacity, limit = frozen(power[:, None] * rate / 1e6), frozen(power)
@@ -340,7 +340,8 @@ class Compiled:
     def _cost_at(self, period: int) -> Floats:
         """Return true costs: electricity at the asset's node, and what its power costs beside."""
         local = self._prices.at(period)[self.layout.asset_node]
-        return local[:, None] * self._energy + self._running
+        cost: Floats = local[:, None] * self._energy + self._running
+        return cost
 
     def _in_segment(self, segment: int) -> tuple[Floats, Floats | None, Floats]:
         """Return capacities while a certain set of outages lasts."""

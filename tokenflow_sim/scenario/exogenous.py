@@ -91,10 +91,9 @@ class DemandSeries:
             self._table[:, *spots] = values[:, :, plain] * demand.scale
             for j, name in enumerate(series.names):
                 if name in weighed:
-                    workload, weight = weighed[name]
-                    self._table[:, rows, list(workloads).index(workload)] += (
-                        weight * values[:, :, j] * demand.scale
-                    )
+                    workload, counts = weighed[name]
+                    useful = counts * values[:, :, j] * demand.scale
+                    self._table[:, rows, list(workloads).index(workload)] += useful
             frozen(self._table)
             self.periods = len(values)
             return
