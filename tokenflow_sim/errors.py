@@ -122,7 +122,7 @@ class FailedRunsWarning(UserWarning):
     """Runs of a study failed; the message has the first cause, and what follows for the study's numbers."""
 
 
-def known(what: str, value: object, options: Sequence[object], limit: int = 12) -> str:
+def unknown_name(what: str, value: object, options: Sequence[object], limit: int = 12) -> str:
     """Say that a name is unknown, which names are known, and which one may have been meant.
 
     Parameters

@@ -28,7 +28,7 @@ from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import (
     Choice,
     LimitChoice,
-    Made,
+    StrategiesByKind,
     assign_with_limits,
     find_faults,
     find_limits,
@@ -179,7 +179,7 @@ class TokenMarket(Portable, mesa.Model):
     def _add_agents(
         self,
         compiled: Compiled,
-        made: Made,
+        made: StrategiesByKind,
         classes: Mapping[Kind, Mapping[str, AgentClass]],
         run: RunInfo,
         history: int,
@@ -244,7 +244,7 @@ class TokenMarket(Portable, mesa.Model):
             self.running = False
             return
         try:
-            self._play()
+            self._run_periods()
             if self.period == self.periods:
                 self.running = False
                 self.ledger.close()
@@ -254,7 +254,7 @@ class TokenMarket(Portable, mesa.Model):
                 error.add_note(kept)
             raise
 
-    def _play(self) -> None:
+    def _run_periods(self) -> None:
         house, period = self.clearing_house, self.period
         state = self._environment.state(period)
         book = house.collect(period, state)

@@ -151,17 +151,17 @@ class Portable:
         return new
 
     def _refusal(self, done: str, attempt: Callable[[Any], object], error: Exception) -> StrategyError:
-        told = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}"
         token = _doing.set("searching")
         try:
             for name, part in self._members().items():
                 if _fails(part, attempt):
-                    told = culprit(part, attempt, name)
+                    reason = culprit(part, attempt, name)
                     break
         finally:
             _doing.reset(token)
         return StrategyError(
-            f"this model cannot be {done}: {told}; keep open files, locks, functions made on the spot and the like out"
+            f"this model cannot be {done}: {reason}; keep open files, locks, local functions and the like out"
             " of attributes; make them where they are used"
         )
 

@@ -8,7 +8,7 @@ import solara
 import tokenflow_sim as tf
 from tokenflow_sim.app import edits as forms
 from tokenflow_sim.app.edits import MORE, SEED, SOURCE, Edits, check
-from tokenflow_sim.app.session import Side
+from tokenflow_sim.app.session import Variant
 
 
 def typed(**values: str) -> Edits:
@@ -122,29 +122,29 @@ def test_every_field_holds_what_the_scenario_says(name: str) -> None:
 
 
 def test_two_fields_that_change_before_the_page_is_drawn_anew_both_count() -> None:
-    side = Side("A", solara.reactive(Edits("us5")))
-    side.change(lambda now: now.put("demand.scale", "36", "35"))
-    side.change(lambda now: replace(now, seed="4"))
-    assert side.edits.peek() == Edits("us5", "4", {"demand.scale": "36"})
+    variant = Variant("A", solara.reactive(Edits("us5")))
+    variant.change(lambda now: now.put("demand.scale", "36", "35"))
+    variant.change(lambda now: replace(now, seed="4"))
+    assert variant.edits.peek() == Edits("us5", "4", {"demand.scale": "36"})
 
 
 def test_a_start_plays_what_was_typed_last_even_before_the_page_is_drawn_anew() -> None:
-    side = Side("A", solara.reactive(Edits("us5")))
-    side.catch_up()
-    side.change(lambda now: now.put("periods", "2", "24"))
-    side.start(0.0)
-    side.variant.wait(60)
-    assert (side.variant.status, side.variant.periods) == ("done", 2)
+    variant = Variant("A", solara.reactive(Edits("us5")))
+    variant.catch_up()
+    variant.change(lambda now: now.put("periods", "2", "24"))
+    variant.start(0.0)
+    variant.runner.wait(60)
+    assert (variant.runner.status, variant.runner.periods) == ("done", 2)
     # What is played is left alone until Reset.
-    side.change(lambda now: now.put("periods", "3", "24"))
-    side.catch_up()
-    side.step()
-    assert (side.variant.status, side.variant.periods) == ("done", 2)
+    variant.change(lambda now: now.put("periods", "3", "24"))
+    variant.catch_up()
+    variant.step()
+    assert (variant.runner.status, variant.runner.periods) == ("done", 2)
 
 
 def test_a_faulty_setting_leaves_what_is_ready() -> None:
-    side = Side("A", solara.reactive(Edits("us5")))
-    side.catch_up()
-    side.change(lambda now: now.put("periods", "many", "24"))
-    side.catch_up()
-    assert (side.variant.status, side.applied) == ("ready", Edits("us5"))
+    variant = Variant("A", solara.reactive(Edits("us5")))
+    variant.catch_up()
+    variant.change(lambda now: now.put("periods", "many", "24"))
+    variant.catch_up()
+    assert (variant.runner.status, variant.applied) == ("ready", Edits("us5"))

@@ -9,7 +9,7 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.report.conftest import TEXT
 from tokenflow_sim.app import atlas, series
-from tokenflow_sim.app.session import Variant
+from tokenflow_sim.app.session import ModelRunner
 from tokenflow_sim.errors import ResultError
 
 
@@ -19,8 +19,8 @@ def scenario() -> tf.Scenario:
 
 
 @pytest.fixture
-def variant(scenario: tf.Scenario) -> Variant:
-    made = Variant()
+def variant(scenario: tf.Scenario) -> ModelRunner:
+    made = ModelRunner()
     made.reset(scenario, 5)
     return made
 
@@ -33,7 +33,7 @@ def played(scenario: tf.Scenario) -> xr.Dataset:
 
 
 def test_a_run_in_the_background_is_the_run_of_the_model(
-    variant: Variant, played: xr.Dataset, tmp_path: Path
+    variant: ModelRunner, played: xr.Dataset, tmp_path: Path
 ) -> None:
     assert (variant.status, variant.period, variant.periods) == ("ready", 0, 40)
     assert variant.results() is None
@@ -48,7 +48,9 @@ def test_a_run_in_the_background_is_the_run_of_the_model(
         xr.testing.assert_equal(saved.load(), played)
 
 
-def test_a_run_after_others_of_other_scenarios_is_the_same_run(variant: Variant, played: xr.Dataset) -> None:
+def test_a_run_after_others_of_other_scenarios_is_the_same_run(
+    variant: ModelRunner, played: xr.Dataset
+) -> None:
     scenario = variant.settings
     assert scenario is not None
     variant.start(pause=0.2)
@@ -65,7 +67,7 @@ def test_a_run_after_others_of_other_scenarios_is_the_same_run(variant: Variant,
     assert first.model.period < 40
 
 
-def test_it_stops_steps_and_goes_on(variant: Variant, played: xr.Dataset) -> None:
+def test_it_stops_steps_and_goes_on(variant: ModelRunner, played: xr.Dataset) -> None:
     variant.start(pause=0.05)
     assert variant.status == "running"
     while variant.period < 2:
@@ -87,7 +89,7 @@ def test_it_stops_steps_and_goes_on(variant: Variant, played: xr.Dataset) -> Non
     xr.testing.assert_identical(results, played)
 
 
-def test_reset_begins_anew_even_while_it_runs(variant: Variant, scenario: tf.Scenario) -> None:
+def test_reset_begins_anew_even_while_it_runs(variant: ModelRunner, scenario: tf.Scenario) -> None:
     for _ in range(10):
         variant.start(pause=0.01)
         variant.reset(scenario, 6)
@@ -98,7 +100,7 @@ def test_reset_begins_anew_even_while_it_runs(variant: Variant, scenario: tf.Sce
 
 
 def test_a_market_that_cannot_be_served_fails_with_its_reason(scenario: tf.Scenario) -> None:
-    variant = Variant()
+    variant = ModelRunner()
     variant.reset(scenario.override({"market.must_serve": True}), 1)
     variant.start()
     variant.wait(30)
@@ -111,11 +113,11 @@ def test_a_market_that_cannot_be_served_fails_with_its_reason(scenario: tf.Scena
     assert (variant.status, variant.error) == ("ready", "")
 
 
-def test_nothing_is_saved_of_nothing(variant: Variant) -> None:
+def test_nothing_is_saved_of_nothing(variant: ModelRunner) -> None:
     with pytest.raises(ResultError, match="no period"):
         variant.netcdf()
     with pytest.raises(ResultError):
-        Variant().netcdf()
+        ModelRunner().netcdf()
 
 
 def test_charts_show_the_numbers_of_the_run(played: xr.Dataset) -> None:
@@ -161,7 +163,7 @@ def test_two_variants_are_compared_over_what_both_played(played: xr.Dataset) -> 
 
 
 def test_the_map_has_every_node_and_the_links_in_use(scenario: tf.Scenario, played: xr.Dataset) -> None:
-    on = atlas.ground(scenario)
+    on = atlas.base_map(scenario)
     assert on.outlines
     east, west = (on.places[name] for name in ("east", "west"))
     assert 0 < west[0] < east[0] < atlas.WIDTH
@@ -176,7 +178,9 @@ def test_the_map_has_every_node_and_the_links_in_use(scenario: tf.Scenario, play
 
 def test_nodes_without_coordinates_stand_on_a_circle(scenario: tf.Scenario) -> None:
     changes = {f"nodes.{node}.{key}": None for node in ("east", "west") for key in ("latitude", "longitude")}
-    on = atlas.ground(scenario.override(changes | {"market.bandwidth": "none", "network.max_distance": None}))
+    on = atlas.base_map(
+        scenario.override(changes | {"market.bandwidth": "none", "network.max_distance": None})
+    )
     assert on.outlines == []
     assert len(set(on.places.values())) == 2
     assert on.note == ""
@@ -186,7 +190,9 @@ def test_one_node_without_coordinates_stands_below_the_map_and_is_named(
     scenario: tf.Scenario, played: xr.Dataset
 ) -> None:
     changes = {"nodes.east.latitude": None, "nodes.east.longitude": None}
-    on = atlas.ground(scenario.override(changes | {"market.bandwidth": "none", "network.max_distance": None}))
+    on = atlas.base_map(
+        scenario.override(changes | {"market.bandwidth": "none", "network.max_distance": None})
+    )
     assert on.outlines
     assert on.note == "In the row below the map, without coordinates: east."
     lines = [float(y) for path in on.outlines for y in path[1:].replace("L", " ").split()[1::2]]

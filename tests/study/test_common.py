@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tokenflow_sim.study.common import common_of, common_seeds, comparable, rankable, seeds_told
+from tokenflow_sim.study.common import common_of, common_seeds, comparable, rankable, seeds_text
 
 
 def test_means_are_over_the_seeds_that_all_finished() -> None:
@@ -83,17 +83,17 @@ def test_a_dataset_says_what_counts() -> None:
     values = np.arange(9.0).reshape(3, 3)
     whole = comparison(values)
     assert comparable(whole) == (whole, "")
-    assert seeds_told(whole) == "3 seeds"
+    assert seeds_text(whole) == "3 seeds"
     values[1, 1] = np.nan
     holed, told = comparable(comparison(values))
     assert told == "means are over 2 of 3 seeds, which all of them finished"
     assert holed["welfare_rate"].mean("seed").values.tolist() == [1.0, 4.0, 7.0]
     assert holed["seed"].values.tolist() == [3, 7]
-    assert seeds_told(comparison(values)) == "2 of 3 seeds"
+    assert seeds_text(comparison(values)) == "2 of 3 seeds"
     values[2] = np.nan
     found = common_of(comparison(values))
     assert found is not None
-    assert found.told == "left out: c; means are over 2 of 3 seeds, which all others finished"
+    assert found.note == "left out: c; means are over 2 of 3 seeds, which all others finished"
     assert found.runs.values.sum() == 4
     rest = found.select(comparison(values))["welfare_rate"]
     assert rest.mean("seed").values[:2].tolist() == [1.0, 4.0]

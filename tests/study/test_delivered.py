@@ -139,8 +139,8 @@ def test_shared_power_and_shared_links_count_once() -> None:
     # North without bob: what batch leaves of ada's six megawatts at 4 MW per Mtok/s of chat, and what batch leaves of
     # the link to the middle at 0.5 GB/Mtok.
     power = (6 - 2.5 * both.dispatch.sel(asset=ada, workload="batch")).clip(min=0) / 4
-    overhead = float(model.settings.compiled.wiring.link_use[0, 0])
-    batch = float(model.settings.compiled.wiring.link_use[0, 1])
+    overhead = float(model.settings.compiled.network.link_use[0, 0])
+    batch = float(model.settings.compiled.network.link_use[0, 1])
     room = (2 - batch * both.flow[:, 0].sel(workload="batch")) / overhead
     cyd, ada_south = (
         (5 - 2.5 * both.dispatch.sel(workload="batch")[:, place]).clip(min=0) / 4

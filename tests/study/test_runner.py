@@ -63,8 +63,8 @@ def test_a_failure_is_told_with_what_repeats_it_and_the_others_are_kept() -> Non
     assert told == [(1, 3), (2, 3), (3, 3)]
     (failure,) = batch.failures
     assert (failure.kind, failure.position) == ("InfeasibleError", 1)
-    assert "1 of 3 runs failed; the others are kept" in batch.tell()
-    assert "again: tokenflow run tiny --seed 1 --set demand.scale=9.0" in batch.tell()
+    assert "1 of 3 runs failed; the others are kept" in batch.failures_text()
+    assert "again: tokenflow run tiny --seed 1 --set demand.scale=9.0" in batch.failures_text()
     with pytest.raises(tf.InfeasibleError):
         failure.task.model().run()
 
@@ -109,7 +109,7 @@ def test_the_fingerprint_sees_every_number_of_a_strategys_state() -> None:
 
 def test_long_lists_of_failures_are_cut() -> None:
     batch = run_tasks([replace(task, overrides={"demand.scale": -1.0}) for task in tasks(15)], prices)
-    assert batch.tell().endswith("... and 3 more")
+    assert batch.failures_text().endswith("... and 3 more")
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True])

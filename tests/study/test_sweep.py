@@ -25,7 +25,7 @@ from tokenflow_sim.study.sweep import sweep
 from tokenflow_sim.study.swept import Sweep, load_sweep
 from tokenflow_sim.study.zarr_files import consolidate
 
-# The sweep that most tests play has infeasible points; that it warns of them is tested in test_telling.py.
+# The sweep that most tests play has infeasible points; that it warns of them is tested in test_messages.py.
 pytestmark = pytest.mark.filterwarnings(r"ignore:\d+ of \d+ runs failed:UserWarning")
 VARY = {"demand.scale": [2.0, 3.0, 9.0], "market.opex_adder": "0:10:10"}
 

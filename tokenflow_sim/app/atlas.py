@@ -26,8 +26,8 @@ _UNKNOWN = "#c9ced6"
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What stands still on a map: the place of each node, and the outlines beneath as paths of SVG."""
+class BaseMap:
+    """The fixed parts of a map: the place of each node, and the outlines beneath as paths of SVG."""
 
     places: dict[str, tuple[float, float]]
     outlines: list[str]
@@ -35,14 +35,14 @@ class Ground:
     """Which nodes have no coordinates, and where they stand instead."""
 
 
-def ground(scenario: Scenario) -> Ground:
+def base_map(scenario: Scenario) -> BaseMap:
     """Place the nodes of a scenario; those without coordinates stand in a row below the map, or on a circle if all."""
     names = list(scenario.nodes)
     if not coordinates(xr.Dataset(), scenario):
         angle = np.linspace(0, 2 * np.pi, len(names), endpoint=False) - np.pi / 2
         half = HEIGHT / 2 - 2 * _PAD
         around = zip(WIDTH / 2 + 1.3 * half * np.cos(angle), HEIGHT / 2 + half * np.sin(angle), strict=True)
-        return Ground({name: (float(x), float(y)) for name, (x, y) in zip(names, around, strict=True)}, [])
+        return BaseMap({name: (float(x), float(y)) for name, (x, y) in zip(names, around, strict=True)}, [])
     drawn = chart(xr.Dataset(), names, "map", scenario)
     west, south, east, north = drawn.bounds
     lacking = [name for name, is_placed in zip(names, drawn.is_placed, strict=True) if not is_placed]
@@ -65,10 +65,10 @@ def ground(scenario: Scenario) -> Ground:
         for line in (*drawn.outlines, *drawn.borders)
     ]
     note = left_out(drawn, names)
-    return Ground(places, paths, f"In the row below the map, {note}." if note else "")
+    return BaseMap(places, paths, f"In the row below the map, {note}." if note else "")
 
 
-def nodes(on: Ground, ds: xr.Dataset | None, period: int, workload: str) -> list[dict[str, Any]]:
+def nodes(on: BaseMap, ds: xr.Dataset | None, period: int, workload: str) -> list[dict[str, Any]]:
     """Return the nodes: place, size by what is served there, colour by the price of a class."""
     rows = [
         {"name": name, "x": x, "y": y, "r": _RADII[0], "color": _UNKNOWN, "text": name}
@@ -109,7 +109,7 @@ def tints() -> list[str]:
     return [to_hex(mpl.colormaps[SEQUENTIAL](0.12 + 0.8 * level)) for level in np.linspace(0, 1, 6)]
 
 
-def links(on: Ground, ds: xr.Dataset | None, period: int) -> list[dict[str, Any]]:
+def links(on: BaseMap, ds: xr.Dataset | None, period: int) -> list[dict[str, Any]]:
     """Return the links that carry something: a curve, how full it is, and whether it is full."""
     if ds is None or not ds.sizes["arc"]:
         return []

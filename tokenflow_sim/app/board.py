@@ -1,6 +1,6 @@
 """The page's own widgets: fields, and drawings that the browser makes from plain numbers.
 
-A field sends what was typed or picked with the event itself. A widget that sends its value by the side may have that
+A field sends what was typed or picked with the event itself. A widget that sends its value separately may have that
 value wait in the browser while the server is busy, and the event, or the next click, arrives before it.
 """
 
@@ -15,7 +15,7 @@ import xarray as xr
 
 from tokenflow_sim.app import atlas, series
 from tokenflow_sim.app.series import Curves
-from tokenflow_sim.app.session import Session, Side
+from tokenflow_sim.app.session import Session, Variant
 from tokenflow_sim.results.dates import when
 
 
@@ -77,36 +77,37 @@ _CHARTS: tuple[Callable[[xr.Dataset], Curves], ...] = (
 def Board(session: Session) -> None:
     """Show all variants; drawn anew whenever a model has moved on."""
     _ = session.tick.value
-    sides = session.active
-    looks = [look(side.variant.results(), session.node.value) for side in sides]
+    variants = session.active
+    snapshots = [snapshot(variant.runner.results(), session.node.value) for variant in variants]
     # What comes and goes has a place of its own: were others moved, their widgets would be made anew, and a click
     # that is under way would be lost.
-    with solara.Div(classes=["tf-card"] if len(sides) == 2 else []):
-        if len(sides) == 2:
-            Differences(looks[0], looks[1])
-    with solara.Div(classes=["tf-two" if len(sides) == 2 else "tf-one"]):
+    with solara.Div(classes=["tf-card"] if len(variants) == 2 else []):
+        if len(variants) == 2:
+            Differences(snapshots[0], snapshots[1])
+    with solara.Div(classes=["tf-two" if len(variants) == 2 else "tf-one"]):
         scales = [
-            _scale([one.charts[place] for one in looks if one.charts]) for place in range(len(_CHARTS) + 1)
+            _scale([one.charts[place] for one in snapshots if one.charts])
+            for place in range(len(_CHARTS) + 1)
         ]
-        for side, one in zip(sides, looks, strict=True):
-            with solara.Div(classes=["tf-side"], attributes={"data-side": side.name}).key(side.name):
-                View(session, side, one, scales, narrow=len(sides) == 2)
+        for variant, one in zip(variants, snapshots, strict=True):
+            with solara.Div(classes=["tf-side"], attributes={"data-side": variant.name}).key(variant.name):
+                View(session, variant, one, scales, narrow=len(variants) == 2)
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """What is seen of a run at one moment; two looks are never equal, so that each is drawn."""
+class Snapshot:
+    """The results of a run at one moment, with their charts; two snapshots are never equal, so that each is drawn."""
 
     ds: xr.Dataset | None
     charts: list[Curves]
 
 
-def look(ds: xr.Dataset | None, node: str | None) -> Look:
+def snapshot(ds: xr.Dataset | None, node: str | None) -> Snapshot:
     """Read all charts of a run; prices are those of the node that is picked, if it is there."""
     if ds is None:
-        return Look(None, [])
+        return Snapshot(None, [])
     here = node if node in ds["node"].to_numpy() else None
-    return Look(ds, [series.prices(ds, here), *(make(ds) for make in _CHARTS)])
+    return Snapshot(ds, [series.prices(ds, here), *(make(ds) for make in _CHARTS)])
 
 
 def _scale(charts: list[Curves]) -> list[float] | None:
@@ -118,27 +119,27 @@ def _scale(charts: list[Curves]) -> list[float] | None:
 @solara.component
 def View(
     session: Session,
-    side: Side,
-    seen: Look,
+    variant: Variant,
+    seen: Snapshot,
     scales: list[list[float] | None],
     narrow: bool,
 ) -> None:
     """Show one variant."""
     ds = seen.ds
-    scenario = side.variant.settings
-    on = solara.use_memo(lambda: None if scenario is None else atlas.ground(scenario), [id(scenario)])
-    end = side.variant.periods
+    scenario = variant.runner.settings
+    on = solara.use_memo(lambda: None if scenario is None else atlas.base_map(scenario), [id(scenario)])
+    end = variant.runner.periods
     ticks = solara.use_memo(
         lambda: [] if scenario is None else series.date_ticks(scenario, end), [id(scenario), end]
     )
     with solara.Div():
-        if side.variant.error:
-            solara.Error(side.variant.error, classes=["tf-error"])
+        if variant.runner.error:
+            solara.Error(variant.runner.error, classes=["tf-error"])
     if scenario is None or on is None:
         return
     with solara.Div():
         if narrow:
-            solara.HTML("h3", f"{side.name}: {scenario.name}", classes=["tf-name"])
+            solara.HTML("h3", f"{variant.name}: {scenario.name}", classes=["tf-name"])
     workloads = list(scenario.workloads)
     workload = session.workload.value if session.workload.value in workloads else workloads[0]
     last = -1 if ds is None else ds.sizes["period"] - 1
@@ -177,9 +178,9 @@ def View(
                 else:
                     Parts(node=node, period=moment, rows=series.decomposition(ds, node, period))
                     solara.Text("Click a node on the map, or a period in a chart.", classes=["tf-quiet"])
-            Charts(session, seen.charts[:1], scales[:1], side.variant.periods, period, ticks)
+            Charts(session, seen.charts[:1], scales[:1], variant.runner.periods, period, ticks)
     with solara.Div(classes=["tf-charts" if not narrow else "tf-stack"]):
-        Charts(session, seen.charts[1:], scales[1:], side.variant.periods, period, ticks)
+        Charts(session, seen.charts[1:], scales[1:], variant.runner.periods, period, ticks)
 
 
 @solara.component
@@ -221,7 +222,7 @@ def Numbers(figures: dict[str, tuple[str, float]]) -> None:
 
 
 @solara.component
-def Differences(one: Look, other: Look) -> None:
+def Differences(one: Snapshot, other: Snapshot) -> None:
     """Show two variants in one table."""
     first, second = one.ds, other.ds
     if first is None or second is None:

@@ -80,7 +80,7 @@ def check(edits: Edits) -> Checked:
         return Checked(None, None, seed, faults | {SOURCE: "; ".join(map(str, error.faults))})
     changes, written = dict(edits.values), _lines(edits.more, faults)
     for path in written.keys() & changes.keys():
-        _tell(faults, MORE, f"{path}: is set in its own field already")
+        _add_fault(faults, MORE, f"{path}: is set in its own field already")
     scenario: Scenario | None = base
     try:
         scenario = load_scenario(base, {**written, **changes})
@@ -105,9 +105,9 @@ def _lines(text: str, faults: dict[str, str]) -> dict[str, str]:
     for line in filter(None, map(str.strip, text.splitlines())):
         path, equals, value = line.partition("=")
         if not equals or not path.strip():
-            _tell(faults, MORE, f"{line[:60]!r}: write path = value, e.g. market.must_serve = false")
+            _add_fault(faults, MORE, f"{line[:60]!r}: write path = value, e.g. market.must_serve = false")
         elif path.strip() in found:
-            _tell(faults, MORE, f"{path.strip()}: is set twice")
+            _add_fault(faults, MORE, f"{path.strip()}: is set twice")
         else:
             found[path.strip()] = value.strip()
     return found
@@ -122,12 +122,12 @@ def _place(faults: dict[str, str], fault: Fault, changes: Mapping[str, str]) -> 
         if place == path or place.startswith((f"{path}.", f"{path}[")) or path.startswith(f"{place}.")
     ]
     if place and near:
-        _tell(faults, max(near, key=lambda path: (path == place, len(path))), fault.message)
+        _add_fault(faults, max(near, key=lambda path: (path == place, len(path))), fault.message)
     else:
-        _tell(faults, MORE, f"{fault.place}: {fault.message}" if fault.place else fault.message)
+        _add_fault(faults, MORE, f"{fault.place}: {fault.message}" if fault.place else fault.message)
 
 
-def _tell(faults: dict[str, str], where: str, what: str) -> None:
+def _add_fault(faults: dict[str, str], where: str, what: str) -> None:
     faults[where] = f"{faults[where]}; {what}" if where in faults else what
 
 

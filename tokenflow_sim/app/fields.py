@@ -98,12 +98,12 @@ def Strategies(edits: Edits, checked: Checked, put: Put) -> None:
     ).key(path)
     Fault(checked.faults.get(path))
     Fields(forms.strategy(checked.base, provider, strategy), edits, checked.faults, put)
-    told = _told(checked.base, edits)
-    if told:
-        solara.Text(f"Changed: {told}", classes=["tf-quiet"])
+    changes = _changes_text(checked.base, edits)
+    if changes:
+        solara.Text(f"Changed: {changes}", classes=["tf-quiet"])
 
 
-def _told(base: Scenario, edits: Edits) -> str:
+def _changes_text(base: Scenario, edits: Edits) -> str:
     """Name the providers whose strategy is changed."""
     changed = [
         (

@@ -13,7 +13,7 @@ import solara.lab
 from tokenflow_sim.app.board import Board, Choice
 from tokenflow_sim.app.edits import Checked, Edits, check
 from tokenflow_sim.app.fields import Settings
-from tokenflow_sim.app.session import Session, Side
+from tokenflow_sim.app.session import Session, Variant
 from tokenflow_sim.scenario import Scenario
 
 PAUSES = {"none": 0.0, "0.2 s": 0.2, "1 s": 1.0}
@@ -41,18 +41,20 @@ def Page() -> None:
     solara.Style(files("tokenflow_sim.app").joinpath("page.css").read_text(encoding="utf-8"))
     with solara.AppBar():
         solara.AppBarTitle("tokenflow")
-    first, second = session.sides
+    first, second = session.variants
     shown = solara.use_reactive(f"Variant {first.name}")
     checked = [use_checked(first, True), use_checked(second, session.both.value)]
     with solara.Sidebar():
         found = [one for one in checked if one is not None]
         if session.both.value:
             # Not tabs: their bodies would be laid out inside the bar, too low to be used.
-            names = [f"Variant {side.name}" for side in session.sides]
+            names = [f"Variant {variant.name}" for variant in session.variants]
             solara.ToggleButtonsSingle(shown, values=names, dense=True)
             number = names.index(shown.value)
-            side = session.sides[number]
-            Settings(side.name, side.edits.value, found[number], side.change).key(f"settings-{side.name}")
+            variant = session.variants[number]
+            Settings(variant.name, variant.edits.value, found[number], variant.change).key(
+                f"settings-{variant.name}"
+            )
         else:
             Settings("the run", first.edits.value, found[0], first.change).key("settings")
     with solara.Column(classes=["tf-page"], gap="10px"):
@@ -60,15 +62,15 @@ def Page() -> None:
         Board(session)
 
 
-def use_checked(side: Side, shown: bool) -> Checked | None:
+def use_checked(variant: Variant, shown: bool) -> Checked | None:
     """Check what was typed for a variant on show, and apply it at once as long as nothing was played."""
-    edits: Edits = side.edits.value
+    edits: Edits = variant.edits.value
     checked: Checked | None = solara.use_memo(lambda: check(edits) if shown else None, [edits, shown])
 
     def apply() -> None:
         # Where something newer was typed meanwhile, the page is drawn again for it.
-        if checked is not None and edits == side.edits.peek():
-            side.catch_up(checked)
+        if checked is not None and edits == variant.edits.peek():
+            variant.catch_up(checked)
 
     solara.use_effect(apply, [edits, shown])
     return checked
@@ -78,40 +80,40 @@ def use_checked(side: Side, shown: bool) -> Checked | None:
 def Controls(session: Session, checked: list[Checked]) -> None:
     """Start, stop, step and reset all variants on show; save what they did."""
     _ = session.tick.value
-    sides = session.active
-    states = [side.variant.status for side in sides]
+    variants = session.active
+    states = [variant.runner.status for variant in variants]
     faulty = any(found.scenario is None for found in checked)
-    waiting = [side.name for side in sides if side.applied != side.edits.value]
+    waiting = [variant.name for variant in variants if variant.applied != variant.edits.value]
 
     def start() -> None:
         session.period.set(None)
-        for side in sides:
-            side.start(PAUSES[session.pause.peek()])
-        session.look()
+        for variant in variants:
+            variant.start(PAUSES[session.pause.peek()])
+        session.redraw()
 
     def stop() -> None:
         session.close()
-        session.look()
+        session.redraw()
 
     def step() -> None:
         session.period.set(None)
-        for side in sides:
-            side.step()
-        session.look()
+        for variant in variants:
+            variant.step()
+        session.redraw()
 
     def reset() -> None:
         session.period.set(None)
-        for side in sides:
+        for variant in variants:
             # What stands in the fields now, which may be newer than what was drawn last.
-            edits = side.edits.peek()
-            side.apply(check(edits), edits)
-        session.look()
+            edits = variant.edits.peek()
+            variant.apply(check(edits), edits)
+        session.redraw()
 
     running = "running" in states
     can_play = not running and any(state in ("ready", "stopped") for state in states)
     if faulty:
         # A model that was never begun has nothing to play.
-        can_play = can_play and all(side.applied is not None for side in sides)
+        can_play = can_play and all(variant.applied is not None for variant in variants)
     with solara.Div(classes=["tf-card", "tf-controls"]):
         solara.Button("Start", icon_name="mdi-play", color="primary", on_click=start, disabled=not can_play)
         solara.Button("Stop", icon_name="mdi-stop", on_click=stop, disabled=not running)
@@ -125,8 +127,8 @@ def Controls(session: Session, checked: list[Checked]) -> None:
                 event_put=session.pause.set,
             )
         with solara.Div(classes=["tf-status"], attributes={"role": "status"}):
-            for side in sides:
-                solara.Text(_status(side, len(sides) > 1))
+            for variant in variants:
+                solara.Text(_status(variant, len(variants) > 1))
         with solara.Div():
             if session.period.value is not None:
                 solara.Button(
@@ -135,8 +137,8 @@ def Controls(session: Session, checked: list[Checked]) -> None:
                     on_click=lambda: session.period.set(None),
                 )
         solara.Switch(label="Two variants", value=session.both)
-        for side in sides:
-            Saving(side, side.variant.settings, len(sides) > 1, played=side.variant.period > 0)
+        for variant in variants:
+            Saving(variant, variant.runner.settings, len(variants) > 1, played=variant.runner.period > 0)
     with solara.Div():
         if faulty:
             solara.Error(
@@ -147,36 +149,35 @@ def Controls(session: Session, checked: list[Checked]) -> None:
             solara.Warning("Settings were changed: they take effect with Reset.", dense=True)
 
 
-def _status(side: Side, named: bool) -> str:
-    variant = side.variant
-    head = f"{side.name}: " if named else ""
-    return f"{head}{variant.status}, {variant.period:,} of {variant.periods:,} periods"
+def _status(variant: Variant, named: bool) -> str:
+    head = f"{variant.name}: " if named else ""
+    return f"{head}{variant.runner.status}, {variant.runner.period:,} of {variant.runner.periods:,} periods"
 
 
 @solara.component
-def Saving(side: Side, scenario: Scenario | None, named: bool, played: bool) -> None:
+def Saving(variant: Variant, scenario: Scenario | None, named: bool, played: bool) -> None:
     """Save the run, its report and the scenario that was played."""
     if scenario is None:
         return
-    stem = re.sub(r"[^\w.-]+", "_", scenario.name) + (f"_{side.name}" if named else "")
-    tail = f" {side.name}" if named else ""
+    stem = re.sub(r"[^\w.-]+", "_", scenario.name) + (f"_{variant.name}" if named else "")
+    tail = f" {variant.name}" if named else ""
     with solara.Row(gap="4px", classes=["tf-saving"]):
         solara.FileDownload(
             scenario.to_yaml, filename=f"{stem}.yaml", label=f"Scenario{tail}", mime_type="text/yaml"
         )
         if played:
-            solara.FileDownload(side.variant.netcdf, filename=f"{stem}.nc", label=f"Run{tail}")
+            solara.FileDownload(variant.runner.netcdf, filename=f"{stem}.nc", label=f"Run{tail}")
             if find_spec("jinja2") is not None:
                 solara.FileDownload(
-                    lambda: _report(side),
+                    lambda: _report(variant),
                     filename=f"{stem}.html",
                     label=f"Report{tail}",
                     mime_type="text/html",
                 )
 
 
-def _report(side: Side) -> Any:
+def _report(variant: Variant) -> Any:
     from tokenflow_sim.report import render
 
-    results = side.variant.results()
+    results = variant.runner.results()
     return "" if results is None else render(results, "run.nc")

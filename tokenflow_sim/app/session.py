@@ -30,7 +30,7 @@ _BREATH = 0.004  # seconds in which they take it
 
 @dataclass(eq=False)
 class _Run:
-    """A model, with the lock that whoever plays or reads it holds, and the wish that it stops."""
+    """A model, the lock that its readers and its thread hold, and the event that asks it to stop."""
 
     model: TokenMarket
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -38,8 +38,8 @@ class _Run:
     thread: threading.Thread | None = None
 
 
-class Variant:
-    """A model under control of the page.
+class ModelRunner:
+    """Runs a model in the background under the control of the page.
 
     Everything may be called from any thread, and nothing but `step` and `wait` waits for a period to be played. The
     page looks at `version`, which rises with whatever happens, and draws only when it has risen.
@@ -96,7 +96,9 @@ class Variant:
             return
         run.stop.clear()
         self._now("running")
-        run.thread = threading.Thread(target=self._play, args=(run, pause), name="tokenflow run", daemon=True)
+        run.thread = threading.Thread(
+            target=self._run_periods, args=(run, pause), name="tokenflow run", daemon=True
+        )
         run.thread.start()
 
     def stop(self) -> None:
@@ -144,7 +146,7 @@ class Variant:
         with writing(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             return save_results(results, Path(folder) / "run.nc").read_bytes()
 
-    def _play(self, run: _Run, pause: float) -> None:
+    def _run_periods(self, run: _Run, pause: float) -> None:
         alive = True
         while alive and not run.stop.is_set():
             began = time.perf_counter()
@@ -196,7 +198,7 @@ _GLANCE = 0.4  # seconds between two looks at the models: figures are drawn at m
 
 
 @dataclass
-class Side:
+class Variant:
     """A variant with its settings.
 
     Parameters
@@ -209,7 +211,7 @@ class Side:
 
     name: str
     edits: solara.Reactive[Edits]
-    variant: Variant = field(default_factory=Variant)
+    runner: ModelRunner = field(default_factory=ModelRunner)
     applied: Edits | None = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -222,7 +224,7 @@ class Side:
         with self._lock:
             if checked.scenario is not None:
                 self.applied = edits
-                self.variant.reset(checked.scenario, checked.seed)
+                self.runner.reset(checked.scenario, checked.seed)
 
     def catch_up(self, checked: Checked | None = None) -> None:
         """Apply what was typed last, as long as nothing was played.
@@ -232,20 +234,20 @@ class Side:
         """
         with self._lock:
             edits = self.edits.peek()
-            if self.applied != edits and not self.variant.period and self.variant.status != "running":
+            if self.applied != edits and not self.runner.period and self.runner.status != "running":
                 self.apply(checked or check(edits), edits)
 
     def start(self, pause: float) -> None:
         """Play what was typed last, or go on."""
         with self._lock:
             self.catch_up()
-            self.variant.start(pause)
+            self.runner.start(pause)
 
     def step(self) -> None:
         """Play one period of what was typed last, or the next."""
         with self._lock:
             self.catch_up()
-            self.variant.step()
+            self.runner.step()
 
 
 class Session:
@@ -258,7 +260,7 @@ class Session:
     """
 
     def __init__(self, source: str) -> None:
-        self.sides = [Side(name, solara.reactive(Edits(source))) for name in NAMES]
+        self.variants = [Variant(name, solara.reactive(Edits(source))) for name in NAMES]
         self.both = solara.reactive(False)
         self.tick = solara.reactive(0)
         self.node: solara.Reactive[str | None] = solara.reactive(None)
@@ -267,11 +269,11 @@ class Session:
         self.pause = solara.reactive("none")
 
     @property
-    def active(self) -> list[Side]:
+    def active(self) -> list[Variant]:
         """The variants on show."""
-        return self.sides if self.both.value else self.sides[:1]
+        return self.variants if self.both.value else self.variants[:1]
 
-    def look(self) -> None:
+    def redraw(self) -> None:
         """Have the page drawn anew."""
         self.tick.set(self.tick.peek() + 1)
 
@@ -279,12 +281,12 @@ class Session:
         """Have the page drawn anew whenever a model has moved on, until cancelled."""
         seen: list[int] = []
         while not cancel.wait(_GLANCE):
-            now = [side.variant.version for side in self.sides]
+            now = [variant.runner.version for variant in self.variants]
             if now != seen:
                 seen = now
-                self.look()
+                self.redraw()
 
     def close(self) -> None:
         """Stop all runs."""
-        for side in self.sides:
-            side.variant.stop()
+        for variant in self.variants:
+            variant.runner.stop()

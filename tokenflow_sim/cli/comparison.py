@@ -29,7 +29,14 @@ from tokenflow_sim.cli.options import (
     connected,
     playing,
 )
-from tokenflow_sim.cli.strategies import StrategyNames, draw, estimate, parse_strategies, prepare, tell
+from tokenflow_sim.cli.strategies import (
+    StrategyNames,
+    draw,
+    estimate,
+    parse_strategies,
+    prepare,
+    report_failures,
+)
 from tokenflow_sim.numerals import counted, significant
 
 if TYPE_CHECKING:
@@ -83,17 +90,17 @@ def compare(
     """Compare strategies under common random numbers, with intervals of the paired differences."""
     from tokenflow_sim.study.compare import compare as run_comparison
 
-    found, figure = _play(
+    found, figure = _run_study(
         run_comparison, "comparison", scenario, strategies, assignments, out, figures, workers, scheduler, resume,
         force, provider=provider, seeds=seeds, periods=periods, burn_in=burn_in, baseline=baseline,
         confidence=confidence, allow_code=allow_code,
     )  # fmt: skip
     show_comparison(found)
     draw(found, figure)
-    tell(found.failures, out, figure)
+    report_failures(found.failures, out, figure)
 
 
-def _play(
+def _run_study(
     study: Callable[..., Any],
     name: str,
     scenario: str,
@@ -143,7 +150,7 @@ def tournament(
     """Let every strategy play against every other, and rank them."""
     from tokenflow_sim.study.tournament import tournament as run_tournament
 
-    found, figure = _play(
+    found, figure = _run_study(
         run_tournament, "tournament", scenario, strategies, assignments, out, figures, workers, scheduler, resume,
         force, provider=provider, seeds=seeds, periods=periods, burn_in=burn_in, confidence=confidence,
         allow_code=allow_code,
@@ -171,7 +178,7 @@ def tournament(
         say(f"not ranked, because runs failed: {', '.join(found.unranked)}")
         say()
     draw(found, figure)
-    tell(found.failures, out, figure)
+    report_failures(found.failures, out, figure)
 
 
 def _places(rank: int, lowest: int, highest: int) -> str:
@@ -266,7 +273,7 @@ def equilibrium(
 
         save_results(found.dataset, out, force)
     draw(found, figure)
-    tell((), out, figure)
+    report_failures((), out, figure)
     if not found.solved:
         raise typer.Exit(CHECK_FAILED)
 
@@ -324,7 +331,7 @@ def show_equilibrium(found: Equilibrium) -> None:
 
 def show_comparison(found: Comparison) -> None:
     """Print a table of the measures: means, and differences from the baseline with their intervals."""
-    from tokenflow_sim.study.common import seeds_told
+    from tokenflow_sim.study.common import seeds_text
 
     table, provider = found.table, found.provider
     ds = found.dataset
@@ -350,19 +357,19 @@ def show_comparison(found: Comparison) -> None:
         for _, row in part.iterrows():
             numbers = [float(row[end]) * scale for end in ("difference", "lower", "upper")]
             is_base = row["strategy"] == found.baseline
-            told = ["", "", ""] if is_base else [*estimate(*numbers), _verdict(row, error)]
+            statistics = ["", "", ""] if is_base else [*estimate(*numbers), _verdict(row, error)]
             rows.append(
                 [
                     *([str(row["of"])] if several else []),
                     str(row["strategy"]),
                     significant(row["mean"] * scale, 5),
-                    *told,
+                    *statistics,
                 ]
             )
         heads = [*([""] if several else []), "", f"mean\n{unit}", "difference", f"{confidence}\ninterval", ""]
         show_table(_HEADS[name], heads, rows, words=2 if several else 1)
     who = provider or "every provider"
-    seeds = seeds_told(ds, found.baseline)
+    seeds = seeds_text(ds, found.baseline)
     say(f"{who} plays each strategy under the same {seeds}; differences from {found.baseline}, seed by seed")
     others = ds.sizes["strategy"] - 1
     if others > 1:

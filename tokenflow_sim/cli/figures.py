@@ -11,7 +11,7 @@ import typer
 
 from tokenflow_sim.cli.console import busy, progress, say
 from tokenflow_sim.cli.options import Debug, Force, check_suffix, make_folder, refuse_existing
-from tokenflow_sim.errors import ResultError, known
+from tokenflow_sim.errors import ResultError, unknown_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,19 +101,19 @@ def _named(only: str, fitting: list[str], results: Dataset) -> list[str]:
     from tokenflow_sim.results.reading import missing
 
     names = list(dict.fromkeys(name.strip() for name in only.split(",")))
-    told = []
+    faults = []
     for name in names:
         if name in fitting:
             continue
         entry = entries().get(name)
         if entry is None:
-            told.append(known("figure", name, fitting))
+            faults.append(unknown_name("figure", name, fitting))
         elif lacking := missing(results, entry.needs):
-            told.append(f"{name} needs {', '.join(lacking)}, which these results lack")
+            faults.append(f"{name} needs {', '.join(lacking)}, which these results lack")
         else:
-            told.append(f"{name} needs more than the results of one run: call tokenflow_sim.plot.{name}")
-    if told:
-        raise ResultError(f"--only {only}: {'; '.join(told)}")
+            faults.append(f"{name} needs more than the results of one run: call tokenflow_sim.plot.{name}")
+    if faults:
+        raise ResultError(f"--only {only}: {'; '.join(faults)}")
     return names
 
 

@@ -136,21 +136,21 @@ class Command(TyperCommand):
             raise
         except KeyboardInterrupt as error:
             kept = getattr(error, "__notes__", ())
-            _tell(f"interrupted: {'; '.join(note.strip() for note in kept)}" if kept else INTERRUPTED)
+            _print_error(f"interrupted: {'; '.join(note.strip() for note in kept)}" if kept else INTERRUPTED)
             raise typer.Exit(130) from None
         except SystemExit as error:  # a signal that ends it, such as SIGTERM
             for note in getattr(error, "__notes__", ()):
-                _tell(note.strip())
+                _print_error(note.strip())
             raise
         except BrokenPipeError:
             raise  # the reader of a pipe has gone (`tokenflow list | head`): typer leaves quietly
         except Exception as error:  # the outermost boundary: nothing is hidden, everything is reported
             if _debug(ctx):
-                _tell("".join(traceback.format_exception(error)).rstrip())
+                _print_error("".join(traceback.format_exception(error)).rstrip())
             message, status = describe(error, own_code=bool(ctx.params.get("allow_code")))
-            _tell(f"error: {message}")
+            _print_error(f"error: {message}")
             if status == BUG and not _debug(ctx):
-                _tell("run the command again with --debug to see the traceback, and report it")
+                _print_error("run the command again with --debug to see the traceback, and report it")
             raise typer.Exit(status) from error
 
 
@@ -206,7 +206,7 @@ def _debug(ctx: typer.Context) -> bool:
     return any(context.params.get("debug") for context in (ctx, ctx.find_root()))
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     # Not by typer.echo, which takes a terminal without letters (ascii) for one with all of them.
     print(text, file=sys.stderr, flush=True)
 
@@ -214,4 +214,4 @@ def _tell(text: str) -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **_: Any) -> None:
     """Show a warning as a sentence; where in our code it was raised means nothing to a user."""
     if issubclass(category, UserWarning):
-        _tell(f"warning: {message}")
+        _print_error(f"warning: {message}")

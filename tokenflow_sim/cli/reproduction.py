@@ -118,5 +118,5 @@ def verdict(reproduction: Reproduction) -> str:
     text = f"{len(judged) - len(failures)} of the {len(judged)} numbers that should match do"
     if left:
         text += f"; {left} more cannot be derived from the paper's text and are left open, see their notes"
-    told = "".join(f"\n  differs: {row.section}: {row.name}" for row in failures)
-    return text + told
+    differences = "".join(f"\n  differs: {row.section}: {row.name}" for row in failures)
+    return text + differences

@@ -95,7 +95,7 @@ def run(
     else:
         with Lock(out):
             model = TokenMarket(loaded, rng=seed, out=out, force=force, allow_code=allow_code)
-            play(model)
+            run_model(model)
         results = model.results()
     took = time.perf_counter() - began
 
@@ -107,7 +107,7 @@ def run(
     say(f"figures: tokenflow plot {quoted(out)} --out {quoted(out.with_name(f'{out.stem}_figures'))}")
 
 
-def play(model: TokenMarket) -> None:
+def run_model(model: TokenMarket) -> None:
     """Play all periods under a progress bar.
 
     Raises

@@ -96,7 +96,7 @@ def draw(found: Any, path: Path | None) -> None:
     save_figure(figure, path, Format.PNG)
 
 
-def tell(failures: Sequence[Failure], *files: Path | None) -> None:
+def report_failures(failures: Sequence[Failure], *files: Path | None) -> None:
     """Tell what was written and what failed."""
     for path in files:
         if path is not None:

@@ -101,10 +101,10 @@ def sweep(
     overrides = parse_overrides(assignments)
     _check_outputs(out, table, force, resume)
     from tokenflow_sim.study.sweep import RECORDED
-    from tokenflow_sim.study.sweep import sweep as play
+    from tokenflow_sim.study.sweep import sweep as run_sweep
 
     with playing(workers, scheduler) as where:
-        found = play(
+        found = run_sweep(
             scenario, values, seeds=seeds, how=how.value if how else None, samples=samples, sample_seed=sample_seed,
             periods=periods, overrides=overrides, record=RECORDED if record is None else _names(record), out=out,
             resume=resume, force=force, allow_code=allow_code, **where,
@@ -144,10 +144,10 @@ def sensitivity(
     overrides = parse_overrides(assignments)
     _check_outputs(out, table, force, resume)
     from tokenflow_sim.study.sensitivity import OUTPUTS
-    from tokenflow_sim.study.sensitivity import sensitivity as play
+    from tokenflow_sim.study.sensitivity import sensitivity as run_sensitivity
 
     with playing(workers, scheduler) as where:
-        found = play(
+        found = run_sensitivity(
             scenario, values, kind=kind.value, samples=samples, confidence=confidence, sample_seed=sample_seed,
             outputs=OUTPUTS if outputs is None else _names(outputs), seeds=seeds, periods=periods,
             overrides=overrides, out=out, resume=resume, force=force, allow_code=allow_code, **where,
@@ -171,9 +171,9 @@ def study(
     from tokenflow_sim.study.file import load_study, play_study
     from tokenflow_sim.study.swept import Sweep
 
-    told = load_study(file)
+    study = load_study(file)
     with playing(workers, scheduler) as where:
-        found = play_study(told, out=out, resume=resume, force=force, allow_code=allow_code, **where)
+        found = play_study(study, out=out, resume=resume, force=force, allow_code=allow_code, **where)
     if isinstance(found, Sweep):
         _show_sweep(found, out, table)
     else:
@@ -230,7 +230,7 @@ def _show_sweep(found: Sweep, out: Path | None, table: Path | None) -> None:
         name for name in frame.columns if name.startswith(("mean_price", "unserved_share", "welfare_rate"))
     ]
     common = common_of(found.dataset[["status"]])
-    told = "" if common is None else common.told
+    note = "" if common is None else common.note
     if common is not None:
         frame.loc[~common.runs.values.ravel(), shown] = float("nan")
     groups = frame.groupby(keys, sort=False, dropna=False)
@@ -245,11 +245,11 @@ def _show_sweep(found: Sweep, out: Path | None, table: Path | None) -> None:
         for key, row in zip(means.index, means.to_numpy(), strict=True)
     ]
     heads = [*keys, "runs", *(_head(name) for name in shown)]
-    show_table(f"Means over seeds{f' ({told})' if told else ''}", heads, rows[:ROWS], words=len(keys) + 1)
+    show_table(f"Means over seeds{f' ({note})' if note else ''}", heads, rows[:ROWS], words=len(keys) + 1)
     if len(rows) > ROWS:
         say(f"... and {len(rows) - ROWS} more points")
-    _tell_failures(found.failures, int((frame["status"] == "done").sum()))
-    _tell_places(out, table)
+    _show_failures(found.failures, int((frame["status"] == "done").sum()))
+    _show_places(out, table)
     if any(failure.kind != "InfeasibleError" for failure in found.failures):
         raise typer.Exit(CHECK_FAILED)
 
@@ -272,7 +272,7 @@ def _show_sensitivity(found: Sensitivity, out: Path | None, table: Path | None) 
         f"{title}; +- is the half-width at {percent}", ["output", "path", *(words[name] for name in names)], rows,
         words=2,
     )  # fmt: skip
-    _tell_places(out, table)
+    _show_places(out, table)
 
 
 def _ended(statuses: pd.Series[str]) -> str:
@@ -301,14 +301,14 @@ def _write(frame: pd.DataFrame, table: Path | None) -> None:
             frame.to_csv(draft, index=False)
 
 
-def _tell_failures(failures: Sequence[Failure], finished: int) -> None:
+def _show_failures(failures: Sequence[Failure], finished: int) -> None:
     if failures:
-        from tokenflow_sim.study.runner import tell
+        from tokenflow_sim.study.runner import failures_text
 
-        say(tell(failures, finished + len(failures)), sys.stderr)
+        say(failures_text(failures, finished + len(failures)), sys.stderr)
 
 
-def _tell_places(out: Path | None, table: Path | None) -> None:
+def _show_places(out: Path | None, table: Path | None) -> None:
     if table is not None:
         say(f"table: {table}")
     if out is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults
 
 
@@ -52,5 +52,5 @@ def chosen_column(
         return find_column(columns, names)
     found = find_column(columns, [given])
     if found is None:
-        faults.add(f"--{what}: {known('column', given, list(columns))}", file=file)
+        faults.add(f"--{what}: {unknown_name('column', given, list(columns))}", file=file)
     return found

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 
 BITS_PER_BYTE = 8
 GIGABYTE = 1e9 * BITS_PER_BYTE
@@ -101,7 +101,7 @@ def unit_factor(unit: str) -> float:
     folded = {name.lower(): factor for name, factor in UNITS.items() if "bit" in name}
     if spelled.lower() in folded:
         return folded[spelled.lower()]
-    raise ValueError(known("unit", unit, list(UNITS)))
+    raise ValueError(unknown_name("unit", unit, list(UNITS)))
 
 
 def number(value: object) -> float | None:

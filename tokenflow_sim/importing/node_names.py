@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import TypeAdapter, ValidationError
 
-from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.importing.faults import Faults
 from tokenflow_sim.scenario.fields import Name
 
@@ -82,7 +82,7 @@ def name_nodes(
         asked = dict(nodes) if isinstance(nodes, Mapping) else {name: scenario_name(name) for name in nodes}
         for name in asked:
             if name not in places:
-                faults.add(known("place", name, places), file=file)
+                faults.add(unknown_name("place", name, places), file=file)
         named = {place: asked[place] for place in places if place in asked}
         left = [place for place in places if place not in asked]
         if left:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import Imported, Summary
 from tokenflow_sim.importing.node_names import Nodes, listed
@@ -81,7 +81,7 @@ def prices(
     """
     faults = Faults(SUBJECT)
     if format is not None and format not in FORMATS:
-        faults.add(known("price format", format, FORMATS))
+        faults.add(unknown_name("price format", format, FORMATS))
     faults.check()
     choices = Choices(time, time_format, time_zone, stamp, place, value, unit, where, decimal, node)
     read = read_files(

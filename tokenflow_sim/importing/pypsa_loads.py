@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.extra import load_extra
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.pypsa_files import SUBJECT, quiet, steps_of
@@ -126,11 +126,11 @@ def pypsa_load(
     bus_of = {node: (map or {}).get(node, node) for node in power.columns}
     for node in map or {}:
         if node not in bus_of:
-            faults.add(known("node", node, list(bus_of)))
+            faults.add(unknown_name("node", node, list(bus_of)))
     for node, bus in bus_of.items():
         if bus not in network.buses.index:
             faults.add(
-                f"node {node!r}: {known('bus', bus, list(network.buses.index))}; map it (--map {node}=BUS)"
+                f"node {node!r}: {unknown_name('bus', bus, list(network.buses.index))}; map it (--map {node}=BUS)"
             )
     faults.check()
     steps_of(network.snapshots, Path(network.name or "network"))

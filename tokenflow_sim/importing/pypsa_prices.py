@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import TABLE, Imported, Summary, comment
 from tokenflow_sim.importing.names import is_name, map_names, renamed
@@ -73,7 +73,7 @@ def pypsa(
     wanted = list(prices.columns) if buses is None else list(dict.fromkeys(buses))
     for bus in wanted:
         if bus not in found.buses.index:
-            faults.add(known("bus", bus, list(found.buses.index)), file=path)
+            faults.add(unknown_name("bus", bus, list(found.buses.index)), file=path)
     faults.check()
     table = prices.reindex(columns=wanted) * rate / KWH_PER_MWH
     whole = [bus for bus in wanted if np.isfinite(table[bus]).all()]

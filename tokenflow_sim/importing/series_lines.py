@@ -62,7 +62,9 @@ def series_lines(
         lines.append(f"    fill: {fill} # what stands where the file has no number")
     elif collected.gaps:
         gaps = collected.entries["gaps"]
-        told = gaps if isinstance(gaps, str) else "; ".join(gaps)
-        told = textwrap.shorten(told, 400)
-        lines.append(comment(f"a run over a gap needs `fill`: hold, interpolate or a number ({told})", 4))
+        gaps_text = gaps if isinstance(gaps, str) else "; ".join(gaps)
+        gaps_text = textwrap.shorten(gaps_text, 400)
+        lines.append(
+            comment(f"a run over a gap needs `fill`: hold, interpolate or a number ({gaps_text})", 4)
+        )
     return "\n".join(lines) + "\n"

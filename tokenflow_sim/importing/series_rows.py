@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.columns import chosen_column, find_column, find_measures
 from tokenflow_sim.importing.faults import Faults
 from tokenflow_sim.importing.node_names import Nodes, listed
@@ -198,11 +198,11 @@ def _chosen_rows(
     for name, wanted in choices.where.items():
         column = find_column(text.columns, [name])
         if column is None:
-            faults.add(f"--where: {known('column', name, text.columns)}", file=text.file)
+            faults.add(f"--where: {unknown_name('column', name, text.columns)}", file=text.file)
             continue
         rows = (text.frame[column] == wanted).to_numpy(dtype=bool)
         if not rows.any():
-            message = known(f"value of {column}", wanted, text.frame[column].unique().tolist())
+            message = unknown_name(f"value of {column}", wanted, text.frame[column].unique().tolist())
             faults.add(f"--where: {message}", file=text.file)
         elif not rows.all():
             dropped.append(f"{int((~rows).sum())} rows whose {column} is not {wanted}")

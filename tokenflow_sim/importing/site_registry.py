@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.columns import chosen_column
 from tokenflow_sim.importing.coordinates import degrees
 from tokenflow_sim.importing.faults import Faults, refuse
@@ -94,7 +94,7 @@ def sites(
     text = read_table(path, SUBJECT)
     unknown = [name for name in columns or {} if name not in COLUMNS]
     for name in unknown:
-        faults.add(known("column of sites", name, list(COLUMNS)))
+        faults.add(unknown_name("column of sites", name, list(COLUMNS)))
     where = {
         name: chosen_column(
             text.columns, (columns or {}).get(name), names, f"column {name}", text.file, faults

@@ -151,7 +151,7 @@ def _without_repeats(
         )
         message = (
             f"repeats {place} at {shown(there['time'])} UTC with {there['value']:g}, where {where} has"
-            f" {here['value']:g}{_telling(part, other, int(there['row']), int(here['row']))}"
+            f" {here['value']:g}{_difference(part, other, int(there['row']), int(here['row']))}"
         )
         part.text.note(faults, int(there["row"]), part.columns[0], message)
     rest = frame[blank].merge(known[keys], on=keys, how="left", indicator=True)
@@ -160,7 +160,7 @@ def _without_repeats(
     return kept, [f"{len(frame) - len(kept)} rows that repeat others"]
 
 
-def _telling(part: Rows, other: Rows, row: int, other_row: int) -> str:
+def _difference(part: Rows, other: Rows, row: int, other_row: int) -> str:
     """Name a column in which two rows differ, by whose values rows can be chosen."""
     for column in part.text.columns:
         if column in part.columns or column not in other.text.columns:
@@ -179,11 +179,11 @@ def _gaps(holes: np.ndarray, edges: Instants, nodes: list[str]) -> list[str]:
         stretches = tuple((int(a), int(b)) for a, b in zip(marks[::2], marks[1::2], strict=True))
         if stretches:
             by_gap.setdefault(stretches, []).append(node)
-    told = []
+    gaps = []
     for stretches, lacking in by_gap.items():
         steps = sum(b - a for a, b in stretches)
         spans = [f"{shown(edges[a])} to {shown(edges[b])}" for a, b in stretches[:_SHOWN]]
         more = f" and {len(stretches) - _SHOWN} more" if len(stretches) > _SHOWN else ""
         who = f"{listed(lacking, _SHOWN)}: " if len(nodes) > 1 else ""
-        told.append(f"{who}{steps} steps without a value: {', '.join(spans)}{more}")
-    return told[:8] + ([f"and {len(told) - 8} more nodes with gaps of their own"] if len(told) > 8 else [])
+        gaps.append(f"{who}{steps} steps without a value: {', '.join(spans)}{more}")
+    return gaps[:8] + ([f"and {len(gaps) - 8} more nodes with gaps of their own"] if len(gaps) > 8 else [])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.extra import load_extra
 from tokenflow_sim.importing.faults import refuse
 
@@ -117,7 +117,7 @@ def recognise(path: Path, text: str, name: str | None) -> str:
     """
     if name is not None:
         if name not in FORMATS:
-            raise refuse(SUBJECT, known("format", name, FORMATS))
+            raise refuse(SUBJECT, unknown_name("format", name, FORMATS))
         return name
     start = text.lstrip()[:2000]
     if start.startswith("{"):

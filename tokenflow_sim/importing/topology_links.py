@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults
 from tokenflow_sim.importing.link_speed import GIGABYTE, number, parse_speed, unit_factor
 from tokenflow_sim.importing.topology_graph import Graph, Link, pick
@@ -87,7 +87,7 @@ def read_links(graph: Graph, options: LinkOptions, path: Path) -> Carried:
     found = Carried()
     names = dict.fromkeys(name for link in graph.links for name in link.attributes)
     if options.attribute is not None and options.attribute not in names:
-        faults.add(known("attribute", options.attribute, list(names)), file=path)
+        faults.add(unknown_name("attribute", options.attribute, list(names)), file=path)
         faults.check()
     for number_, link in enumerate(graph.links):
         ends = graph.nodes[link.origin], graph.nodes[link.destination]

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import Imported
 from tokenflow_sim.importing.names import is_name, map_names, renamed
@@ -179,7 +179,7 @@ def _pair(given: Mapping[str, float] | None, what: str, faults: Faults) -> tuple
     given = given or {}
     for name, value in given.items():
         if name not in ("input", "output"):
-            faults.add(known("kind of token", name, ["input", "output"]), file=what)
+            faults.add(unknown_name("kind of token", name, ["input", "output"]), file=what)
         elif not (math.isfinite(value) and value >= 0):
             faults.add(f"of {name} must be zero or more; found {value:g}", file=what)
     return given.get("input", 1.0), given.get("output", 1.0)
@@ -204,7 +204,7 @@ def _check(
     if periods is not None and periods < 1:
         faults.add(f"must be one or more; found {periods}", file="periods")
     if partial not in ("keep", "drop", "scale"):
-        faults.add(known("choice", partial, ["keep", "drop", "scale"]), file="partial")
+        faults.add(unknown_name("choice", partial, ["keep", "drop", "scale"]), file="partial")
     if not (math.isfinite(scale) and scale >= 0):
         faults.add(f"must be zero or more; found {scale:g}", file="scale")
     for name in (workload, node, *(map or {}).values()):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tokenflow_sim.errors import DataError, known
+from tokenflow_sim.errors import DataError, unknown_name
 from tokenflow_sim.importing.faults import refuse
 
 STAMP = "stamp"
@@ -152,9 +152,9 @@ def recognise(
         If the format is unknown, or columns are missing.
     """
     if name is not None and name not in {*FORMATS, SERVEGEN, GENERIC}:
-        raise refuse("the trace", known("format", name, [*FORMATS, SERVEGEN, GENERIC]))
+        raise refuse("the trace", unknown_name("format", name, [*FORMATS, SERVEGEN, GENERIC]))
     if unit is not None and unit not in {*SECONDS, STAMP}:
-        raise refuse("the trace", known("time unit", unit, [*SECONDS, STAMP]))
+        raise refuse("the trace", unknown_name("time unit", unit, [*SECONDS, STAMP]))
     if name == SERVEGEN:
         return None
     head, *rest = first_lines(path)
@@ -227,9 +227,9 @@ def _generic(
     rest: Sequence[str],
 ) -> TraceFormat:
     """Return the format that a mapping of columns describes."""
-    faults = [known("role", role, ROLES) for role in columns if role not in ROLES]
+    faults = [unknown_name("role", role, ROLES) for role in columns if role not in ROLES]
     faults += [f"--columns names no {role}" for role in ROLES[:3] if role not in columns]
-    faults += [known("column", column, header) for column in columns.values() if column not in header]
+    faults += [unknown_name("column", column, header) for column in columns.values() if column not in header]
     if faults:
         error: DataError = refuse("the trace", "; ".join(faults), file=path, line=1)
         raise error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.clock import MONDAY
@@ -131,7 +131,7 @@ def read_profiles(path: Path, classes: list[str]) -> dict[str, tuple[float, ...]
         raise refuse("the profile", "has no column hour", file=path, line=1)
     for column in columns:
         if column not in [*classes, "factor"]:
-            faults.add(known("class", column, [*classes, "factor"]), file=path, line=1, column=column)
+            faults.add(unknown_name("class", column, [*classes, "factor"]), file=path, line=1, column=column)
     if [row["hour"] for row in rows] != [str(hour) for hour in range(24)]:
         faults.add("must have the hours 0 to 23 in order, a row each", file=path, column="hour")
     factors: dict[str, list[float]] = {column: [] for column in columns}

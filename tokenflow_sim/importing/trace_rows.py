@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenflow_sim.errors import DataError, known
+from tokenflow_sim.errors import DataError, unknown_name
 from tokenflow_sim.importing.extra import load_extra
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.trace_bins import Bins, Counts
@@ -261,7 +261,7 @@ def _batches(path: Path, form: TraceFormat, grid: Grid, by: str | None) -> Itera
         types[by] = pa.string()
     header = header_of(path, form)
     if by is not None and by not in header:
-        raise refuse("the trace", known("column", by, header), file=path, line=1)
+        raise refuse("the trace", unknown_name("column", by, header), file=path, line=1)
     with _located(path, form):
         if form.lines:
             json_reader = load_extra("pyarrow.json", "a trace")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, MarketError, known
+from tokenflow_sim.errors import Fault, MarketError, unknown_name
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Supply, Term
 from tokenflow_sim.market.own_limit import Limit, LimitView
 from tokenflow_sim.numeric import Floats
@@ -122,7 +122,10 @@ class BoundLimit:
                 faults.append(Fault(f"needs one of the dims asset and arc; found {array.dims}", place))
             elif strange := [one for one in map(str, array.dims) if one not in (*users, "workload", dim)]:
                 faults.append(
-                    Fault(known("dimension", strange[0], [*users, "workload", *filter(None, [dim])]), place)
+                    Fault(
+                        unknown_name("dimension", strange[0], [*users, "workload", *filter(None, [dim])]),
+                        place,
+                    )
                 )
         if dim in ("node", "asset", "arc"):
             return self.layout.index(dim)
@@ -146,7 +149,7 @@ class BoundLimit:
             order = {dim: self.labels, **order}
         for one, labels in order.items():
             if one in array.indexes and len(strange := array.indexes[one].difference(labels)):
-                faults.append(Fault(known(one, strange[0], list(labels)), f"{place}.{one}"))
+                faults.append(Fault(unknown_name(one, strange[0], list(labels)), f"{place}.{one}"))
         if faults:
             return []
         # What is not named uses nothing; a class dimension that is left out means all classes alike.
@@ -213,7 +216,7 @@ class BoundLimit:
         if isinstance(given, xr.DataArray):
             wanted = [*([dim] if dim else []), *(["tranche"] if tranches else [])]
             if strange := [one for one in map(str, given.dims) if one not in wanted]:
-                faults.append(Fault(known("dimension", strange[0], wanted), place))
+                faults.append(Fault(unknown_name("dimension", strange[0], wanted), place))
                 return np.zeros((size, 1) if tranches else size)
             if dim in given.indexes:
                 lacking = self.labels.difference(given.indexes[dim])

@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from tokenflow_sim.errors import Fault, known
+from tokenflow_sim.errors import Fault, unknown_name
 from tokenflow_sim.market.arrays import culprits, number_faults
 from tokenflow_sim.variables import COORDINATES, MARKET
 
@@ -263,7 +263,7 @@ def read_along(
         found, faults = _by_label(name, dim, keyword, labels)
         strange = [label for label in found if label not in labels] if agreed else []
         for label in strange[:_LISTED]:
-            faults.append(Fault(known(dim, label, list(labels)), f"{name}[{str(label)!r}]"))
+            faults.append(Fault(unknown_name(dim, label, list(labels)), f"{name}[{str(label)!r}]"))
         return found, faults
     merged: dict[Hashable, Any] = {}
     faults, source = [], ""
@@ -317,7 +317,9 @@ def positions(
         if node not in place:
             strange.setdefault(str(node), (label, node))
     faults = [
-        Fault(known("node", node, list(nodes)) + other_type(node, nodes), f"{name}[{dim}={str(label)!r}]")
+        Fault(
+            unknown_name("node", node, list(nodes)) + other_type(node, nodes), f"{name}[{dim}={str(label)!r}]"
+        )
         for label, node in list(strange.values())[:_LISTED]
     ]
     if len(strange) > _LISTED:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, MarketError, known
+from tokenflow_sim.errors import Fault, MarketError, unknown_name
 from tokenflow_sim.market.arrays import Arrays, find_faults, hours_faults
 from tokenflow_sim.market.bound_limit import bind_limits
 from tokenflow_sim.market.html import table
@@ -203,7 +203,8 @@ class Market:
         strange = [name for name in data if name not in names]
         if strange:
             raise MarketError(
-                [Fault(known("name", name, names, limit=len(names)), name) for name in strange], "market"
+                [Fault(unknown_name("name", name, names, limit=len(names)), name) for name in strange],
+                "market",
             )
         given, along = ({name: data.get(name) for name in table} for table in (MARKET, COORDINATES))
         hours = data.get("hours", 1.0)

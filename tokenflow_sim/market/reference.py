@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenflow_sim.errors import Fault, MarketError, known
+from tokenflow_sim.errors import Fault, MarketError, unknown_name
 from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.values import Values
@@ -47,7 +47,7 @@ def weights_of(layout: Layout, arrays: Arrays, reference: object) -> Floats:
         weights[nodes.index(reference)] = 1.0
         return weights
     if reference != DEMAND:
-        raise MarketError([Fault(known("node", reference, [*nodes, DEMAND]), "reference")], "argument")
+        raise MarketError([Fault(unknown_name("node", reference, [*nodes, DEMAND]), "reference")], "argument")
     demand = total(arrays.demand)
     demand = np.where(demand.sum(axis=0) > 0, demand, 1.0)
     weights = demand / demand.sum(axis=0)

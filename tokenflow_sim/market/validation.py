@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenflow_sim.errors import Fault, MarketError, known
+from tokenflow_sim.errors import Fault, MarketError, unknown_name
 from tokenflow_sim.market.arrays import Arrays, hours_faults, labels_of, pair_faults, power_faults
 from tokenflow_sim.market.input_array import (
     InputArray,
@@ -155,7 +155,9 @@ class _Validation:
         if len(strange) or len(lacking):
             self.disputed.add(dim)
         for label in strange[:_LISTED]:
-            self.fault(f"{known(dim, label, list(truth))} (from {source}){other_type(label, truth)}", place)
+            self.fault(
+                f"{unknown_name(dim, label, list(truth))} (from {source}){other_type(label, truth)}", place
+            )
         if len(strange) > _LISTED:
             self.fault(f"{len(strange) - _LISTED} more unknown {dim}s", place)
         if len(lacking) != len(strange):  # as many on both sides are the same ones, misspelt

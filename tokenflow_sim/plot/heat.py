@@ -87,11 +87,11 @@ def mark(ax: Axes, time: TimeAxis, marks: NDArray[np.bool_], colour: str) -> Non
 
 
 def _annotate(
-    ax: Axes, values: Floats, where: NDArray[Any], most: float, told: NDArray[np.str_] | None = None
+    ax: Axes, values: Floats, where: NDArray[Any], most: float, labels: NDArray[np.str_] | None = None
 ) -> None:
     for row, column in np.ndindex(values.shape):
         share = float(values[row, column])
-        words = text.percent(share) if told is None else str(told[row, column])
+        words = text.percent(share) if labels is None else str(labels[row, column])
         if np.isnan(share):
             words = ""
         ax.text(

@@ -127,12 +127,12 @@ def _most(counts: xr.DataArray, periods: int) -> str:
     """Name the places with the largest counts, e.g. ``dallas, chat (in 12 periods)``."""
     flat = counts.stack(place=counts.dims)
     order = (-flat).argsort(kind="stable").to_numpy()[:_MOST_NAMED]
-    told = []
+    found = []
     for place in order:
         number = int(flat[place])
         if not number:
             break
         label = flat["place"].to_numpy()[place]
         name = ", ".join(map(str, label)) if isinstance(label, tuple) else str(label)
-        told.append(f"{name} ({'always' if number == periods else f'in {number:,}'})")
-    return "; ".join(told)
+        found.append(f"{name} ({'always' if number == periods else f'in {number:,}'})")
+    return "; ".join(found)

@@ -39,11 +39,11 @@ def study_page(ds: xr.Dataset, file: str) -> Page:
     file : str
         What the file is called.
     """
-    compared, told = comparable(ds, ds.attrs.get("baseline"))
+    compared, note = comparable(ds, ds.attrs.get("baseline"))
     title = str(ds.attrs.get("title") or ds.attrs.get("study") or file)
     dims = ", ".join(f"{size:,} x {dim}" for dim, size in ds.sizes.items())
     sections = (
-        Section("notes", "Notes", list(_notes(ds, told))),
+        Section("notes", "Notes", list(_notes(ds, note))),
         Section("figures", "Figures", list(_drawings(ds))),
         Section("tables", "Results", list(_tables(compared))),
         Section("run", "What was run", list(_provenance(ds, file))),
@@ -67,13 +67,13 @@ def mean_and_half(array: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray | Non
     return mean, None if array.sizes[REPLICATION] < 2 else one.copy(data=found.upper - found.mean)
 
 
-def _notes(ds: xr.Dataset, told: str) -> Iterator[Block]:
+def _notes(ds: xr.Dataset, note: str) -> Iterator[Block]:
     items = []
     for name, array in ds.data_vars.items():
         if array.dtype.kind == "f" and (lost := int(array.isnull().sum())):
             items.append(Note("caution", f"{lost:,} of {array.size:,} numbers of {name} are missing."))
-    if told:
-        items.insert(0, Note("caution", f"{told[0].upper()}{told[1:]}."))
+    if note:
+        items.insert(0, Note("caution", f"{note[0].upper()}{note[1:]}."))
     if failed := _failed(ds):
         items.insert(0, Note("problem", failed))
     if items:
@@ -173,7 +173,7 @@ def _crossed(array: xr.DataArray, dims: tuple[Hashable, ...]) -> Iterator[Table]
     mean, half = mean_and_half(array)
     for labels in product(*(range(array.sizes[dim]) for dim in outer)):
         place = dict(zip(outer, labels, strict=True))
-        told = ", ".join(f"{dim} {_labels(array, dim)[at]}" for dim, at in place.items())
+        note = ", ".join(f"{dim} {_labels(array, dim)[at]}" for dim, at in place.items())
         values = mean.isel(place).transpose(row, column)
         halves = None if half is None else half.isel(place).transpose(row, column).to_numpy()
         width, height = min(values.sizes[column], _MOST_COLUMNS), min(values.sizes[row], _MOST_ROWS)
@@ -187,7 +187,7 @@ def _crossed(array: xr.DataArray, dims: tuple[Hashable, ...]) -> Iterator[Table]
         note = _interval_note([array])
         if (height, width) != values.shape:
             note = f"The first {height} x {width} of {values.shape[0]:,} x {values.shape[1]:,}. {note}"
-        caption = _named(array) + (f"; {told}" if told else "")
+        caption = _named(array) + (f"; {note}" if note else "")
         heads = [f"{row} \\ {column}", *_labels(array, column)[:width]]
         yield Table(caption, heads, rows, note=note)
 

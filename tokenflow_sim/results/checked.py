@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import ResultError, known
+from tokenflow_sim.errors import ResultError, unknown_name
 from tokenflow_sim.results.dates import by_period
 from tokenflow_sim.results.reading import VARIABLES, collapse, hours_of, need
 
@@ -150,7 +150,7 @@ class Results:
         wanted = [str(label) for label in labels] if several else [str(labels)]  # type: ignore[attr-defined]
         for label in wanted:
             if label not in names:
-                raise ResultError(f"{self.figure}: {known(dim, label, names)}")
+                raise ResultError(f"{self.figure}: {unknown_name(dim, label, names)}")
         if not wanted:
             raise ResultError(f"{self.figure}: no {dim} was chosen; known: {', '.join(names)}")
         return wanted
@@ -165,7 +165,7 @@ def party(figure: str, dim: str, label: object, names: Sequence[str]) -> str:
         If it is unknown; the message lists those that are known.
     """
     if str(label) not in names:
-        raise ResultError(f"{figure}: {known(dim, label, list(dict.fromkeys(names)))}")
+        raise ResultError(f"{figure}: {unknown_name(dim, label, list(dict.fromkeys(names)))}")
     return str(label)
 
 

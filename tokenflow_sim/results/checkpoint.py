@@ -19,7 +19,7 @@ import numpy as np
 from tokenflow_sim.disk import hidden
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.pickling import culprit
-from tokenflow_sim.results.files import kept, load_results, refuse_existing, write_whole
+from tokenflow_sim.results.files import load_results, refuse_existing, resumable_errors, write_whole
 from tokenflow_sim.results.plan import Plan
 from tokenflow_sim.results.stream import Stream, head_of
 from tokenflow_sim.strategies.code import compare
@@ -30,7 +30,7 @@ _OTHER_CODE = (ImportError, AttributeError, TypeError)
 """What unpickling raises where a class that the state remembers is no longer what it was."""
 _CRC = 4
 """Bytes of the checksum at the end of the state, which unpickling ignores."""
-_TOLD = 5
+_SHOWN = 5
 """Parts that one message names at most."""
 
 
@@ -121,7 +121,7 @@ class Checkpoint:
             )
         self.force = bool(head["force"])
         refuse_existing(self.path, self.force)
-        with kept(self.folder):
+        with resumable_errors(self.folder):
             if self._state is None and self.folder.exists():
                 if resume and any(self.folder.glob("[0-9]*.npz")):
                     warnings.warn(
@@ -172,10 +172,10 @@ class Checkpoint:
                 f"{self.path}: the unfinished run in {self.folder} differs in its {', '.join(other)}; give the same"
                 " arguments and versions to go on with it, or start anew (--force)"
             )
-        if told := compare(found.get("code"), head["code"], f"{self.path}: the unfinished run"):
+        if difference := compare(found.get("code"), head["code"], f"{self.path}: the unfinished run"):
             raise ResultError(
                 f"{self.path}: the unfinished run in {self.folder} was played by other code, from which this differs:"
-                f" {told}; put the code back as it was to go on with it, start anew (--force), or name another file"
+                f" {difference}; restore that code to resume it, start over (--force), or name another file"
             )
 
     def _restore(self) -> None:
@@ -190,7 +190,7 @@ class Checkpoint:
             raise self._unreadable(_STATE, error) from error
         self._rows = self.kept
         self._check()
-        with kept(self.folder):
+        with resumable_errors(self.folder):
             for part in self.folder.glob("[0-9]*.npz"):
                 if int(part.stem) >= self._rows:
                     part.unlink()
@@ -223,10 +223,10 @@ class Checkpoint:
             raise self._incomplete(faults)
 
     def _incomplete(self, faults: list[str]) -> ResultError:
-        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
+        more = f"; and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         return ResultError(
-            f"{self.folder}: the unfinished run is not complete: {'; '.join(faults[:_TOLD])}{more}; put the files back"
-            " as they were, e.g. from a backup, and go on (--resume), or start anew (--force)"
+            f"{self.folder}: the unfinished run is not complete: {'; '.join(faults[:_SHOWN])}{more}; restore the files"
+            ", e.g. from a backup, and resume it (--resume), or start over (--force)"
         )
 
     def _file(self, start: int) -> Path:

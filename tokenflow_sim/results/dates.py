@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import ResultError, known
+from tokenflow_sim.errors import ResultError, unknown_name
 from tokenflow_sim.scenario.times import EXAMPLE, Times, moment_of, written
 
 Period = int | str | datetime | np.datetime64
@@ -88,7 +88,7 @@ def position_of(ds: xr.Dataset, period: Period, subject: str) -> int:
     number = _number(period)
     if number is not None:
         if number not in labels:
-            raise ResultError(f"{subject}: {known('period', number, labels)}")
+            raise ResultError(f"{subject}: {unknown_name('period', number, labels)}")
         return int(labels.index(number))
     begins, first, _ = _asked(ds, period, subject)
     position = int(np.searchsorted(begins, first, side="right")) - 1

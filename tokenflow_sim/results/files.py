@@ -230,7 +230,7 @@ def write_whole(path: Path, content: bytes) -> None:
         If it cannot be written; what was there before stays.
     """
     temporary = temporary_name(path)
-    with kept(path):
+    with resumable_errors(path):
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -242,7 +242,7 @@ def write_whole(path: Path, content: bytes) -> None:
             raise
 
 
-def kept(path: Path) -> AbstractContextManager[None]:
+def resumable_errors(path: Path) -> AbstractContextManager[None]:
     """Turn an error of the file system into one that says that nothing finished is lost, and what to do.
 
     Raises

@@ -16,7 +16,7 @@ from tokenflow_sim.results.checkpoint import Checkpoint
 from tokenflow_sim.results.files import load_results
 from tokenflow_sim.results.parts import Split, TrueCost, price_parts
 from tokenflow_sim.results.plan import Plan
-from tokenflow_sim.results.stream import Stream, told
+from tokenflow_sim.results.stream import Stream, kept_periods_text
 from tokenflow_sim.variables import PRICE_PARTS
 
 PARTS = {f"price_{part}": part for part in (*PRICE_PARTS, "limits")}
@@ -204,7 +204,7 @@ class Ledger:
             return ""
         first, last = self._first, self._first + len(self) - 1
         if self._stream is None:
-            return told(first, last, periods, None) if len(self) else ""
+            return kept_periods_text(first, last, periods, None) if len(self) else ""
         self._closed = True
         try:
             if self._rows:

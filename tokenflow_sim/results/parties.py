@@ -151,7 +151,7 @@ def _transport(totals: Totals, scenario: Scenario | None) -> pd.Series[float] | 
     """Return the true cost of transport by owner in $; None where the scenario is unknown or another."""
     if scenario is None:
         return None
-    route_cost = scenario.compiled.wiring.route_cost
+    route_cost = scenario.compiled.network.route_cost
     flow = totals.sums["flow"].transpose("arc", "workload").to_numpy()
     if route_cost.shape != flow.shape:
         return None

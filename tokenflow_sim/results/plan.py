@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, InputError, ResultError, known
+from tokenflow_sim.errors import Fault, InputError, ResultError, unknown_name
 from tokenflow_sim.market import Layout
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
@@ -85,7 +85,7 @@ class Plan:
     def __post_init__(self) -> None:
         """Check the names to record."""
         faults = [
-            Fault(known("variable", name, list(self.table)), "record")
+            Fault(unknown_name("variable", name, list(self.table)), "record")
             for name in self.record or ()
             if name not in self.table
         ]

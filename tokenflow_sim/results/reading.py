@@ -303,12 +303,12 @@ class Background:
     @property
     def allowed(self) -> Bools:
         """Whether a class may use an arc, dims (arc, workload)."""
-        return self.compiled.wiring.allowed
+        return self.compiled.network.allowed
 
     @property
     def link_use(self) -> Floats:
         """Link use of a unit of service, dims (arc, workload)."""
-        return self.compiled.wiring.link_use
+        return self.compiled.network.link_use
 
     @cached_property
     def true_cost(self) -> xr.DataArray:
@@ -338,9 +338,9 @@ class Background:
     @cached_property
     def transport_cost(self) -> xr.DataArray:
         """True cost of transport in $ in the period, dims (period,): the scenario's route cost, and curvature."""
-        wiring, flow = self.compiled.wiring, self.ds["flow"].transpose("period", "arc", "workload").values
-        load = (wiring.link_use * flow).sum(axis=2)
-        cost = (wiring.route_cost * flow).sum(axis=(1, 2)) + 0.5 * (wiring.link_curvature * load**2).sum(
+        network, flow = self.compiled.network, self.ds["flow"].transpose("period", "arc", "workload").values
+        load = (network.link_use * flow).sum(axis=2)
+        cost = (network.route_cost * flow).sum(axis=(1, 2)) + 0.5 * (network.link_curvature * load**2).sum(
             axis=1
         )
         return xr.DataArray(cost * self.seconds, dims="period", coords={"period": self.ds["period"]})

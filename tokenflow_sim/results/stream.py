@@ -86,7 +86,7 @@ def _is_of(place: Path, plan: Plan) -> bool:
     return False
 
 
-def told(first: int, last: int, periods: int, place: Path | None, resume: int = 0) -> str:
+def kept_periods_text(first: int, last: int, periods: int, place: Path | None, resume: int = 0) -> str:
     """Say which periods are kept, where, and how to go on.
 
     Parameters
@@ -284,7 +284,7 @@ class Stream:
             self._file.close()
         place = partial_path(self.path, self.plan)
         self._publish(place, True)
-        return told(first, first + self._rows - 1, periods, place, resume)
+        return kept_periods_text(first, first + self._rows - 1, periods, place, resume)
 
     def _publish(self, path: Path, force: bool) -> None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.errors import ResultError, known
+from tokenflow_sim.errors import ResultError, unknown_name
 
 
 def to_frame(results: xr.Dataset, names: str | Sequence[str]) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def to_frame(results: xr.Dataset, names: str | Sequence[str]) -> pd.DataFrame:
     if unknown or not wanted:
         variables = list(results.data_vars)
         raise ResultError(
-            "; ".join(known("variable", name, variables, 40) for name in unknown) or "name a variable"
+            "; ".join(unknown_name("variable", name, variables, 40) for name in unknown) or "name a variable"
         )
     shapes = {name: tuple(map(str, results[name].dims)) for name in wanted}
     first = shapes[wanted[0]]
@@ -78,10 +78,10 @@ def _apart(results: xr.Dataset, shapes: dict[str, tuple[str, ...]]) -> str:
     rows = 1
     for dim in dict.fromkeys(dim for dims in shapes.values() for dim in dims):
         rows *= results.sizes[dim]
-    told = "; ".join(
+    dims = "; ".join(
         f"{name} has ({', '.join(dims)}), {results[name].size:,} rows" for name, dims in shapes.items()
     )
     return (
-        f"these variables do not share their dims: {told}. As one table they would make {rows:,} rows of unrelated"
+        f"these variables do not share their dims: {dims}. As one table they would make {rows:,} rows of unrelated"
         " labels; take a table for each, and join them by the labels that they share"
     )

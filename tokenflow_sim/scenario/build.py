@@ -35,12 +35,12 @@ _STAND_INS: dict[str, Any] = {
 
 
 @dataclass
-class Aside:
+class SetAside:
     """What was set aside: names with faults in their entries, sections that are lost, renumbered lists."""
 
     names: dict[str, set[str]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
-    kept: dict[Loc, list[int]] = field(default_factory=dict)
+    numbering: dict[Loc, list[int]] = field(default_factory=dict)
 
     def mark(self, section: str, name: str = "") -> None:
         """Remember that an entry of a section has faults."""
@@ -49,7 +49,7 @@ class Aside:
     def original(self, loc: Loc) -> Loc:
         """Return a place as the user counts it."""
         for length in range(1, len(loc)):
-            numbers = self.kept.get(loc[:length])
+            numbers = self.numbering.get(loc[:length])
             part = loc[length]
             if numbers is not None and isinstance(part, int) and part < len(numbers):
                 return (*loc[:length], numbers[part], *loc[length + 1 :])
@@ -77,22 +77,22 @@ def build[S: ScenarioFields](
         With the faults of the intake, of the schema, and of names and sums.
     """
     scenario: S | None = None
-    aside = Aside()
-    told: set[Loc] = set()
+    aside = SetAside()
+    reported: set[Loc] = set()
     refused: list[Found] = []
     try:
         scenario = cls.model_validate(intake.data, context={GATHERING: True})
     except ValidationError as error:
         refused = _roots(faults_of(error, cls), intake)
-        told = {loc for loc, _ in errors_of(error)}
-        intake.tell([(loc, text) for loc, text in refused if loc not in intake.dropped])
+        reported = {loc for loc, _ in errors_of(error)}
+        intake.report([(loc, text) for loc, text in refused if loc not in intake.dropped])
         scenario, aside = _set_aside(intake.data, cls, error)
     for section, names in intake.named.items():
         for name in names:
             aside.mark(section, name)
     unread = {path_of(loc) for loc in intake.dropped | intake.torn | intake.misnamed} | aside.lost
     # What was meant by a section, a series or a name that is refused, nobody knows; nor what would follow from it.
-    unread |= {f"{loc[0]}.series" for loc in told if loc[1:] in ((), ("series",))}
+    unread |= {f"{loc[0]}.series" for loc in reported if loc[1:] in ((), ("series",))}
     unread |= {
         str(loc[0]) for loc, text in refused if len(loc) == 2 and loc[0] in _NAMED and BAD_NAME in text
     }
@@ -101,11 +101,11 @@ def build[S: ScenarioFields](
     if scenario is not None:
         found = [(aside.original(loc), text) for loc, text in check(scenario, aside.names, unread)]
         # Nor is anything said about an entry of a list that a fault told already left without what it needs.
-        told |= {loc[: n + 1] for loc in told for n, part in enumerate(loc) if isinstance(part, int)}
-        intake.tell([(loc, text) for loc, text in found if loc not in told and PLACEHOLDER not in loc])
+        reported |= {loc[: n + 1] for loc in reported for n, part in enumerate(loc) if isinstance(part, int)}
+        intake.report([(loc, text) for loc, text in found if loc not in reported and PLACEHOLDER not in loc])
     if intake.faults or scenario is None:
         if scenario is not None and also is not None:
-            intake.tell([(loc, text) for loc, text in also(scenario) if loc not in told])
+            intake.report([(loc, text) for loc, text in also(scenario) if loc not in reported])
         raise intake.fail()
     return scenario
 
@@ -129,9 +129,9 @@ def _roots(found: list[Found], intake: Intake) -> list[Found]:
 
 def _set_aside[S: ScenarioFields](
     data: dict[str, Any], cls: type[S], error: ValidationError
-) -> tuple[S | None, Aside]:
+) -> tuple[S | None, SetAside]:
     """Validate what is left once everything faulty is taken out; None where too little is left."""
-    aside = Aside()
+    aside = SetAside()
     rest = copy.deepcopy(data)
     for _ in range(6):  # taking out one entry may leave its holder without what it needs
         cut: dict[Loc, set[int]] = {}
@@ -141,8 +141,8 @@ def _set_aside[S: ScenarioFields](
             items = value_at(rest, place)
             if not isinstance(items, list):
                 continue  # its holder was taken out meanwhile
-            before = aside.kept.get(place, list(range(len(items))))
-            aside.kept[place] = [before[n] for n in range(len(items)) if n not in numbers]
+            before = aside.numbering.get(place, list(range(len(items))))
+            aside.numbering[place] = [before[n] for n in range(len(items)) if n not in numbers]
             items[:] = [item for n, item in enumerate(items) if n not in numbers]
         for section, stand_in in _STAND_INS.items():
             if section not in rest:
@@ -155,7 +155,7 @@ def _set_aside[S: ScenarioFields](
     return None, aside
 
 
-def _cut(rest: Any, loc: Loc, aside: Aside, cut: dict[Loc, set[int]]) -> None:
+def _cut(rest: Any, loc: Loc, aside: SetAside, cut: dict[Loc, set[int]]) -> None:
     """Take a faulty value out of its mapping, or note the number of the list's entry that holds it."""
     if loc and loc[0] in _NAMED:
         aside.mark(str(loc[0]), str(loc[1]) if len(loc) > 1 else "")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 import numpy as np
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.confusable import find_confusable
 from tokenflow_sim.scenario.links import count_links, find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.places import Found, Loc, path_of
@@ -112,7 +112,7 @@ class _Checks:
         self.found += find_link_faults(self.scenario, links)
         for number, outage in enumerate(self.scenario.outages):
             if outage.arc is not None and outage.arc not in links.labels:
-                self.note(("outages", number, "arc"), known("arc", outage.arc, links.labels))
+                self.note(("outages", number, "arc"), unknown_name("arc", outage.arc, links.labels))
 
     def note(self, loc: Loc, message: str) -> None:
         self.found.append((loc, message))
@@ -132,7 +132,7 @@ class _Checks:
         wrong = [name for name in names if name not in options and name != PLACEHOLDER]
         what = section if section == "hardware" else section[:-1]
         for name in wrong:
-            text = known(what, name, list(options))
+            text = unknown_name(what, name, list(options))
             self.note(loc, text.replace("known hardwares", "known hardware"))
         return not wrong
 
@@ -379,7 +379,7 @@ class _Checks:
                 if name is not None:
                     self.refer((*place, field), field if field == "hardware" else field + "s", [name])
             if outage.asset is not None and outage.asset not in labels and "power" not in self.also:
-                self.note((*place, "asset"), known("asset", outage.asset, sorted(labels)))
+                self.note((*place, "asset"), unknown_name("asset", outage.asset, sorted(labels)))
             targets = [f for f in ("node", "provider", "hardware", "asset") if getattr(outage, f) is not None]
             if outage.arc is None and not targets:
                 self.note(place, "hits nothing: give an arc, or any of node, provider, hardware, asset")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenflow_sim.errors import Fault, ScenarioError, known
+from tokenflow_sim.errors import Fault, ScenarioError, unknown_name
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.market.limits import SharedCapacity, site_limit
@@ -20,7 +20,7 @@ from tokenflow_sim.market.market import Market
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, DemandSeries, PriceSeries, frozen
-from tokenflow_sim.scenario.formulations import Wiring, wire
+from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
 from tokenflow_sim.scenario.geography import Floats, Ints
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
@@ -123,7 +123,7 @@ class Compiled:
     def __init__(self, scenario: ScenarioFields) -> None:
         self.scenario = scenario
         self.hours, self.periods = scenario.hours, scenario.periods
-        self.wiring: Wiring = wire(scenario, make_links(scenario))
+        self.network: NetworkArrays = network_arrays(scenario, make_links(scenario))
         self._set_labels(scenario)
         self._set_assets(scenario)
         self._set_agents(scenario)
@@ -150,25 +150,25 @@ class Compiled:
         return attrgetter("compiled"), (self.scenario,)
 
     def _set_labels(self, scenario: ScenarioFields) -> None:
-        wiring, placed = self.wiring, [(provider, asset) for _, provider, asset in assets_of(scenario)]
+        network, placed = self.network, [(provider, asset) for _, provider, asset in assets_of(scenario)]
         names = list(scenario.nodes)
         position = {name: number for number, name in enumerate(names)}
-        self.link_unit: LinkUnit = wiring.link_unit
-        self.tariff, self.transfer = wiring.tariff, wiring.transfer
-        self.base_route_cost = wiring.base_route_cost
-        self.latency, self.distance = wiring.latency, wiring.distance
+        self.link_unit: LinkUnit = network.link_unit
+        self.tariff, self.transfer = network.tariff, network.transfer
+        self.base_route_cost = network.base_route_cost
+        self.latency, self.distance = network.latency, network.distance
         self.asset_hardware = tuple(asset.hardware for _, asset in placed)
         self.layout = Layout(
             nodes=pd.Index(names, name="node"),
             workloads=pd.Index(list(scenario.workloads), name="workload"),
             assets=pd.Index([asset_label(*item) for item in placed], name="asset"),
-            arcs=pd.Index(wiring.labels, name="arc", dtype=object if not wiring.labels else None),
+            arcs=pd.Index(network.labels, name="arc", dtype=object if not network.labels else None),
             asset_node=np.array([position[asset.node] for _, asset in placed], dtype=np.int64),
             provider=tuple(provider for provider, _ in placed),
-            origin=wiring.origin,
-            destination=wiring.destination,
-            owner=wiring.owner,
-            link_unit=wiring.link_unit,
+            origin=network.origin,
+            destination=network.destination,
+            owner=network.owner,
+            link_unit=network.link_unit,
         )
 
     def _set_assets(self, scenario: ScenarioFields) -> None:
@@ -206,12 +206,12 @@ class Compiled:
         limited = np.isfinite(power_at).any()
         drawn = frozen(self.power_use * pue[:, None])
         self._limits = (site_limit(self.layout, drawn, power_at),) if limited else ()
-        self._whole = (capacity, limit if shared else None, self.wiring.link_capacity)
+        self._whole = (capacity, limit if shared else None, self.network.link_capacity)
         described = [
             {"asset": label, "provider": provider, "node": asset.node, "hardware": asset.hardware}
             for label, provider, asset in zip(self.layout.assets, self.layout.provider, placed, strict=True)
         ]
-        self._availability = Availability(scenario, described, self.wiring.labels)
+        self._availability = Availability(scenario, described, self.network.labels)
 
     def _set_agents(self, scenario: ScenarioFields) -> None:
         self.providers, self.owners = tuple(scenario.providers), tuple(scenario.owners)
@@ -256,10 +256,10 @@ class Compiled:
             "region": (self.regions, self.scenario.regions),
         }
         if kind not in sections:
-            raise KeyError(known("kind of agent", kind, list(sections)))
+            raise KeyError(unknown_name("kind of agent", kind, list(sections)))
         names, section = sections[kind]
         if name not in names:
-            raise KeyError(known(kind, name, names))
+            raise KeyError(unknown_name(kind, name, names))
         if name not in section:  # a region that stands for its node
             return {"name": "inelastic"}
         spec: StrategySpec = section[name].strategy
@@ -300,7 +300,7 @@ class Compiled:
         capacity, limit, link_capacity = self._segment_arrays
         if self._site_power.table is not None:
             capacity, limit = self._by_site_power(period, segment, capacity, limit)
-        wiring = self.wiring
+        network = self.network
         return State(
             period=period,
             true_cost=self._costs.at(period),
@@ -310,11 +310,11 @@ class Compiled:
             power_limit=limit,
             demand=self._demand.at(period),
             value=self._value,
-            route_cost=wiring.route_cost,
-            link_use=wiring.link_use,
-            allowed=wiring.allowed,
+            route_cost=network.route_cost,
+            link_use=network.link_use,
+            allowed=network.allowed,
             link_capacity=link_capacity,
-            link_curvature=wiring.link_curvature,
+            link_curvature=network.link_curvature,
             electricity_price=self._prices.at(period),
             limits=self._limits,
             emission_rate=self._emission_rate(period) if self.has_emissions else None,

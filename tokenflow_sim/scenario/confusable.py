@@ -43,8 +43,8 @@ def find_confusable(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 def _difference(one: str, other: str) -> str:
     pairs = ((a, b) for a, b in zip(one, other, strict=False) if a != b)
     a, b = next(pairs, (one[-1], other[-1]))
-    return f"{_told(a)} for {_told(b)}"
+    return f"{_described(a)} for {_described(b)}"
 
 
-def _told(letter: str) -> str:
+def _described(letter: str) -> str:
     return name_of(letter, f"U+{ord(letter):04X}").lower()

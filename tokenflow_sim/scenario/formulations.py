@@ -16,7 +16,7 @@ from tokenflow_sim.scenario.schema import ScenarioFields
 
 
 @dataclass(frozen=True)
-class Wiring:
+class NetworkArrays:
     """The network as the market sees it, dims (arc,) or (arc, workload); see `Compiled` for meanings."""
 
     labels: tuple[str, ...]
@@ -42,7 +42,7 @@ class Wiring:
                 value.setflags(write=False)
 
 
-def wire(scenario: ScenarioFields, links: Links) -> Wiring:
+def network_arrays(scenario: ScenarioFields, links: Links) -> NetworkArrays:
     """Return the network under the scenario's bandwidth and latency rules.
 
     Notes
@@ -71,7 +71,7 @@ def wire(scenario: ScenarioFields, links: Links) -> Wiring:
     if rules.latency_rule == "arc":
         # An unknown latency passes no limit; the checks refuse it where a limit is finite.
         allowed = (links.latency[:, None] <= limits) | np.isinf(limits)
-    return Wiring(
+    return NetworkArrays(
         labels=links.labels,
         origin=links.origin,
         destination=links.destination,
@@ -90,7 +90,7 @@ def wire(scenario: ScenarioFields, links: Links) -> Wiring:
     )
 
 
-def _pool(scenario: ScenarioFields, links: Links) -> Wiring:
+def _pool(scenario: ScenarioFields, links: Links) -> NetworkArrays:
     """Return a network that costs nothing and limits nothing: all nodes are one pool.
 
     Economic dispatch has no network, but a market in which nodes are on their own would be another thing:
@@ -121,7 +121,7 @@ def _pool(scenario: ScenarioFields, links: Links) -> Wiring:
     count, classes = len(labels), len(scenario.workloads)
     unknown = np.full(count - before, np.nan)
     nothing = np.zeros((count, classes))
-    return Wiring(
+    return NetworkArrays(
         labels=tuple(labels),
         origin=origin,
         destination=destination,

@@ -13,7 +13,7 @@ from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.scenario.places import Found, Loc, path_of
 
 MAX_BYTES = 256 * 2**20
-MAX_TOLD = 200
+MAX_FAULTS = 200
 
 
 @dataclass
@@ -67,15 +67,17 @@ class Intake:
                 return self.origins[loc[:length]]
         return self.source.file
 
-    def tell(self, found: list[Found]) -> None:
+    def report(self, found: list[Found]) -> None:
         """Note faults by their place."""
         self.faults += [Fault(message, path_of(loc), self.at(loc)) for loc, message in found]
 
     def fail(self) -> ScenarioError:
         """Return the error that tells all faults once, in the order they were found."""
         faults = list(dict.fromkeys(self.faults))
-        if len(faults) > MAX_TOLD:
-            faults[MAX_TOLD:] = [Fault(f"and {len(faults) - MAX_TOLD} more faults, once these are mended")]
+        if len(faults) > MAX_FAULTS:
+            faults[MAX_FAULTS:] = [
+                Fault(f"and {len(faults) - MAX_FAULTS} more faults, once these are mended")
+            ]
         return ScenarioError(faults, self.source.subject)
 
 

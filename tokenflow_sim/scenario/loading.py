@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tokenflow_sim.errors import Fault, ScenarioError, known
+from tokenflow_sim.errors import Fault, ScenarioError, unknown_name
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.build import build
 from tokenflow_sim.scenario.intake import Source, read_bytes
@@ -61,7 +61,7 @@ def load_bundled(name: str) -> Scenario:
     """
     bundled, subject = _bundled(), f"scenario {name!r:.120}"
     if name not in bundled:
-        raise ScenarioError([Fault(known("bundled scenario", name, list(bundled)))], subject)
+        raise ScenarioError([Fault(unknown_name("bundled scenario", name, list(bundled)))], subject)
     return _from_file(bundled[name], f"{name}/{FILE}", subject, None)
 
 
@@ -146,7 +146,9 @@ def _find(source: str | Path, subject: str) -> tuple[Path, str]:
         return found, str(found)
     if exists:
         raise ScenarioError([Fault(f"this folder has no {FILE}", "", str(source))], subject)
-    message = f"{known('scenario', str(source)[:120], list(bundled))}; nor is there such a folder or file"
+    message = (
+        f"{unknown_name('scenario', str(source)[:120], list(bundled))}; nor is there such a folder or file"
+    )
     raise ScenarioError([Fault(message)], subject)
 
 

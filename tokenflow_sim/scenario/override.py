@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, get_origin
 
-from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.compiled import Compiled
 from tokenflow_sim.scenario.fields import Spec
@@ -146,7 +146,7 @@ class _Change:
             what = "arc" if done[:-1] == ("network", "arcs") else _SINGULAR.get(str(done[-2]), "name")
         dotted = [name for name in options if "." in name and name.startswith(f"{part}.")]
         hint = f"; a name with dots stands in quotes: {path_of((*done[:-1], dotted[0]))}" if dotted else ""
-        return _BadPath(known(what, part, options, limit=30) + hint)
+        return _BadPath(unknown_name(what, part, options, limit=30) + hint)
 
     def step(self, here: Any, part: str | int, done: Loc) -> Any:
         """Go one step down."""
@@ -212,7 +212,7 @@ class _Change:
         key: list[Any] = [int(rest[0]) if str(rest[0]).isdecimal() else rest[0], *rest[1:]]
         for what, part, names in zip(("period", "name", "name"), key, options, strict=False):
             if part not in names:
-                raise _BadPath(known(what, part, names))
+                raise _BadPath(unknown_name(what, part, names))
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _BadPath(f"must be a number; found {value!r:.60}")
         return series.with_cell(key, float(value))

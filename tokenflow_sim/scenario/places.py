@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.fields import Spec
 
 Loc = tuple[str | int, ...]
@@ -153,7 +153,7 @@ def say(details: ErrorDetails, root: Any = None, loc: Loc = ()) -> str:
     if kind == "missing":
         return IS_NEEDED
     if kind == "extra_forbidden":
-        return known("field", loc[-1], fields_at(root, loc[:-1]), limit=30)
+        return unknown_name("field", loc[-1], fields_at(root, loc[:-1]), limit=30)
     if kind == "value_error":
         message = str(context["error"]).removesuffix(".")
         says_so = "found" in message or _shown(details["input"]) in message

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from pydantic import ValidationInfo, model_validator
 
-from tokenflow_sim.errors import Fault, ScenarioError, known
+from tokenflow_sim.errors import Fault, ScenarioError, unknown_name
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.scenario.build import GATHERING, build
 from tokenflow_sim.scenario.checks import check
@@ -135,7 +135,7 @@ class Scenario(ScenarioFields):
         sections = [section for section, _ in KINDS]
         wrong = [name for name in series if name not in sections]
         if wrong:
-            faults = [Fault(known("series", name, sections)) for name in wrong]
+            faults = [Fault(unknown_name("series", name, sections)) for name in wrong]
             raise ScenarioError(faults, f"scenario {self.name!r} with series")
         return self.override({f"{name}.series": value for name, value in series.items()})
 

@@ -150,13 +150,13 @@ class Series:
         if part.any():
             labels = self.columns()
             holes = np.argwhere(part)
-            told = [
+            missing = [
                 f"{shown(self.edges[first + row])} ({labels[column]})" if len(labels) > 1 else
                 shown(self.edges[first + row])
                 for row, column in holes[: 2 * _SHOWN]
             ]  # fmt: skip
-            told += [""] * (len(holes) - len(told))
-            yield f"has no value at {listed(told)} UTC; give `fill`: hold, interpolate or a number"
+            missing += [""] * (len(holes) - len(missing))
+            yield f"has no value at {listed(missing)} UTC; give `fill`: hold, interpolate or a number"
 
     def alignment(self, hours: float) -> str:
         """Say how the file's steps become periods of a run; empty where they are the same."""
@@ -244,12 +244,12 @@ class Series:
             return
         begins = pd.DatetimeIndex(self.edges.view("datetime64[ns]"))
         texts = [stamp.isoformat() + "Z" for stamp in begins]
-        if self._tells_lengths():
+        if self._has_regular_steps():
             yield from ([text] for text in texts[:-1])
         else:
             yield from pairwise(texts)
 
-    def _tells_lengths(self) -> bool:
+    def _has_regular_steps(self) -> bool:
         """Whether the begins of the intervals tell how long each lasts."""
         assert self.edges is not None
         try:
@@ -260,7 +260,9 @@ class Series:
 
     def key_columns(self) -> list[str]:
         """Return the columns that say when."""
-        return ["period"] if self.edges is None else ["time"] if self._tells_lengths() else ["time", "end"]
+        return (
+            ["period"] if self.edges is None else ["time"] if self._has_regular_steps() else ["time", "end"]
+        )
 
 
 class PeriodSeries(Series):

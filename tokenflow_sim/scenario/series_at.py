@@ -75,7 +75,7 @@ class SeriesAt(TableAt):
         try:
             return SeriesFile.model_validate(given)
         except ValidationError as error:
-            self.intake.tell([((*self.loc, *loc), text) for loc, text in faults_of(error, SeriesFile)])
+            self.intake.report([((*self.loc, *loc), text) for loc, text in faults_of(error, SeriesFile)])
             return None
 
     def sheet(self, spec: SeriesFile) -> sheets.Sheet | None:
@@ -111,7 +111,7 @@ class SeriesAt(TableAt):
         sheet = sheets.from_text(text, self.note, keys)
         if sheet is not None and not lines:
             sheet.lines = None
-        if self.told:  # rows that were lost are reported; what follows from them is not
+        if self.reported:  # rows that were lost are reported; what follows from them is not
             return None
         return sheet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 
 Targets = dict[tuple[str, ...], tuple[int, int]]
 """Number of the series in a file, and of its column, by node (and class)."""
@@ -57,7 +57,7 @@ def find_targets(
     every = {part: None for *_, name in sources for part in name}
     unused = [name for name in given if name not in every]
     if unused:
-        note(known("name of the file", unused[0], list(every)), None, ".map")
+        note(unknown_name("name of the file", unused[0], list(every)), None, ".map")
         return found, dropped
     for group, column, name in sources:
         try:

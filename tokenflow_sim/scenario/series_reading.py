@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.fields import MOST
 from tokenflow_sim.scenario.gaps import filled
@@ -111,7 +111,7 @@ class _Reading:
         for column, wanted in (self.spec.where or {}).items():
             frame = self.sheet.frame
             if column not in frame.columns:
-                raise self.refuse(known("column", column, list(frame.columns)), place=".where")
+                raise self.refuse(unknown_name("column", column, list(frame.columns)), place=".where")
             options = wanted if isinstance(wanted, (list, tuple)) else [wanted]
             kept = frame[column].astype(str).isin([str(one) for one in options]).to_numpy()
             if not kept.any():
@@ -144,7 +144,7 @@ class _Reading:
 
     def column(self, name: str, key: str) -> str:
         if name not in self.sheet.frame.columns:
-            message = known("column", name, [str(column) for column in self.sheet.frame.columns])
+            message = unknown_name("column", name, [str(column) for column in self.sheet.frame.columns])
             raise self.refuse(message, place=f".{key}")
         return name
 
@@ -191,7 +191,7 @@ class _Reading:
         elif spec.value is not None and spec.value in names:
             columns = [spec.value]
         elif spec.value is not None and self.spec.format != "netcdf" and self.sheet.units is None:
-            raise self.refuse(known("column", spec.value, list(map(str, names))), place=".value")
+            raise self.refuse(unknown_name("column", spec.value, list(map(str, names))), place=".value")
         elif spec.map is not None and not is_long and set(map(str, rest)) & set(spec.map):
             columns = [name for name in rest if str(name) in spec.map]
         else:

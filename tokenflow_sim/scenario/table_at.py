@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tokenflow_sim.errors import Fault, known
+from tokenflow_sim.errors import Fault, unknown_name
 from tokenflow_sim.scenario import tables
 from tokenflow_sim.scenario.intake import Intake, read_bytes
 from tokenflow_sim.scenario.places import Loc, fields_at, path_of
@@ -14,7 +14,7 @@ from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import listed
 from tokenflow_sim.scenario.sheet import is_table, records
 
-_TOLD_PER_TABLE = 20
+_FAULTS_PER_TABLE = 20
 
 
 class TableAt:
@@ -25,7 +25,7 @@ class TableAt:
         self.parent = parent
         self.loc = loc
         self.file = ""
-        self.told = 0
+        self.reported = 0
 
     @property
     def given(self) -> Any:
@@ -52,10 +52,10 @@ class TableAt:
 
     def note(self, place: str, message: str, line: int | None) -> None:
         """Tell of a fault; of many of one table, the first ones."""
-        self.told += 1
-        if self.told == _TOLD_PER_TABLE:
+        self.reported += 1
+        if self.reported == _FAULTS_PER_TABLE:
             message, place = "and more faults like these, once they are mended", ""
-        elif self.told > _TOLD_PER_TABLE:
+        elif self.reported > _FAULTS_PER_TABLE:
             return
         self.intake.faults.append(Fault(message, path_of(self.loc) + place, self.where(line)))
 
@@ -94,7 +94,7 @@ class TableAt:
     def parse(self, text: str) -> tables.Table | None:
         """Read CSV text, and remember whether rows were lost."""
         table = tables.read_csv(text, self.note)
-        if self.told:
+        if self.reported:
             self.intake.torn.add(self.loc)
         return table
 
@@ -144,7 +144,7 @@ class TableAt:
             return
         for column in unknown:
             options = ([key] if key else []) + fields
-            self.note("", known("column", column, options, limit=30), table.top)
+            self.note("", unknown_name("column", column, options, limit=30), table.top)
         self.intake.misnamed.add(self.loc)
         kept = [number for number, column in enumerate(table.header) if column not in unknown]
         table.header = [table.header[number] for number in kept]

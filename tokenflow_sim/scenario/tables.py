@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.fields import MOST
 from tokenflow_sim.scenario.profile import DAYS, day_index
 from tokenflow_sim.scenario.series import listed
@@ -210,7 +210,7 @@ def read_profile(table: Table, key: str, note: Note) -> dict[str, list[float]] |
         text = str(cells[spot])
         index = day_index(text) if key == "day" else int(text) if _WHOLE.fullmatch(text) else None
         if index is None or index >= len(wanted):
-            note("", known(key, text, wanted, limit=24), table.line(row))
+            note("", unknown_name(key, text, wanted, limit=24), table.line(row))
         elif index in seen:
             first = f", first on line {seen[index]}" if seen[index] else ""
             note("", f"repeats {key} {text}{first}", table.line(row))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenflow_sim.errors import known
+from tokenflow_sim.errors import unknown_name
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _SIGNS = {"€": "EUR", "£": "GBP", "US$": "$", "USD": "$"}
@@ -75,7 +75,7 @@ class UnitFamily:
         name = self._names.get(_folded(text))
         if name is None:
             options = list(self.factors)
-            raise ValueError(f"{known('unit', unit, options)} (of {self.what})")
+            raise ValueError(f"{unknown_name('unit', unit, options)} (of {self.what})")
         if currency and rate is None:
             raise ValueError(
                 f"unit {unit} is in {currency}, and a scenario's money is $: give `rate`, dollars per {currency} (1"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from tokenflow_sim.errors import Fault, InputError, ScenarioError, StrategyError, known
+from tokenflow_sim.errors import Fault, InputError, ScenarioError, StrategyError, unknown_name
 from tokenflow_sim.market import Layout, Limit
 from tokenflow_sim.pickling import culprit
 from tokenflow_sim.scenario import Compiled, Scenario
@@ -133,7 +133,7 @@ def limits_written_down(limits: Iterable[Limit]) -> str:
         return "null"
 
 
-Made = Mapping[Kind, Mapping[str, Any]]
+StrategiesByKind = Mapping[Kind, Mapping[str, Any]]
 """Strategies: ``{kind: {name: strategy}}``."""
 Agents = Mapping[Kind, Mapping[str, Mapping[str, Any]]]
 Choice = str | Mapping[str, Any] | BaseStrategy | type[BaseStrategy]
@@ -245,7 +245,7 @@ def find_faults(scenario: Scenario, *, allow_code: bool = False) -> list[Found]:
     return found + [(parse_path(fault.place), fault.message) for fault in faults]
 
 
-def with_blocks(layout: Layout, made: Made) -> Layout:
+def with_blocks(layout: Layout, made: StrategiesByKind) -> Layout:
     """Give a market's layout as many blocks and steps as the strategies ask for, or none where one is enough."""
     blocks = max((strategy.blocks for strategy in made["provider"].values()), default=1)
     steps = max((strategy.steps for strategy in made["region"].values()), default=1)
@@ -304,7 +304,7 @@ def resolve[T](
             chosen |= {(kinds[0], name): choice for name in agents[kinds[0]]}
         else:
             everybody = [name for specs in agents.values() for name in specs]
-            faults.append(Fault(known("agent", key, everybody), f"{argument}[{key!r}]"))
+            faults.append(Fault(unknown_name("agent", key, everybody), f"{argument}[{key!r}]"))
     return chosen | single, faults
 
 
@@ -323,8 +323,8 @@ def _make(
             return copy.deepcopy(choice), []
         except Exception as error:  # what a user's own object raises
             what = culprit(choice, copy.deepcopy, type(choice).__name__)
-            told = f"this object cannot be copied, as each agent has its own: {what} ({error})"
-            return None, [Fault(f"{told}; give its class, or make such things where they are used", place)]
+            reason = f"this object cannot be copied, as each agent has its own: {what} ({error})"
+            return None, [Fault(f"{reason}; give its class, or make such things where they are used", place)]
     if isinstance(choice, (str, Mapping)):
         return attempt(kind, choice, allow_code=allow_code, place=place)
     return None, [Fault(f"must be a strategy of a {kind}; found {choice!r:.80}", place)]

@@ -85,13 +85,13 @@ def compare(then: object, now: object, where: str) -> str:
         Names and short digests of the modules that differ; empty where none does.
     """
     before, after = _read(then), _read(now)
-    told = [
+    differing = [
         f"{name} (was {_short(before.get(name))}, is {_short(after.get(name))})"
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
-    if told:
-        return f"module{'s' if len(told) > 1 else ''} {', '.join(told)}"
+    if differing:
+        return f"module{'s' if len(differing) > 1 else ''} {', '.join(differing)}"
     if unseen := [name for name, digest in after.items() if digest == UNKNOWN]:
         warnings.warn(
             f"{where}: the source of {', '.join(unseen)} cannot be had, so that nobody can tell whether it is"

@@ -143,13 +143,13 @@ class ByWorkload(DemandStrategy):
     def learn(self, receipt: DemandReceipt) -> None:
         """Let each learn from its own class."""
         for name, member in self.members.items():
-            told, column = _with_steps(receipt, member.steps), self._columns[name]
+            expanded, column = _with_steps(receipt, member.steps), self._columns[name]
             own = replace(
-                told,
-                bid_quantity=_only(told.bid_quantity, column),
-                served=_only(told.served, column),
-                unserved=_only(told.unserved, column),
-                payment=_only(told.payment, column),
+                expanded,
+                bid_quantity=_only(expanded.bid_quantity, column),
+                served=_only(expanded.served, column),
+                unserved=_only(expanded.unserved, column),
+                payment=_only(expanded.payment, column),
             )
             member.learn(own)
 

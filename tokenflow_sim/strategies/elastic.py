@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from tokenflow_sim.errors import StrategyError, known
+from tokenflow_sim.errors import StrategyError, unknown_name
 from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
 
@@ -144,7 +144,9 @@ def by_class(name: str, given: ByClass, workloads: Sequence[str], default: float
         return np.full(len(workloads), float(given))
     strange = [key for key in given if key not in workloads]
     if strange:
-        raise StrategyError("; ".join(f"{name}: {known('workload', key, workloads)}" for key in strange))
+        raise StrategyError(
+            "; ".join(f"{name}: {unknown_name('workload', key, workloads)}" for key in strange)
+        )
     return np.array([float(given.get(label, default)) for label in workloads])
 
 

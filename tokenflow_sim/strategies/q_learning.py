@@ -134,15 +134,15 @@ class QLearning(ArmLearner):
         if preset not in PRESETS:
             raise ValueError(f"preset must be 'short' or 'calvano'; found {preset!r}")
         self.preset: Preset = preset
-        told = PRESETS[preset]
+        settings = PRESETS[preset]
         super().__init__(
-            markups, shares, by, price_cap, told.context if context is None else context, levels, baseline
+            markups, shares, by, price_cap, settings.context if context is None else context, levels, baseline
         )
-        self.rate = within("rate", told.rate if rate is None else rate, 0.0, 1.0)
-        self.discount = within("discount", told.discount if discount is None else discount, 0.0, 1.0)
+        self.rate = within("rate", settings.rate if rate is None else rate, 0.0, 1.0)
+        self.discount = within("discount", settings.discount if discount is None else discount, 0.0, 1.0)
         if self.discount == 1.0:
             raise ValueError("discount must be less than 1; found 1.0")
-        self.decay = within("decay", told.decay if decay is None else decay, 0.0)
+        self.decay = within("decay", settings.decay if decay is None else decay, 0.0)
 
     def begin(self, tables: int, view: View) -> None:
         """Start with an empty table, dims (table, arm)."""

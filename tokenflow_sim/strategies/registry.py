@@ -18,7 +18,7 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from tokenflow_sim import strategies
-from tokenflow_sim.errors import Fault, StrategyError, known
+from tokenflow_sim.errors import Fault, StrategyError, unknown_name
 from tokenflow_sim.market import Limit
 from tokenflow_sim.market.own_limit import snake_case
 from tokenflow_sim.scenario.places import say
@@ -179,7 +179,7 @@ def _built_in(kind: Kind) -> dict[str, type[BaseStrategy]]:
 
 
 def _unknown(kind: Kind, name: str) -> str:
-    text = known(f"{kind} strategy", name, names(kind))
+    text = unknown_name(f"{kind} strategy", name, names(kind))
     elsewhere = [other for other in BASES if other != kind and name in _built_in(other)]
     return text + (f"; {name!r} is a strategy of {elsewhere[0]}s" if elsewhere else "")
 
@@ -229,7 +229,7 @@ def code_of(name: str, base: type = BaseStrategy, *, allow_code: bool = True) ->
             for key, value in vars(module).items()
             if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module.__name__
         ]
-        raise StrategyError(f"module {module_name!r}: {known(what, class_name, options)}") from None
+        raise StrategyError(f"module {module_name!r}: {unknown_name(what, class_name, options)}") from None
     return found
 
 
@@ -249,7 +249,9 @@ def read_parameters(
     """
     own = parameters(cls)
     faults = [
-        Fault(f"{what}: {known('parameter', key, list(own))}", str(key)) for key in given if key not in own
+        Fault(f"{what}: {unknown_name('parameter', key, list(own))}", str(key))
+        for key in given
+        if key not in own
     ]
     faults += [
         Fault(f"{what} needs this parameter", key)

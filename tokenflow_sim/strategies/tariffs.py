@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tokenflow_sim.errors import StrategyError, known
+from tokenflow_sim.errors import StrategyError, unknown_name
 from tokenflow_sim.market import Market
 from tokenflow_sim.strategies.base import Floats, Ints
 from tokenflow_sim.strategies.elastic import check_numbers
@@ -74,7 +74,9 @@ class LinkWithholding(NetworkStrategy):
         """Offer the rest."""
         strange = [name for name in self.arcs or () if name not in view.arcs]
         if strange:
-            raise StrategyError("; ".join(f"arcs: {known('arc', name, view.arcs)}" for name in strange))
+            raise StrategyError(
+                "; ".join(f"arcs: {unknown_name('arc', name, view.arcs)}" for name in strange)
+            )
         offered = offer_share(view.capacity, 1 - self.share)
         if self.arcs is not None:
             offered = np.where([name in self.arcs for name in view.arcs], offered, view.capacity)

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from tokenflow_sim.errors import Fault, InputError, StrategyError, known
+from tokenflow_sim.errors import Fault, InputError, StrategyError, unknown_name
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.override import changes_of as mapping_of
 from tokenflow_sim.scenario.places import Loc, parse_path
@@ -110,7 +110,7 @@ def without_defaults(choice: object, where: str) -> list[Fault]:
 def check_provider(scenario: Scenario, provider: str | None, faults: list[Fault]) -> None:
     """Add a fault if there is no such provider; None stands for all of them."""
     if provider is not None and provider not in scenario.providers:
-        faults.append(Fault(known("provider", provider, list(scenario.providers)), "provider"))
+        faults.append(Fault(unknown_name("provider", provider, list(scenario.providers)), "provider"))
 
 
 _LAST_SEED = 2**64 - 1  # what a coordinate of results holds

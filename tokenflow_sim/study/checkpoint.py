@@ -68,11 +68,11 @@ def run_resumable(
     with Lock(Path(out)):
         point = Checkpoint(out, model.ledger.plan, force, resume)
         if not point.finished:
-            _play(model, point, every, progress)
+            _run_periods(model, point, every, progress)
         return load_results(out)
 
 
-def _play(
+def _run_periods(
     model: TokenMarket, point: Checkpoint, every: int, progress: Callable[[int, int], object] | None
 ) -> None:
     model.ledger = Ledger(model.ledger.plan, stream=point)

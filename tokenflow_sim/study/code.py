@@ -79,10 +79,10 @@ def refuse_other_code(then: object, now: object, where: str, remedy: str) -> Non
     ResultError
         If a module has changed; it is named with both digests.
     """
-    if told := compare(then, now, where):
+    if difference := compare(then, now, where):
         raise ResultError(
-            f"{where}: was played by other code, from which this differs: {told}; put the code back as it was to go"
-            f" on with it, {remedy}"
+            f"{where}: was played by other code, from which this differs: {difference}; restore that code to resume"
+            f" it, {remedy}"
         )
 
 
@@ -106,8 +106,8 @@ def check_played(here: Mapping[str, str], there: str) -> None:
         name: digest for name, digest in played.items() if here.get(name, UNKNOWN) not in (UNKNOWN, digest)
     }
     if other:
-        told = compare({name: here[name] for name in other}, other, "the study")
+        difference = compare({name: here[name] for name in other}, other, "the study")
         raise ResultError(
-            f"a worker plays other code than this process: {told}; was it edited while the study runs, or has the"
+            f"a worker plays other code than this process: {difference}; was it edited during the study, or has the"
             " worker another copy of it? Start the study again"
         )

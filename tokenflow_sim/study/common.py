@@ -16,7 +16,7 @@ import xarray as xr
 
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.numeric import Bools
-from tokenflow_sim.study.telling import listed, point_name
+from tokenflow_sim.study.messages import listed, point_name
 from tokenflow_sim.variables import MEASURES
 
 SEED = "seed"
@@ -59,7 +59,7 @@ class Common:
         return [name for name, kept in zip(names, self.kept.values.ravel().tolist(), strict=True) if not kept]
 
     @property
-    def told(self) -> str:
+    def note(self) -> str:
         """What is left out, and over how many seeds means are, in a sentence; empty where nothing is missing."""
         if self.is_whole:
             return ""
@@ -134,12 +134,12 @@ def common_of(ds: xr.Dataset, first: Hashable = None) -> Common | None:
 
 
 def comparable(ds: xr.Dataset, first: Hashable = None) -> tuple[xr.Dataset, str]:
-    """Return the runs of a study's Dataset that count, and what `Common.told` says of them."""
+    """Return the runs of a study's Dataset that count, and what `Common.note` says of them."""
     common = common_of(ds, first)
-    return (ds, "") if common is None else (common.select(ds), common.told)
+    return (ds, "") if common is None else (common.select(ds), common.note)
 
 
-def seeds_told(ds: xr.Dataset, first: Hashable = None) -> str:
+def seeds_text(ds: xr.Dataset, first: Hashable = None) -> str:
     """Return how many seeds count, e.g. ``20 seeds`` or ``18 of 20 seeds``."""
     common = common_of(ds, first)
     total = counted(ds.sizes[SEED], "seed")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, ResultError, known
+from tokenflow_sim.errors import Fault, ResultError, unknown_name
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.scenario import Scenario, load_scenario
@@ -32,11 +32,11 @@ from tokenflow_sim.study.arguments import (
 )
 from tokenflow_sim.study.common import comparable
 from tokenflow_sim.study.measures.summary import RECORD, summarise
+from tokenflow_sim.study.messages import safe_repr, warn_failed
 from tokenflow_sim.study.output import OutputFile
 from tokenflow_sim.study.runner import Batch, run_tasks
 from tokenflow_sim.study.statistics import METHODS, Method, paired
 from tokenflow_sim.study.task import Failure, Task, source_of
-from tokenflow_sim.study.telling import safe_repr, warn_failed
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:
@@ -137,9 +137,9 @@ class Comparison:
     def __repr__(self) -> str:
         """Summarise the comparison in one line."""
         names = ", ".join(map(str, self.dataset["strategy"].values))
-        told = comparable(self.dataset, self.baseline)[1]
+        note = comparable(self.dataset, self.baseline)[1]
         failed = f"; {counted(len(self.failures), 'run')} failed" if self.failures else ""
-        failed += f"; {told}" if told else ""
+        failed += f"; {note}" if note else ""
         who = self.dataset.attrs["provider"]
         return f"<Comparison: {who} plays {names}; {self.dataset.sizes['seed']} seeds{failed}>"
 
@@ -256,10 +256,10 @@ def compare(
     check_confidence(confidence, faults)
     check_burn_in(burn_in, loaded.periods, faults)
     if method not in METHODS:
-        faults.append(Fault(known("method", method, METHODS), "method"))
+        faults.append(Fault(unknown_name("method", method, METHODS), "method"))
     base = None if baseline is None else label_of(baseline)
     if base is not None and choices and base not in choices:
-        faults.append(Fault(known("strategy", base, list(choices)), "baseline"))
+        faults.append(Fault(unknown_name("strategy", base, list(choices)), "baseline"))
     played = "providers" if provider is None else f"providers.{provider}"
     check_rivals(rivals, played, faults)
     faults += replaced_strategies(changes, provider)
@@ -298,8 +298,8 @@ def compare(
             reduce = Measure(burn_in)
             batch = run_tasks(tasks, reduce, record=RECORD, **{"store": output.store, **runner})
             found = Comparison(output.write(gather(batch, shape), batch.failures), batch.failures)
-    told = comparable(found.dataset, found.baseline)[1]
-    warn_failed(found.failures, tasks, lambda task: [str(task.label["strategy"])], told)
+    note = comparable(found.dataset, found.baseline)[1]
+    warn_failed(found.failures, tasks, lambda task: [str(task.label["strategy"])], note)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.scenario.sheet import is_table
 from tokenflow_sim.study.arguments import seeds_of, varied_twice
 from tokenflow_sim.study.sampling import (
@@ -178,7 +178,7 @@ def _misfits(
     how: str, lists: Mapping[str, list[Any]], drawn: Mapping[str, Distribution], samples: int | None
 ) -> list[Fault]:
     if how not in HOW:
-        return [Fault(known("design", how, HOW), "how")]
+        return [Fault(unknown_name("design", how, HOW), "how")]
     faults = []
     if how in ("grid", "list"):
         faults += [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tokenflow_sim.agents.environment import Environment
-from tokenflow_sim.errors import Fault, known
+from tokenflow_sim.errors import Fault, unknown_name
 from tokenflow_sim.market import Market
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
@@ -19,11 +19,11 @@ from tokenflow_sim.study.equilibrium_dataset import dataset_of
 from tokenflow_sim.study.executor import Executor, Progress, check_workers
 from tokenflow_sim.study.found import Equilibrium as Equilibrium
 from tokenflow_sim.study.game import MarketGame, region_nodes
+from tokenflow_sim.study.messages import warn
 from tokenflow_sim.study.mixed import MOST_PROFILES, small_game
 from tokenflow_sim.study.roles import Play
 from tokenflow_sim.study.search import Search, Visited
 from tokenflow_sim.study.starts import STARTS, most_clearings, start_at, start_names
-from tokenflow_sim.study.telling import warn
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -197,13 +197,15 @@ def equilibrium(
     )
     done = dearest = 0
 
-    def told(round_: int, most: int) -> None:
+    def report_round(round_: int, most: int) -> None:
         if progress is not None:
             progress(done + round_, most * len(names))
 
     def make(which: MarketGame, label: str, actions: Floats) -> Search:
         own = visited if which is game else {}
-        return Search(which, label, by, points, levels, damping, rounds, tolerance, actions, told, own)
+        return Search(
+            which, label, by, points, levels, damping, rounds, tolerance, actions, report_round, own
+        )
 
     with Executor(workers, client) as executor:
         game.executor = executor
@@ -279,9 +281,9 @@ def _players(
             continue
         if kind in others:
             if rest not in others[kind]:
-                faults.append(Fault(known(kind.removesuffix("s"), rest, others[kind]), "providers"))
+                faults.append(Fault(unknown_name(kind.removesuffix("s"), rest, others[kind]), "providers"))
         else:
-            faults.append(Fault(known("provider", chosen, sellers), "providers"))
+            faults.append(Fault(unknown_name("provider", chosen, sellers), "providers"))
     return sorted(set(map(str, providers)))
 
 
@@ -292,7 +294,7 @@ def _check(faults: list[Fault], play: object, by: object, starts: object) -> Non
         ("by", by, ("workload", "provider")),
     ):
         if given not in options:
-            faults.append(Fault(known("choice", given, options), label))
+            faults.append(Fault(unknown_name("choice", given, options), label))
     if starts is None:
         return
     if isinstance(starts, str) or not isinstance(starts, Sequence) or not len(starts):
@@ -301,7 +303,7 @@ def _check(faults: list[Fault], play: object, by: object, starts: object) -> Non
         return
     for chosen in starts:
         if chosen not in STARTS:
-            faults.append(Fault(known("start", chosen, STARTS), "starts"))
+            faults.append(Fault(unknown_name("start", chosen, STARTS), "starts"))
 
 
 def _check_counts(faults: list[Fault], **given: object) -> None:

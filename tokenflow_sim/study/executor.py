@@ -105,7 +105,7 @@ class Cluster:
 
         def submit(job: Job) -> Any:
             key = f"tokenflow-run-{batch}-{job.position}"
-            future = client.submit(_play, self._common, dumps(job), key=key, pure=False)
+            future = client.submit(_run_job, self._common, dumps(job), key=key, pure=False)
             running[future.key] = job
             return future
 
@@ -132,7 +132,7 @@ def _made_again(packed: bytes, names: Sequence[str]) -> Any:
     return pickle.loads(packed)
 
 
-def _play(shared: Shared, packed: bytes) -> bytes:
+def _run_job(shared: Shared, packed: bytes) -> bytes:
     """Play one job on a worker; the result is packed there, so that the scheduler need not know its classes."""
     return dump_result(run_job(shared, pickle.loads(packed)))
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Unpack
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.places import path_of
 from tokenflow_sim.study.sensitivity import OUTPUTS, Sensitivity, sensitivity
@@ -113,7 +113,7 @@ def _fault(detail: Any, source: Path) -> Fault:
     place = ".".join(map(str, parts))
     if detail["type"] == "extra_forbidden":
         names = [field.alias or name for name, field in StudyFile.model_fields.items()]
-        return Fault(known("field", detail["loc"][-1], names, limit=30), place, str(source))
+        return Fault(unknown_name("field", detail["loc"][-1], names, limit=30), place, str(source))
     if detail["type"] == "missing":
         return Fault("is missing", place, str(source))
     message = str(detail["msg"])
@@ -136,13 +136,23 @@ def play_study(study: StudyFile | str | Path, **options: Unpack[Options]) -> Swe
     InputError, ScenarioError, ResultError
         As `sweep` and `sensitivity` do.
     """
-    told = study if isinstance(study, StudyFile) else load_study(study)
+    settings = study if isinstance(study, StudyFile) else load_study(study)
     common: dict[str, Any] = {
-        "seeds": told.seeds, "sample_seed": told.sample_seed, "periods": told.periods, "overrides": told.overrides,
-        "strategies": told.strategies or None, **options,
+        "seeds": settings.seeds, "sample_seed": settings.sample_seed, "periods": settings.periods,
+        "overrides": settings.overrides,
+        "strategies": settings.strategies or None, **options,
     }  # fmt: skip
-    if told.study == "sensitivity":
-        if told.samples is not None:
-            common["samples"] = told.samples
-        return sensitivity(told.scenario, told.vary, kind=told.kind, outputs=told.outputs, **common)
-    return sweep(told.scenario, told.vary, how=told.how, samples=told.samples, record=told.record, **common)
+    if settings.study == "sensitivity":
+        if settings.samples is not None:
+            common["samples"] = settings.samples
+        return sensitivity(
+            settings.scenario, settings.vary, kind=settings.kind, outputs=settings.outputs, **common
+        )
+    return sweep(
+        settings.scenario,
+        settings.vary,
+        how=settings.how,
+        samples=settings.samples,
+        record=settings.record,
+        **common,
+    )

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.numerals import counted
-from tokenflow_sim.study.telling import safe_repr
+from tokenflow_sim.study.messages import safe_repr
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -157,8 +157,8 @@ class Equilibrium:
     @property
     def verdict(self) -> str:
         """What came of it, in a sentence or two."""
-        told = self._pure()
-        return "; ".join(filter(None, (told, self._mixed(), self._left_out())))
+        text = self._pure()
+        return "; ".join(filter(None, (text, self._mixed(), self._left_out())))
 
     def _left_out(self) -> str:
         """Say what was not tried, or could not be."""
@@ -183,8 +183,8 @@ class Equilibrium:
         found = self.dataset.sizes.get("equilibrium", 0)
         if self.converged:
             several = f"; {found} distinct equilibria from {starts} starts" if found > 1 else ""
-            told = f"converged after {counted(self.rounds, 'round')}: nobody gains more than {gain} by moving alone"
-            return told + several
+            text = f"converged after {counted(self.rounds, 'round')}: nobody gains more than {gain} by moving alone"
+            return text + several
         if starts > 1:
             return f"no equilibrium found {self._effort()}; at the profile shown somebody gains {gain} by moving alone"
         if self.cycle:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from tokenflow_sim.results.files import kept
+from tokenflow_sim.results.files import resumable_errors
 
 _CHECK = "line_crc32"
 """The checksum of all else in a line."""
@@ -76,7 +76,7 @@ class Journal:
         """
         lines, end = self._scan()
         if self.path.exists() and self.path.stat().st_size > end:
-            with kept(self.path):
+            with resumable_errors(self.path):
                 os.truncate(self.path, end)
         return lines
 
@@ -89,7 +89,7 @@ class Journal:
             If it cannot be written; then it does not count.
         """
         packed = json.dumps({**line, _CHECK: _checksum(line)}).encode() + b"\n"
-        with kept(self.path), self.path.open("ab") as file:
+        with resumable_errors(self.path), self.path.open("ab") as file:
             start = file.tell()
             try:
                 file.write(packed)

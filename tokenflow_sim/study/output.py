@@ -157,8 +157,8 @@ class OutputFile:
         ResultError
             If it cannot be written; the runs are kept.
         """
-        told = json.dumps([[failure.position, failure.kind, failure.message] for failure in failures])
-        dataset = dataset.assign_attrs(self.attrs | {_FAILURES: told})
+        failed = json.dumps([[failure.position, failure.kind, failure.message] for failure in failures])
+        dataset = dataset.assign_attrs(self.attrs | {_FAILURES: failed})
         if self.path is None:
             return dataset
         save_results(dataset, self.path, force=self.force or self.resume)

@@ -38,12 +38,12 @@ class Batch[T]:
     failures: list[Failure] = field(default_factory=list)
     seconds: dict[int, float] = field(default_factory=dict)
 
-    def tell(self) -> str:
+    def failures_text(self) -> str:
         """Return what failed as text, with the command that repeats each run; empty if nothing did."""
-        return tell(self.failures, len(self.failures) + len(self.results))
+        return failures_text(self.failures, len(self.failures) + len(self.results))
 
 
-def tell(failures: Sequence[Failure], runs: int) -> str:
+def failures_text(failures: Sequence[Failure], runs: int) -> str:
     """Return what failed of so many runs as text, with the command that repeats each; empty if nothing did."""
     if not failures:
         return ""

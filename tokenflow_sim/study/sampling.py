@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from scipy.stats import qmc
 
-from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import yaml_text
 from tokenflow_sim.scenario.known_types import UnknownType, plain
@@ -170,7 +170,7 @@ def _read_text(text: str) -> Distribution | list[Any]:
     if call := _CALL.fullmatch(text):
         kind, inside = call.groups()
         if kind not in KINDS:
-            raise _fault(known("distribution", kind, KINDS), text)
+            raise _fault(unknown_name("distribution", kind, KINDS), text)
         ends = [part.strip() for part in inside.split(",")]
         if len(ends) != 2 or not all(re.fullmatch(_NUMBER, end) for end in ends):
             raise _fault(f"give two numbers, e.g. {kind}(1, 3)", text)
@@ -247,7 +247,7 @@ def draw(
     A. B. Owen, "Scrambled net variance for integrals of smooth functions", Annals of Statistics 25, 1997.
     """
     if method not in METHODS:
-        raise _fault(known("method", method, METHODS), "method")
+        raise _fault(unknown_name("method", method, METHODS), "method")
     if count < 1 or (method == "sobol" and count & (count - 1)):
         below = 1 << max(0, count.bit_length() - 1)
         more = f"; Sobol's sequence wants a power of two, e.g. {below} or {2 * below}" if count > 0 else ""

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, InputError, ResultError, known
+from tokenflow_sim.errors import Fault, InputError, ResultError, unknown_name
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.arguments import seeds_of
 from tokenflow_sim.study.design import Design
+from tokenflow_sim.study.messages import listed, safe_repr, warn
 from tokenflow_sim.study.sampling import Distribution, Values, read_values
 from tokenflow_sim.study.sweep import Options, play_design
 from tokenflow_sim.study.swept import Sweep
-from tokenflow_sim.study.telling import listed, safe_repr, warn
 from tokenflow_sim.variables import MEASURES
 
 if TYPE_CHECKING:
@@ -204,7 +204,9 @@ def sensitivity(
 def _outputs(outputs: Iterable[str], faults: list[Fault]) -> list[str]:
     names = [outputs] if isinstance(outputs, str) else list(outputs)
     faults += [
-        Fault(known("measure", name, list(MEASURES)), "outputs") for name in names if name not in MEASURES
+        Fault(unknown_name("measure", name, list(MEASURES)), "outputs")
+        for name in names
+        if name not in MEASURES
     ]
     if not names:
         faults.append(Fault("name at least one measure", "outputs"))
@@ -231,7 +233,7 @@ def _distributions(vary: Mapping[str, Values], faults: list[Fault]) -> dict[str,
 def _misfits(kind: str, samples: int, confidence: float) -> list[Fault]:
     faults = []
     if kind not in KINDS:
-        faults.append(Fault(known("kind", kind, KINDS), "kind"))
+        faults.append(Fault(unknown_name("kind", kind, KINDS), "kind"))
     elif kind == "sobol" and (samples < 2 or samples & (samples - 1)):
         faults.append(Fault(f"sobol: give a power of two, e.g. 64; found {samples}", "samples"))
     elif samples < 2:

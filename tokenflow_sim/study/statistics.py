@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from tokenflow_sim.errors import Fault, InputError, ResultError, known
+from tokenflow_sim.errors import Fault, InputError, ResultError, unknown_name
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.study.common import common_of, comparable
 
@@ -80,7 +80,7 @@ def interval(values: ArrayLike, confidence: float = 0.95, method: Method = "stud
     if not 0 < confidence < 1:
         faults.append(Fault(f"must lie between 0 and 1; found {confidence!r}", "confidence"))
     if method not in METHODS:
-        faults.append(Fault(known("method", method, METHODS), "method"))
+        faults.append(Fault(unknown_name("method", method, METHODS), "method"))
     if faults:
         raise InputError(faults, "estimate")
     numbers = np.asarray(values, dtype=float)

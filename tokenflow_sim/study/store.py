@@ -203,8 +203,8 @@ class FolderStore[T]:
 
     def fail(self, failure: Failure) -> None:
         """Keep that a run failed."""
-        told = json.dumps([failure.kind, failure.message, failure.trace])
-        write_whole(self.path / f"{failure.position:06}.failed", told.encode())
+        text = json.dumps([failure.kind, failure.message, failure.trace])
+        write_whole(self.path / f"{failure.position:06}.failed", text.encode())
 
 
 class _Runs[T](Mapping[int, T]):
@@ -263,7 +263,7 @@ class MemoryStore:
         self.frame = frame
         self.failures: list[Failure] = []
         self.done: dict[int, str] = {}
-        self._told: dict[int, str] = {}
+        self._messages: dict[int, str] = {}
         shape = tuple(frame.runs.values())
         self._values = {name: np.full((*shape, *frame.shape(name)), np.nan) for name in frame.variables}
 
@@ -293,7 +293,7 @@ class MemoryStore:
     def fail(self, failure: Failure) -> None:
         """Note that a run failed; its values stay NaN."""
         self.done[failure.position] = status_of(failure.kind)
-        self._told[failure.position] = f"{failure.kind}: {failure.message}"
+        self._messages[failure.position] = f"{failure.kind}: {failure.message}"
 
     def dataset(self) -> xr.Dataset:
         """Return everything that was kept."""
@@ -302,14 +302,14 @@ class MemoryStore:
         dataset = frame.coordinates()
         for name, array in self._values.items():
             dataset[name] = ((*runs, *frame.dims[name]), array, frame.attrs[name])
-        return with_statuses(dataset, frame, self.done, self._told)
+        return with_statuses(dataset, frame, self.done, self._messages)
 
 
 def with_statuses(
-    dataset: xr.Dataset, frame: DatasetShape, done: Mapping[int, str], told: Mapping[int, str]
+    dataset: xr.Dataset, frame: DatasetShape, done: Mapping[int, str], failed: Mapping[int, str]
 ) -> xr.Dataset:
     """Add how each run ended, and what it said where it failed."""
     runs = tuple(frame.runs)
     dataset["status"] = (runs, statuses(frame, done), {"long_name": "how the run ended"})
-    dataset["message"] = (runs, messages(frame, told), {"long_name": "what the run said where it failed"})
+    dataset["message"] = (runs, messages(frame, failed), {"long_name": "what the run said where it failed"})
     return dataset

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.scenario import Scenario, load_scenario
@@ -22,13 +22,13 @@ from tokenflow_sim.study.executor import Progress
 from tokenflow_sim.study.frame import DatasetShape, RunRecord, labels_of
 from tokenflow_sim.study.measures import summarise
 from tokenflow_sim.study.measures.summary import RECORD
+from tokenflow_sim.study.messages import point_name, warn_failed
 from tokenflow_sim.study.points import prepare
 from tokenflow_sim.study.runner import run_tasks
 from tokenflow_sim.study.sampling import Values
 from tokenflow_sim.study.store import MemoryStore
 from tokenflow_sim.study.swept import Sweep
 from tokenflow_sim.study.task import Task, source_of
-from tokenflow_sim.study.telling import point_name, warn_failed
 from tokenflow_sim.study.zarr_files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.study.zarr_store import ZarrStore
 from tokenflow_sim.variables import BACKLOG, RESULTS
@@ -231,7 +231,9 @@ def _recorded(record: Iterable[str], pattern: Task) -> tuple[tuple[str, ...], li
         given - set(table) and pattern.scenario.limits
     ):  # the duals of limits of one's own are known to the model alone
         table = pattern.model().ledger.plan.table
-    faults = [Fault(known("variable", name, list(table)), "record") for name in given if name not in table]
+    faults = [
+        Fault(unknown_name("variable", name, list(table)), "record") for name in given if name not in table
+    ]
     if faults:
         raise InputError(faults, "the study")
     kept = tuple(name for name in table if name in given)

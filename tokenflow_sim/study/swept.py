@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, InputError, known
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.study.common import SEED, Common, common_of, comparable
+from tokenflow_sim.study.messages import safe_repr
 from tokenflow_sim.study.statistics import described
 from tokenflow_sim.study.task import Failure
-from tokenflow_sim.study.telling import safe_repr
 from tokenflow_sim.study.zarr_files import open_store
 from tokenflow_sim.variables import MEASURES
 
@@ -103,7 +103,7 @@ class Sweep:
         """
         dims = [over] if isinstance(over, str) else list(over)
         faults = [
-            Fault(known("dim", dim, list(self.dataset.dims)), "over")
+            Fault(unknown_name("dim", dim, list(self.dataset.dims)), "over")
             for dim in dims
             if dim not in self.dataset.dims
         ]
@@ -142,7 +142,7 @@ class Sweep:
         """Summarise the sweep in one line."""
         attrs, status = self.dataset.attrs, self.dataset["status"].values
         found, counts = np.unique(status, return_counts=True)
-        told = ", ".join(f"{count} {status}" for status, count in zip(found, counts, strict=True))
+        statuses = ", ".join(f"{count} {status}" for status, count in zip(found, counts, strict=True))
         means = comparable(self.dataset[["status"]])[1] if "missing" not in found else ""
         union = (
             f"; labels of {', '.join(json.loads(attrs['union']))} differ: the union"
@@ -150,14 +150,14 @@ class Sweep:
             else ""
         )
         return (
-            f"<Sweep: {attrs['scenario_name']} over {', '.join(self.paths)}; runs: {told}"
+            f"<Sweep: {attrs['scenario_name']} over {', '.join(self.paths)}; runs: {statuses}"
             f"{f'; {means}' if means else ''}{union}>"
         )
 
 
 def _without(summary: xr.Dataset, found: Common) -> xr.Dataset:
     """Return statistics without those of the points that are left out: NaN, and a count of 0."""
-    part = summary.assign_attrs(means=found.told)
+    part = summary.assign_attrs(means=found.note)
     if found.kept.all():
         return part
     for name, array in summary.data_vars.items():

@@ -117,7 +117,7 @@ class Task:
         """
         written = written_down(self.strategies)
         if written == "null":  # objects that do not tell their parameters: their class and state must do
-            written = repr({name: _told(choice) for name, choice in (self.strategies or {}).items()})
+            written = repr({name: _strategy_text(choice) for name, choice in (self.strategies or {}).items()})
         parts = [scenario_text, str(self.seed), repr(sorted(self.overrides.items(), key=str)), written]
         parts += [f"burn_in {self.burn_in}"] if self.burn_in else []
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -177,7 +177,7 @@ def source_of(scenario: str | Path | Scenario) -> str:
     return scenario.name if isinstance(scenario, Scenario) else str(scenario)
 
 
-def _told(choice: object) -> str:
+def _strategy_text(choice: object) -> str:
     kind = choice if isinstance(choice, type) else type(choice)
     state = getattr(choice, "__dict__", {})
     # In full: numpy would leave out the middle of a large array, and the last digits of any.

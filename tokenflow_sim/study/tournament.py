@@ -30,11 +30,11 @@ from tokenflow_sim.study.arguments import (
     seeds_of,
 )
 from tokenflow_sim.study.common import common_of, comparable
+from tokenflow_sim.study.messages import safe_repr, warn_failed
 from tokenflow_sim.study.output import OutputFile
 from tokenflow_sim.study.runner import Batch, run_tasks
 from tokenflow_sim.study.statistics import mean_payoff, ranking
 from tokenflow_sim.study.task import Failure, Task, source_of
-from tokenflow_sim.study.telling import safe_repr, warn_failed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,9 +95,9 @@ class Tournament:
     def __repr__(self) -> str:
         """Summarise the tournament in one line."""
         sizes = self.dataset.sizes
-        told = comparable(self.dataset)[1]
+        note = comparable(self.dataset)[1]
         failed = f"; {counted(len(self.failures), 'run')} failed" if self.failures else ""
-        failed += f"; {told}" if told else ""
+        failed += f"; {note}" if note else ""
         return (
             f"<Tournament: {sizes['strategy']} strategies, {sizes['provider']} providers in turn,"
             f" {sizes['seed']} seeds; first: {self.table.index[0]}{failed}>"
@@ -227,9 +227,9 @@ def tournament(
             payoff = _payoffs(batch, matches, list(choices), numbers, players, list(loaded.providers))
             written = output.write(payoff.to_dataset(name="payoff"), batch.failures)
             found = Tournament(written, batch.failures)
-    told = comparable(found.dataset)[1]
+    note = comparable(found.dataset)[1]
     warn_failed(
-        found.failures, tasks, lambda task: {str(task.label[dim]) for dim in ("strategy", "rival")}, told
+        found.failures, tasks, lambda task: {str(task.label[dim]) for dim in ("strategy", "rival")}, note
     )
     return found
 

@@ -17,7 +17,7 @@ import xarray as xr
 
 from tokenflow_sim.disk import writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.files import kept, write_whole
+from tokenflow_sim.results.files import resumable_errors, write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code
@@ -177,20 +177,20 @@ class ZarrStore:
     def _create(self, file: Path, head: Mapping[str, Any]) -> None:
         """Begin; a process that is killed here leaves what says that it had begun."""
         begun = file.with_name(BEGUN)
-        with kept(self.path):
+        with resumable_errors(self.path):
             begun.parent.mkdir(parents=True, exist_ok=True)
             begun.touch()
             _clear(self.path, begun.parent)
             _clear(begun.parent, begun)
         write_whole(file, json.dumps(head).encode())
-        with kept(self.path):
+        with resumable_errors(self.path):
             begun.unlink()
         self._lay_out()
 
     def _lay_out(self) -> None:
         """Write coordinates and the description of every array, where they are not what they should be."""
         fresh = self.path / NOTES / "layout"
-        with kept(self.path):
+        with resumable_errors(self.path):
             shutil.rmtree(fresh, ignore_errors=True)
             write_layout(self.zarr, fresh, self.frame, self.attrs)
             for file in [file for file in fresh.rglob("*") if file.is_file()]:
@@ -227,7 +227,7 @@ class ZarrStore:
         ]
         for position in damaged:
             del self._lines[position]
-            with kept(self.path):
+            with resumable_errors(self.path):
                 for file in self._files(position):
                     file.unlink(missing_ok=True)
         if damaged:
@@ -260,7 +260,7 @@ class ZarrStore:
             If it cannot be written; the runs before are kept.
         """
         place = self.frame.design.index(position)
-        with kept(self.path):
+        with resumable_errors(self.path):
             for name, array in self._arrays.items():
                 if name in value.arrays:
                     array[place] = self.frame.fitted(name, value)
@@ -291,7 +291,7 @@ class ZarrStore:
         small = journaled(xr.Dataset(coords=self.frame.design.coords), self.frame, self._lines.values())
         complete = len(self._lines) == len(self.frame.design)
         runs = list(self.frame.runs)
-        with kept(self.path):
+        with resumable_errors(self.path):
             for name in self.frame.measured:
                 self._arrays[name][...] = small[name].values
             group = self.zarr.open_group(self.path, mode="r+", zarr_format=ZARR_FORMAT)
@@ -317,7 +317,7 @@ def journaled(dataset: xr.Dataset, frame: DatasetShape, lines: Any) -> xr.Datase
     runs, shape = tuple(frame.runs), tuple(frame.runs.values())
     values = {name: np.full((*shape, *frame.shape(name)), np.nan) for name in frame.measured}
     done: dict[int, str] = {}
-    told: dict[int, str] = {}
+    messages_: dict[int, str] = {}
     for line in lines:
         position = line["position"]
         done[position] = line["status"]
@@ -325,10 +325,10 @@ def journaled(dataset: xr.Dataset, frame: DatasetShape, lines: Any) -> xr.Datase
             for name, found in line["measures"].items():
                 values[name][frame.design.index(position)] = np.array(found, dtype=float)
         else:
-            told[position] = f"{line['kind']}: {line['message']}"
+            messages_[position] = f"{line['kind']}: {line['message']}"
     for name, array in values.items():
         dataset[name] = ((*runs, *frame.dims[name]), array, frame.attrs[name])
-    return with_statuses(dataset, frame, done, told)
+    return with_statuses(dataset, frame, done, messages_)
 
 
 def _clear(folder: Path, besides: Path) -> None:

@@ -125,13 +125,13 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy | str, /, **given
 
 def _find(name: str) -> type[BaseStrategy]:
     """Find a strategy by name, whatever its kind."""
-    told = []
+    faults = []
     for kind in _AGENT:
         try:
             return find(kind, name, allow_code=True)
         except StrategyError as error:
-            told.append(str(error))
-    raise AssertionError("\n".join(told))
+            faults.append(str(error))
+    raise AssertionError("\n".join(faults))
 
 
 def _form(cls: type[BaseStrategy]) -> list[str]:
@@ -156,25 +156,25 @@ def _behaviour(strategy: BaseStrategy, market: str) -> list[str]:
     found = []
     np.random.seed(1)  # noqa: NPY002 - the global stream is what must not matter
     random.seed(1)
-    first = _play(_model(strategy, market), _PERIODS)
+    first = _run_model(_model(strategy, market), _PERIODS)
     np.random.seed(2)  # noqa: NPY002
     random.seed(2)
-    if difference := _compare(first, _play(_model(strategy, market), _PERIODS)):
+    if difference := _compare(first, _run_model(_model(strategy, market), _PERIODS)):
         found.append(
             f"the same seed gave another submission ({difference}): draw random numbers from view.rng only, and keep"
             " nothing on the class or in the module"
         )
     half = _PERIODS // 2
     model = _model(strategy, market)
-    before = _play(model, half)
+    before = _run_model(model, half)
     saved = pickle.loads(pickle.dumps(model.get_state()))
     agent = _agent(model, strategy.kind)
     agent.strategy = pickle.loads(pickle.dumps(agent.strategy))
-    if difference := _compare(first, [*before, *_play(model, _PERIODS - half)]):
+    if difference := _compare(first, [*before, *_run_model(model, _PERIODS - half)]):
         found.append(f"once pickled in the middle of a run it went on otherwise ({difference})")
     fresh = _model(strategy, market)
     fresh.set_state(saved)
-    if difference := _compare(first[half:], _play(fresh, _PERIODS - half), half):
+    if difference := _compare(first[half:], _run_model(fresh, _PERIODS - half), half):
         found.append(
             f"restored from its saved state it went on otherwise ({difference}): what get_state returns must hold all"
             " that it remembers"
@@ -216,7 +216,7 @@ def _agent(model: TokenMarket, kind: Kind) -> Any:
     return agents[kind][_AGENT[kind]]
 
 
-def _play(model: TokenMarket, periods: int) -> list[dict[str, Any]]:
+def _run_model(model: TokenMarket, periods: int) -> list[dict[str, Any]]:
     """Play some periods; return what was submitted in each."""
     submitted = []
     for _ in range(periods):

@@ -51,11 +51,11 @@ def comparison(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
         If the Dataset is not that of a comparison.
     """
     # Not before they are needed: they load the solver.
-    from tokenflow_sim.study.common import comparable, seeds_told
+    from tokenflow_sim.study.common import comparable, seeds_text
     from tokenflow_sim.study.compare import EVERYONE, differences
 
     baseline = results.ds.attrs.get("baseline")
-    seeds = seeds_told(results.ds, baseline)
+    seeds = seeds_text(results.ds, baseline)
     ds, _ = comparable(results.ds, baseline)
     who = str(ds.attrs.get("provider", EVERYONE))
     found = differences(_of(ds, None if who == EVERYONE else who))

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tokenflow_sim.errors import ResultError, known
+from tokenflow_sim.errors import ResultError, unknown_name
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import layers_of, ranked, stack, unserved_layer
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
@@ -58,7 +58,7 @@ def dispatch(
         If the results lack what is needed, or a class or the grouping is unknown.
     """
     if by not in get_args(Grouping):
-        raise ResultError(f"dispatch: {known('grouping', by, get_args(Grouping))}")
+        raise ResultError(f"dispatch: {unknown_name('grouping', by, get_args(Grouping))}")
     groups = {
         "provider": lambda: results.along("asset_provider"),
         "node": lambda: results.along("asset_node"),

@@ -109,9 +109,9 @@ def merit_order(
     gap = "\n" if columns == 1 and results.time.unit == "dates" else " "
     when = f",{gap}{results.time.name(0)}" if is_one else ""
     unit = str(results.attrs("price")["units"])
-    told = f"price {text.number(price)} {text.plain(unit)}"
+    price_text = f"price {text.number(price)} {text.plain(unit)}"
     longest = 12 if columns == 1 else 18
-    head(ax_, f"{text.name(classes[k], longest)} at {text.name(nodes[i], longest)}{when}", told)
+    head(ax_, f"{text.name(classes[k], longest)} at {text.name(nodes[i], longest)}{when}", price_text)
     dress_value(ax_, text.labelled("Price", unit), from_zero=True)
     balance = "\n".join(wrap(_balance(results, i, k, sent), 50 if columns == 1 else 110))
     ax_.set_xlabel(f"{text.labelled('Quantity', str(results.attrs('dispatch')['units']))}\n{balance}")

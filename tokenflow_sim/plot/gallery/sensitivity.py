@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from tokenflow_sim.errors import ResultError, known
+from tokenflow_sim.errors import ResultError, unknown_name
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.intervals import whiskers
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
@@ -55,7 +55,7 @@ def sensitivity(
     ds = results.ds
     kind = str(ds.attrs.get("kind"))
     if kind not in _SERIES:
-        raise ResultError(known("kind of sensitivity study", kind, list(_SERIES)))
+        raise ResultError(unknown_name("kind of sensitivity study", kind, list(_SERIES)))
     first = ds[_SERIES[kind][0][0]]
     every = [str(name) for name in ds["output"].values]
     shown = [output] if isinstance(output, str) else output
@@ -63,7 +63,7 @@ def sensitivity(
         shown = [name for name in every if bool(first.sel(output=name).notnull().all())]
     for name in shown:
         if name not in every:
-            raise ResultError(known("output", name, every))
+            raise ResultError(unknown_name("output", name, every))
     if not shown:
         raise ResultError("sensitivity finds nothing to draw: no output varied")
     paths = ds["parameter"].values

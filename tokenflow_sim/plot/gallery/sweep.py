@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tokenflow_sim.errors import ResultError, known
+from tokenflow_sim.errors import ResultError, unknown_name
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, log_scale, panels
 from tokenflow_sim.plot.registry import Results, figure
@@ -65,14 +65,14 @@ def sweep(
     paths = [str(path) for path in json.loads(ds.attrs.get("paths", "[]"))]
     numeric = [path for path in paths if ds[path].dtype.kind in "iuf"]
     if measure not in MEASURES or measure not in ds:
-        raise ResultError(known("measure", measure, [name for name in MEASURES if name in ds]))
+        raise ResultError(unknown_name("measure", measure, [name for name in MEASURES if name in ds]))
     if x is None and not numeric:
         raise ResultError(
             f"sweep needs a path that was varied over numbers; varied: {', '.join(paths) or 'nothing'}"
         )
     x = x or numeric[0]
     if x not in numeric:
-        raise ResultError(known("path", x, numeric))
+        raise ResultError(unknown_name("path", x, numeric))
     from tokenflow_sim.study.common import comparable
 
     array = comparable(ds[[measure, "status"]])[0][measure].load()

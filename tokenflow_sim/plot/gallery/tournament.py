@@ -44,7 +44,7 @@ def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
     ResultError
         If the Dataset is not that of a tournament.
     """
-    from tokenflow_sim.study.common import seeds_told
+    from tokenflow_sim.study.common import seeds_text
     from tokenflow_sim.study.statistics import mean_payoff, ranking  # not before it is needed: it loads SciPy
 
     ds = results.ds
@@ -76,5 +76,5 @@ def tournament(results: Results, *, columns: Columns = 2, ax: OneOrMore | None =
     series = [("", "#332288", ends[0] * scale, ends[1] * scale, ends[2] * scale)]
     whiskers(advantage, order, series, shown, named=not drawn.own or columns == 1)
     confidence = 100 * float(ds.attrs["confidence"])
-    head(advantage, "Ranking", f"{confidence:g} %, {seeds_told(ds)}")
+    head(advantage, "Ranking", f"{confidence:g} %, {seeds_text(ds)}")
     return drawn.figure

@@ -101,13 +101,13 @@ def relevant_markets(
 
 def _full_links(ds: xr.Dataset, background: Background, price: Floats) -> NDArray[np.bool_]:
     """Return whether a link has no room for a class, dims (period, arc, workload)."""
-    wiring = background.compiled.wiring
+    network = background.compiled.network
     share = ds["link_use_share"].transpose("period", "arc").values
     rent = ds["congestion_rent"].transpose("period", "arc").values
     charge = rent[:, :, None] * background.link_use
-    dearest = np.maximum(price[:, wiring.origin], price[:, wiring.destination])
+    dearest = np.maximum(price[:, network.origin], price[:, network.destination])
     # Without curvature only a full link charges for congestion; one that is withheld or out has no share in use.
-    charges = (charge > _FREE * dearest) & (wiring.link_curvature == 0)[:, None]
+    charges = (charge > _FREE * dearest) & (network.link_curvature == 0)[:, None]
     is_full = (share >= _FULL) | (background.link_capacity.values == 0)
     full: NDArray[np.bool_] = is_full[:, :, None] | charges
     return full

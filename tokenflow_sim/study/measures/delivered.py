@@ -158,13 +158,13 @@ class _Paths:
     """The cheapest ways to serve each node's requests of one class, and how much fits on them."""
 
     def __init__(self, background: Background, k: int, room: Floats) -> None:
-        wiring = background.compiled.wiring
+        network = background.compiled.network
         nodes = len(background.compiled.layout.nodes)
-        arcs = np.flatnonzero(wiring.allowed[:, k])
+        arcs = np.flatnonzero(network.allowed[:, k])
         # Of parallel links the cheapest counts for cost, and all of them for room.
-        pair, place = np.unique(wiring.origin[arcs] * nodes + wiring.destination[arcs], return_inverse=True)
+        pair, place = np.unique(network.origin[arcs] * nodes + network.destination[arcs], return_inverse=True)
         cost = np.full(len(pair), np.inf)
-        np.minimum.at(cost, place, wiring.route_cost[arcs, k])
+        np.minimum.at(cost, place, network.route_cost[arcs, k])
         self._room = sum_at(room[:, arcs], place, len(pair))
         self._pair = {int(key): number for number, key in enumerate(pair)}
         # Stored zeros are links that cost nothing.

@@ -15,11 +15,11 @@ from tokenflow_sim.errors import FailedRunsWarning
 from tokenflow_sim.report.study import study_page
 from tokenflow_sim.study.compare import Comparison, compare
 from tokenflow_sim.study.equilibrium import Equilibrium
+from tokenflow_sim.study.messages import listed, warn_failed
 from tokenflow_sim.study.sensitivity import Sensitivity, sensitivity
 from tokenflow_sim.study.sweep import sweep
 from tokenflow_sim.study.swept import Sweep, load_sweep
 from tokenflow_sim.study.task import Failure, Task
-from tokenflow_sim.study.telling import listed, warn_failed
 from tokenflow_sim.study.tournament import Tournament, tournament
 
 SEEDS = [0, 1, 2, 3]
