@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.results.files import write_whole
@@ -177,7 +175,7 @@ def open_store(path: str | Path) -> xr.Dataset:
     Parameters
     ----------
     path : str or Path
-        What a study was told to write.
+        The store that a study wrote.
 
     Returns
     -------
@@ -218,22 +216,17 @@ def open_store(path: str | Path) -> xr.Dataset:
             f" {FORMAT_VERSION}; it was written by {dataset.attrs.get('versions')}: update to that"
         )
     try:
-        dataset = _guarded(dataset, source)
+        dataset = _with_checked_reads(dataset, source)
     except _UNREADABLE as error:
         raise ResultError(
             f"{source}: the description of an array is damaged ({error}); resume the study (--resume), or start anew"
             " (--force)"
         ) from error
-    if not dataset.attrs.get("complete"):
-        return _overlaid(dataset, source)
-    for name in dataset:
-        if name in MEASURES:
-            dataset[name] = dataset[name].load()
-    return dataset
+    return dataset if dataset.attrs.get("complete") else _overlaid(dataset, source)
 
 
-class _Guarded(BackendArray):
-    """An array of a store that tells what to do where values of it are damaged.
+class _CheckedArray:
+    """An array of a store whose reads name the damaged values and the remedy.
 
     Parameters
     ----------
@@ -245,15 +238,18 @@ class _Guarded(BackendArray):
 
     def __init__(self, array: Any, place: Path) -> None:
         self.array, self.place = array, place
-        self.shape, self.dtype = array.shape, array.dtype
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
 
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        """Read what an indexer wants."""
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+    def __getitem__(self, key: Any) -> Any:
+        """Read a slice.
 
-    def _read(self, key: tuple[Any, ...]) -> Any:
+        Raises
+        ------
+        ResultError
+            If a chunk of it is damaged: its checksum or its length is wrong.
+        """
         try:
-            return self.array.oindex[key]
+            return self.array[key]
         except (OSError, RuntimeError, ValueError) as error:
             raise ResultError(
                 f"{self.place}: values there are damaged ({error}); resume the study (--resume), which plays damaged"
@@ -261,28 +257,32 @@ class _Guarded(BackendArray):
             ) from error
 
 
-def _guarded(dataset: xr.Dataset, path: Path) -> xr.Dataset:
-    """Let every array tell where values of it are damaged; in chunks as they are stored where Dask is installed."""
-    group, chunked = zarr_module().open_group(path, mode="r", zarr_format=2), _has_dask()
-    guarded = {}
-    for name, held in dataset.variables.items():
-        if name in dataset.coords:
+def _with_checked_reads(dataset: xr.Dataset, path: Path) -> xr.Dataset:
+    """Replace the variables of a Dataset by arrays that report damage.
+
+    Measures are small and read at once, unless the journal replaces them. Whatever else a run recorded is read in the
+    chunks in which it is stored, when it is used; at once where Dask is not installed.
+    """
+    group = zarr_module().open_group(path, mode="r", zarr_format=2)
+    replaced, complete = {}, bool(dataset.attrs.get("complete"))
+    for name, held in dataset.data_vars.items():
+        if name in MEASURES and not complete:
             continue
         array = group[str(name)]
-        lazy = indexing.LazilyIndexedArray(_Guarded(array, path / str(name)))
-        variable = xr.Variable(held.dims, lazy, held.attrs)
-        if chunked and name not in MEASURES:
-            variable = variable.chunk(dict(zip(held.dims, array.chunks, strict=True)))
-        guarded[name] = variable
-    return dataset.assign(guarded)
+        checked = _CheckedArray(array, path / str(name))
+        values = checked[...] if name in MEASURES else _lazily(checked, array.chunks)
+        replaced[name] = xr.Variable(held.dims, values, held.attrs)
+    return dataset.assign(replaced)
 
 
-def _has_dask() -> bool:
+def _lazily(array: _CheckedArray, chunks: tuple[int, ...]) -> Any:
     try:
-        import dask.array  # noqa: F401
+        da: Any = importlib.import_module("dask.array")
     except ImportError:
-        return False
-    return True
+        return array[...]
+    # Without `fancy`, Dask asks for slices alone, which is all that the array takes.
+    meta = np.empty((0,) * array.ndim, array.dtype)
+    return da.from_array(array, chunks=chunks, name=False, fancy=False, meta=meta)
 
 
 def _overlaid(dataset: xr.Dataset, path: Path) -> xr.Dataset:
