@@ -118,7 +118,7 @@ def test_a_worker_that_plays_other_code_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(crews.Executor, "_started", lambda self: Players())
     tasks = [Task(tiny(), seed, strategies={"a": "study_x:U"}, allow_code=True) for seed in (0, 1)]
     study_code(tasks)
-    with pytest.raises(tf.ResultError, match="was it edited while the study runs"):
+    with pytest.raises(tf.ResultError, match="was it edited during the study"):
         run_tasks(tasks, prices, workers=2)
 
 

@@ -173,7 +173,7 @@ def _crossed(array: xr.DataArray, dims: tuple[Hashable, ...]) -> Iterator[Table]
     mean, half = mean_and_half(array)
     for labels in product(*(range(array.sizes[dim]) for dim in outer)):
         place = dict(zip(outer, labels, strict=True))
-        note = ", ".join(f"{dim} {_labels(array, dim)[at]}" for dim, at in place.items())
+        at_place = ", ".join(f"{dim} {_labels(array, dim)[at]}" for dim, at in place.items())
         values = mean.isel(place).transpose(row, column)
         halves = None if half is None else half.isel(place).transpose(row, column).to_numpy()
         width, height = min(values.sizes[column], _MOST_COLUMNS), min(values.sizes[row], _MOST_ROWS)
@@ -187,7 +187,7 @@ def _crossed(array: xr.DataArray, dims: tuple[Hashable, ...]) -> Iterator[Table]
         note = _interval_note([array])
         if (height, width) != values.shape:
             note = f"The first {height} x {width} of {values.shape[0]:,} x {values.shape[1]:,}. {note}"
-        caption = _named(array) + (f"; {note}" if note else "")
+        caption = _named(array) + (f"; {at_place}" if at_place else "")
         heads = [f"{row} \\ {column}", *_labels(array, column)[:width]]
         yield Table(caption, heads, rows, note=note)
 

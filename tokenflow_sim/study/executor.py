@@ -52,7 +52,7 @@ def connect(address: str, timeout: float = 10.0) -> Client:
         client: Client = distributed.Client(address, timeout=timeout, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ResultError(
-            f"{address}: no scheduler results there ({error}); start one with `dask scheduler`, and workers with"
+            f"{address}: no scheduler answers there ({error}); start one with `dask scheduler`, and workers with"
             f" `dask worker {address} --nthreads 1`"
         ) from error
     return client

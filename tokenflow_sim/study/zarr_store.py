@@ -317,7 +317,7 @@ def journaled(dataset: xr.Dataset, frame: DatasetShape, lines: Any) -> xr.Datase
     runs, shape = tuple(frame.runs), tuple(frame.runs.values())
     values = {name: np.full((*shape, *frame.shape(name)), np.nan) for name in frame.measured}
     done: dict[int, str] = {}
-    messages_: dict[int, str] = {}
+    failed: dict[int, str] = {}
     for line in lines:
         position = line["position"]
         done[position] = line["status"]
@@ -325,10 +325,10 @@ def journaled(dataset: xr.Dataset, frame: DatasetShape, lines: Any) -> xr.Datase
             for name, found in line["measures"].items():
                 values[name][frame.design.index(position)] = np.array(found, dtype=float)
         else:
-            messages_[position] = f"{line['kind']}: {line['message']}"
+            failed[position] = f"{line['kind']}: {line['message']}"
     for name, array in values.items():
         dataset[name] = ((*runs, *frame.dims[name]), array, frame.attrs[name])
-    return with_statuses(dataset, frame, done, messages_)
+    return with_statuses(dataset, frame, done, failed)
 
 
 def _clear(folder: Path, besides: Path) -> None:
