@@ -14,7 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "prices.md
 def test_its_examples_print_what_it_says(tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")
     ran = [block for block, _ in run_page(text, tmp_path, uv="")]
-    assert len(ran) == 6
+    assert len(ran) == 7
     assert {block.kind for block in blocks_of(text)} == {"python", "text"}
 
 
