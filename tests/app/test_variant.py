@@ -48,6 +48,14 @@ def test_a_run_in_the_background_is_the_run_of_the_model(
         xr.testing.assert_equal(saved.load(), played)
 
 
+def test_a_period_is_called_by_its_date_where_there_is_one(
+    variant: ModelRunner, scenario: tf.Scenario
+) -> None:
+    assert variant.when(38) == "period 38"
+    variant.reset(scenario.override({"start": "2026-01-05T00:00-06:00", "time_zone": "America/Chicago"}), 5)
+    assert variant.when(38) == "2026-01-06 14:00"
+
+
 def test_a_run_after_others_of_other_scenarios_is_the_same_run(
     variant: ModelRunner, played: xr.Dataset
 ) -> None:

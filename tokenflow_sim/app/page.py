@@ -130,9 +130,11 @@ def Controls(session: Session, checked: list[Checked]) -> None:
             for variant in variants:
                 solara.Text(_status(variant, len(variants) > 1))
         with solara.Div():
-            if session.period.value is not None:
+            if (shown := session.period.value) is not None:
+                # Variants may begin at different dates: then both stand.
+                moments = " / ".join(dict.fromkeys(variant.runner.when(shown) for variant in variants))
                 solara.Button(
-                    f"Period {session.period.value}: back to the last",
+                    f"{moments[0].upper()}{moments[1:]}: back to the last",
                     text=True,
                     on_click=lambda: session.period.set(None),
                 )

@@ -20,6 +20,7 @@ from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.results import save_results
 from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.scenario.times import written
 
 Status = Literal["ready", "running", "stopped", "done", "failed"]
 
@@ -75,6 +76,11 @@ class ModelRunner:
     def settings(self) -> Scenario | None:
         """The scenario that is played."""
         return self._run.model.settings if self._run else None
+
+    def when(self, period: int) -> str:
+        """Say when a period begins: its date in the zone of the scenario, or ``period 38`` where it has none."""
+        times = None if self.settings is None else self.settings.times
+        return f"period {period}" if times is None else written(times.at(period), times.zone)
 
     def reset(self, scenario: Scenario, seed: int) -> None:
         """Stop, and begin anew with a scenario."""

@@ -13,7 +13,16 @@ from tokenflow_sim.errors import TokenflowError
 from tokenflow_sim.plot import registry, style
 from tokenflow_sim.report.blocks import Block, Drawing, Note, Notes
 
-FIRST = ("prices", "decomposition", "settlements", "profits", "dispatch", "map", "utilisation", "unserved")
+FIRST = (
+    "prices",
+    "decomposition",
+    "settlements",
+    "profits",
+    "dispatch",
+    "dispatch_map",
+    "utilisation",
+    "unserved",
+)
 """What is looked at first; other figures follow by name."""
 
 _LARGEST_VECTOR = 700_000
