@@ -19,6 +19,7 @@ from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
+from tokenflow_sim.numeric import Ints
 from tokenflow_sim.pickling import Portable
 from tokenflow_sim.results import Ledger, Plan, attributes
 from tokenflow_sim.results.plan import arguments_of
@@ -37,7 +38,7 @@ from tokenflow_sim.strategies.assignment import (
     with_blocks,
     written_down,
 )
-from tokenflow_sim.strategies.base import Ints, Kind
+from tokenflow_sim.strategies.base import Kind
 from tokenflow_sim.strategies.code import compare, fingerprint, written
 from tokenflow_sim.variables import EMISSIONS
 

@@ -11,8 +11,8 @@ import pytest
 import tokenflow_sim as tf
 from tests.strategies.test_learning import view_of
 from tests.strategies.test_rewards import ONE, market
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies import History
-from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.fictitious_play import FictitiousPlay, RunningAverage, Tally, average
 
 MARKETS = [

@@ -12,7 +12,7 @@ import pytest
 import tokenflow_sim as tf
 from tests.strategies.oligopoly import oligopoly, play
 from tokenflow_sim.errors import StrategyError
-from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.best_response import BestResponse
 from tokenflow_sim.strategies.cournot import Cournot
 from tokenflow_sim.strategies.fictitious_play import FictitiousPlay, average

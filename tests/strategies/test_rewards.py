@@ -11,8 +11,8 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.strategies.test_learning import receipt_of, view_of
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.actions import MARKUPS
-from tokenflow_sim.strategies.base import Floats
 from tokenflow_sim.strategies.rewards import WINDOW, Scale, gain, truthful_profit
 from tokenflow_sim.strategies.roth_erev import RothErev
 

@@ -15,9 +15,10 @@ from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, Net
 from tokenflow_sim.agents.period_result import PeriodResult, ownership_of, settle_period
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.compiled import State
 from tokenflow_sim.scenario.direction import direction_hint
-from tokenflow_sim.strategies.base import Floats, History
+from tokenflow_sim.strategies.base import History
 
 
 def frozen(array: Floats) -> Floats:

@@ -14,8 +14,9 @@ from tokenflow_sim.agents.participant import Participant, Rows
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Arrays, Layout
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.compiled import State
-from tokenflow_sim.strategies.base import Floats, Offer
+from tokenflow_sim.strategies.base import Offer
 from tokenflow_sim.strategies.demand import Bid
 from tokenflow_sim.strategies.network import Tender
 

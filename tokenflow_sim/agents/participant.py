@@ -17,8 +17,9 @@ from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Layout, Market
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.compiled import State
-from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, Kind
+from tokenflow_sim.strategies.base import BaseStrategy, History, Kind
 from tokenflow_sim.strategies.registry import BASES
 
 Rows = slice | Ints

@@ -10,9 +10,8 @@ import numpy as np
 from tokenflow_sim.market import Arrays, Clearing, Layout
 from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.market.values import Values, supply_cost
-from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.scenario.compiled import State
-from tokenflow_sim.strategies.base import Floats, Ints
 
 ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 

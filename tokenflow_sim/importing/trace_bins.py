@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from tokenflow_sim.importing.faults import refuse
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 
 MOST_CELLS = 4_000_000
 """Most periods times classes of a demand table."""
@@ -153,4 +153,4 @@ class Counts:
             Factor on all.
         """
         weighed = weights[0] * self.sums[INPUT] + weights[1] * self.sums[OUTPUT]
-        return np.asarray(weighed * scale / (self.hours * 3600.0) / 1e6)
+        return np.asarray(weighed * scale / (self.hours * SECONDS_PER_HOUR) / 1e6)

@@ -21,7 +21,7 @@ from tokenflow_sim.importing.trace_nodes import Places, by_shares, read_places, 
 from tokenflow_sim.importing.trace_output import frame_of, lines_of, summary_of
 from tokenflow_sim.importing.trace_rates import rate_files, read_rates
 from tokenflow_sim.importing.trace_rows import Grid, read_requests
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.clock import MONDAY
 from tokenflow_sim.scenario.zone import offset_hours
 
@@ -199,7 +199,7 @@ def _check(
 ) -> _Options:
     """Check what needs no file, and say all of it at once."""
     faults = Faults("the trace")
-    if not (math.isfinite(hours) and hours * 3600 >= 1e-3):
+    if not (math.isfinite(hours) and hours * SECONDS_PER_HOUR >= 1e-3):
         faults.add(f"must be above zero; found {hours:g}", file="hours")
     if periods is not None and periods < 1:
         faults.add(f"must be one or more; found {periods}", file="periods")
@@ -268,7 +268,9 @@ def _window(counts: Counts, origin: datetime | None, periods: int | None) -> lis
     """Drop the periods before the start and after the last that was asked for."""
     first = 0
     if origin is not None and counts.start is not None and counts.start < origin:
-        first = min(round((origin - counts.start).total_seconds() / 3600 / counts.hours), counts.periods)
+        first = min(
+            round((origin - counts.start).total_seconds() / SECONDS_PER_HOUR / counts.hours), counts.periods
+        )
     last = counts.periods if periods is None else min(counts.periods, first + periods)
     if last <= first:
         raise refuse(

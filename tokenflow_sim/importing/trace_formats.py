@@ -12,10 +12,11 @@ from typing import IO
 
 from tokenflow_sim.errors import DataError, unknown_name
 from tokenflow_sim.importing.faults import refuse
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 
 STAMP = "stamp"
 """The unit of times that are dates."""
-SECONDS: dict[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
+SECONDS: dict[str, float] = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": SECONDS_PER_HOUR}
 """Seconds of each unit in which a trace may count its time."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults, refuse
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.clock import MONDAY
 from tokenflow_sim.scenario.profile import Profile
 from tokenflow_sim.scenario.zone import offset_hours
@@ -191,7 +191,7 @@ def split(
     zones = list(dict.fromkeys(places.zones))
     at = [first + timedelta(hours=period * hours) for period in range(len(rates))]
     offsets = np.array([[offset_hours(zone, moment) for zone in zones] for moment in at])
-    monday = first.weekday() * 24 + first.hour + first.minute / 60 + first.second / 3600
+    monday = first.weekday() * 24 + first.hour + first.minute / 60 + first.second / SECONDS_PER_HOUR
     local = monday + offsets + np.arange(len(rates))[:, None] * hours
     zone_of = [zones.index(zone) for zone in places.zones]
     result = np.empty((len(rates), len(places.names), rates.shape[1]))

@@ -12,7 +12,7 @@ from tokenflow_sim.importing.imported import TABLE, Summary, comment
 from tokenflow_sim.importing.trace_bins import INPUT, OUTPUT, REQUESTS, Counts
 from tokenflow_sim.importing.trace_nodes import Places
 from tokenflow_sim.numerals import counted
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 
 
 def frame_of(found: Floats, places: Places, classes: Sequence[str]) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def summary_of(
     requests, tokens_in, tokens_out = (float(counts.sums[which].sum()) for which in (REQUESTS, INPUT, OUTPUT))
     weighed = weights[0] * tokens_in + weights[1] * tokens_out
     factor = "" if scale == 1 else f" x {scale:g}"
-    mean = weighed * scale / (counts.periods * counts.hours * 3600) / 1e6
+    mean = weighed * scale / (counts.periods * counts.hours * SECONDS_PER_HOUR) / 1e6
     kind = (
         f"{requests:,.0f} requests" if float(requests).is_integer() else f"{requests:,.1f} expected requests"
     )

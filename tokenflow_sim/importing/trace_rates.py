@@ -17,7 +17,7 @@ import numpy as np
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.trace_bins import MOST_CELLS, Counts
 from tokenflow_sim.importing.trace_formats import open_text
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 
 TRACE, DATASET = "-trace.csv", "-dataset.json"
 """Endings of a client's files: its rates, and beside them the distributions of its token counts."""
@@ -91,7 +91,7 @@ def read_rates(
     faults = Faults("the trace")
     clients = [client for path, _ in files if (client := _read_client(path, tokens, faults)) is not None]
     faults.check()
-    length = hours * 3600.0
+    length = hours * SECONDS_PER_HOUR
     begin = min(client.edges[0] for client in clients)
     end = max(client.edges[-1] for client in clients)
     low, high = math.floor(begin / length), math.ceil(end / length)

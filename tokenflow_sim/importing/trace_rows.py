@@ -28,6 +28,7 @@ from tokenflow_sim.importing.trace_formats import (
     header_of,
     open_text,
 )
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 
 BLOCK_BYTES = 1 << 20
 """Bytes of a file that are read at a time."""
@@ -71,7 +72,7 @@ class Grid:
     @property
     def length(self) -> int:
         """Length of a period in nanoseconds."""
-        return round(self.hours * 3600 * 10**9)
+        return round(self.hours * SECONDS_PER_HOUR * 10**9)
 
     def period_of(self, time: NDArray[Any]) -> NDArray[np.int64]:
         """Return the period of each time, and widen the span.
@@ -89,7 +90,7 @@ class Grid:
                 self.anchor = self._anchor(int(low))
             return np.asarray((time - self.anchor) // self.length, dtype=np.int64)
         # One division, as whoever checks the sums would do it.
-        period = np.floor(time / (self.hours * 3600.0 / SECONDS[self.unit]))
+        period = np.floor(time / (self.hours * SECONDS_PER_HOUR / SECONDS[self.unit]))
         if max(abs(period[0]), abs(period.min()), abs(period.max())) > _FARTHEST:
             raise refuse(
                 "the trace", f"has a time of {high:g} {self.unit}: check the time unit (--time-unit)"
@@ -116,7 +117,7 @@ class Grid:
             begin = (int(self.first) - (self.anchor or 0)) / self.length
             end = (int(self.last) - (self.anchor or 0)) / self.length
         else:
-            length = self.hours * 3600.0 / SECONDS[self.unit]
+            length = self.hours * SECONDS_PER_HOUR / SECONDS[self.unit]
             begin, end = self.first / length, self.last / length
         if high - low == 1:
             return (end - begin,) * 2

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot.outlines import Box, across, around, state_outlines
 from tokenflow_sim.plot.projection import (
     albers,
@@ -22,7 +23,6 @@ from tokenflow_sim.plot.projection import (
     middle_meridian,
     turned,
 )
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.reading import scenario_of
 from tokenflow_sim.scenario import Scenario
 

@@ -12,9 +12,10 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.style import INK, SEQUENTIAL
-from tokenflow_sim.plot.time import Floats, TimeAxis
+from tokenflow_sim.plot.time import TimeAxis
 
 ROW = 0.145
 """Height of a row in inches: a line of small type."""

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.style import INK
-from tokenflow_sim.plot.time import Floats
 
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X")
 _SPREAD = 0.56  # of a row's height that the series of a row share

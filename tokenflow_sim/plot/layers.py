@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.style import MISSING, MOST_NAMED, OTHER, Family, colours, hatches
-from tokenflow_sim.plot.time import Floats, TimeAxis
+from tokenflow_sim.plot.time import TimeAxis
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.geography import Chart, left_out
 from tokenflow_sim.plot.style import INK
-from tokenflow_sim.plot.time import Floats
 
 LAND = "#B8B8B8"
 """Colour of outlines."""

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot.projection import albers, distance_degrees
-from tokenflow_sim.plot.time import Floats
 
 Project = Callable[[Floats, Floats], tuple[Floats, Floats]]
 """Takes latitudes and longitudes in degrees, and returns places in km."""

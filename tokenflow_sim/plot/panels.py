@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.style import WIDTHS, HouseFigure
-from tokenflow_sim.plot.time import Floats, TimeAxis
+from tokenflow_sim.plot.time import TimeAxis
 
 _BESIDE_LABEL = 0.42  # inches of a legend entry that are not its label
 _LEGEND_ROW = 0.14

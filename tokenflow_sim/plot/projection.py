@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tokenflow_sim.plot.time import Floats
+from tokenflow_sim.numeric import Floats
 
 RADIUS = 6371.0
 """Mean radius of the Earth in km."""

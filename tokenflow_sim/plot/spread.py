@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot.style import INK
-from tokenflow_sim.plot.time import Floats
 
 _SPIKE = 5.0
 

@@ -15,7 +15,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.ticker import Locator, MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
-from tokenflow_sim.numeric import Floats as Floats
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot.text import TickNumbers
 from tokenflow_sim.scenario.times import Times, written
 from tokenflow_sim.scenario.zone import zone_of

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tokenflow_sim.scenario.geography import Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.profile import Profile
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.zone import offset_hours
@@ -55,7 +55,9 @@ class Clock:
         self._names = list(dict.fromkeys(names))
         self.zone = np.array([self._names.index(name) for name in names], dtype=np.int64)
         start = self.start
-        self._since_monday = start.weekday() * 24 + start.hour + start.minute / 60 + start.second / 3600
+        self._since_monday = (
+            start.weekday() * 24 + start.hour + start.minute / 60 + start.second / SECONDS_PER_HOUR
+        )
         self._edges = [0.0]  # hours from the start at which some clock changes
         self._offsets = [np.array([offset_hours(name, start) for name in self._names])]
         self._searched = np.inf if scenario.start is None else 0.0
@@ -125,7 +127,7 @@ class Clock:
             offsets = self._offsets[-1].copy()
             for zone, offset in found[instant]:
                 offsets[zone] = offset
-            self._edges.append((instant - self.start).total_seconds() / 3600)
+            self._edges.append((instant - self.start).total_seconds() / SECONDS_PER_HOUR)
             self._offsets.append(offsets)
         self._searched += _AHEAD
 

@@ -17,11 +17,11 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.market.limits import SharedCapacity, site_limit
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, DemandSeries, PriceSeries, frozen
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
-from tokenflow_sim.scenario.geography import Floats, Ints
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.supply import nominal_power
@@ -195,7 +195,7 @@ class Compiled:
         pue = np.array([1.0 if node.pue is None else node.pue for node in nodes])[self.layout.asset_node]
         # What the facility takes; multiplied by one where no PUE is given, which keeps every bit.
         self._energy: Floats = np.where(runs, energy, 0.0) * pue[:, None]
-        self._running = frozen(running[:, None] * per_mtok / 3600)
+        self._running = frozen(running[:, None] * per_mtok / SECONDS_PER_HOUR)
         self._rate = rate
         capacity, limit = frozen(power[:, None] * rate / 1e6), frozen(power)
         shared = scenario.rules.shared_power

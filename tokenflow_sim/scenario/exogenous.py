@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.clock import Clock
-from tokenflow_sim.scenario.geography import Floats, Ints
 from tokenflow_sim.scenario.profile import Profile, cycle_length
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import PeriodSeries

@@ -10,7 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tokenflow_sim.market.layout import LinkUnit
-from tokenflow_sim.scenario.geography import Floats, Ints, ring
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario.geography import ring
 from tokenflow_sim.scenario.links import Links, label_of
 from tokenflow_sim.scenario.schema import ScenarioFields
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenflow_sim.numeric import Floats as Floats
-from tokenflow_sim.numeric import Ints as Ints
+from tokenflow_sim.numeric import Floats, Ints
 
 EARTH_RADIUS_KM = 6371.0
 _CHUNK = 512

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tokenflow_sim.scenario.geography import Floats, Ints, count, haversine, join, latency
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario.geography import count, haversine, join, latency
 from tokenflow_sim.scenario.network import Arc
 from tokenflow_sim.scenario.places import Found, Loc
 from tokenflow_sim.scenario.schema import ScenarioFields

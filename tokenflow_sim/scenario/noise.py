@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokenflow_sim.scenario.geography import Floats
+from tokenflow_sim.numeric import Floats
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.demand import Noise

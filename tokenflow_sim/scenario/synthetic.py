@@ -22,7 +22,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from tokenflow_sim.errors import Fault, ScenarioError
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.scenario.geography import haversine
 from tokenflow_sim.scenario.template import write_files
 
@@ -253,7 +253,10 @@ def _yaml(name: str, nodes: int, arcs: int, seed: int, base: dict[str, float]) -
         + ", ".join(f"{c}: {t:g}" for c, t in zip(_CLASSES, spec["throughput"], strict=True))
         + " }\n    energy: { "
         # A megawatt at 80 % of nominal power, for as long as a million tokens take.
-        + ", ".join(f"{c}: {0.8e9 / 3600 / t:.4f}" for c, t in zip(_CLASSES, spec["throughput"], strict=True))
+        + ", ".join(
+            f"{c}: {0.8e9 / SECONDS_PER_HOUR / t:.4f}"
+            for c, t in zip(_CLASSES, spec["throughput"], strict=True)
+        )
         + f" }}\n    running_cost: {spec['running_cost']}\n"
         for key, spec in _HARDWARE.items()
     )

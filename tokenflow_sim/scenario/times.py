@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.scenario.zone import zone_of
 
 Times = NDArray[np.datetime64]
@@ -49,7 +50,7 @@ class PeriodTimes:
             The periods.
         """
         begin = np.datetime64(round((self.start - _EPOCH) / timedelta(microseconds=1)), "us")
-        seconds = self.hours * 3600
+        seconds = self.hours * SECONDS_PER_HOUR
         whole = round(seconds)
         numbers = np.asarray(periods, dtype=np.int64)
         # An hour's twelfth written as 0.0833333333 means five minutes: counted in whole seconds it does not drift.
@@ -67,7 +68,7 @@ class PeriodTimes:
 
     def encoding(self) -> dict[str, Any]:
         """Return how files hold the coordinate: whole numbers since 1970, by the CF conventions."""
-        seconds = self.hours * 3600
+        seconds = self.hours * SECONDS_PER_HOUR
         is_whole = round(seconds) > 0 and abs(seconds - round(seconds)) <= _WHOLE * seconds
         unit = "seconds" if is_whole and not self.start.microsecond else "microseconds"
         return {"units": f"{unit} since 1970-01-01", "calendar": "proleptic_gregorian", "dtype": "int64"}

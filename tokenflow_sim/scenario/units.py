@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import unknown_name
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _SIGNS = {"€": "EUR", "£": "GBP", "US$": "$", "USD": "$"}
@@ -135,7 +136,7 @@ TOKEN_RATE = UnitFamily(
     "Mtok/s",
     {
         "Mtok/s": 1.0, "tok/s": 1e-6, "ktok/s": 1e-3, "Gtok/s": 1e3,
-        "Mtok/h": 1 / 3600, "tok/h": 1e-6 / 3600, "Gtok/h": 1e3 / 3600,
+        "Mtok/h": 1 / SECONDS_PER_HOUR, "tok/h": 1e-6 / SECONDS_PER_HOUR, "Gtok/h": 1e3 / SECONDS_PER_HOUR,
         "Mtok/min": 1 / 60, "tok/min": 1e-6 / 60,
     },
     low=1e-7,

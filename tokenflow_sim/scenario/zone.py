@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
+
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?")
 
 
@@ -58,7 +60,7 @@ def offset_hours(zone: str, at: datetime) -> float:
         If there is no such zone.
     """
     offset = at.astimezone(zone_of(zone)).utcoffset()
-    return offset.total_seconds() / 3600 if offset is not None else 0.0
+    return offset.total_seconds() / SECONDS_PER_HOUR if offset is not None else 0.0
 
 
 def known_zone(name: str) -> str:

@@ -18,7 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.market import Market
-from tokenflow_sim.strategies.base import Floats, Ints, Offer, Receipt, Strategy, View
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.strategies.base import Offer, Receipt, Strategy, View
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context, Contexts, Scale, gain, truthful_profit
 
 By = Literal["provider", "asset", "class", "offer"]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, within
-from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
+from tokenflow_sim.strategies.base import Receipt, View
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 
 

@@ -20,8 +20,7 @@ from numpy.typing import ArrayLike
 
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Market
-from tokenflow_sim.numeric import Floats as Floats
-from tokenflow_sim.numeric import Ints as Ints
+from tokenflow_sim.numeric import Floats, Ints
 
 _FLOAT = np.dtype(np.float64)
 Kind = Literal["provider", "owner", "region"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.actions import marked_up, one_plus_markup, within
-from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
+from tokenflow_sim.strategies.base import Offer, Strategy, View
 
 
 class CapacityWithholding(Strategy):

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
 from tokenflow_sim.strategies.elastic import ByClass, by_class, check_numbers, reference_of
 

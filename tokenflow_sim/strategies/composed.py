@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tokenflow_sim.errors import StrategyError
-from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
 from tokenflow_sim.strategies.elastic import by_class
 from tokenflow_sim.strategies.registry import make

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.market import Clearing, Market
-from tokenflow_sim.strategies.base import Floats, Ints, Offer, Strategy, View
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.strategies.base import Offer, Strategy, View
 from tokenflow_sim.strategies.filling import cheapest_first, fill
 from tokenflow_sim.strategies.reclearing import By, Rehearsal, clear_again, groups
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import StrategyError
-from tokenflow_sim.numeric import SECONDS_PER_HOUR
-from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
 from tokenflow_sim.strategies.elastic import ByClass, by_class, check_numbers
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tokenflow_sim.market import Market
-from tokenflow_sim.strategies.base import BaseStrategy, Floats, History, Ints, as_floats
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.strategies.base import BaseStrategy, History, as_floats
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.errors import StrategyError, unknown_name
-from tokenflow_sim.strategies.base import Floats
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
 
 

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from tokenflow_sim.market import Arrays, Market
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import raised
-from tokenflow_sim.strategies.base import Floats, Ints, Offer, Strategy, View
+from tokenflow_sim.strategies.base import Offer, Strategy, View
 from tokenflow_sim.strategies.best_response import check_search, check_start
 from tokenflow_sim.strategies.levels import best_prices
 from tokenflow_sim.strategies.reclearing import By, Rehearsal

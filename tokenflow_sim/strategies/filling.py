@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from tokenflow_sim.errors import StrategyError
-from tokenflow_sim.strategies.base import Floats, Ints
+from tokenflow_sim.numeric import Floats, Ints
 
 _ROUNDING = 1e-12
 _SHORT = 1e3

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import raised
-from tokenflow_sim.strategies.base import Floats, Ints, View
+from tokenflow_sim.strategies.base import View
 from tokenflow_sim.strategies.reclearing import By, Rehearsal, groups
 
 _SAME = 1e-9

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import By, groups, marked_up, raised, totals, within
-from tokenflow_sim.strategies.base import Floats, Ints, Offer, Receipt, Strategy, View
+from tokenflow_sim.strategies.base import Offer, Receipt, Strategy, View
 
 
 class MarginalCost(Strategy):

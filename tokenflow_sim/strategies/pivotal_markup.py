@@ -6,8 +6,9 @@ import numpy as np
 
 from tokenflow_sim.market import Market
 from tokenflow_sim.market.pivotal import By, residual_supply
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.actions import marked_up, raised, within
-from tokenflow_sim.strategies.base import Floats, Offer, Receipt, Strategy, View
+from tokenflow_sim.strategies.base import Offer, Receipt, Strategy, View
 
 
 class PivotalMarkup(Strategy):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.actions import raised
-from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
+from tokenflow_sim.strategies.base import Offer, Strategy, View
 
 
 class PriceForecast(Strategy):

@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, totals, within
-from tokenflow_sim.strategies.base import Floats, Ints, Receipt, View
+from tokenflow_sim.strategies.base import Receipt, View
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 from tokenflow_sim.strategies.rival_prices import PriceBins
 

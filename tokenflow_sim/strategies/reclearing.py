@@ -18,7 +18,8 @@ import pandas as pd
 from tokenflow_sim.errors import CertificateError, InfeasibleError, StrategyError
 from tokenflow_sim.market import Clearer, Clearing, Layout, Market
 from tokenflow_sim.numeric import SECONDS_PER_HOUR as SECONDS_PER_HOUR
-from tokenflow_sim.strategies.base import Floats, Ints, View
+from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.strategies.base import View
 
 _KEPT = 8
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.market import Market
-from tokenflow_sim.strategies.base import Floats, Ints
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
 
 Context = Literal["none", "hour", "scarcity", "both"]

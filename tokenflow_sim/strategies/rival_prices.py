@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import one_plus_markup, raised
-from tokenflow_sim.strategies.base import Floats, Ints
 from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
 
 PROFILES = 64

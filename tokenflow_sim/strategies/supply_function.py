@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from tokenflow_sim.strategies.base import Floats, Offer, Strategy, View
+from tokenflow_sim.numeric import Floats
+from tokenflow_sim.strategies.base import Offer, Strategy, View
 from tokenflow_sim.strategies.reclearing import Rehearsal, groups
 
 _SAME = 1e-9

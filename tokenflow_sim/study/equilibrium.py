@@ -28,7 +28,7 @@ from tokenflow_sim.study.starts import STARTS, most_clearings, start_at, start_n
 if TYPE_CHECKING:
     from distributed import Client
 
-    from tokenflow_sim.study.game import Floats, Ints
+    from tokenflow_sim.numeric import Floats, Ints
 
 
 def equilibrium(

@@ -11,9 +11,7 @@ import numpy as np
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.settlement import settle_values
-from tokenflow_sim.numeric import SECONDS_PER_HOUR
-from tokenflow_sim.numeric import Floats as Floats
-from tokenflow_sim.numeric import Ints as Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.strategies.actions import markups_to, raised
 from tokenflow_sim.study.moves import Move, padded
 from tokenflow_sim.study.roles import Buyer, Changes, Owner, Play, Role, Seller

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, stack
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels, say_nothing_happened
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns, colours, hatches
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.reading import NOISE
 
 

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, stack
 from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, PALETTES, Columns
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.reading import weighted_mean
 from tokenflow_sim.variables import ALL_PRICE_PARTS, PRICE_PARTS, RESULTS
 

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tokenflow_sim.errors import ResultError, unknown_name
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import layers_of, ranked, stack, unserved_layer
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.reading import NOISE, grouped
 
 Grouping = Literal["provider", "node", "asset"]

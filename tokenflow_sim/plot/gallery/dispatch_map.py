@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.gallery.links import FULL
 from tokenflow_sim.plot.geography import PlacesLike, chart, is_placed
@@ -16,7 +17,6 @@ from tokenflow_sim.plot.maps import FULL_MARK, Sheet, Traffic
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import WIDTHS, Columns, colours
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.dates import Period, position_of
 from tokenflow_sim.results.reading import grouped
 

@@ -9,12 +9,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, log_scale, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.spread import Spread, quartiles
 from tokenflow_sim.plot.style import Columns, colours
-from tokenflow_sim.plot.time import MOST_STEPS, Floats
+from tokenflow_sim.plot.time import MOST_STEPS
 from tokenflow_sim.results.reading import weighted_mean
 
 _NUMBERS_AT_ONCE = 4_000_000

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.panels import OneOrMore, head, panels, say_nothing_happened
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns
-from tokenflow_sim.plot.time import Floats
 
 FULL = 1.0 - 1e-6
 """Share of its capacity in use from which on a link counts as full."""

@@ -6,12 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, MOST_NAMED, Columns, colours, dashes
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.reading import grouped, weighted_mean
 
 

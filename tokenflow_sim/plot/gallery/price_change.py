@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tokenflow_sim.errors import ResultError
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns
-from tokenflow_sim.plot.time import Floats
 
 BEFORE, AFTER = "#A6A6A6", "#0072B2"
 

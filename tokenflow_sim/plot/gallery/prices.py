@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, Panels, dress_value, head, log_scale, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.spread import Spread, quartiles
 from tokenflow_sim.plot.style import INK, Columns, colours
-from tokenflow_sim.plot.time import Floats, TimeAxis
+from tokenflow_sim.plot.time import TimeAxis
 from tokenflow_sim.results.reading import weighted_mean
 
 

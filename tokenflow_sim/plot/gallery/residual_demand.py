@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.gallery.dispatch_map import at_period, at_position
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels, say_nothing_happened
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns, colours
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.checked import party
 from tokenflow_sim.results.dates import Period
 from tokenflow_sim.results.reading import scenario_of, weighted_mean

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.layers import Layer, layers_of, stack, within_cut
 from tokenflow_sim.plot.panels import OneOrMore, cut_at, cut_peaks, dress_value, head, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.reading import grouped
 
 _VISIBLE = 1e-6  # share of the payments from which on money that goes nowhere is drawn as a layer of its own

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.site_use import site_use
 
 

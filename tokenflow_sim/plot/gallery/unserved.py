@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.panels import OneOrMore, Panels, dress_value, head, panels, say_nothing_happened
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns, colours, dashes
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.reading import NOISE
 
 _NAMED = 4

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot import heat, text
 from tokenflow_sim.plot.gallery.links import FULL, link_names
 from tokenflow_sim.plot.panels import OneOrMore, Panels, head, panels, say_nothing_happened
 from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import Columns
-from tokenflow_sim.plot.time import Floats
 from tokenflow_sim.results.site_use import site_use
 
 _CONGESTED = "#D55E00"
