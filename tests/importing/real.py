@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tokenflow_sim.errors import DataError
 
@@ -30,6 +31,14 @@ def real(name: str, folder: Path, stand_in: str) -> Path:
     made = folder / name
     made.write_text(stand_in, encoding="utf-8")
     return made
+
+
+def held(name: str) -> Path:
+    """Return a real file; where it is not beside the checkout, the test is skipped by its name."""
+    path = FOLDER / name
+    if not path.exists():
+        pytest.skip(f"{name} is not beside this checkout")
+    return path
 
 
 def garbled(text: str, folder: Path, count: int, seed: int) -> Iterator[Path]:

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.importing.held import held
 from tokenflow_sim.errors import DataError, ResultError
 from tokenflow_sim.importing import pypsa
-from tokenflow_sim.importing.pypsa_files import quiet, read_network, write_network
+from tokenflow_sim.importing.pypsa_files import quiet, write_network
 
 
 def network(snapshots: Any = None) -> Any:
@@ -66,26 +65,6 @@ def test_an_unsolved_network_says_what_to_do(tmp_path: Path, with_prices: Any) -
     found = pypsa(tmp_path / "net", solve=True, buses=["b/2"])
     expected = with_prices.buses_t.marginal_price["b/2"].to_numpy() / 1000
     np.testing.assert_allclose(found.table.iloc[:, 0], expected, rtol=1e-9)
-
-
-def test_real_networks() -> None:
-    paths = held("pypsa/ac-dc-meshed", "pypsa/ac-dc-meshed.nc")
-    if not paths:
-        pytest.skip("no real networks here; the tests above make one")
-    found, own = pypsa(paths[0], solve=True), read_network(paths[0])
-    with quiet():
-        own.optimize(solver_name="highs", log_to_console=False)
-    expected = own.buses_t.marginal_price[own.buses.index].to_numpy() / 1000
-    np.testing.assert_allclose(found.table.to_numpy(), expected, rtol=1e-9, atol=1e-15)
-    np.testing.assert_allclose(found.tables["nodes.csv"]["longitude"], own.buses["x"], rtol=1e-12)
-    given = read_network(paths[0])
-    for path in paths[1:]:  # the same network in another form, so the same prices: no need to solve it again
-        other = read_network(path)
-        columns = {"buses": "x", "lines": "s_nom", "generators": "marginal_cost", "links": "p_nom"}
-        for component, column in columns.items():
-            assert getattr(other, component)[column].to_dict() == getattr(given, component)[column].to_dict()
-        names = list(given.loads_t.p_set)
-        np.testing.assert_array_equal(other.loads_t.p_set[names], given.loads_t.p_set)
 
 
 def test_a_fault_is_named(tmp_path: Path, with_prices: Any) -> None:

@@ -65,9 +65,9 @@ def test_the_sites_enter_a_scenario_with_their_owners(tmp_path: Path) -> None:
 
 def test_every_assumption_is_a_comment(tmp_path: Path) -> None:
     text = sites(written(tmp_path, STAND_IN)).yaml
-    assert "the file tells no electricity price" in text
+    assert "the file has no electricity price" in text
     assert "owner likely; 94402.1 H100 equivalents, 3591 W each" in text
-    assert "1 sites without power are nodes without an asset" in text
+    assert "1 site without power: nodes without an asset" in text
     assert set(yaml.safe_load(text)) == {"nodes", "providers"}
 
 

@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 import tokenflow_sim as tf
-from tests.importing.held import held
 from tokenflow_sim.errors import DataError, ResultError
 from tokenflow_sim.importing import Imported, trace, trace_rows
 from tokenflow_sim.scenario import write_template
@@ -115,11 +114,10 @@ def test_demand_is_what_pandas_finds(
 ) -> None:
     stand_in = tmp_path / name
     make(stand_in, requests())
-    for path in [stand_in, *held(name)]:
-        found = trace(path, weights=WEIGHTS, hours=hours)
-        expected = by_pandas(path, hours).to_numpy()
-        np.testing.assert_allclose(found.table["chat"], expected, rtol=1e-12)
-        assert found.table["period"].tolist() == list(range(len(expected)))
+    found = trace(stand_in, weights=WEIGHTS, hours=hours)
+    expected = by_pandas(stand_in, hours).to_numpy()
+    np.testing.assert_allclose(found.table["chat"], expected, rtol=1e-12)
+    assert found.table["period"].tolist() == list(range(len(expected)))
 
 
 def test_batches_and_compression_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

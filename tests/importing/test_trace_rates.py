@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.importing.held import held
 from tokenflow_sim.errors import DataError
 from tokenflow_sim.importing import trace
 
@@ -39,11 +38,11 @@ def by_second(path: Path, hours: float) -> np.ndarray[tuple[int], np.dtype[np.fl
 
 @pytest.mark.parametrize("hours", [1.0, 0.5])
 def test_rates_are_integrated_over_periods(tmp_path: Path, hours: float) -> None:
-    for path in [client(tmp_path, 0, ROWS), *held("servegen_m-large_chunk0_head.csv")]:
-        found = trace(path, tokens=TOKENS, hours=hours, weights={"input": 0.2, "output": 1})
-        expected = by_second(path, hours) * (0.2 * 430 + 150) / 1e6
-        np.testing.assert_allclose(found.table["chat"], expected, rtol=1e-12)
-        assert "every request has 430 input and 150 output tokens" in str(found.summary)
+    path = client(tmp_path, 0, ROWS)
+    found = trace(path, tokens=TOKENS, hours=hours, weights={"input": 0.2, "output": 1})
+    expected = by_second(path, hours) * (0.2 * 430 + 150) / 1e6
+    np.testing.assert_allclose(found.table["chat"], expected, rtol=1e-12)
+    assert "every request has 430 input and 150 output tokens" in str(found.summary)
 
 
 def test_datasets_beside_the_tables_give_the_tokens(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def sites(
         typer.Option(
             "--watts-per-h100",
             min=0,
-            help="Power of one H100 equivalent in W, for sites of which no MW are told.",
+            help="Power of one H100 equivalent in W, for sites without MW.",
         ),
     ] = None,
     electricity_price: Annotated[

@@ -66,7 +66,8 @@ Fill = Annotated[
     typer.Option(
         "--fill",
         metavar="HOW",
-        help="What the scenario puts where the file has nothing: hold, interpolate or a number.",
+        help="What the scenario puts where the file has nothing: hold, interpolate or a number"
+        " in the unit of the files.",
     ),
 ]
 

@@ -74,7 +74,8 @@ def carbon(
     decimal : {".", ","}, optional
         Decimal mark; found if left out.
     fill : {"hold", "interpolate"} or float, optional
-        What the scenario puts where the file has no number; a gap within a run is a fault if left out.
+        What the scenario puts where the file has no number, a number in the unit of the files; a gap within a run is
+        a fault if left out.
 
     Returns
     -------
@@ -90,12 +91,14 @@ def carbon(
     choices = Choices(time, time_format, time_zone, stamp, place, value, unit, where, decimal, node)
     read = read_files(path, SUBJECT, choices, CARBON_INTENSITY, lambda _: _EXPORT, faults)
     collected = collect(read.parts, node, faults)
-    table = collected.table * (CARBON_INTENSITY.factor(read.unit) / CARBON_INTENSITY.factor(_UNIT))
+    scale = CARBON_INTENSITY.factor(read.unit) / CARBON_INTENSITY.factor(_UNIT)
+    table = collected.table * scale
     values = table.to_numpy()
     found = values[np.isfinite(values)]
     if not found.size:
         raise refuse(SUBJECT, f"{read.title} has no number at all")
-    notes = [*read.notes, f"times are in UTC, the begin of each interval; g/kWh, from {read.unit}"]
+    converted = f"; g/kWh, from {read.unit}" if read.unit != _UNIT else ""
+    notes = [*read.notes, f"times are in UTC, the begin of each interval{converted}"]
     if unit is None and read.unit == _UNIT:
         notes.append(
             f"the unit is {_UNIT}, as such files have it where they say nothing else; or give --unit"
@@ -117,7 +120,7 @@ def carbon(
         PLACE,
         f"Carbon intensity of electricity, {read.title}.",
         unit=_UNIT,
-        fill=fill,
+        fill=fill if fill is None or isinstance(fill, str) else fill * scale,
         collected=collected,
         notes=[*notes, *(f"left out: {text}" for text in dropped)],
     )

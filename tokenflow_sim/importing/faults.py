@@ -27,6 +27,10 @@ class Faults:
         """Say whether any fault was found."""
         return bool(self._found)
 
+    def __len__(self) -> int:
+        """Return how many faults were found."""
+        return len(self._found) + self._more
+
     def add(
         self, message: str, *, file: str | Path = "", line: int | None = None, column: str | None = None
     ) -> None:

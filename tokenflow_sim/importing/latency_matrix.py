@@ -15,6 +15,7 @@ from tokenflow_sim.importing.faults import Faults
 from tokenflow_sim.importing.imported import TABLE, Imported, Summary, comment
 from tokenflow_sim.importing.node_names import Nodes, name_nodes
 from tokenflow_sim.importing.text_table import TextTable, read_table
+from tokenflow_sim.numerals import counted
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.network import Network
 
@@ -143,7 +144,7 @@ def latency(
     given_capacity = (
         f"capacity of every link: {capacity:g} GB/s, as given"
         if capacity is not None
-        else (f"the file tells no capacities: every link has the format's default of {_CAPACITY:g} GB/s")
+        else (f"the file has no capacities: every link has the format's default of {_CAPACITY:g} GB/s")
     )
     assumed.append(given_capacity)
     dropped = [*notes, *([f"{len(own)} entries of the diagonal that are not zero"] if own else [])]
@@ -158,7 +159,7 @@ def latency(
         "format": pairs.form,
         "rows read": str(len(text)),
         "arcs": f"{len(table)} between {len(set(names.values()))} nodes"
-        + (f"; {uneven} pairs differ by direction" if uneven else ""),
+        + (f"; {counted(uneven, 'pair')} with a difference by direction" if uneven else ""),
         "unit": f"{unit}{', round trips halved' if rtt else ''}",
         "latency": f"{table.latency.min():g} to {table.latency.max():g} ms" if rows else "none",
         "dropped": dropped,

@@ -118,6 +118,7 @@ def _ercot_rows(text: TextTable) -> tuple[Bools, str] | None:
 
 def _ercot_times(text: TextTable, column: str, groups: Ints, faults: Faults) -> Instants | None:
     """Read the delivery day, the hour that ends (1 to 24), the quarter of it, and whether the hour is repeated."""
+    before = len(faults)
     form = find_form(text, column, None, MONTH_FIRST, faults)
     days = pd.to_datetime(text.frame[column], format=form or "ISO8601", errors="coerce")
     for row in np.flatnonzero(days.isna().to_numpy()):
@@ -147,7 +148,7 @@ def _ercot_times(text: TextTable, column: str, groups: Ints, faults: Faults) -> 
             quarter or "",
             f"must be a quarter of an hour from 1 to 4; found {quarters[row]:g}",
         )
-    if faults:
+    if len(faults) > before:
         return None
     minutes = (hours - 1) * 60 + (quarters - 1) * 15
     naive = pd.DatetimeIndex(days + pd.to_timedelta(minutes, unit="min"))
@@ -181,14 +182,15 @@ def _entsoe_times(text: TextTable, column: str, groups: Ints, faults: Faults) ->
     zone = _MTU_ZONES.get(label)
     if zone is None:
         known = ", ".join(sorted(_MTU_ZONES))
-        faults.add(f"its name tells no zone that is known ({known})", file=text.file, column=column)
+        faults.add(f"its name has no zone that is known ({known})", file=text.file, column=column)
         return None
     begins = text.frame[column].str.split(" - ", n=1, regex=False).str[0].str.strip()
     flags = begins.str.extract(r"\(([A-Z]{3,4})\)\s*$")[0]
     plain = begins.str.replace(r"\s*\([A-Z]{3,4}\)\s*$", "", regex=True)
     bare = TextTable(text.file, text.frame.assign(**{column: plain}), text.lines)
+    before = len(faults)
     form = find_form(bare, column, None, DAY_FIRST, faults)
-    if faults:
+    if len(faults) > before:
         return None
     if flags.notna().any():
         read = pd.to_datetime(plain, format=form or "ISO8601", errors="coerce")

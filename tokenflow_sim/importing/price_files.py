@@ -67,7 +67,8 @@ def prices(
     decimal : {".", ","}, optional
         Decimal mark; found if left out.
     fill : {"hold", "interpolate"} or float, optional
-        What the scenario puts where the file has no price; a gap within a run is a fault if left out.
+        What the scenario puts where the file has no price, a number in the unit of the files; a gap within a run is
+        a fault if left out.
 
     Returns
     -------
@@ -101,7 +102,8 @@ def _imported(read: Read, collected: Collected, rate: float | None, fill: Fill) 
     notes, dropped = [*read.notes], [*read.dropped, *collected.notes]
     factor = ELECTRICITY_PRICE.factor(unit, 1.0)
     currency = "$" if unit.startswith(("$", "US")) else unit[:3]
-    table = collected.table * (factor * (1.0 if rate is None else rate))
+    scale = factor * (1.0 if rate is None else rate)
+    table = collected.table * scale
     values = table.to_numpy()
     known_values = values[np.isfinite(values)]
     if not known_values.size:
@@ -132,7 +134,7 @@ def _imported(read: Read, collected: Collected, rate: float | None, fill: Fill) 
         f"Electricity prices of {title}.",
         unit=f"{own}/kWh",
         rate="a scenario's money is $; here one of it stands for one " + currency if stays else None,
-        fill=fill,
+        fill=fill if fill is None or isinstance(fill, str) else fill * scale,
         collected=collected,
         notes=[*notes, *(f"left out: {text}" for text in dropped)],
     )

@@ -142,8 +142,10 @@ def pypsa_load(
         power.index = network.snapshots
     missing = network.snapshots.difference(power.index)
     if len(missing):
+        took = f"the run has {power.index[0]} to {power.index[-1]}, by its scenario's `start`"
         raise refuse(
-            SUBJECT, f"has {len(missing)} snapshots that are no period of the run, from {missing[0]} on"
+            SUBJECT,
+            f"has {len(missing)} snapshots that are no period of the run, from {missing[0]} on ({took})",
         )
     return _add(network, power.loc[network.snapshots], bus_of, suffix)
 

@@ -146,7 +146,9 @@ def _prices(network: Any, path: Path, solve: bool) -> pd.DataFrame:
         raise refuse(SUBJECT, message, file=path, column="marginal_price")
     with quiet():
         try:
-            status, condition = network.optimize(solver_name="highs", log_to_console=False)
+            status, condition = network.optimize(
+                solver_name="highs", io_api="direct", progress=False, output_flag=False
+            )
         except Exception as error:  # whatever PyPSA finds wrong with its own network
             message = f"cannot be solved: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise refuse(SUBJECT, message, file=path) from error

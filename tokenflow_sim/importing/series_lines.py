@@ -36,7 +36,7 @@ def series_lines(
     unit : str
         Unit of the table.
     fill : {"hold", "interpolate"} or float or None
-        What stands where the file has no number.
+        What stands where the file has no number, a number in `unit`.
     collected : Collected
         The table's span, and whether it has gaps.
     notes : sequence of str
@@ -59,7 +59,7 @@ def series_lines(
     if rate is not None:
         lines.append(f"    rate: 1 # {rate}")
     if fill is not None:
-        lines.append(f"    fill: {fill} # what stands where the file has no number")
+        lines.append(f"    fill: {_shown(fill)} # what stands where the file has no number")
     elif collected.gaps:
         gaps = collected.entries["gaps"]
         gaps_text = gaps if isinstance(gaps, str) else "; ".join(gaps)
@@ -68,3 +68,7 @@ def series_lines(
             comment(f"a run over a gap needs `fill`: hold, interpolate or a number ({gaps_text})", 4)
         )
     return "\n".join(lines) + "\n"
+
+
+def _shown(fill: str | float) -> str:
+    return fill if isinstance(fill, str) else f"{fill:.15g}"

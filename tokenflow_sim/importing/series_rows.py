@@ -273,7 +273,7 @@ def _unit(
     """Return the unit of a file: as told, as its header says, or as files of its export have it."""
     unit = choices.unit or _said_unit(text, values, family) or export.unit
     if not unit:
-        message = f"tells no unit: give --unit, e.g. {' or '.join(family.factors)}"
+        message = f"has no unit: give --unit, e.g. {' or '.join(family.factors)}"
         faults.add(message, file=text.file, column=values[0])
         return None
     try:
@@ -318,8 +318,9 @@ def _times(
         zone = "UTC"
     if zone is None and re.search(r"_ept$", column):
         zone = "America/New_York"
+    before = len(faults)
     form = find_form(text, column, choices.time_format, export.forms, faults)
-    if faults:
+    if len(faults) > before:
         return None
     return read_times(text, column, faults, zone=zone, form=form, groups=groups, end=end)
 

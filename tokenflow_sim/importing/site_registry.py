@@ -17,6 +17,7 @@ from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import TABLE, Imported, Summary, comment, quoted
 from tokenflow_sim.importing.node_names import Nodes, name_nodes, scenario_name
 from tokenflow_sim.importing.text_table import TextTable, read_table
+from tokenflow_sim.numerals import counted
 from tokenflow_sim.numeric import Floats
 
 SUBJECT = "the import of sites"
@@ -75,9 +76,9 @@ def sites(
     hardware : str
         Hardware type of every asset, which the scenario defines.
     watts_per_h100 : float, optional
-        Power of one H100 equivalent in W, for sites of which the file tells these but no MW.
+        Power of one H100 equivalent in W, for sites of which the file has these but no MW.
     electricity_price : float, optional
-        Electricity price of every site in $/kWh, which registries do not tell.
+        Electricity price of every site in $/kWh, which registries do not have.
 
     Returns
     -------
@@ -257,20 +258,23 @@ def _imported(
             "power_mw": [site.power for site in found],
         }
     )
-    assumed.append("power_mw is the MW of the file, all of it there for the accelerators and what they need")
+    assumed.append(
+        "power_mw, what accelerators draw, is the MW of the file; where these are of the facility, divide them"
+        " by its `pue`"
+    )
     if price is not None:
         table["electricity_price"] = price
         assumed.append(f"every site pays {price:g} $/kWh, as given")
     else:
         assumed.append(
-            "the file tells no electricity price: give nodes an `electricity_price`, or a series of `electricity`"
+            "the file has no electricity price: give nodes an `electricity_price`, or a series of `electricity`"
         )
     lost = [site.node for site in found if np.isnan(site.latitude) or np.isnan(site.longitude)]
     if lost:
-        assumed.append(f"{len(lost)} sites have no coordinates and stand on no map: {', '.join(lost[:8])}")
+        assumed.append(f"{counted(len(lost), 'site')} without coordinates, on no map: {', '.join(lost[:8])}")
     idle = [site.node for site in found if site.power == 0]
     if idle:
-        assumed.append(f"{len(idle)} sites without power are nodes without an asset")
+        assumed.append(f"{counted(len(idle), 'site')} without power: nodes without an asset")
     equivalents = [site for site in found if site.power > 0 and np.isfinite(site.h100) and site.h100 > 0]
     if equivalents:
         watts = sum(site.power for site in equivalents) / sum(site.h100 for site in equivalents) * 1e6

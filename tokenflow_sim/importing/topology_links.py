@@ -117,7 +117,7 @@ def _capacity(link: Link, options: LinkOptions) -> tuple[float, str]:
     if options.attribute is not None:
         value = attributes.get(options.attribute)
         if value is None or value == "":
-            return options.capacity, "none said"
+            return options.capacity, "without a speed"
         plain = number(value)
         if plain is not None and plain >= 0:
             return plain * factor, f"{options.attribute} in {options.unit}"
@@ -138,7 +138,7 @@ def _capacity(link: Link, options: LinkOptions) -> tuple[float, str]:
         text = pick(attributes, (name,))
         if isinstance(text, str) and (speed := parse_speed(text)):
             return speed.gigabytes, "a bound or range in words" if speed.rough else "words such as " + text
-    return options.capacity, "none said"
+    return options.capacity, "without a speed"
 
 
 def _delay(link: Link, graph: Graph, options: LinkOptions) -> tuple[float | None, str]:
@@ -161,5 +161,5 @@ def _degrees(place: Any) -> tuple[float, float]:
 
 
 def words_of(counts: Mapping[str, int]) -> str:
-    """Return counts in words: ``14 words such as OC-192, 2 none said``."""
+    """Return counts in words: ``14 words such as OC-192, 2 without a speed``."""
     return ", ".join(f"{count} {name}" for name, count in Counter(counts).most_common())

@@ -243,10 +243,9 @@ def _assumed(
         notes.append(
             f"{counted(alone, 'link')} of this directed file have no opposite: one-way arcs (--both adds them)"
         )
-    if links.sources["none said"]:
-        notes.append(
-            f"{counted(links.sources['none said'], 'link')} without a speed: {options.capacity:g} GB/s (--capacity)"
-        )
+    if links.sources["without a speed"]:
+        links_without = counted(links.sources["without a speed"], "link")
+        notes.append(f"{links_without} without a speed: {options.capacity:g} GB/s (--capacity)")
     if unit is None and any(re.search(rf"\bin {options.unit}$", source) for source in links.sources):
         notes.append(f"capacities that are plain numbers are in {options.unit} (--capacity-unit)")
     notes.append("8 bits a byte; what protocols add is not taken off")

@@ -295,8 +295,7 @@ def _edges(counts: Counts, rates: Floats, partial: Partial) -> tuple[Floats, lis
     if not ends:
         return rates, []
     said = " and ".join(
-        f"{'the first' if period == 0 else 'the last'} period by {share:.1%}"
-        for period, share in ends.items()
+        f"{share:.1%} of the {'first' if period == 0 else 'last'} period" for period, share in ends.items()
     )
     if partial == "scale":
         if min(ends.values()) <= 0:

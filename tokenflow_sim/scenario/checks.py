@@ -336,7 +336,10 @@ class _Checks:
         sites = dict.fromkeys(asset.node for _, _, asset in assets_of(scenario))
         lacking = [name for name in sites if name in scenario.nodes and name not in fixed | by_period]
         if lacking:
-            message = f"is known of some nodes, and not of {shown(lacking)}, where assets stand too"
+            message = (
+                f"is known of some nodes, and not of {shown(lacking)}, where assets stand too: give them"
+                " `carbon_intensity`"
+            )
             self.note(("carbon",) if series is None else ("carbon", "series"), message)
 
     def tokens(self) -> None:

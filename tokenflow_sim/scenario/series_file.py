@@ -79,7 +79,8 @@ class SeriesFile(Part):
     )
     fill: Literal["hold", "interpolate"] | Number | None = Field(
         default=None,
-        description="What stands where the file has no value: `hold` the last one, `interpolate` in time, or a number."
+        description="What stands where the file has no value: `hold` the last one, `interpolate` in time, or a number"
+        " in the unit of the file."
         " If left out, a gap within the run is a fault.",
     )
 

@@ -166,7 +166,7 @@ class _Reading:
         shown_columns = listed(map(str, frame.columns))
         raise self.refuse(
             f"needs a column 'period' or 'time'; it has {shown_columns} (a mapping names its column:"
-            " {file: ..., time: ...})"
+            " {file: ..., time: ...}; `tokenflow import` makes a table of files of operators)"
         )
 
     def layout(self, when: pd.Series) -> tuple[Ints, list[Hashable], list[Hashable]]:
