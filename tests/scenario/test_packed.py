@@ -72,7 +72,9 @@ def test_a_long_run_carries_its_series_once_and_plays_again(step: str, tmp_path:
 
 def test_text_and_numbers_that_do_not_belong_together_are_refused() -> None:
     attrs = _with_prices(HOURS).packed
-    with pytest.raises(tf.ScenarioError, match=r"electricity\.series.*apart from this text.*from_results"):
+    with pytest.raises(
+        tf.ScenarioError, match=r"has 1 fault:.*\n.*electricity\.series.*apart from this text.*from_results"
+    ):
         tf.Scenario.from_yaml(attrs["scenario"])
     other = _with_prices(HOURS, "30min").packed
     mixed = {"scenario": attrs["scenario"], "scenario_series": other["scenario_series"]}
