@@ -23,7 +23,7 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(CHECKOUT / ".pytest_cache" / "bytecode")
 
 # No deadline: a busy machine is not a fault of the code. In CI the examples are the same in every run, so that
-# a change is judged by itself; elsewhere they are drawn anew, which is how new faults are found.
+# a change is judged by itself; elsewhere they are redrawn, which is how new faults are found.
 hypothesis.settings.register_profile("here", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")

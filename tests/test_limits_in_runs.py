@@ -1,4 +1,4 @@
-"""Site limits and limits of one's own over several periods of a simulation."""
+"""Site limits and limits of a user over several periods of a simulation."""
 
 from __future__ import annotations
 

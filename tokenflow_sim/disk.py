@@ -120,6 +120,6 @@ def hidden_stem(path: Path) -> str:
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it is there and can be removed; who cleans up has another error to tell."""
+    """Remove a file if it is there and can be removed; who cleans up has another error to report."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)

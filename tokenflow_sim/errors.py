@@ -1,7 +1,7 @@
 """The exceptions that a user meets.
 
 Every message says what is wrong, where, what is known there, and what to do. Faults of an input are
-gathered and told together, because mending a file one error at a time wastes a day.
+gathered and reported together, because mending a file one error at a time wastes a day.
 """
 
 from __future__ import annotations

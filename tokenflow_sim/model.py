@@ -66,7 +66,7 @@ class TokenMarket(Portable, mesa.Model):
         Other classes of agents than the package's, by the same keys: subclasses of `ComputeProvider`,
         `NetworkOwner` or `DemandRegion` (of ``tokenflow_sim.agents``), or partials of them.
     limits : iterable, optional
-        Constraints of one's own beside the scenario's: `tf.Limit` objects, classes, or, where code is allowed, specs.
+        Further constraints beside the scenario's: `tf.Limit` objects, classes, or, where code is allowed, specs.
     out : str or Path, optional
         A NetCDF file to stream results to, so that memory does not grow with the periods. It appears when the
         last period is done, or with `close`.
@@ -274,7 +274,7 @@ class TokenMarket(Portable, mesa.Model):
     def activate(self) -> None:
         """Call `step` of every agent, once a period, when it is settled and all have learned.
 
-        The participants do nothing then; a Mesa agent of one's own does what it likes. Override it for another
+        The participants do nothing then; a user's Mesa agent does what it likes. Override it for another
         order, e.g. ``self.agents.shuffle_do("step")``.
         """
         self.agents.do("step")
@@ -307,7 +307,7 @@ class TokenMarket(Portable, mesa.Model):
         -------
         Dataset
             Every variable of `variables.RESULTS` that was recorded, with its unit; money is $ a period. The
-            attributes tell how to make it again: `scenario` (its text), `seed`, `strategies`, versions, and `code`,
+            attributes say how to make it again: `scenario` (its text), `seed`, `strategies`, versions, and `code`,
             the SHA-256 of the source of every module that is not built in. In memory, unless it was streamed to a
             file that is complete: then lazy.
 

@@ -266,7 +266,7 @@ LIMITS: dict[str, Variable] = _table(
     ),
 )
 """What a run records beside, where the market has limits beyond those of links and of an asset's power; the rents of
-limits of one's own stand beside `site_rent`, under the names that they give."""
+limits of a user stand beside `site_rent`, under the names that they give."""
 
 MEASURES: dict[str, Variable] = _table(
     Variable("profit_rate", ("provider",), "$/h", "profit of the provider"),

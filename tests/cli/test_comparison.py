@@ -138,7 +138,7 @@ def test_a_comparison_that_was_killed_goes_on_with_what_it_had(tokenflow: Invoke
     Path("..a.nc.runs.lock").touch()  # what a process that was killed leaves
     Path(".a.nc.runs/.000003.pickle.host-1-0.part").touch()
     told = assert_clean_error(tokenflow(*words, "a.nc"))
-    assert "an unfinished study of it is kept in .a.nc.runs; go on with it (--resume)" in told
+    assert "an unfinished study of it is kept in .a.nc.runs; resume it (--resume)" in told
     told = assert_clean_error(tokenflow(*words, "a.nc", "--resume", "--set", "demand.scale=2"))
     assert "holds the runs of another study" in told
     with Lock(Path("a.nc")):
@@ -161,7 +161,7 @@ def test_what_is_whole_is_shown_again_and_not_played(tokenflow: Invoke, folder: 
     assert os.stat("a.nc").st_mtime_ns == stamp
     for other in (["--seeds", "3"], ["--confidence", "0.9"]):
         told = assert_clean_error(tokenflow(*words, *other, "--resume"))
-        assert "is there already, of another study" in told
+        assert "exists already, of another study" in told
     Path("a.nc").write_bytes(b"")
     assert "a.nc: cannot be read" in assert_clean_error(tokenflow(*words, "--resume"))
     assert sorted(os.listdir()) == ["a.nc", folder]
@@ -191,7 +191,7 @@ def test_failures_of_what_is_whole_are_told_again(tokenflow: Invoke, folder: str
 @pytest.mark.parametrize("command", ["compare", "tournament"])
 def test_options_of_where_runs_are_played_are_checked(tokenflow: Invoke, folder: str, command: str) -> None:
     words = [command, folder, "--strategies", "marginal_cost,fixed_markup", *RUN]
-    assert "name the output to go on with" in assert_clean_error(tokenflow(*words, "--resume"))
+    assert "name the output to resume" in assert_clean_error(tokenflow(*words, "--resume"))
     both = tokenflow(*words, "--resume", "--force", "--out", "a.nc")
     assert "give one of them" in assert_clean_error(both)
     lost = tokenflow(*words, "--scheduler", "nonsense://x")

@@ -86,7 +86,7 @@ def test_sensitivity_shows_indices(here: Invoke) -> None:
         (("--vary", "demand.scale=1,2", "--record", "prize"), "did you mean 'price'"),
         (("--vary", "demand.scale=1,2", "--out", "s.nc"), "give a name that ends in .zarr"),
         (("--vary", "demand.scale=1,2", "--table", "s.txt"), "give a name that ends in .csv"),
-        (("--vary", "demand.scale=1,2", "--resume"), "name the output to go on with"),
+        (("--vary", "demand.scale=1,2", "--resume"), "name the output to resume"),
         (("--vary", "demand.scale=1,2", "--resume", "--force", "--out", "a.zarr"), "give one of them"),
         (("--vary", "demand.scale=1,2", "--scheduler", "nonsense://x"), "no scheduler answers there"),
         (("--vary", "demand.scale=1,2", "--resume", "--out", "tiny.zarr"), "is no study of tokenflow_sim"),

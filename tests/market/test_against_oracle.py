@@ -25,7 +25,7 @@ from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.prices import decompose
 from tokenflow_sim.market.settlement import settle
 
-PERIODS, PERIODS_CURVED = 5, 3  # the congestion-QP is built anew in every period
+PERIODS, PERIODS_CURVED = 5, 3  # the congestion-QP is rebuilt in every period
 
 
 def check_cost(market: Market, clearing: Clearing) -> None:

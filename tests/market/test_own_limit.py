@@ -1,4 +1,4 @@
-"""Limits of one's own: random markets against the second program, hand-made ones, and what is refused."""
+"""Limits of a user: random markets against the second program, hand-made ones, and what is refused."""
 
 from __future__ import annotations
 

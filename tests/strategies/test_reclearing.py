@@ -114,7 +114,7 @@ def test_what_cannot_be_cleared_earns_minus_infinity() -> None:
 
 def test_a_market_without_ones_own_assets_is_told() -> None:
     view = recorded().views[1]
-    with pytest.raises(StrategyError, match="lacks one's own assets nowhere/at/all"):
+    with pytest.raises(StrategyError, match="lacks the agent's own assets nowhere/at/all"):
         Rehearsal(replace(view, assets=("nowhere/at/all", *view.assets[1:])), [view.last_market])  # type: ignore[list-item]
 
 

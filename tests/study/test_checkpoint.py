@@ -218,7 +218,7 @@ def test_a_damaged_file_is_told(
     out = tmp_path / "run.nc"
     killed_after(5, out, monkeypatch)
     do(checkpoints.folder_of(out) / re.match(r"\w+\.[a-z]+", said)[0])  # type: ignore[index]
-    with pytest.raises(tf.ResultError, match=rf"{said}.*start anew \(--force\)"):
+    with pytest.raises(tf.ResultError, match=rf"{said}.*start over \(--force\)"):
         run_resumable(model(), out, resume=True)
     assert not out.exists()
     run_resumable(model(), out, force=True).close()
@@ -357,7 +357,7 @@ def test_an_interrupted_run_says_that_it_can_go_on(tmp_path: Path, monkeypatch: 
 
     with pytest.raises(KeyboardInterrupt) as caught:
         run_resumable(model(strategies={"a": Interrupting()}), tmp_path / "run.nc", every=2)
-    assert caught.value.__notes__ == ["what was played up to period 4 is kept: go on with --resume"]
+    assert caught.value.__notes__ == ["what was played up to period 4 is kept: resume with --resume"]
 
 
 def test_what_cannot_be_kept_is_told(tmp_path: Path) -> None:

@@ -81,9 +81,7 @@ def test_a_run_of_other_code_is_not_gone_on_with() -> None:
     write(2)
     go_on(resume=True)
     write(5)
-    with pytest.raises(
-        tf.ResultError, match=r"k.nc: is there already, and was played by other code.*study_x"
-    ):
+    with pytest.raises(tf.ResultError, match=r"k.nc: exists already, and was played by other code.*study_x"):
         go_on(resume=True)
 
 

@@ -1,4 +1,4 @@
-"""Stores that were damaged, killed while they began, or are none: mended, begun anew, or told."""
+"""Stores that were damaged, killed while they began, or are none: mended, started over, or told."""
 
 from __future__ import annotations
 
@@ -171,18 +171,18 @@ def test_coordinates_and_metadata_are_mended(
 @pytest.mark.parametrize("text", ["{}", "[]", "5", "{", '{"metadata": {"price/.zarray": {}}}'])
 def test_damaged_metadata_raise_an_error_that_says_what_to_do(text: str, store: Path) -> None:
     (store / ".zmetadata").write_text(text)
-    with pytest.raises(tf.ResultError, match=r"resume the study \(--resume\), or start anew \(--force\)"):
+    with pytest.raises(tf.ResultError, match=r"resume the study \(--resume\), or start over \(--force\)"):
         load_sweep(store)
     content = json.loads((store / "price" / ".zarray").read_text())
     del content["order"]
     (store / ".zmetadata").unlink()
     (store / "price" / ".zarray").write_text(json.dumps(content))
-    with pytest.raises(tf.ResultError, match=r"resume the study \(--resume\), or start anew \(--force\)"):
+    with pytest.raises(tf.ResultError, match=r"resume the study \(--resume\), or start over \(--force\)"):
         load_sweep(store)
 
 
 def test_a_study_whose_own_file_is_gone_is_replaced_by_force_alone(store: Path) -> None:
     (store / ".tokenflow" / "study.json").unlink()
-    with pytest.raises(tf.ResultError, match=r"study.json: cannot be read .*start anew \(--force\)"):
+    with pytest.raises(tf.ResultError, match=r"study.json: cannot be read .*start over \(--force\)"):
         play(store, resume=True)
     assert len(play(store, force=True).seconds) == 2

@@ -188,7 +188,7 @@ def _played(task: Task) -> tf.TokenMarket:
     return model
 
 
-@pytest.mark.parametrize(("content", "told"), [("[]", "tells of no study"), ("{", "cannot be read")])
+@pytest.mark.parametrize(("content", "told"), [("[]", "describes no study"), ("{", "cannot be read")])
 def test_a_damaged_head_of_a_folder_is_told(tmp_path: Path, content: str, told: str) -> None:
     run_tasks(tasks(1), prices, store=tmp_path / "runs")
     (tmp_path / "runs" / "study.json").write_text(content)

@@ -1,4 +1,4 @@
-"""Agents of one's own: which class each of a market's participants is made of."""
+"""Custom agents: which class each of a market's participants is made of."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class PublishedHistory:
     Notes
     -----
     Rows are appended to a buffer of twice the length; once it is full, a new buffer starts with the periods
-    still held. A row that was handed out is thus never written to again, whoever keeps it.
+    still held. A row that was handed out is thus never written to again, so that it may be kept.
     """
 
     def __init__(self, nodes: int, workloads: int, length: int) -> None:
@@ -80,7 +80,7 @@ class PublishedHistory:
 
 
 WEEK = 168
-"""How many periods of published history agents see, unless the model is told otherwise."""
+"""How many periods of published history agents see, unless the model is given another number."""
 
 
 class ClearingHouse(mesa.Agent):

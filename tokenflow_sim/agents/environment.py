@@ -27,7 +27,7 @@ class Environment:
         The run's seed. Noise has streams of its own, one common and one a node, so that it is the same whatever
         the agents draw.
     limits : sequence of Limit
-        Limits of one's own.
+        Limits of a user.
 
     Raises
     ------

@@ -44,8 +44,8 @@ class OrderBook:
 
     Notes
     -----
-    What nobody submits does not exist: every quantity starts at zero. The arrays are new each period, since
-    the Market made of them, and whoever keeps it, holds on to them.
+    A quantity that is not submitted does not exist: every quantity starts at zero. The arrays are new each period,
+    since the Market made of them, and every holder of it keep references to these.
     """
 
     def __init__(self, layout: Layout, state: State) -> None:
@@ -241,7 +241,7 @@ def _fault_of(
     rule: str,
     limit: Floats | None = None,
 ) -> str:
-    """Say who broke a rule, where and with what; an empty text if nobody did."""
+    """Say who broke a rule, where and with what; an empty text if no rule was broken."""
     if not bad.any():
         return ""
     layout = book.layout

@@ -75,11 +75,11 @@ _CHARTS: tuple[Callable[[xr.Dataset], Curves], ...] = (
 
 @solara.component
 def Board(session: Session) -> None:
-    """Show all variants; drawn anew whenever a model has moved on."""
+    """Show all variants; redrawn whenever a model has moved on."""
     _ = session.tick.value
     variants = session.active
     snapshots = [snapshot(variant.runner.results(), session.node.value) for variant in variants]
-    # What comes and goes has a place of its own: were others moved, their widgets would be made anew, and a click
+    # What comes and goes has a place of its own: were others moved, their widgets would be made again, and a click
     # that is under way would be lost.
     with solara.Div(classes=["tf-card"] if len(variants) == 2 else []):
         if len(variants) == 2:

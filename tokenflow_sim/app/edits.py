@@ -71,7 +71,7 @@ class Checked:
 
 
 def check(edits: Edits) -> Checked:
-    """Apply edits, and tell what is wrong beside the field where it was typed."""
+    """Apply edits, and report what is wrong beside the field where it was typed."""
     faults: dict[str, str] = {}
     seed = _seed(edits.seed, faults)
     try:

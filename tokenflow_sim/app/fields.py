@@ -1,4 +1,4 @@
-"""The settings of a variant: fields whose faults are told where they were typed."""
+"""The settings of a variant: fields whose faults are shown where they were typed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tokenflow_sim.scenario.places import path_of
 from tokenflow_sim.strategies import registry
 
 Put = Callable[[Callable[[Edits], Edits]], None]
-"""Takes a change of what was typed: two fields may change before either is drawn anew."""
+"""Takes a change of what was typed: two fields may change before either is redrawn."""
 
 
 @solara.component

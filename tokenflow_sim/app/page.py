@@ -144,7 +144,7 @@ def Controls(session: Session, checked: list[Checked]) -> None:
     with solara.Div():
         if faulty:
             solara.Error(
-                "The settings have faults, told beside their fields. They take effect once mended.",
+                "The settings have faults, shown beside their fields. They take effect once mended.",
                 dense=True,
             )
         elif waiting:

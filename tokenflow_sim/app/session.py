@@ -83,7 +83,7 @@ class ModelRunner:
         return f"period {period}" if times is None else written(times.at(period), times.zone)
 
     def reset(self, scenario: Scenario, seed: int) -> None:
-        """Stop, and begin anew with a scenario."""
+        """Stop, and start over with a scenario."""
         self.stop()
         clearer = None if self._run is None else _take_clearer(self._run)
         self.error, self._run, self._seen = "", None, None
@@ -185,7 +185,7 @@ class ModelRunner:
 
 
 def _take_clearer(run: _Run) -> Clearer | None:
-    """Take the solver's model from a run that was told to stop: to build one takes longer than to play a period.
+    """Take the solver's model from a run that was asked to stop: to build one takes longer than to play a period.
 
     While it still plays its last period, the model is left to it.
     """
@@ -226,7 +226,7 @@ class Variant:
         self.edits.set(change(self.edits.peek()))
 
     def apply(self, checked: Checked, edits: Edits) -> None:
-        """Begin anew with what was typed, unless it has faults."""
+        """Start over with what was typed, unless it has faults."""
         with self._lock:
             if checked.scenario is not None:
                 self.applied = edits
@@ -280,11 +280,11 @@ class Session:
         return self.variants if self.both.value else self.variants[:1]
 
     def redraw(self) -> None:
-        """Have the page drawn anew."""
+        """Have the page redrawn."""
         self.tick.set(self.tick.peek() + 1)
 
     def watch(self, cancel: threading.Event) -> None:
-        """Have the page drawn anew whenever a model has moved on, until cancelled."""
+        """Have the page redrawn whenever a model has moved on, until cancelled."""
         seen: list[int] = []
         while not cancel.wait(_GLANCE):
             now = [variant.runner.version for variant in self.variants]

@@ -66,7 +66,7 @@ def _run(check: Callable[[], str]) -> tuple[bool, str]:
     """Run one check; whatever it raises is what the report is for."""
     try:
         return True, check()
-    except Exception as error:  # the point of this command is to tell, not to stop at, what is broken
+    except Exception as error:  # this command reports what is broken and does not stop at it
         return False, f"{type(error).__name__}: {error}".partition("\n")[0]
 
 

@@ -95,7 +95,7 @@ def _named(only: str, fitting: list[str], results: Dataset) -> list[str]:
     Raises
     ------
     ResultError
-        If there is no figure of a name, or the results do not allow it; all such names are told.
+        If there is no figure of a name, or the results do not allow it; all such names are reported.
     """
     from tokenflow_sim.plot.registry import entries
     from tokenflow_sim.results.reading import missing

@@ -33,7 +33,7 @@ def latency(
     capacity: Annotated[
         float | None,
         typer.Option(
-            "--capacity", min=0, help="Capacity of every link in GB/s, which such a file does not tell."
+            "--capacity", min=0, help="Capacity of every link in GB/s, which such a file does not state."
         ),
     ] = None,
     out: Out = None,

@@ -87,7 +87,7 @@ def prices(
     value: Value = None,
     unit: Annotated[
         str | None,
-        typer.Option("--unit", help="Unit of the files, where they do not tell: $/MWh, EUR/MWh, ct/kWh."),
+        typer.Option("--unit", help="Unit of the files, where they do not state it: $/MWh, EUR/MWh, ct/kWh."),
     ] = None,
     rate: Annotated[
         float | None,
@@ -136,7 +136,7 @@ def carbon(
     place: Place = None,
     value: Value = None,
     unit: Annotated[
-        str | None, typer.Option("--unit", help="Unit of the files; what they tell, or g/kWh, if left out.")
+        str | None, typer.Option("--unit", help="Unit of the files; what they state, or g/kWh, if left out.")
     ] = None,
     where: Where = None,
     decimal: Decimal = None,
@@ -184,7 +184,7 @@ def parse_decimal(text: str | None) -> Literal[".", ","] | None:
 
 
 def parse_fill(text: str | None) -> Literal["hold", "interpolate"] | float | None:
-    """Read what stands where there is no number.
+    """Read a field that is no number.
 
     Raises
     ------

@@ -167,9 +167,7 @@ Scheduler = Annotated[
     str | None,
     typer.Option("--scheduler", metavar="ADDRESS", help="Play on a Dask cluster, e.g. tcp://10.0.0.5:8786."),
 ]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with what an interrupted study of this output has kept.")
-]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume an interrupted study of this output.")]
 
 
 def check_outputs(
@@ -186,26 +184,26 @@ def check_outputs(
     others : mapping
         Files that are made of it, and what their names must end in.
     force, resume : bool
-        Whether to replace what exists, or go on with it; `resume` is None where a command cannot.
+        Whether to replace or to resume what exists; `resume` is None where a command cannot.
 
     Raises
     ------
     InputError
         If the options contradict each other.
     ResultError
-        If a file is there already, has a name of another kind, or cannot be written.
+        If a file exists already, has a name of another kind, or cannot be written.
     """
     faults = []
     if resume and force:
-        faults.append(Fault("go on with a study, or replace it: give one of them", "--resume and --force"))
+        faults.append(Fault("resume a study, or replace it: give one of them", "--resume and --force"))
     if resume and out is None:
-        faults.append(Fault("name the output to go on with (--out)", "--resume"))
+        faults.append(Fault("name the output to resume (--out)", "--resume"))
     if faults:
         raise InputError(faults, "the command line")
     if out is not None:
         check_suffix(out, suffix, "a study")
         if out.exists() and not (resume or force):
-            ways = "" if resume is None else "go on with it (--resume), "
+            ways = "" if resume is None else "resume it (--resume), "
             raise ResultError(f"{out} exists already: {ways}replace it (--force) or choose another")
     for path, ending in others.items():
         check_suffix(path, ending, "it")

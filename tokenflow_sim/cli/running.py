@@ -59,7 +59,7 @@ def run(
 ) -> None:
     """Simulate a scenario and write what happened to a NetCDF file."""
     if resume and force:
-        fault = Fault("go on with a run, or replace it: give one of them", "--resume and --force")
+        fault = Fault("resume a run, or replace it: give one of them", "--resume and --force")
         raise InputError([fault], "the command line")
     overrides = parse_overrides(assignments)
     if periods is not None:

@@ -191,7 +191,7 @@ def clear_expected(compiled: Compiled, count: int) -> tuple[float, float]:
 
 
 def _fingerprint(market: Market) -> bytes:
-    """Return what tells the numbers of a market from others."""
+    """Return a fingerprint of the numbers of a market."""
     digest = hashlib.sha256()
     for _, array in market.arrays.items():
         digest.update(array.tobytes())

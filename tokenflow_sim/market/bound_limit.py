@@ -1,4 +1,4 @@
-"""A limit of one's own in one market: what its methods return, checked and brought into the order of the labels."""
+"""A user's limit in one market: what its methods return, checked and brought into the order of the labels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _said(limit: Limit, method: str, view: LimitView) -> Iterator[None]:
 
 
 class BoundLimit:
-    """A limit of one's own in one market structure: what uses it, read once.
+    """A user's limit in one market structure: what uses it, read once.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ the paper and their extensions to partial service, shared power and curvature.
 
 Beside the whole market's size, a class or a node of a thousand-millionth of it could be served wrongly, or priced at
 anything, without a residual that shows. So where numbers lie far apart, every balance is measured by its own node and
-class, every price by its own class, every limit by itself as well.
+class, every price by its own class, every limit separately as well.
 """
 
 from __future__ import annotations

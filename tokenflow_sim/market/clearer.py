@@ -31,11 +31,11 @@ FALLBACKS: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
     ("cold simplex", lambda engine, market: Engine(market)),
     ("interior point with crossover", _by_interior_point),
 )
-# Where numbers lie far apart: in finer units, then each class by itself.
+# Where numbers lie far apart: in finer units, then each class separately.
 _FINER = 2.0**18
 FAR_APART_FALLBACKS: tuple[tuple[str, Callable[[Engine, Market], Engine]], ...] = (
     ("cold simplex in finer units", lambda engine, market: Engine(market, size=_FINER)),
-    ("each class by itself", lambda engine, market: Engine(market)),
+    ("each class separately", lambda engine, market: Engine(market)),
 )
 
 
@@ -51,7 +51,7 @@ def _describe_spans(apart: dict[str, tuple[float, float]]) -> str:
 class Clearer:
     """Clears one market after another, building the solver's model once and then only moving numbers.
 
-    A market of another structure (labels, incidence, link use, power use) rebuilds by itself.
+    A market of another structure (labels, incidence, link use, power use) rebuilds it automatically.
 
     Parameters
     ----------

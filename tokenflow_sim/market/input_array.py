@@ -1,7 +1,7 @@
-"""One array as a user gives it -> labels and plain numbers, or the faults that it has by itself.
+"""One array as a user gives it -> labels and plain numbers, or its own faults.
 
 xarray DataArrays are the common case; pandas tables say the same for one or two dimensions and are taken too.
-Anything that has no labels is refused, since numbers are never matched by position. What stands along assets and arcs
+Anything that has no labels is refused, since numbers are never matched by position. Coordinates along assets and arcs
 (their nodes, providers and owners) is read from such arrays' coordinates, or from keywords.
 """
 
@@ -235,7 +235,7 @@ def _fits(name: str, entry: Any) -> bool:
 def read_along(
     name: str, dim: str, keyword: Any, arrays: Iterable[InputArray], labels: pd.Index[Any], agreed: bool
 ) -> tuple[dict[Hashable, Any], list[Fault]]:
-    """Find what stands along assets or arcs.
+    """Find coordinates along assets or arcs.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 linopy builds and labels the program of each structure once in a process; its coefficients, in the engine's units, are
 those that are solved. Whatever is cleared afterwards moves only costs, bounds and right-hand sides, so that
-building the labelled program anew for each market, which costs hundreds of times what solving it does, is not needed.
+rebuilding the labelled program for each market, which costs hundreds of times what solving it does, is not needed.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ class Layout:
         return template.copy(deep=False, data=values.reshape(template.shape))
 
     def _empty(self, variable: Variable) -> xr.DataArray:
-        """Make an empty array with all labels: aligning coordinates anew costs ten times what copying them does."""
+        """Make an empty array with all labels: aligning coordinates again costs ten times what copying them does."""
         dims = self.dims_of(variable)
         coords = {name: coord for name, coord in self.coords.items() if set(coord.dims) <= set(dims)}
         shape = tuple(self.sizes[dim] for dim in dims)

@@ -20,7 +20,7 @@ from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
 
 NOBODY = -1
-# Term, Supply and SharedCapacity are not frozen, though nobody changes them: they are made anew in every period, and
+# Term, Supply and SharedCapacity are not frozen, though nobody changes them: they are made again in every period, and
 # setting the fields of a frozen one takes three times as long.
 
 

@@ -63,7 +63,7 @@ class Market:
         Unit of link_capacity; read from its ``units`` attribute if left out, else GB/s.
 
     limits : sequence of Limit, optional
-        Constraints of one's own, see docs/how-to/own-constraint.md.
+        Further constraints, see docs/how-to/own-constraint.md.
 
     Raises
     ------
@@ -214,7 +214,7 @@ class Market:
                 raise MarketError(
                     [
                         Fault(
-                            "belong to the market's labels: give the limits anew to a market with others",
+                            "belong to the market's labels: give the limits again to a market with others",
                             "limits",
                         )
                     ],
@@ -321,7 +321,7 @@ class Market:
 
 
 def _with_limits(layout: Layout, arrays: Arrays, hours: float, limits: Sequence[Limit]) -> Arrays:
-    """Add limits of one's own to a market's arrays."""
+    """Add limits of a user to a market's arrays."""
     if not limits:
         return arrays
     power_use = None if arrays.power_use is None else layout.label(MARKET["power_use"], arrays.power_use)

@@ -1,4 +1,4 @@
-"""A constraint of one's own: a class that says what uses a limit, how much there is, and what its dual is called.
+"""A custom constraint: a class that says what uses a limit, how much there is, and what its dual is called.
 
 It clears in the engine like the market's own limits do: by the price rule, certified, with its rent in results, its
 part in the prices and its payment in the settlement.
@@ -90,7 +90,7 @@ class LimitView:
 
 
 class Limit(ABC):
-    """Base of limits of one's own, ``sum of use * quantity <= capacity + supplied`` for each label.
+    """Base of limits of a user, ``sum of use * quantity <= capacity + supplied`` for each label.
 
     Attributes
     ----------

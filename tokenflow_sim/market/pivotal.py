@@ -5,7 +5,7 @@ r"""Pivotal suppliers and the residual supply index (RSI): whether the others co
 with supply S_j of each provider and demand D, over all nodes together. What supply and demand are measured in is
 the variant, which has two parts:
 
-- *by class*: each class by itself, in Mtok/s. Where the classes of an asset share its power, its supply of a class is
+- *by class*: each class separately, in Mtok/s. Where the classes of an asset share its power, its supply of a class is
   what the power that the other classes leave can serve.
 - *by power*: all classes together, in MW. Supply is the power of the assets, no more than their capacities can draw;
   demand is the power that serving it draws.
@@ -45,7 +45,7 @@ class Variant:
     Parameters
     ----------
     by : {'class', 'power'}
-        Each class by itself, or all together by the power that they share.
+        Each class separately, or all together by the power that they share.
     capacity : {'existing', 'offered'}
         Whether supply is what exists or what was offered.
     """

@@ -118,7 +118,7 @@ def _quadratic_columns(program: Program, data: ScaledData, curvature: Floats) ->
     """Solve the quadratic program, always cold, in the solver's units; None if it has no optimum.
 
     Its columns are the linear program's without shortfall, then every link's load; its rows the linear program's, and
-    one for each load. HiGHS is given vectors: to build a linopy model anew takes a hundred times what a small
+    one for each load. HiGHS is given vectors: rebuilding a linopy model takes a hundred times what a small
     one takes to solve.
     """
     used, links = program.v.start, curvature.size

@@ -83,7 +83,7 @@ class _Validation:
         self.arrays: dict[str, InputArray] = {}
         self.labels: dict[str, pd.Index[Any]] = {}
         self.disputed: set[str] = set()  # dims on whose labels arrays disagree
-        self.unsure: set[str] = set()  # what stands along assets or arcs and could not be read
+        self.unsure: set[str] = set()  # coordinates along assets or arcs and could not be read
 
     def read(self, hours: object) -> tuple[Layout, Arrays]:
         self.read_each()
@@ -114,7 +114,7 @@ class _Validation:
         return "GB/s"
 
     def read_each(self) -> None:
-        """Read every array by itself."""
+        """Read each array separately."""
         for name in MARKET:
             if name in self.given:
                 array, faults = read_array(name, self.given[name], self.link_unit)
@@ -178,7 +178,7 @@ class _Validation:
             )
 
     def read_along(self, name: str, dim: str) -> dict[Any, Any]:
-        """Find what stands along assets or arcs."""
+        """Find coordinates along assets or arcs."""
         if dim not in self.labels:
             return {}
         whole = dim not in self.disputed
@@ -195,7 +195,7 @@ class _Validation:
         return found
 
     def where(self, name: str, along: Mapping[Any, Any]) -> NDArray[np.int64]:
-        """Find the positions of what stands along assets or arcs among the nodes."""
+        """Find the nodes of coordinates along assets or arcs."""
         dim = _ALONG[name]
         if "node" not in self.labels or dim not in self.labels:
             return np.empty(0, dtype=np.int64)

@@ -30,7 +30,7 @@ _LARGEST_VECTOR = 700_000
 
 
 def drawings(ds: xr.Dataset) -> Iterator[Block]:
-    """Draw every figure that results allow; tell of those that could not be drawn."""
+    """Draw every figure that results allow; report those that could not be drawn."""
     entries = registry.entries()
     names = [name for name in registry.figures(ds) if entries[name].is_own]
     failed: list[Note] = []

@@ -1,4 +1,4 @@
-"""What a reader of a run should be told unasked: what is wrong, incomplete or out of the ordinary."""
+"""What a reader of a run should know unasked: what is wrong, incomplete or out of the ordinary."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _GRAVITY = ("problem", "caution", "note")
 
 
 def findings(totals: Totals, scenario: Any, fault: str = "") -> list[Note]:
-    """Return everything that should be told, the gravest first.
+    """Return every finding, the gravest first.
 
     Parameters
     ----------
     totals : Totals
         The run.
     scenario : Scenario or None
-        The scenario that was played, where the results tell it.
+        The scenario that was played, where the results hold it.
     fault : str
         Why it cannot be read, where that is so.
     """

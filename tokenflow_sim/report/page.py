@@ -49,7 +49,7 @@ def render(source: xr.Dataset | str | Path, file: str = "") -> str:
     ResultError
         If there is no such file, or it holds something else, or the extra of reports is not installed.
     """
-    # Before any work: a missing extra should not be told after a minute of drawing.
+    # Before any work: a missing extra should not be reported after a minute of drawing.
     template = _template()
     if isinstance(source, xr.Dataset):
         return _filled(template, page(source, file or "run.nc"))
@@ -67,7 +67,7 @@ def write_report(source: xr.Dataset | str | Path, out: str | Path, *, force: boo
     out : str or Path
         The HTML file to write.
     force : bool
-        Whether to replace a file that is there already.
+        Whether to replace an existing file.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def open_results(source: Path) -> xr.Dataset:
     if source.suffix == ".zarr":
         return _open_store(source)
     if not source.is_file():
-        return load_results(source)  # which says what is there instead
+        return load_results(source)  # which reports what the file is instead
     try:
         ds = xr.open_dataset(source, engine="netcdf4")
     except (OSError, RuntimeError, ValueError, KeyError) as error:

@@ -123,7 +123,7 @@ class Results:
 
     @cached_property
     def hours(self) -> float | None:
-        """Length of a period in hours: attribute `hours`, else the scenario's; None where neither tells."""
+        """Length of a period in hours: attribute `hours`, else the scenario's; None where neither states it."""
         return hours_of(self.ds)
 
     def choose(self, dim: str, labels: object, variable: str) -> list[str]:

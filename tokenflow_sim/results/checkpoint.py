@@ -65,14 +65,14 @@ class Checkpoint:
     plan : Plan
         What the results look like.
     force : bool
-        Whether to replace an output that is there already, and an unfinished run of it.
+        Whether to replace an existing output, and an unfinished run of it.
     resume : bool
-        Whether to go on with an unfinished run of it, if there is one.
+        Whether to resume an unfinished run of it, if there is one.
 
     Attributes
     ----------
     finished : bool
-        Whether the output is there already, of the very same run; only where `resume` is set.
+        Whether the output exists already, of the very same run; only where `resume` is set.
 
     kept : int
         Periods that the last state counts.
@@ -82,7 +82,7 @@ class Checkpoint:
     Raises
     ------
     ResultError
-        If the output is there already, an unfinished run of it is and neither `force` nor `resume` is set, or
+        If the output exists already, an unfinished run of it is and neither `force` nor `resume` is set, or
         what is to be resumed is another run or damaged.
 
     Notes
@@ -116,8 +116,8 @@ class Checkpoint:
                 self._restore()
         elif unfinished and not force:
             raise ResultError(
-                f"{self.path}: an unfinished run of it is kept in {self.folder}; go on with it (--resume), or start"
-                " anew (--force)"
+                f"{self.path}: an unfinished run of it is kept in {self.folder}; resume it (--resume), or start"
+                " over (--force)"
             )
         self.force = bool(head["force"])
         refuse_existing(self.path, self.force)
@@ -154,12 +154,12 @@ class Checkpoint:
         same = not other and {**found, "code": head["code"]} == head
         if must and other:
             raise ResultError(
-                f"{self.path}: is there already, and was played by other code, from which this differs: {other}; name"
+                f"{self.path}: exists already, and was played by other code, from which this differs: {other}; name"
                 " another file, or replace it (--force)"
             )
         if must and not same:
             raise ResultError(
-                f"{self.path}: is there already, of another run, and there is nothing to resume; choose another name,"
+                f"{self.path}: exists already, of another run, and there is nothing to resume; choose another name,"
                 " or replace it (--force)"
             )
         return same
@@ -170,7 +170,7 @@ class Checkpoint:
         ]:
             raise ResultError(
                 f"{self.path}: the unfinished run in {self.folder} differs in its {', '.join(other)}; give the same"
-                " arguments and versions to go on with it, or start anew (--force)"
+                " arguments and versions to resume it, or start over (--force)"
             )
         if difference := compare(found.get("code"), head["code"], f"{self.path}: the unfinished run"):
             raise ResultError(
@@ -197,7 +197,7 @@ class Checkpoint:
 
     def _unreadable(self, name: str, error: Exception) -> ResultError:
         return ResultError(
-            f"{self.folder / name}: cannot be read ({type(error).__name__}: {error}); start anew (--force)"
+            f"{self.folder / name}: cannot be read ({type(error).__name__}: {error}); start over (--force)"
         )
 
     def _check(self) -> None:
@@ -335,7 +335,7 @@ class Checkpoint:
         periods : int
             How many periods the run has.
         can_wait : bool
-            Whether to make no file where the run can be resumed: whoever interrupts does not want to wait.
+            Whether to make no file where the run can be resumed: an interrupted user does not want to wait.
 
         Returns
         -------
@@ -348,7 +348,7 @@ class Checkpoint:
             If the file cannot be written; then the state and the parts that it counts are kept.
         """
         if can_wait and self.kept:
-            return f"what was played up to period {self.kept} is kept: go on with --resume"
+            return f"what was played up to period {self.kept} is kept: resume with --resume"
         text = ""
         if self._rows:
             stream = Stream(self.path, self.plan, True)

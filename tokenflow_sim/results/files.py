@@ -40,7 +40,7 @@ def save_results(dataset: xr.Dataset, path: str | Path, force: bool = False) -> 
     path : str or Path
         The file to write.
     force : bool
-        Whether to replace a file that is there already.
+        Whether to replace an existing file.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def whole_file(path: Path, force: bool, ending: str = "") -> Iterator[Path]:
     path : Path
         The file.
     force : bool
-        Whether to replace one that is there already.
+        Whether to replace an existing one.
     ending : str
         What the name to write to ends in, for libraries that go by it, e.g. ``.gif``.
 
@@ -182,7 +182,8 @@ def whole_file(path: Path, force: bool, ending: str = "") -> Iterator[Path]:
 def temporary_name(path: Path, ending: str = "") -> Path:
     """Return an unused name beside a file, on the same file system, so that renaming is one step.
 
-    It says whose it is, so that what a killed process leaves behind can be told from what a live one is writing.
+    It says whose it is, so that what a killed process leaves behind can be distinguished from what a live one is
+    writing.
     """
     owner = f"{socket.gethostname()[:_HOST]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     return hidden(path, f".{owner}.part{ending}")

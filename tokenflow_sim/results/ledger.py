@@ -33,7 +33,7 @@ class Ledger:
         A NetCDF file to stream to; memory then holds one chunk of periods only. The file appears when the
         ledger is closed, whole.
     force : bool
-        Whether to replace a file that is there already.
+        Whether to replace an existing file.
     stream : Checkpoint, optional
         What to stream to, in place of a path.
 
@@ -211,6 +211,6 @@ class Ledger:
                 self._stream.write(self._written, self._rest(), self._first)
                 self._written, self._rows = self._written + self._rows, 0
             return self._stream.keep(first, periods, can_wait)
-        except ResultError:  # that of the run is told, e.g. that the disk is full
+        except ResultError:  # that of the run is reported, e.g. that the disk is full
             self._stream.abort()
             return ""

@@ -209,7 +209,7 @@ class Plan:
 
 
 def attributes(scenario: Scenario, seed: int, link_unit: str) -> dict[str, Any]:
-    """Return the attributes that let results tell how to make them again.
+    """Return the attributes that let results be made again.
 
     Parameters
     ----------
@@ -268,7 +268,7 @@ def arguments_of(results: xr.Dataset, agents: bool = False, limits: bool = False
     agents : bool
         Whether agents of other classes are given again.
     limits : bool
-        Whether limits of one's own are.
+        Whether limits of a user are.
 
     Raises
     ------

@@ -33,7 +33,7 @@ PARTIAL = "partial"
 
 
 def head_of(attrs: Mapping[str, Any], variables: list[str]) -> dict[str, Any]:
-    """Return what tells one run from another, by the words that a message uses."""
+    """Return what distinguishes one run from another, by the words that a message uses."""
     return {
         "scenario": hashlib.sha256(str(attrs.get("scenario")).encode()).hexdigest(),
         "seed": str(attrs.get("seed")),
@@ -108,7 +108,7 @@ def kept_periods_text(first: int, last: int, periods: int, place: Path | None, r
     if resume:
         return (
             f"{text}where the cause lay outside of the run, go on from period {resume} with --resume; after a change"
-            " of the scenario or of code start anew with --force"
+            " of the scenario or of code start over with --force"
         )
     return f"{text}mend what went wrong and run again"
 
@@ -123,7 +123,7 @@ class Stream:
     plan : Plan
         What the results look like.
     force : bool
-        Whether to replace a file that is there already.
+        Whether to replace an existing file.
 
     Attributes
     ----------
@@ -245,7 +245,7 @@ class Stream:
         ------
         ResultError
             If another file took that name meanwhile and `force` is false; what was written is kept under the
-            name that the message tells.
+            name that the message states.
         """
         with writing(self.path):
             self._file.close()

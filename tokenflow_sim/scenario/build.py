@@ -23,7 +23,7 @@ from tokenflow_sim.scenario.schema import ScenarioFields
 GATHERING = "gathering"
 """Key of the validation context under which `build` finds faults of names and sums itself, to place them in files."""
 _NAMED = ("nodes", "workloads", "hardware", "providers", "owners", "regions")
-# What stands in for a section that is missing or was lost to faults, so that the rest can be checked.
+# Placeholder for a section that is missing or was lost to faults, so that the rest can be checked.
 _STAND_INS: dict[str, Any] = {
     "format": 1,
     "name": "unnamed",
@@ -69,7 +69,7 @@ def build[S: ScenarioFields](
         The class to make: `Scenario`, which this module does without.
     also : callable, optional
         Finds more faults in what the schema accepts, asked only where there are some already: what rooms above this
-        one know, such as which strategies there are, is then told with the rest.
+        one know, such as which strategies there are, is then reported with the rest.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def build[S: ScenarioFields](
         aside.mark("power")
     if scenario is not None:
         found = [(aside.original(loc), text) for loc, text in check(scenario, aside.names, unread)]
-        # Nor is anything said about an entry of a list that a fault told already left without what it needs.
+        # Nor is anything said about an entry of a list that a reported fault already left without what it needs.
         reported |= {loc[: n + 1] for loc in reported for n, part in enumerate(loc) if isinstance(part, int)}
         intake.report([(loc, text) for loc, text in found if loc not in reported and PLACEHOLDER not in loc])
     if intake.faults or scenario is None:

@@ -19,7 +19,7 @@ from tokenflow_sim.scenario.supply import Asset, nominal_power
 
 TOLERANCE = 1e-6
 PLACEHOLDER = "nothing"
-"""Name of what stands in for a lost section; nothing is said about it."""
+"""Name of the placeholder for a lost section; nothing is said about it."""
 MAX_PAIRS = 400_000_000
 MAX_ENTRIES = 20_000_000
 """Most flows (arcs times classes) that a market may have."""

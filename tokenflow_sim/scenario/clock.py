@@ -64,7 +64,7 @@ class Clock:
         self._numbers: dict[tuple[float, ...], int] = {}
 
     def mean(self, profiles: list[Profile], period: int, cycle: int | None) -> Floats:
-        """Return the mean of each profile over a period, dims (profile, zone); `zone` tells each node's.
+        """Return the mean of each profile over a period, dims (profile, zone); `zone` holds each node's.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Clock:
         )
 
     def _search(self) -> None:
-        """Find the changes of clocks in the hours ahead; the database of zones tells offsets, not changes."""
+        """Find the changes of clocks in the hours ahead; the database of zones holds offsets, not changes."""
         at = self.start + timedelta(hours=self._searched)
         until = at + timedelta(hours=_AHEAD)
         if until > _LAST:

@@ -106,7 +106,7 @@ def _mean_price(
 
 
 def _digest(market: Market) -> bytes:
-    """Return what tells one market's numbers from another's."""
+    """Return a fingerprint of a market's numbers."""
     layout, arrays = market.layout, market.arrays
     digest = blake2b(digest_size=16)
     for array in (

@@ -63,7 +63,7 @@ def network_arrays(scenario: ScenarioFields, links: Links) -> NetworkArrays:
         use, capacity = np.tile(payload, (shape[0], 1)), links.capacity.copy()
     else:
         least = float(payload.min())
-        # Where some class moves no data, token equivalents cannot tell a limit.
+        # Where some class moves no data, token equivalents cannot state a limit.
         capacity = links.capacity / least if least > 0 else np.full(shape[0], np.inf)
         use = np.ones(shape)
     transfer = np.tile(payload, (shape[0], 1))

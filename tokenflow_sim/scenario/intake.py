@@ -72,7 +72,7 @@ class Intake:
         self.faults += [Fault(message, path_of(loc), self.at(loc)) for loc, message in found]
 
     def fail(self) -> ScenarioError:
-        """Return the error that tells all faults once, in the order they were found."""
+        """Return the error that reports all faults once, in the order they were found."""
         faults = list(dict.fromkeys(self.faults))
         if len(faults) > MAX_FAULTS:
             faults[MAX_FAULTS:] = [

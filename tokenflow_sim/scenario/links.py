@@ -17,7 +17,7 @@ from tokenflow_sim.scenario.schema import ScenarioFields
 
 @dataclass(frozen=True)
 class Links:
-    """All arcs, dims (arc,) unless told otherwise.
+    """All arcs, dims (arc,) unless stated otherwise.
 
     Parameters
     ----------

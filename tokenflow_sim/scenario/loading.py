@@ -78,7 +78,7 @@ def load_scenario(
     overrides : mapping, optional
         Values to change, by dotted path; see `Scenario.override`.
     also : callable, optional
-        Finds more faults to be told with those of the scenario; see `build`.
+        Finds more faults to be reported with those of the scenario; see `build`.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def _find(source: str | Path, subject: str) -> tuple[Path, str]:
     """Return the file of a scenario, and what messages call it.
 
     What stands in the working folder goes before a bundled scenario of the same name: who has written a scenario and
-    names it must not be given another. Who meant the bundled one is told.
+    names it must not be given another. A message then names the bundled one.
     """
     bundled = _bundled()
     path = Path(source)

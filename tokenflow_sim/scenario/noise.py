@@ -23,7 +23,7 @@ class DemandNoise:
     nodes, workloads : sequence of str
         Rows and columns of the multipliers.
     hours : float
-        Length of a period, since persistence is told per hour.
+        Length of a period, since persistence is given per hour.
 
     Notes
     -----

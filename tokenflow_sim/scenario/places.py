@@ -1,4 +1,4 @@
-"""Places in a scenario: dotted paths, the schema at a place, and faults told in plain words."""
+"""Places in a scenario: dotted paths, the schema at a place, and faults in plain words."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _shown_name(name: str, field: FieldInfo) -> str:
 
 
 def value_at(data: Any, loc: Loc) -> Any:
-    """Return what stands at a place of plain data; None where there is nothing."""
+    """Return the value at a place of plain data; None where there is nothing."""
     for part in loc:
         if isinstance(data, Mapping):
             data = data.get(part)

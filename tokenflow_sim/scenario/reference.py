@@ -36,7 +36,7 @@ through it. Only `format`, `name`, `workloads`, `nodes`, `hardware` and `provide
   digit or `_`. An arc is called `origin->destination` and an asset `provider/node/hardware`, unless it has a name of
   its own; so the names of nodes, providers and hardware have no `/`. Two names of one section that look alike and are
   spelt with letters of two alphabets are refused.
-- **Numbers** are finite and at most 1e12. All faults of all files are told in one message.
+- **Numbers** are finite and at most 1e12. One message reports all faults of all files.
 - **Dotted paths** name every value: `demand.scale`, `nodes.dallas.power_mw`, `providers.atlas.assets[2].power_mw`,
   `network.arcs.dallas->chicago.capacity` (also of an arc that a rule makes), `demand.hourly.chat[20]`,
   `electricity.series[5].dallas`, `providers.atlas.strategy.markup`. `--set PATH=VALUE` on the command line and

@@ -86,7 +86,7 @@ class Scenario(ScenarioFields):
             format has a table, a DataFrame, Series or DataArray may stand, and a path, which starts in the working
             folder.
         also : callable, optional
-            Finds more faults to be told with those of the scenario.
+            Finds more faults to be reported with those of the scenario.
 
         Raises
         ------

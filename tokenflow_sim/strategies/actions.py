@@ -23,7 +23,7 @@ from tokenflow_sim.strategies.base import Offer, Receipt, Strategy, View
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context, Contexts, Scale, gain, truthful_profit
 
 By = Literal["provider", "asset", "class", "offer"]
-"""What is decided for by itself: all of a provider, each asset, each workload class, or each class at each asset."""
+"""The unit of a decision: all of a provider, each asset, each workload class, or each class at each asset."""
 
 MARKUPS = (0.0, 0.1, 0.3, 1.0, 3.0, 8.0)
 """Mark-ups to choose among, as shares of the size of cost, unless others are given: truthful, then about threefold."""
@@ -107,7 +107,7 @@ def ladder(name: str, values: Sequence[float], high: float = math.inf) -> tuple[
 
 
 class ArmLearner(Strategy):
-    """A provider that chooses among mark-ups, and is told what each brought.
+    """A provider that chooses among mark-ups, and learns what each brought.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class ArmLearner(Strategy):
     shares : sequence of float
         Shares of capacity to choose among; every mark-up is joined with every share.
     by : {'provider', 'asset', 'class', 'offer'}
-        What is decided for by itself.
+        The unit of a decision.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
     context : {'none', 'hour', 'scarcity', 'both'}
@@ -200,7 +200,7 @@ class ArmLearner(Strategy):
             self.name, self.assets, self.hours = view.name, view.assets, view.hours
             self.place: Ints | None = None
             self.begin(count * self.contexts.count, view)
-        # Kept for `learn`, which is told prices but neither cost nor capacity.
+        # Kept for `learn`, which receives prices but neither cost nor capacity.
         self.cost, self.capacity = view.cost, view.capacity
         self.row = self.rows(view.period)
         self.arm = self.choose(view)
@@ -238,7 +238,7 @@ class ArmLearner(Strategy):
         return totals(self.group, ratio, len(self.scarcity)) / np.maximum(offers, 1.0), offers > 0
 
     def own_rows(self, market: Market) -> Ints:
-        """Return the positions of one's own assets in a published market, dims (asset,)."""
+        """Return the positions of the provider's own assets in a published market, dims (asset,)."""
         if self.place is None:
             self.place = market.layout.assets.get_indexer(pd.Index(self.assets)).astype(np.int64)
         return self.place

@@ -42,7 +42,7 @@ class EpsilonGreedy(_MeanLearner):
     least : float
         Lowest probability of trying, from 0 to 1, for markets that change.
     by : {'provider', 'asset', 'class', 'offer'}
-        What is decided for by itself.
+        The unit of a decision.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
     context : {'none', 'hour', 'scarcity', 'both'}
@@ -126,7 +126,7 @@ class UCB1(_MeanLearner):
     width : float
         Width of the confidence bound; 1 is UCB1, less tries less.
     by : {'provider', 'asset', 'class', 'offer'}
-        What is decided for by itself.
+        The unit of a decision.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
     context : {'none', 'hour', 'scarcity', 'both'}
@@ -200,7 +200,7 @@ class EXP3(ArmLearner):
         Share of the probability that is spread evenly, above 0 and at most 1; None takes the one that bounds the
         regret best over the run's periods.
     by : {'provider', 'asset', 'class', 'offer'}
-        What is decided for by itself.
+        The unit of a decision.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
     context : {'none', 'hour', 'scarcity', 'both'}

@@ -41,7 +41,7 @@ class History:
 
     Notes
     -----
-    It holds the latest periods only (a week of hours, unless the model is told otherwise); before the first
+    It holds the latest periods only (a week of hours, unless the model is given another number); before the first
     clearing its arrays have length zero. The last row is the last period cleared.
     """
 
@@ -72,7 +72,7 @@ class View:
         Names of all nodes, the middle dim of `history`.
     asset_node : ndarray of int
         Position in `nodes` of each asset's node: ``view.history.price[:, view.asset_node]`` is the history of
-        prices at one's own assets. Dims (asset,).
+        prices at the provider's own assets. Dims (asset,).
     cost : ndarray
         True cost of service this period in $/Mtok, dims (asset, workload).
     capacity : ndarray
@@ -147,7 +147,7 @@ class Offer:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Receipt:
-    """What a provider is told after the clearing. All arrays are read-only; money is $ in the period.
+    """What a provider learns after the clearing. All arrays are read-only; money is $ in the period.
 
     Parameters
     ----------

@@ -180,7 +180,7 @@ def _digests(thing: Any) -> dict[str, str]:
 
 
 def _globals(thing: Any) -> dict[str, Any] | None:
-    """Return the global names that code in memory uses: of an older module, where that was loaded anew since."""
+    """Return the global names that code in memory uses: of an older module, where that was reloaded since."""
     members = vars(thing).values() if isinstance(thing, type) else (thing,)
     for member in members:
         function = getattr(member, "__func__", member)

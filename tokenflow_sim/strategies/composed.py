@@ -73,7 +73,7 @@ class Chain(DemandStrategy):
         return self.members[-1].bid(view) if self.members else Bid(view.demand, view.value)
 
     def learn(self, receipt: DemandReceipt) -> None:
-        """Let each learn; all but the last are told the sums over steps."""
+        """Let each learn; all but the last receive the sums over steps."""
         for member in self.members[:-1]:
             member.learn(_with_steps(receipt, 1))
         if self.members:

@@ -195,7 +195,7 @@ class Portfolio:
         return fill(cost, capacity, self.groups, quantities, view.power_use, view.power_limit)[:, :, 0]
 
     def quantities(self, rehearsal: Rehearsal, market: Market) -> Floats:
-        """Return one's own quantities in a market by group, in Mtok/s, at most this period's capacity."""
+        """Return the provider's own quantities in a market by group, in Mtok/s, at most this period's capacity."""
         there = market.arrays.capacity[rehearsal.rows].sum(axis=2)
         found = np.array([there[rows, k].sum() for rows, k in self.groups])
         least: Floats = np.minimum(found, self.capacity)
@@ -225,7 +225,7 @@ def as_sold(market: Market, least: float = 0.0) -> Market:
     Parameters
     ----------
     market : Market
-        A published market. Clearing it again tells what everybody sold; the same market where that fails.
+        A published market. Clearing it again shows what everybody sold; the same market where that fails.
     least : float
         The lowest price in $/Mtok that any other offer may come to have. What was sold is offered below all others:
         at zero where none is negative.

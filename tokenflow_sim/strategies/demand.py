@@ -120,7 +120,7 @@ class Bid:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class DemandReceipt:
-    """What a region is told after the clearing. All arrays are read-only; money is $ in the period.
+    """What a region learns after the clearing. All arrays are read-only; money is $ in the period.
 
     Parameters
     ----------

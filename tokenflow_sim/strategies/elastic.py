@@ -168,7 +168,7 @@ def reference_of(given: ByClass | None, view: DemandView) -> Floats:
 
     Notes
     -----
-    Never a price that was seen in the run: whoever is under test would then choose the demand that is to judge it.
+    Never a price that was seen in the run: the strategy under test would then choose the demand that is to judge it.
     """
     if given is None:
         price = view.reference_price

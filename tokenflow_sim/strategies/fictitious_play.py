@@ -63,7 +63,7 @@ class RunningAverage:
 
 
 class Seen(NamedTuple):
-    """A market that came, its prices, what tells it from others, and how often it came."""
+    """A market that came, its prices, what distinguishes it from others, and how often it came."""
 
     market: Market
     price: Floats
@@ -100,7 +100,7 @@ class Tally:
         price : ndarray
             Its prices in $/Mtok, dims (node, workload).
         own : ndarray of int
-            Positions of one's own assets, whose offers do not tell markets apart.
+            Positions of the provider's own assets, whose offers do not distinguish markets.
         rng : numpy.random.Generator
             Draws the sample.
         """
@@ -132,7 +132,7 @@ class Tally:
 
 
 def mark_of(market: Market, own: Ints) -> bytes:
-    """Return what tells a market from others in what all but oneself submitted."""
+    """Return what distinguishes a market from others in what all but oneself submitted."""
     arrays, digest = market.arrays, hashlib.blake2b(digest_size=16)
     for name in _SUBMITTED:
         array = getattr(arrays, name)

@@ -44,7 +44,7 @@ def critical_gaps(market: Market, price: Floats, own: Ints, workload: int) -> Fl
     price : ndarray
         Its prices in $/Mtok, dims (node, workload).
     own : ndarray of int
-        Positions of one's own assets, which are left out.
+        Positions of the provider's own assets, which are left out.
     workload : int
         The class.
 
@@ -148,7 +148,7 @@ def best_prices(
     Notes
     -----
     Coordinate ascent from the last offer: each step keeps the best for one group with the others as they stand, so
-    that profit never falls, and the end is a best response in every group by itself.
+    that profit never falls, and the end is a best response in each group separately.
     """
     view = rehearsal.view
     offered, _ = rehearsal.last_offer()

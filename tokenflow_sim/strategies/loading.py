@@ -29,7 +29,7 @@ _held = 0
 
 
 def load(name: str) -> ModuleType:
-    """Import a module; load it anew where its file, or one that it imports from the same folder, has changed.
+    """Import a module; reload it where its file, or one that it imports from the same folder, has changed.
 
     Parameters
     ----------

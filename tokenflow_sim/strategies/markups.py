@@ -79,7 +79,7 @@ class AdaptiveMarkup(Strategy):
     hold : int
         Periods that a mark-up is kept for before its profit is judged, at least 1; 24 compares days of hours.
     by : {'provider', 'asset', 'class', 'offer'}
-        What is decided for by itself.
+        The unit of a decision.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
 
@@ -96,8 +96,8 @@ class AdaptiveMarkup(Strategy):
         1 + m_(t+1) = (1 + m_t) (1 + direction u step),   u uniform from 1/3 to 1,
 
     kept between 0 and `highest`; at an end it turns round. It needs to know nothing of demand, of rivals, or of how
-    many there are. It cannot tell a change of demand from one of its own mark-up: where demand has a daily course,
-    `hold: 24` compares like with like, at the price of moving once a day.
+    many there are. It cannot distinguish a change of demand from one of its own mark-up: where demand has a daily
+    course, `hold: 24` compares like with like, at the price of moving once a day.
 
     Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere.
 
@@ -146,7 +146,7 @@ class AdaptiveMarkup(Strategy):
         if self.held < self.hold:
             return
         self.direction[self.sum < self.before] *= -1.0
-        # The step is drawn anew each time, lest two followers keep in step or one go round in circles.
+        # The step is redrawn each time, lest two followers keep in step or one go round in circles.
         step = self.step * receipt.rng.uniform(1 / 3, 1.0, len(self.now))
         moved = (1.0 + self.now) * (1.0 + self.direction * step) - 1.0
         self.now = np.clip(moved, 0.0, self.highest)

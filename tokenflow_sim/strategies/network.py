@@ -105,7 +105,7 @@ class Tender:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class NetworkReceipt:
-    """What an owner is told after the clearing. All arrays are read-only; money is $ in the period.
+    """What an owner learns after the clearing. All arrays are read-only; money is $ in the period.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class PivotalMarkup(Strategy):
 
     def offer(self, view: View) -> Offer:
         """Offer all capacity, at what the index allows."""
-        # Kept for `learn`, which is told prices at one's sites, but not where they are.
+        # Kept for `learn`, which receives prices at the provider's sites, but not where these are.
         self.site = view.asset_node
         if self.ceiling is None:
             self.ceiling = np.full(view.cost.shape, np.inf)

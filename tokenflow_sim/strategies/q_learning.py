@@ -51,7 +51,7 @@ class QLearning(ArmLearner):
     decay : float or None
         How fast trying ends, beta, not negative; None takes the preset's: 0.03 in ``short``, 4e-6 in ``calvano``.
     by : {'provider', 'asset', 'class', 'offer'}
-        What is decided for by itself.
+        The unit of a decision.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
     context : {'none', 'hour', 'scarcity', 'both'} or None
@@ -59,7 +59,7 @@ class QLearning(ArmLearner):
         ``scarcity`` in ``short``, ``none`` in ``calvano``.
     baseline : {'truthful', 'none'}
         What is taken off the profit: what truthful offers would have earned in the same period, or nothing. The
-        source takes nothing: what one's own choice does to rivals' later offers counts only so.
+        source takes nothing: what the provider's own choice does to rivals' later offers counts only so.
     preset : {'short', 'calvano'}
         State, start values and the parameters above: ``short`` for a week or two of hours, ``calvano`` as in the
         source.
@@ -87,16 +87,16 @@ class QLearning(ArmLearner):
     offers with capacity. A value that was never changed starts at the first reward over 1 - delta, what the arm would
     be worth if every period were like that one, and an arm of a state that was not yet played goes first.
 
-    ``calvano``: s is what all players asked last: one's own arm, and for each rival the mark-up of one's own ladder,
-    over one's own mean cost, that its mean offer price lies closest to. A value starts at what the arm would earn if
-    rivals drew evenly among their prices, for ever:
+    ``calvano``: s is what all players asked last: the provider's own arm, and for each rival the mark-up of the
+    provider's own ladder, over the provider's own mean cost, that its mean offer price lies closest to. A value starts
+    at what the arm would earn if rivals drew evenly among their prices, for ever:
 
         Q_0(s, a) = mean over rivals' prices of profit(a, prices) / (1 - delta).
 
     That mean is taken once, after the first period, in its published market cleared again: over all combinations of
     rivals' prices if there are at most 64, else over 64 that are drawn. Costs of rivals are not published; they are
-    taken to choose among one's own prices. Where the market publishes no offers, the market's price at one's own
-    assets stands for the rivals, and values start at the first reward over 1 - delta.
+    taken to choose among the provider's own prices. Where the market publishes no offers, the market's price at the
+    provider's own assets stands for the rivals, and values start at the first reward over 1 - delta.
 
     What differs from the source with ``calvano``: its demand is logit, so that a dearer firm loses some of its buyers;
     here the cheapest offers go first, and a dearer firm with capacity to spare beside it loses all, as in Bertrand's
@@ -108,7 +108,7 @@ class QLearning(ArmLearner):
     there.
 
     Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere. Scarcity and rivals'
-    bins are told by the mark-up that a price would be.
+    bins are named by the mark-up that a price would be.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Clearing published markets again at other offers of one's own: what model-based strategies share.
+"""Clearing published markets again at other offer of the provider: what model-based strategies share.
 
 A market that publishes its offers lets everybody compute what another offer would have earned, as long as nobody
 else had changed theirs. `Rehearsal` does that; `groups` says which assets and classes move together.
@@ -31,7 +31,7 @@ class _Workshop(threading.local):
     """The Clearers of one thread, those used last.
 
     What they answer is a function of the market alone, so that sharing them changes no result; kept by a strategy
-    instead, each would have to be built anew in every model and after every restored state.
+    instead, each would have to be rebuilt in every model and after every restored state.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Trial:
 
 
 class Rehearsal:
-    """Published markets with one's own rows left open.
+    """Published markets with the provider's own rows left open.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ class Rehearsal:
             lost = ", ".join(
                 name for name, row in zip(view.assets, self.rows.tolist(), strict=True) if row < 0
             )
-            raise StrategyError(f"the published market lacks one's own assets {lost}")
+            raise StrategyError(f"the published market lacks the agent's own assets {lost}")
         self.view, self.markets, self.clears = view, tuple(markets), 0
         self.weights = (1.0,) * len(self.markets) if weights is None else tuple(weights)
 
     def market(self, number: int, price: Floats, quantity: Floats) -> Market:
-        """Return one of the markets with another offer of one's own in it.
+        """Return one of the markets with another offer of the provider in it.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class Rehearsal:
         return Market.from_arrays(market.layout, changed, market.hours, check=False)
 
     def trial(self, price: Floats, quantity: Floats) -> Trial:
-        """Clear the markets at an offer of one's own.
+        """Clear the markets at an offer of the provider.
 
         Parameters
         ----------
@@ -174,7 +174,7 @@ class Rehearsal:
         return rate * SECONDS_PER_HOUR * clearing.market.hours
 
     def last_offer(self) -> tuple[Floats, Floats]:
-        """Return one's own offer in the latest market.
+        """Return the provider's own offer in the latest market.
 
         Returns
         -------

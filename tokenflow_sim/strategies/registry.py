@@ -55,7 +55,7 @@ def find(kind: Kind, name: str, *, allow_code: bool = False) -> type[BaseStrateg
         Whose strategy it is.
     name : str
         Its name in snake_case, or ``module:Class`` for one that stands anywhere on Python's path or in the
-        working directory; a module whose file has changed since is loaded anew.
+        working directory; a module whose file has changed since is reloaded.
     allow_code : bool
         Whether ``module:Class`` may be imported, which runs that module.
 
@@ -113,7 +113,7 @@ def make(
 def attempt(
     kind: Kind, spec: Mapping[str, Any] | str, *, allow_code: bool = False, place: str = ""
 ) -> tuple[BaseStrategy | None, list[Fault]]:
-    """Make a strategy, or tell all that is wrong with its spec: what `make` does, without raising.
+    """Make a strategy, or report all that is wrong with its spec: what `make` does, without raising.
 
     Returns
     -------

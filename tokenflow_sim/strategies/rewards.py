@@ -21,12 +21,12 @@ HOURS = 24
 
 
 class Contexts:
-    """Numbers the contexts that a learner tells apart.
+    """Numbers the contexts that a learner distinguishes.
 
     Parameters
     ----------
     context : {'none', 'hour', 'scarcity', 'both'}
-        What is told apart.
+        What is distinguished.
     levels : sequence of float
         Where one state of scarcity ends and the next begins, rising.
 

@@ -16,14 +16,14 @@ PROFILES = 64
 
 
 class PriceBins:
-    """Rivals' offers in a published market, against one's own cost and ladder of mark-ups.
+    """Rivals' offers in a published market, against the provider's own cost and ladder of mark-ups.
 
     Parameters
     ----------
     market : Market
         The market as submitted.
     rows : ndarray of int
-        Positions of one's own assets in it, dims (asset,).
+        Positions of the provider's own assets in it, dims (asset,).
     cost, capacity : ndarray
         True cost in $/Mtok and what could have been served in Mtok/s, dims (asset, workload).
     markups : sequence of float
@@ -47,7 +47,7 @@ class PriceBins:
         self.rivals: list[Ints] = [np.flatnonzero(owner == name) for name in names]
 
     def of(self, members: Floats) -> tuple[int, ...]:
-        """Return the bin of each rival's last price for a group of one's own offers.
+        """Return the bin of each rival's last price for a group of the provider's offers.
 
         Parameters
         ----------
@@ -57,8 +57,8 @@ class PriceBins:
         Returns
         -------
         tuple of int
-            For each rival the mark-up of one's own ladder, over one's own mean cost, that its mean offer price lies
-            closest to; the number of mark-ups where it offered nothing for the group's classes.
+            For each rival the mark-up of the provider's ladder, over the provider's mean cost, that its mean
+            offer price lies closest to; the number of mark-ups where it offered nothing for the group's classes.
         """
         cost = self._reference(self.capacity * members)
         return tuple(self._bin(rival, cost) for rival in self.rivals)
@@ -98,8 +98,8 @@ class PriceBins:
 
         Notes
         -----
-        What service costs rivals is not published. They are taken to choose among the prices of one's own ladder,
-        over one's own mean cost of each class, for the quantities that they offered.
+        What service costs rivals is not published. They are taken to choose among the prices of the provider's own
+        ladder, over the provider's own mean cost of each class, for the quantities that they offered.
         """
         steps = len(self.ladder)
         if steps ** len(self.rivals) <= PROFILES:
@@ -112,7 +112,7 @@ class PriceBins:
         )
 
     def _profit(self, markup: float, share: float, profile: Ints) -> Floats:
-        """Return one's own profit at an arm against one combination of rivals' mark-ups, dims (asset, workload)."""
+        """Return the profit at an arm against one combination of rivals' mark-ups, dims (asset, workload)."""
         arrays, layout = self.market.arrays, self.market.layout
         price, quantity = arrays.offer_price.copy(), arrays.capacity.copy()
         reference = self._reference(self.capacity)

@@ -30,7 +30,7 @@ class RothErev(ArmLearner):
     cooling : float or None
         How evenly arms are drawn, C, above 0; None draws in proportion to the propensities.
     by : {'provider', 'asset', 'class', 'offer'}
-        What is decided for by itself.
+        The unit of a decision.
     price_cap : float or None
         Highest offer price in $/Mtok; where cost is above it, the offer is at cost.
     context : {'none', 'hour', 'scarcity', 'both'}

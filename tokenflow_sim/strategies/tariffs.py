@@ -335,7 +335,7 @@ class _Trial:
         rows = market.layout.arcs.get_indexer(pd.Index(view.arcs))
         if (rows < 0).any():
             lost = ", ".join(name for name, row in zip(view.arcs, rows, strict=True) if row < 0)
-            raise StrategyError(f"the published market lacks one's own links {lost}")
+            raise StrategyError(f"the published market lacks the agent's own links {lost}")
         self.rows: Ints = rows.astype(np.int64)
 
     def bound(self, links: Ints) -> float:

@@ -98,7 +98,7 @@ def _check(choice: object, allow_code: bool, where: str) -> list[Fault]:
 
 
 def without_defaults(choice: object, where: str) -> list[Fault]:
-    """Return the fault of a strategy's class that cannot be made without being told its parameters."""
+    """Return the fault of a strategy's class that cannot be made without its parameters."""
     if not (inspect.isclass(choice) and issubclass(choice, BaseStrategy)):
         return []
     needed = [key for key, one in parameters(choice).items() if one.default is one.empty]
@@ -156,7 +156,7 @@ def _is_whole(value: object) -> TypeGuard[int]:
 def check_ways(resume: bool, force: bool, faults: list[Fault]) -> None:
     """Add a fault where a study is to be gone on with, and also to be replaced."""
     if resume and force:
-        faults.append(Fault("go on with a study, or replace it: give one of them", "resume and force"))
+        faults.append(Fault("resume a study, or replace it: give one of them", "resume and force"))
 
 
 def check_confidence(confidence: object, faults: list[Fault]) -> None:

@@ -14,7 +14,7 @@ from tokenflow_sim.results.checkpoint import Checkpoint
 from tokenflow_sim.results.lock import Lock
 
 EVERY = 168
-"""Periods between two checkpoints, unless told otherwise: a week of hours."""
+"""Periods between two checkpoints, unless stated otherwise: a week of hours."""
 
 
 def run_resumable(
@@ -37,7 +37,7 @@ def run_resumable(
     every : int
         Periods between two checkpoints.
     resume : bool
-        Whether to go on with an unfinished run of `out`. If there is none, it starts; if `out` is finished already,
+        Whether to resume an unfinished run of `out`. If there is none, it starts; if `out` is finished already,
         there is nothing to do.
     force : bool
         Whether to replace `out`, and an unfinished run of it.

@@ -63,7 +63,7 @@ def _names(part: object) -> Iterator[str]:
 
 
 def refuse_other_code(then: object, now: object, where: str, remedy: str) -> None:
-    """Refuse to go on with what other code has begun.
+    """Refuse to resume what other code has begun.
 
     Parameters
     ----------

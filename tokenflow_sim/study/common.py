@@ -103,7 +103,7 @@ def common_of(ds: xr.Dataset, first: Hashable = None) -> Common | None:
     Returns
     -------
     Common or None
-        None for a Dataset whose runs are not told apart by candidates and seeds.
+        None for a Dataset whose runs are not distinguished by candidates and seeds.
     """
     if SEED not in ds.dims:
         return None

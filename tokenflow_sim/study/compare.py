@@ -217,7 +217,7 @@ def compare(
     out : str or Path, optional
         A NetCDF file to write the Dataset to; finished runs are kept beside it until it is whole.
     resume, force : bool
-        Whether to go on with what is there of the same study, or to replace it.
+        Whether to resume the same study in `out`, or to replace it.
     **runner
         Arguments of `run_tasks`: ``workers``, ``client``, ``store``, ``progress``.
 
@@ -231,7 +231,7 @@ def compare(
     InputError
         With everything that is wrong: unknown providers, strategies, parameters.
     ResultError
-        If all runs failed (the first reason is told), or `out` cannot be written or holds something else.
+        If all runs failed (the first reason is reported), or `out` cannot be written or holds something else.
 
     Notes
     -----
@@ -278,7 +278,7 @@ def compare(
         for label, choice in choices.items()
         for seed in numbers
     ]
-    tasks[0].model(record=["price"])  # tells what is wrong with `rivals` before any run
+    tasks[0].model(record=["price"])  # reports what is wrong with `rivals` before any run
     attrs = {
         "title": f"{loaded.name}: {', '.join(choices)}",
         "study": "comparison",

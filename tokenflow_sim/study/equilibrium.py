@@ -61,7 +61,8 @@ def equilibrium(
     From each start players move one after the other, in the order of their names, each to the candidate that brings it
     most while the others stay (Gauss-Seidel). Where nobody moves any more, the grid of candidates is refined about
     that point, and the iteration goes on; at the end every player looks for something better on a finer grid over the
-    whole range. Where the iteration repeats itself, that is told. All distinct equilibria that were found are listed.
+    whole range. Where the iteration repeats itself, that is reported. All distinct equilibria that were found are
+    listed.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ def equilibrium(
     InputError
         With everything that is wrong in the arguments.
     InfeasibleError
-        If the truthful market cannot serve what it must; it tells what is short.
+        If the truthful market cannot serve what it must; it states what is short.
 
     Notes
     -----

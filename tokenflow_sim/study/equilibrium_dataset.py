@@ -44,7 +44,7 @@ def dataset_of(
     Returns
     -------
     Dataset
-        As `Equilibrium` tells.
+        As in `Equilibrium`.
     """
     gains = _all_gains(game, searches)
     epsilons = np.array([gain.max() for gain in gains])

@@ -124,7 +124,7 @@ class Cluster:
 
 
 def _made_again(packed: bytes, names: Sequence[str]) -> Any:
-    """Unpickle what jobs share; modules that were edited since the worker imported them are loaded anew first."""
+    """Unpickle what jobs share; modules that were edited since the worker imported them are reloaded first."""
     for name in names:
         if name in sys.modules:
             with suppress(Exception):  # the run that needs it says what is wrong

@@ -51,7 +51,7 @@ class Equilibrium:
     def solved(self) -> bool:
         """Whether there is an equilibrium: a pure one, or a mixed one of the game of few actions, up to the tolerance.
 
-        A mixed one counts by what could be gained by another of those actions; `exploitability` tells about others.
+        A mixed one counts by what could be gained by another of those actions; `exploitability` covers others.
         """
         ds = self.dataset
         if self.converged or "mixed_gain" not in ds:

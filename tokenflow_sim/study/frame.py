@@ -192,7 +192,7 @@ class DatasetShape:
                 np.arange(self.periods),
                 self.attrs["period"] | noted.get("period", {}),
             )
-            # Runs that begin at different times share no dates; their periods are told apart by number.
+            # Runs that begin at different times share no dates; their periods are distinguished by number.
             if self.times and all(one == self.times[0] for one in self.times):
                 plan = next(iter(self.known.values()))
                 if (time := plan.time(coords["period"][1])) is not None:

@@ -195,7 +195,7 @@ class MarketGame:
     def start(self) -> Floats:
         """Where a search starts first: truthful prices, or no quantity at all.
 
-        With all capacity on offer, whoever is too dear to sell is indifferent to its quantity, and the others would
+        With all capacity on offer, a seller that is too dear is indifferent to its quantity, and the others would
         find it there for ever as a price taker. Where demand must be served, all capacity is the start nevertheless:
         with none the market cannot be cleared.
         """

@@ -15,7 +15,7 @@ _CHECK = "line_crc32"
 
 
 def _is_entry(line: object) -> bool:
-    """Say whether a line tells how a run ended."""
+    """Say whether a line states how a run ended."""
     if not isinstance(line, dict) or not isinstance(line.get("position"), int):
         return False
     return {"status", "measures"} <= line.keys() or {"status", "kind", "message", "trace"} <= line.keys()

@@ -100,7 +100,7 @@ def lemke_howson(game: NormalForm, labels: int | None = None) -> Iterator[Mixtur
     ------
     tuple of ndarray
         Probabilities of both players' actions; m + n times at most, the same one many times over as a rule. Where
-        rounding lost the way, which the gain at the end tells, nothing is yielded for that label.
+        rounding lost the way, which the gain at the end shows, nothing is yielded for that label.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def regret_matching(
     but the start. Average regrets vanish, and with them what anybody could gain by one action in place of all it
     played: the joint play approaches the set of coarse correlated equilibria (Hannan's set), which for two players of
     a zero-sum game is that of Nash equilibria and in other games is larger. The product of the average mixtures, which
-    is returned, need therefore not be a Nash equilibrium: its exploitability tells how far from one it is.
+    is returned, need therefore not be a Nash equilibrium: its exploitability measures how far from one it is.
 
     References
     ----------

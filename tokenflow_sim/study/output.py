@@ -43,7 +43,7 @@ class OutputFile:
     attrs : mapping
         Attributes of the study's Dataset.
     resume : bool
-        Whether to go on with the runs that are kept. Where the file is whole already, nothing is left to do.
+        Whether to reuse the runs that are kept. Where the file is whole already, nothing is left to do.
     force : bool
         Whether to replace the file, and an unfinished study of it.
 
@@ -72,7 +72,7 @@ class OutputFile:
         faults: list[Fault] = []
         check_ways(resume, force, faults)
         if resume and path is None:
-            faults.append(Fault("name the file to go on with (out)", "resume"))
+            faults.append(Fault("name the file to resume (out)", "resume"))
         if faults:
             raise InputError(faults, "the study")
         self.path = None if path is None else resolve_links(path)
@@ -124,7 +124,7 @@ class OutputFile:
                 shutil.rmtree(runs)
         elif not self.resume:
             raise ResultError(
-                f"{path}: an unfinished study of it is kept in {runs}; go on with it (--resume), or start anew"
+                f"{path}: an unfinished study of it is kept in {runs}; resume it (--resume), or start over"
                 " (--force)"
             )
 
@@ -135,7 +135,7 @@ class OutputFile:
             raise ResultError(f"{path}: cannot be read ({error}); replace it (--force)") from error
         if found.attrs.get(_DIGEST) != self.attrs[_DIGEST]:
             raise ResultError(
-                f"{path}: is there already, of another study (other arguments or versions), and there is nothing to"
+                f"{path}: exists already, of another study (other arguments or versions), and there is nothing to"
                 " resume; choose another name, or replace it (--force)"
             )
         remedy = "choose another name, or replace it (--force)"
@@ -171,8 +171,8 @@ class OutputFile:
             return
         runs = runs_of(self.path)
         if isinstance(error, KeyboardInterrupt) and runs.exists():
-            error.add_note("the runs that were finished are kept: go on with --resume")
-        if not any(runs.glob("*.pickle")):  # nothing was finished: there is nothing to go on with
+            error.add_note("the runs that were finished are kept: resume with --resume")
+        if not any(runs.glob("*.pickle")):  # nothing was finished: there is nothing to resume
             shutil.rmtree(runs, ignore_errors=True)
             remove(hidden(runs, ".lock"))  # which a process that was killed had held
         self._lock.release()

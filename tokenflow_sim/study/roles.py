@@ -173,7 +173,8 @@ class Seller:
 class Owner:
     """A network owner: a tariff on top of cost for each class, or the share of its links' capacity that it offers.
 
-    A tariff is told as a share of the highest value of service (or of the dearest offer, where demand must be served).
+    A tariff is given as a share of the highest value of service (or of the dearest offer, where demand must be
+    served).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The one runner under every study: plays tasks, keeps what each brought, and tells at the end what failed."""
+"""The one runner under every study: plays tasks, keeps what each brought, and reports at the end what failed."""
 
 from __future__ import annotations
 

@@ -127,7 +127,9 @@ class Search:
             if not moved and not self._look_further():
                 self.rested = True
                 return
-            if moved:  # a loop between neighbours on the finest grid: as far as it can be told apart, a rest
+            if (
+                moved
+            ):  # a loop between neighbours on the finest grid: as far as it can be distinguished, a rest
                 if self.gains[-1] > self.tolerance * self._stake and self._level < self.levels + _MORE_LEVELS:
                     self._level += 1
                     self._seen.clear()

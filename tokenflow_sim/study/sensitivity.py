@@ -226,7 +226,7 @@ def _distributions(vary: Mapping[str, Values], faults: list[Fault]) -> dict[str,
         else:
             faults.append(Fault(f"needs a distribution, e.g. uniform(1, 3); found {values!r:.60}", path))
     if len(vary) < 2:
-        faults.append(Fault(f"needs two paths or more to tell them apart; found {len(vary)}", "vary"))
+        faults.append(Fault(f"needs two paths or more to distinguish them; found {len(vary)}", "vary"))
     return drawn
 
 

@@ -24,7 +24,7 @@ from tokenflow_sim.study.frame import DatasetShape, RunRecord, messages, status_
 from tokenflow_sim.study.task import Failure, Task
 
 CERTAIN = frozenset({"InfeasibleError", "CertificateError", "StrategyError", "ScenarioError", "MarketError"})
-"""Failures that come again however often a run is played; others (a lost worker, a full disk) are tried anew."""
+"""Failures that come again however often a run is played; others (a lost worker, a full disk) are tried again."""
 
 
 _NO_PICKLE = (EOFError, pickle.UnpicklingError, ValueError, KeyError, IndexError, AttributeError, ImportError)
@@ -53,7 +53,7 @@ class Store[T](Protocol):
         ...
 
     def open(self, tasks: Sequence[Task]) -> None:
-        """Begin, or go on with what was kept of the same tasks."""
+        """Begin, or resume what was kept of the same tasks."""
         ...
 
     def keep(self, position: int, task: Task, value: T) -> None:
@@ -129,7 +129,7 @@ class FolderStore[T]:
             self._lock.release()
 
     def open(self, tasks: Sequence[Task]) -> None:
-        """Begin, or go on with what was kept of the same tasks.
+        """Begin, or resume what was kept of the same tasks.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class FolderStore[T]:
                 f"{file}: cannot be read ({error}); remove {self.path}, or choose another name"
             ) from None
         if not isinstance(found, dict):
-            raise ResultError(f"{file}: tells of no study; remove {self.path}, or choose another name")
+            raise ResultError(f"{file}: describes no study; remove {self.path}, or choose another name")
         if found.get("versions") != head["versions"]:
             raise ResultError(
                 f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"

@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 RECORDED = ("price", "unserved", "profit", "total_cost", "welfare", "certificate")
-"""What a sweep keeps of each period, unless told otherwise."""
+"""What a sweep keeps of each period, unless stated otherwise."""
 _NO_PATHS = ("seed", "point")
 
 
 class Options(TypedDict, total=False):
-    """What every study with a store may be told beside its question; `sweep` says what it means."""
+    """What every study with a store takes beside its question; `sweep` says what it means."""
 
     strategies: Mapping[str, Choice] | None
     workers: int | None
@@ -127,7 +127,7 @@ def sweep(
     out : str or Path, optional
         A Zarr store to write to while runs finish.
     resume, force : bool
-        Whether to go on with the same study in `out`, or to replace what is there.
+        Whether to resume the same study in `out`, or to replace it.
     allow_code : bool
         Whether strategies given as ``module:Class`` may be imported.
     progress : callable, optional
@@ -229,7 +229,7 @@ def _recorded(record: Iterable[str], pattern: Task) -> tuple[tuple[str, ...], li
     table = {**RESULTS, **BACKLOG}
     if (
         given - set(table) and pattern.scenario.limits
-    ):  # the duals of limits of one's own are known to the model alone
+    ):  # the duals of limits of a user are known to the model alone
         table = pattern.model().ledger.plan.table
     faults = [
         Fault(unknown_name("variable", name, list(table)), "record") for name in given if name not in table

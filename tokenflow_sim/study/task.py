@@ -116,7 +116,7 @@ class Task:
             The scenario's YAML, written once for all tasks that share it.
         """
         written = written_down(self.strategies)
-        if written == "null":  # objects that do not tell their parameters: their class and state must do
+        if written == "null":  # objects that do not state their parameters: their class and state must do
             written = repr({name: _strategy_text(choice) for name, choice in (self.strategies or {}).items()})
         parts = [scenario_text, str(self.seed), repr(sorted(self.overrides.items(), key=str)), written]
         parts += [f"burn_in {self.burn_in}"] if self.burn_in else []
@@ -237,7 +237,7 @@ class Runs:
     record: tuple[str, ...] | None
 
     def perform(self, job: Run) -> Any:
-        """Play a run, with a solver's model that is there already where its market has the same structure."""
+        """Play a run, with a solver's model that exists already where its market has the same structure."""
         scenario = self.scenarios[job.scenario]
         model = Task(scenario, job.seed, {}, job.strategies, job.overrides, job.allow_code).model(
             record=self.record
@@ -322,7 +322,7 @@ def run_job(shared: Shared, job: Job) -> JobResult:
             value = shared.perform(job)
         except Exception as error:
             # The border of a run: also an error in a user's strategy must not end a thousand other runs. It is
-            # told at the end, with the seed that repeats it.
+            # reported at the end, with the seed that repeats it.
             trace = "".join(traceback.format_exception(error))
             # Its notes say in whose strategy it was raised, and when.
             message = "\n".join([_text_of(error), *map(str, getattr(error, "__notes__", ()))])

@@ -145,7 +145,7 @@ def tournament(
     out : str or Path, optional
         A NetCDF file to write the Dataset to; finished runs are kept beside it until it is whole.
     resume, force : bool
-        Whether to go on with what is there of the same study, or to replace it.
+        Whether to resume the same study in `out`, or to replace it.
     **runner
         Arguments of `run_tasks`: ``workers``, ``client``, ``store``, ``progress``.
 
@@ -159,7 +159,7 @@ def tournament(
     InputError
         With everything that is wrong: unknown providers, strategies, parameters.
     ResultError
-        If all runs failed (the first reason is told), or `out` cannot be written or holds something else.
+        If all runs failed (the first reason is reported), or `out` cannot be written or holds something else.
 
     Notes
     -----

@@ -70,7 +70,7 @@ def _result_of(position: int, shared: Shared | Exception | None, job: Job | Exce
 def _made_again(packed: bytes) -> Any:
     try:
         return pickle.loads(packed)
-    except Exception as error:  # importing a user's module may raise anything; the other process is told
+    except Exception as error:  # importing a user's module may raise anything; the other process receives it
         return error
 
 

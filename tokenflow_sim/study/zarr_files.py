@@ -79,7 +79,7 @@ def consolidate(path: Path, without: Sequence[str] = ()) -> None:
         try:
             gathered[file.relative_to(path).as_posix()] = json.loads(file.read_bytes())
         except ValueError as error:
-            raise ResultError(f"{file}: is damaged ({error}); start the study anew (--force)") from None
+            raise ResultError(f"{file}: is damaged ({error}); start the study over (--force)") from None
     content = {"zarr_consolidated_format": 1, "metadata": gathered}
     write_whole(path / ".zmetadata", json.dumps(content, indent=1).encode())
 
@@ -118,7 +118,7 @@ def open_arrays(zarr: Any, path: Path, frame: DatasetShape) -> dict[str, Any]:
         group = zarr.open_group(path, mode="r+", zarr_format=ZARR_FORMAT)
         return {name: group[name] for name in frame.variables}
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ResultError(f"{path}: cannot be read as Zarr ({error}); start anew (--force)") from error
+        raise ResultError(f"{path}: cannot be read as Zarr ({error}); start over (--force)") from error
 
 
 _UNREADABLE = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)
@@ -200,7 +200,7 @@ def open_store(path: str | Path) -> xr.Dataset:
     try:
         dataset = xr.open_dataset(source, engine="zarr", chunks=None, consolidated=True)
     except _UNREADABLE as error:
-        what = "it is damaged: resume the study (--resume), or start anew (--force)"
+        what = "it is damaged: resume the study (--resume), or start over (--force)"
         raise ResultError(
             f"{source}: cannot be read as a study ({error});"
             f" {what if (source / NOTES).is_dir() else 'it is damaged, or no Zarr store'}"
@@ -219,7 +219,7 @@ def open_store(path: str | Path) -> xr.Dataset:
         dataset = _with_checked_reads(dataset, source)
     except _UNREADABLE as error:
         raise ResultError(
-            f"{source}: the description of an array is damaged ({error}); resume the study (--resume), or start anew"
+            f"{source}: the description of an array is damaged ({error}); resume the study (--resume), or start over"
             " (--force)"
         ) from error
     return dataset if dataset.attrs.get("complete") else _overlaid(dataset, source)

@@ -63,9 +63,9 @@ class ZarrStore:
     attrs : mapping
         Attributes of the Dataset.
     resume : bool
-        Whether to go on with what is there of the same study.
+        Whether to resume the same study.
     force : bool
-        Whether to replace what is there.
+        Whether to replace it.
 
     Notes
     -----
@@ -108,7 +108,9 @@ class ZarrStore:
         """Write the measures as arrays, and let go of the store."""
         try:
             if isinstance(error[1], KeyboardInterrupt):
-                error[1].add_note(f"the runs that were finished are kept in {self.path}: go on with --resume")
+                error[1].add_note(
+                    f"the runs that were finished are kept in {self.path}: resume with --resume"
+                )
             if self._arrays and not isinstance(error[1], ResultError):
                 self._finish()
         finally:
@@ -116,7 +118,7 @@ class ZarrStore:
                 self._lock.release()
 
     def open(self, tasks: Sequence[Task]) -> None:
-        """Begin, or go on with what was kept of the same study.
+        """Begin, or resume what was kept of the same study.
 
         Raises
         ------
@@ -135,7 +137,7 @@ class ZarrStore:
         if there:
             if not (self.resume or self.force):
                 raise ResultError(
-                    f"{self.path}: exists already; go on with it (--resume), replace it (--force) or choose another"
+                    f"{self.path}: exists already; resume it (--resume), replace it (--force) or choose another"
                     " name"
                 )
             if not is_ours(self.path):
@@ -152,16 +154,16 @@ class ZarrStore:
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise ResultError(f"{file}: cannot be read ({error}); start anew (--force)") from None
+            raise ResultError(f"{file}: cannot be read ({error}); start over (--force)") from None
         if not isinstance(found, dict):
-            raise ResultError(f"{file}: tells of no study; start anew (--force)")
+            raise ResultError(f"{file}: describes no study; start over (--force)")
         if found.get("versions") != head["versions"]:
             raise ResultError(
                 f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
-                f" or start anew (--force).\n  then: {found.get('versions')}\n  now:  {head['versions']}"
+                f" or start over (--force).\n  then: {found.get('versions')}\n  now:  {head['versions']}"
             )
         if found.get("tasks") == head["tasks"]:
-            remedy = "start anew (--force), or name another store"
+            remedy = "start over (--force), or name another store"
             refuse_other_code(found.get("code"), head["code"], str(self.path), remedy)
         if {**found, "code": head["code"]} != head:
             what = (
@@ -170,7 +172,7 @@ class ZarrStore:
                 else "runs (scenario, values, strategies or seeds)"
             )
             raise ResultError(
-                f"{self.path}: holds a study of other {what}; give the same arguments to go on with it, or start anew"
+                f"{self.path}: holds a study of other {what}; give the same arguments to resume it, or start over"
                 " (--force)"
             )
 
@@ -199,7 +201,7 @@ class ZarrStore:
                     place.parent.mkdir(exist_ok=True)
                     os.replace(file, place)
             shutil.rmtree(fresh)
-            # How runs ended is written anew in the end; until then the journal has it.
+            # How runs ended is rewritten in the end; until then the journal has it.
             consolidate(self.path, without=_ENDINGS)
             for name in _ENDINGS:
                 shutil.rmtree(self.path / name, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The contract of limits of one's own: what `tf.testing.check_limit` checks."""
+"""The contract of limits of a user: what `tf.testing.check_limit` checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_limit(
     overrides: Mapping[str, Any] | None = None,
     **given: Any,
 ) -> None:
-    """Check that a limit of one's own keeps to the contract.
+    """Check that a user's limit keeps to the contract.
 
     It plays a few periods with the limit and checks that
 

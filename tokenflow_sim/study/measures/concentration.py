@@ -156,7 +156,7 @@ def hhi(
     Notes
     -----
     The agencies call a market above 1,800 points highly concentrated (2,500 from 2010 to 2023). Of those who could
-    bring in what they do not sell there, `delivered_price_hhi` tells.
+    bring in what they do not sell there, `delivered_price_hhi` measures.
 
     References
     ----------

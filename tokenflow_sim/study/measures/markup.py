@@ -35,7 +35,7 @@ def lerner(ds: xr.Dataset, *, by: str = "provider") -> xr.DataArray:
     -----
     An asset's unit cost is constant up to its capacity, so that sum (pi - c) x / sum pi x is profit over revenue.
     Scarcity rents raise it in perfect competition too: that one more unit cannot be made is not market power.
-    Compare with the truthful run, or use `price_markup` or `offer_markup`, which tell the two apart.
+    Compare with the truthful run, or use `price_markup` or `offer_markup`, which separate the two.
 
     References
     ----------
@@ -93,7 +93,7 @@ def offer_markup(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.DataArr
     Returns
     -------
     DataArray
-        Dims (period, provider); NaN where nothing was offered. It is zero for whoever offers at true cost,
+        Dims (period, provider); NaN where nothing was offered. It is zero for a provider that offers at true cost,
         however scarce capacity is: conduct, where `lerner` and `markup` measure outcome.
 
     Raises

@@ -1,4 +1,4 @@
-"""Pivotal suppliers: whether the others could serve demand without one, by index and by clearing anew."""
+"""Pivotal suppliers: whether the others could serve demand without one, by index and by clearing again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def residual_supply_index(
     where they would not have paid the price.
 
     The network is not looked at: links may make a provider pivotal whose index is above 1. Of a single node, with
-    what its links let in, `local_residual_supply_index` tells; `pivotal` clears the market without the provider and
+    what its links let in, `local_residual_supply_index` measures; `pivotal` clears the market without the provider and
     knows.
 
     References

@@ -83,7 +83,7 @@ def truthful(ds: xr.Dataset, **changes: Any) -> xr.Dataset:
     Parameters
     ----------
     ds : Dataset
-        Results of a run, with the attributes that tell how they were made.
+        Results of a run, with the attributes that say how they were made.
     **changes
         Other arguments of the model, e.g. ``allow_code`` where a region's strategy is a class of the user's own.
 
@@ -95,7 +95,7 @@ def truthful(ds: xr.Dataset, **changes: Any) -> xr.Dataset:
     Raises
     ------
     ResultError
-        If the results do not tell how they were made.
+        If the results do not say how they were made.
     """
     ds = need_periods(ds, (), "truthful")
     model = TokenMarket.from_results(ds, **({"strategies": _truthful_strategies(ds)} | changes))
@@ -130,7 +130,7 @@ def deadweight_loss(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> xr.D
     ds : Dataset
         Results of a run.
     benchmark : Dataset, optional
-        What `truthful` made of them; played anew if left out.
+        What `truthful` made of them; played again if left out.
 
     Returns
     -------
@@ -162,7 +162,7 @@ def price_of_anarchy(ds: xr.Dataset, benchmark: xr.Dataset | None = None) -> flo
     ds : Dataset
         Results of a run.
     benchmark : Dataset, optional
-        What `truthful` made of them; played anew if left out.
+        What `truthful` made of them; played again if left out.
 
     Returns
     -------
