@@ -10,9 +10,11 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
+from tests.study.tiny import TEXT
 from tokenflow_sim.errors import InputError, MarketError, ResultError, ScenarioError
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.checkpoint import run_resumable
+from tokenflow_sim.testing import limit_contract
 
 OPEN = {"market.must_serve": False}
 
@@ -53,6 +55,15 @@ class Unnamed(Cap):
     """Its dual is called after its name in the scenario."""
 
     rent = ""
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the file of a market of two nodes; two periods show what four do, at half the time."""
+    monkeypatch.setattr(limit_contract, "_PERIODS", 2)
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TEXT)
+    return str(path)
 
 
 def run(
@@ -134,9 +145,9 @@ def test_what_can_be_bought_costs_its_step_and_counts_in_welfare() -> None:
     np.testing.assert_allclose(results.welfare, value - transport - cost, rtol=1e-9)
 
 
-def test_the_contract_test_passes_what_keeps_to_it_and_lists_what_does_not() -> None:
-    tf.testing.check_limit(Cap, most=2.0)
-    tf.testing.check_limit(Zones(0.5))
+def test_the_contract_test_passes_what_keeps_to_it_and_lists_what_does_not(small: str) -> None:
+    tf.testing.check_limit(Cap, scenario=small, most=2.0)
+    tf.testing.check_limit(Zones(0.5), scenario=small)
 
     class Wrong(Cap):
         """Negative."""
@@ -145,7 +156,7 @@ def test_the_contract_test_passes_what_keeps_to_it_and_lists_what_does_not() -> 
             return -1.0
 
     with pytest.raises(AssertionError, match="pickled"):
-        tf.testing.check_limit(Wrong)
+        tf.testing.check_limit(Wrong, scenario=small)
 
 
 @pytest.mark.parametrize(
@@ -352,9 +363,9 @@ class Needy(Cap):
         ("tests.test_limits_in_runs:Nix", "unknown limit 'Nix'"),
     ],
 )
-def test_the_contract_test_says_what_a_limit_does_not_keep_to(limit: Any, said: str) -> None:
+def test_the_contract_test_says_what_a_limit_does_not_keep_to(limit: Any, said: str, small: str) -> None:
     with pytest.raises(AssertionError, match=said):
-        tf.testing.check_limit(limit, overrides={"periods": 4})
+        tf.testing.check_limit(limit, scenario=small)
 
 
 @pytest.mark.parametrize(

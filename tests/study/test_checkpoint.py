@@ -248,7 +248,7 @@ def test_all_missing_parts_are_told_and_go_on_once_they_are_back(
     for part in parts:
         part.unlink()
     with pytest.raises(
-        tf.ResultError, match=r"periods 0 to 1\) is missing; .*periods 2 to 3\) is missing; put"
+        tf.ResultError, match=r"periods 0 to 1\) is missing; .*periods 2 to 3\) is missing; restore"
     ):
         run_resumable(model(), out, resume=True)
     for part, content in saved.items():

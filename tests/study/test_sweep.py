@@ -254,7 +254,7 @@ def test_a_full_disk_loses_nothing_finished(
 
 
 def test_a_store_is_not_overwritten_nor_mixed_up(written: Path, tmp_path: Path) -> None:
-    with pytest.raises(tf.ResultError, match=r"exists already; go on with it \(--resume\)"):
+    with pytest.raises(tf.ResultError, match=r"exists already; resume it \(--resume\)"):
         play(written)
     with pytest.raises(tf.ResultError, match="holds a study of other runs"):
         play(written, vary={"demand.scale": [2.0]}, resume=True)

@@ -148,6 +148,7 @@ class Sheet:
         if radius <= 0:
             ax.plot(*where, marker="o", markersize=3, markerfacecolor="white", markeredgecolor=INK, zorder=6)
             return
+        # Clockwise from the top.
         ends = 90.0 - 360.0 * np.append(0.0, np.cumsum(parts)) / parts.sum()
         for colour, start, end in zip(self.colours, ends[:-1], ends[1:], strict=True):
             if start - end > 0:
@@ -185,9 +186,11 @@ class Sheet:
         paths = []
         for start, end in self.chart.ways(*ends):
             along = end - start
+            # To the right of the direction, so that the two directions of a link do not cover each other.
             aside = np.array([along[1], -along[0]])
             control = (start + end) / 2 + aside * (_BEND + 0.07 * k)
             points = []
+            # The curve begins a little outside of the pie, but never beyond the curve's own middle.
             for place, node in ((start, ends[0]), (end, ends[1])):
                 toward = control - place
                 length = float(np.hypot(*toward)) or 1.0

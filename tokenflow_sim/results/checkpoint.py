@@ -104,6 +104,7 @@ class Checkpoint:
         self._state: Any = None
         head = {**_head(plan), "force": force}
         unfinished = left_unfinished(self.path)
+        # An output of this run beside an unfinished one is from an earlier call that was killed while it cleaned up.
         if resume:
             self.finished = self.path.is_file() and self._is_output_of_this_run(not unfinished)
             if self.finished:
@@ -190,6 +191,7 @@ class Checkpoint:
             raise self._unreadable(_STATE, error) from error
         self._rows = self.kept
         self._check()
+        # Parts after the last state were written by a process that died before it counted them; they come again.
         with resumable_errors(self.folder):
             for part in self.folder.glob("[0-9]*.npz"):
                 if int(part.stem) >= self._rows:
@@ -206,7 +208,7 @@ class Checkpoint:
         Raises
         ------
         ResultError
-            Telling all that is wrong.
+            With all that is wrong.
         """
         faults, reached = [], 0
         for start, part in sorted(self._parts.items()):
@@ -278,6 +280,7 @@ class Checkpoint:
         ResultError
             If they cannot be written, e.g. because the disk is full.
         """
+        # In memory first: the checksum is of the bytes as meant, not as a failing disk read them back.
         buffer = io.BytesIO()
         np.savez(buffer, **values)  # type: ignore[arg-type]
         content, rows = buffer.getvalue(), len(next(iter(values.values())))
@@ -307,7 +310,7 @@ class Checkpoint:
         ResultError
             If it cannot be written, or a part is missing or damaged; the parts are kept.
         """
-        self._check()
+        self._check()  # all parts before the first is copied: a fault is found while nothing was written
         stream = Stream(self.path, self.plan, self.force)
         try:
             for start in sorted(self._parts):
@@ -360,6 +363,7 @@ class Checkpoint:
                 stream.abort()
                 raise
             self.result = stream.result
+        # Without a state nothing can be resumed: the file just written is then the only copy.
         if not self.kept:
             self.discard()
         return text

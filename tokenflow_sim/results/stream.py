@@ -147,6 +147,7 @@ class Stream:
             remove_stale(self.path)
             # What an interrupted run leaves behind is removed when the process ends, unless it is killed.
             self._clean_up = weakref.finalize(self, remove, temporary)
+            # Under a temporary name until it is whole: no reader meets half a file under the final name.
             self._file = netCDF4.Dataset(temporary, "w", format="NETCDF4")
             self._file.set_auto_mask(False)
             self._temporary = temporary
@@ -198,6 +199,7 @@ class Stream:
             if beside := [extra for extra, dims in extras.items() if dims <= set(plan.dims(name))]:
                 self._file[name].setncattr("coordinates", " ".join(beside))
                 named.update(beside)
+        # Coordinates that no variable has belong to the Dataset, by the same convention.
         if orphans := [extra for extra in extras if extra not in named]:
             self._file.setncattr("coordinates", " ".join(orphans))
 
@@ -218,6 +220,7 @@ class Stream:
                 self._file["time"][start:stop] = self.plan.times.encoded(periods)
             for name, array in values.items():
                 self._file[name][start:stop] = array
+            # What an interrupted run leaves behind can be opened up to the last write.
             self._file.sync()
         self._rows, self._damaged = stop, False
 

@@ -132,18 +132,21 @@ def _set_aside[S: ScenarioFields](
 ) -> tuple[S | None, SetAside]:
     """Validate what is left once everything faulty is taken out; None where too little is left."""
     aside = SetAside()
-    rest = copy.deepcopy(data)
+    rest = copy.deepcopy(data)  # the user's data stay whole: places in messages refer to them
     for _ in range(6):  # taking out one entry may leave its holder without what it needs
         cut: dict[Loc, set[int]] = {}
         for loc, _ in errors_of(error):
             _cut(rest, loc, aside, cut)
+        # Entries of lists are removed together, after all are known: removing one moves the numbers of the others.
         for place, numbers in cut.items():
             items = value_at(rest, place)
             if not isinstance(items, list):
                 continue  # its holder was taken out meanwhile
+            # The user counts entries as they were given, which an earlier round may have renumbered already.
             before = aside.numbering.get(place, list(range(len(items))))
             aside.numbering[place] = [before[n] for n in range(len(items)) if n not in numbers]
             items[:] = [item for n, item in enumerate(items) if n not in numbers]
+        # The schema demands these sections; a placeholder satisfies it, and the checks pass over it.
         for section, stand_in in _STAND_INS.items():
             if section not in rest:
                 rest[section] = copy.deepcopy(stand_in)
@@ -163,11 +166,13 @@ def _cut(rest: Any, loc: Loc, aside: SetAside, cut: dict[Loc, set[int]]) -> None
         aside.mark("power")
     if loc[:2] == ("network", "arcs"):
         aside.mark("arcs", str(loc[2]) if len(loc) > 2 else "")
+    # A faulty field of an asset or an outage costs that field alone where it has a placeholder, else the entry.
     for depth, part in enumerate(loc):
         if isinstance(part, int) and loc[depth - 1] in ("assets", "outages"):
             if not _patch(value_at(rest, loc[: depth + 1]), loc[depth + 1 :]):
                 cut.setdefault(loc[:depth], set()).add(part)
             return
+    # Other lists (a range, a matrix) mean nothing with a number taken out: the whole list goes.
     depth = len(loc)
     while depth and isinstance(loc[depth - 1], int):
         depth -= 1

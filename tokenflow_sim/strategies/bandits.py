@@ -110,6 +110,7 @@ class EpsilonGreedy(_MeanLearner):
         anything = view.rng.random(len(count)) < epsilon
         drawn = view.rng.integers(self.arms, size=len(count))
         chosen = np.where(anything, drawn, mean.argmax(axis=1))
+        # Arms without a mean come first, in their order.
         fresh = count == 0
         return np.where(fresh.any(axis=1), fresh.argmax(axis=1), chosen)
 

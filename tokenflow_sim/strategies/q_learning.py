@@ -181,6 +181,7 @@ class QLearning(ArmLearner):
     def choose(self, view: View) -> Ints:
         """Draw while young, then play the best of the state."""
         q = self.q[self.row]
+        # Both are drawn in every period, so that the stream does not depend on what was learnt.
         anything = view.rng.random(len(q)) < math.exp(-self.decay * self.played)
         drawn = view.rng.integers(self.arms, size=len(q))
         best = q.argmax(axis=1)
@@ -197,12 +198,14 @@ class QLearning(ArmLearner):
             self._remember(group, reward, receipt)
         after = self.rows(receipt.period + 1)[group]
         ahead = self.q[after].max(axis=1)
+        # Arms of the next state that were never played have no value yet; where none was, the reward for ever has.
         if self.preset == "short":
             known = self.count[after] > 0
             steady = reward / (1.0 - self.discount)
             ahead = np.where(known, self.q[after], -np.inf).max(axis=1)
             ahead = np.where(known.any(axis=1), ahead, steady)
         moved = (1.0 - self.rate) * self.q[before, arm] + self.rate * (reward + self.discount * ahead)
+        # The first reward replaces the start value instead of being averaged with it.
         if self.preset == "short":
             moved = np.where(self.count[before, arm] == 0, steady, moved)
         self.q[before, arm] = moved
@@ -230,5 +233,6 @@ class QLearning(ArmLearner):
                 by_arm = bins.expected_profit(self.shares, receipt.rng)
                 profit = np.stack([totals(self.group, one, count) for one in by_arm], axis=1)
             self.start = profit / (1.0 - self.discount)
+            # States that were met before start values were known get them now.
             for key, row in self.states.items():
                 self.q[row] = self.start[key[0]]

@@ -110,8 +110,10 @@ class RothErev(ArmLearner):
         if self.cooling is None:
             weight = self.q
         else:
+            # Less the largest, which changes no share and keeps exp from overflowing.
             weight = np.exp((self.q - self.q.max(axis=1, keepdims=True)) / self.cooling)
         total = weight.sum(axis=1, keepdims=True)
+        # Where all propensities have faded to zero, all arms are drawn alike.
         even = np.full_like(weight, 1.0 / self.arms)
         return np.divide(weight, total, out=even, where=total > 0)
 
@@ -125,6 +127,7 @@ class RothErev(ArmLearner):
         unit = self.scale.share(row, reward)
         old = self.q[row]
         spread = self.experimentation / max(1, self.arms - 1)
+        # The arms not played get a share of their own propensity (the variant), not of the reward.
         new = (1.0 - self.recency + spread) * old
         every = np.arange(len(group))
         new[every, arm] = (1.0 - self.recency) * old[every, arm] + (1.0 - self.experimentation) * unit

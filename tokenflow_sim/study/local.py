@@ -174,10 +174,13 @@ class Pool:
             self._shared, self._packed = shared, dumps(shared)
             for worker in self._workers:
                 worker.send((None, self._packed))
+        # `left` counts results and not jobs: a job whose process died is given again and counts once.
         waiting, left, deaths = deque(jobs), len(jobs), dict[int, int]()
         while left:
             self._spawn(len(waiting))
             self._assign(waiting)
+            # New processes are accepted in a thread, which writes to this pipe, so that one wait covers them and
+            # all results. The timeout is for processes that die before they connect: no connection ends then.
             connections: list[Any] = [self._wake_reader, *(worker.connection for worker in self._workers)]
             ready = wait(connections, timeout=1.0)
             if self._wake_reader in ready:
@@ -188,6 +191,7 @@ class Pool:
                 if result is None:
                     result = self._reap(worker, waiting, deaths)
                 elif waiting:
+                    # At once, before the result is used: the process has one job ahead and never runs dry.
                     worker.give(waiting.popleft())
                 if result is not None:
                     left -= 1
@@ -201,6 +205,7 @@ class Pool:
                     f"a worker process could not be started (exit status {process.poll()}); look at what it printed"
                     " above, or play in one process (workers=1, --workers 1)"
                 )
+        # Processes that are starting count as idle, or every pass would start more for the same jobs.
         idle = sum(1 for worker in self._workers if not worker.given) + len(self._starting)
         while len(self._workers) + len(self._starting) < self.count and waiting > idle:
             self._launch()
@@ -218,7 +223,7 @@ class Pool:
         self._starting[process.pid] = process, time.monotonic()
 
     def _accept_connections(self) -> None:
-        """Take the calls of new processes, in a thread: there is no waiting for calls and results at once."""
+        """Accept new processes in a thread: a listener and connections cannot be waited for at once."""
         while True:
             try:
                 connection = self._listener.accept()
@@ -251,6 +256,7 @@ class Pool:
         status = worker.process.wait()
         if not worker.given:
             return None
+        # Only the first job can have killed the process: the others had not begun, and go back in their order.
         job, *others = worker.given
         waiting.extendleft(reversed(others))
         deaths[job.position] = deaths.get(job.position, 0) + 1
