@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 
 import html5lib
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
@@ -258,3 +259,10 @@ def test_a_missing_extra_is_told(played: xr.Dataset, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pages, "import_module", nothing)
     with pytest.raises(ResultError, match=r'pip install "tokenflow-sim\[report\]"'):
         render(played)
+
+
+def test_a_bundled_scenario_with_a_series_is_run_again_from_its_text() -> None:
+    prices = pd.DataFrame({"dallas": [0.05, 0.06]}, pd.date_range("2026-01-05", periods=2, freq="h"))
+    scenario = tf.load_scenario("us5", {"start": "2026-01-05", "periods": 2, "electricity.series": prices})
+    assert changes_of(scenario) is None
+    assert changes_of(tf.load_scenario("us5", {"periods": 2})) == {"periods": 2}

@@ -100,9 +100,13 @@ def changes_of(scenario: Scenario) -> dict[str, Any] | None:
     if scenario.name not in list_scenarios():
         return None
     bundled = load_bundled(scenario.name)
-    before, after = (item.model_dump(mode="json", by_alias=True) for item in (bundled, scenario))
+    before, after = (
+        item.model_dump(mode="json", by_alias=True, fallback=lambda series: series.digest())
+        for item in (bundled, scenario)
+    )
     changes = dict(_differences(before, after, ""))
-    if len(changes) > _MOST_CHANGES:
+    # A table of numbers over time does not fit a command.
+    if len(changes) > _MOST_CHANGES or any(path.endswith(".series") for path in changes):
         return None
     try:
         return changes if bundled.override(changes).to_yaml() == scenario.to_yaml() else None
