@@ -31,6 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+LONGEST = 400  # lines, as CONTRIBUTING.md has it
 MESA = {"mesa", "mesa_geo", "mesa_llm"}
 MESA_ROOMS = {"agents", "model", "study", "app"}
 
@@ -123,6 +124,28 @@ def circles(root: Path) -> list[list[str]]:
         if module in reached
     }
     return [list(circle) for circle in sorted(found)]
+
+
+def too_long(root: Path) -> list[str]:
+    """Name every module that is longer than a reader keeps in mind."""
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines()) for path in sorted(root.rglob("*.py"))
+    }
+    return [
+        f"{path.relative_to(root.parent)}: {length}" for path, length in lengths.items() if length > LONGEST
+    ]
+
+
+def test_no_module_is_too_long() -> None:
+    assert too_long(ROOT) == []
+
+
+def test_a_module_that_is_too_long_is_named(tmp_path: Path) -> None:
+    root = tmp_path / PACKAGE
+    root.mkdir()
+    (root / "long.py").write_text("pass\n" * (LONGEST + 1))
+    (root / "short.py").write_text("pass\n" * LONGEST)
+    assert too_long(root) == [f"{PACKAGE}/long.py: {LONGEST + 1}"]
 
 
 def test_no_modules_import_each_other() -> None:

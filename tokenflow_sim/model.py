@@ -12,9 +12,10 @@ import mesa
 import xarray as xr
 
 from tokenflow_sim.agents import ClearingHouse, ComputeProvider, DemandRegion, NetworkOwner, RunInfo
-from tokenflow_sim.agents.agent_classes import AgentClass, check_kind, choose_classes, class_names
+from tokenflow_sim.agents.agent_classes import AgentClass, check_kind, choose_classes
 from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
+from tokenflow_sim.agents.provenance import attributes_of_choices
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Clearing
@@ -33,13 +34,11 @@ from tokenflow_sim.strategies.assignment import (
     assign_with_limits,
     find_faults,
     find_limits,
-    limits_written_down,
     specs,
     with_blocks,
-    written_down,
 )
 from tokenflow_sim.strategies.base import Kind
-from tokenflow_sim.strategies.code import compare, fingerprint, written
+from tokenflow_sim.strategies.code import compare
 from tokenflow_sim.variables import EMISSIONS
 
 SCALARS = ("unserved", "welfare", "total_cost")
@@ -156,12 +155,9 @@ class TokenMarket(Portable, mesa.Model):
         run = RunInfo(layout, self.periods, self.hours, seed, compiled.transfer, reference)
         self._add_agents(compiled, made, classes, run, history, clearer)
         attrs = attributes(self.settings, seed, layout.link_unit)
-        attrs["strategies"] = written_down(strategies)
-        if agents:
-            attrs["agents"] = class_names(agents)
-        if given:  # those of the scenario stand in its text
-            attrs["limits"] = limits_written_down(given)
-        attrs |= written(fingerprint(type(self), *made.values(), agents or {}, own))
+        attrs |= attributes_of_choices(
+            strategies, agents, given, [type(self), *made.values(), agents or {}, own]
+        )
         waits = any(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
         asks = any(getattr(strategy, "uses_reference_price", False) for strategy in made["region"].values())
         shown, further = reference() if asks else None, self._environment.limits()

@@ -20,7 +20,7 @@ def test_prices_are_written_with_all_that_was_said_of_them(tokenflow: Invoke) ->
     done = tokenflow(
         "import", "prices", "eex.csv", "--format", "generic", "--time", "Datum", "--time-format", "%d.%m.%Y %H:%M",
         "--time-zone", "Europe/Berlin", "--stamp", "end", "--unit", "EUR/MWh", "--rate", "2", "--decimal", "comma",
-        "--node", "de=berlin", "--fill", "0", "--out", "made.csv",
+        "--map", "de=berlin", "--fill", "0", "--out", "made.csv",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "1 of 2 places, not asked for: fr" in done.output
@@ -33,7 +33,7 @@ def test_prices_are_written_with_all_that_was_said_of_them(tokenflow: Invoke) ->
 
 def test_nothing_is_written_without_out_and_nothing_replaced_without_force(tokenflow: Invoke) -> None:
     Path("eex.csv").write_text("time,carbon intensity\n2024-01-01 00:00Z,300\n2024-01-01 01:00Z,200\n")
-    words = ["import", "carbon", "eex.csv", "--node", "de"]
+    words = ["import", "carbon", "eex.csv", "--map", "de"]
     shown = tokenflow(*words)
     assert shown.exit_code == 0, shown.output
     assert "series:" in shown.output
@@ -74,8 +74,8 @@ def test_latency_and_sites(tokenflow: Invoke) -> None:
         (["prices", "x.csv", "--decimal", "dot"], "must be a point or a comma"),
         (["prices", "x.csv", "--fill", "zero"], "must be hold, interpolate or a number"),
         (["prices", "x.csv", "--where", "LMP"], "--where LMP: give a name and a value"),
-        (["prices", "x.csv", "--node", "=b"], "--node =b: give the name in the file and the node"),
-        (["latency", "x.csv", "--node", "a=b", "--node", "a=c"], "'a' is named more than once"),
+        (["prices", "x.csv", "--map", "=b"], "--map =b: give the name in the file and the node"),
+        (["latency", "x.csv", "--map", "a=b", "--map", "a=c"], "'a' is named more than once"),
         (["sites", "x.csv", "--column", "power=a", "--column", "power=b"], "'power' is given more than once"),
     ],
 )

@@ -33,7 +33,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_real_file_equals_what_pandas_reads(tmp_path: Path) -> None:
     path = real("carbon_ciso_2022.csv", tmp_path, STAND_IN)
-    imported = carbon(path, node=["california"])
+    imported = carbon(path, map=["california"])
     frame = pd.read_csv(path, index_col="timestamp", parse_dates=True)
     np.testing.assert_allclose(imported.table.california, frame.avg_CI, rtol=1e-12)
     assert imported.table.index.tolist() == frame.index.tolist()
@@ -47,9 +47,11 @@ def test_the_real_file_equals_what_pandas_reads(tmp_path: Path) -> None:
 
 def test_two_intensities_are_chosen_from(tmp_path: Path) -> None:
     path = written(tmp_path, MAPS)
-    with pytest.raises(tf.DataError, match=r"several columns \(.*direct.*Life cycle.*choose by --value"):
+    with pytest.raises(
+        tf.DataError, match=r"several columns \(.*direct.*Life cycle.*choose by value \(--value\)"
+    ):
         carbon(path)
-    imported = carbon(path, value="Carbon intensity gCO\u2082eq/kWh (direct)", node={"Germany": "berlin"})
+    imported = carbon(path, value="Carbon intensity gCO\u2082eq/kWh (direct)", map={"Germany": "berlin"})
     np.testing.assert_allclose(imported.table.berlin, [300.5, 310], rtol=1e-12)
 
 
@@ -81,3 +83,27 @@ def test_bad_input_names_file_row_and_column(tmp_path: Path, old: str, new: str,
 def test_garbled_files_are_refused_in_words_or_read(tmp_path: Path) -> None:
     outcomes = {refused(carbon, path) for path in garbled(STAND_IN, tmp_path, 60, seed=4)}
     assert True in outcomes
+
+
+def test_a_scenario_counts_emissions_by_the_series(tmp_path: Path) -> None:
+    path = written(tmp_path, MAPS)
+    imported = carbon(path, value="Carbon intensity gCO\u2082eq/kWh (direct)", map={"Germany": "dallas"})
+    folder = tmp_path / "carbon"
+    imported.write(folder)
+    series = yaml.safe_load(imported.yaml)["carbon"]["series"]
+    us5 = tf.load_scenario("us5")
+    others = {f"nodes.{name}.carbon_intensity": 100 for name in us5.nodes if name != "dallas"}
+    model = tf.TokenMarket(
+        us5, rng=0, periods=2,
+        overrides={"start": "2024-01-01", "carbon.series": {**series, "file": str(folder / "carbon.csv")}, **others},
+    )  # fmt: skip
+    model.run()
+    ds = model.results()
+    intensity = np.where(ds.asset_node == "dallas", np.array([[300.5], [310.0]]), 100.0)
+    energy = [
+        [us5.hardware["fleet"].energy[name] * (us5.nodes[node].pue or 1) for name in ds.workload.values]
+        for node in ds.asset_node.values
+    ]
+    expected = ds.dispatch.values * 3600 * np.array(energy) * intensity[:, :, None] / 1e6
+    assert expected.max() > 0
+    np.testing.assert_allclose(ds.emissions, expected, rtol=1e-9, atol=1e-15)

@@ -36,7 +36,7 @@ def test_the_real_matrix_equals_what_pandas_reads(tmp_path: Path) -> None:
 
 def test_the_arcs_enter_a_scenario(tmp_path: Path) -> None:
     path = real("ibm_latency_matrix_rtt.csv", tmp_path, STAND_IN)
-    imported = latency(path, rtt=True, node={"Dallas": "dallas", "Toronto": "toronto"}, capacity=3)
+    imported = latency(path, rtt=True, map={"Dallas": "dallas", "Toronto": "toronto"}, capacity=3)
     imported.write(tmp_path / "market")
     base = yaml.safe_load(tf.load_scenario("us5").to_yaml())
     node = {"power_mw": 1, "electricity_price": 0.1, "demand_weight": 1}
@@ -86,8 +86,8 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 
 
 def test_a_hint_where_the_file_speaks_of_round_trips(tmp_path: Path) -> None:
-    assert "give --rtt" in latency(written(tmp_path, STAND_IN, "rtt.csv")).yaml
-    assert "give --rtt" not in latency(written(tmp_path, STAND_IN, "rtt.csv"), rtt=True).yaml
+    assert "rtt (--rtt) halves them" in latency(written(tmp_path, STAND_IN, "rtt.csv")).yaml
+    assert "rtt (--rtt) halves them" not in latency(written(tmp_path, STAND_IN, "rtt.csv"), rtt=True).yaml
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_place_that_the_file_does_not_have_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         tf.DataError, match="unknown place 'dallas'; known places: Dallas, Toronto, Washington DC"
     ):
-        latency(written(tmp_path, STAND_IN), node=["dallas"])
+        latency(written(tmp_path, STAND_IN), map=["dallas"])
 
 
 def test_garbled_files_are_refused_in_words_or_read(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_real_caiso_files(tmp_path: Path, name: str) -> None:
 
 def test_several_files_make_one_table(tmp_path: Path) -> None:
     paths = [real(name, tmp_path, CAISO.replace("A_N1", name[6:-4])) for name in CAISO_FILES[:4]]
-    imported = prices(paths, node={"AGNEW_1_N003": "bay", "ALTA6B2_7_N003": "tehachapi"})
+    imported = prices(paths, map={"AGNEW_1_N003": "bay", "ALTA6B2_7_N003": "tehachapi"})
     assert imported.table.columns.tolist() == ["bay", "tehachapi"]
     assert "2 of 4 places, not asked for" in str(imported.summary)
     if FOLDER.exists():
@@ -71,7 +71,7 @@ def test_several_files_make_one_table(tmp_path: Path) -> None:
 
 def test_the_real_pjm_file(tmp_path: Path) -> None:
     path = real("pjm_dom_rt_lmp.csv", tmp_path, PJM)
-    table = prices(path, node=["DOM"]).table
+    table = prices(path, map=["DOM"]).table
     frame = pd.read_csv(path)
     np.testing.assert_allclose(table.DOM, frame.rt_lmp / 1000, rtol=1e-12)
     assert table.index.tolist() == pd.to_datetime(frame.datetime_beginning_utc, utc=True).tolist()
@@ -79,7 +79,7 @@ def test_the_real_pjm_file(tmp_path: Path) -> None:
 
 def test_the_real_german_file_has_local_times_gaps_and_another_currency(tmp_path: Path) -> None:
     path = real("epex_de_negative_hours.csv", tmp_path, EPEX)
-    imported = prices(path, unit="EUR/MWh", time_zone="Europe/Berlin", node=["berlin"], fill="hold")
+    imported = prices(path, unit="EUR/MWh", time_zone="Europe/Berlin", map=["berlin"], fill="hold")
     frame = pd.read_csv(path)
     np.testing.assert_allclose(imported.table.berlin, frame.Price / 1000, rtol=1e-12)
     expected = pd.to_datetime(frame.date).dt.tz_localize("Europe/Berlin").dt.tz_convert("UTC")
@@ -92,9 +92,9 @@ def test_the_real_german_file_has_local_times_gaps_and_another_currency(tmp_path
     assert "rate" not in yaml.safe_load(in_dollars.yaml)["electricity"]["series"]
     with pytest.raises(tf.DataError, match="has 2 faults") as both:
         prices(path)
-    assert "column 'Price': has no unit: give --unit" in str(both.value)
+    assert "column 'Price': has no unit: give unit (--unit)" in str(both.value)
     assert "csv:2: column 'date': time 2012-" in str(both.value)
-    assert "has no zone: give --time-zone" in str(both.value)
+    assert "has no zone: give time_zone (--time-zone)" in str(both.value)
 
 
 FORMS: dict[str, tuple[str, dict[str, Any], list[str], dict[str, list[float]]]] = {
@@ -120,7 +120,7 @@ FORMS: dict[str, tuple[str, dict[str, Any], list[str], dict[str, list[float]]]] 
         '"Time Stamp","Name","PTID","LBMP ($/MWHr)","Marginal Cost Losses ($/MWHr)"\n'
         '"03/13/2022 01:00","N.Y.C.",61761,50,1\n"03/13/2022 01:00","WEST",61752,40,1\n'
         '"03/13/2022 03:00","N.Y.C.",61761,51,1\n"03/13/2022 03:00","WEST",61752,41,1\n',
-        {"node": {"N.Y.C.": "new_york", "WEST": "west"}}, ["2022-03-13 06:00", "2022-03-13 07:00"],
+        {"map": {"N.Y.C.": "new_york", "WEST": "west"}}, ["2022-03-13 06:00", "2022-03-13 07:00"],
         {"new_york": [50, 51], "west": [40, 41]},
     ),
     "nyiso real time, stamped at the end": (
@@ -144,7 +144,7 @@ FORMS: dict[str, tuple[str, dict[str, Any], list[str], dict[str, list[float]]]] 
         '"MTU (CET/CEST)","Day-ahead Price [EUR/MWh]","Currency","BZN|FR"\n'
         '"29.10.2023 02:00 - 29.10.2023 03:00","-1.5","EUR",""\n"29.10.2023 02:00 - 29.10.2023 03:00","2","EUR",""\n'
         '"29.10.2023 03:00 - 29.10.2023 04:00","n/e","EUR",""\n"29.10.2023 04:00 - 29.10.2023 05:00","4","EUR",""\n',
-        {"node": {"BZN|FR": "fr"}}, ["2023-10-29 00:00", "2023-10-29 01:00", "2023-10-29 02:00", "2023-10-29 03:00"],
+        {"map": {"BZN|FR": "fr"}}, ["2023-10-29 00:00", "2023-10-29 01:00", "2023-10-29 02:00", "2023-10-29 03:00"],
         {"fr": [-1.5, 2, np.nan, 4]},
     ),
     "entso-e today, with sequences and marks of summer time": (
@@ -152,13 +152,13 @@ FORMS: dict[str, tuple[str, dict[str, Any], list[str], dict[str, list[float]]]] 
         '"26/10/2025 02:45:00 (CEST) - 26/10/2025 02:00:00 (CET)","BZN|DE-LU","Sequence 1","1",""\n'
         '"26/10/2025 02:00:00 (CET) - 26/10/2025 02:15:00 (CET)","BZN|DE-LU","Sequence 1","2",""\n'
         '"26/10/2025 02:00:00 (CET) - 26/10/2025 02:15:00 (CET)","BZN|DE-LU","Sequence 2","7",""\n',
-        {"node": ["BZN|DE-LU"]}, ["2025-10-26 00:45", "2025-10-26 01:00"], {"BZN_DE-LU": [1, 2]},
+        {"map": ["BZN|DE-LU"]}, ["2025-10-26 00:45", "2025-10-26 01:00"], {"BZN_DE-LU": [1, 2]},
     ),
     "entso-e, each line in quotes": (
         '"MTU (UTC),""Area"",""Day-ahead Price (EUR/MWh)"""\n'
         '"01/02/2025 00:00:00 - 01/02/2025 01:00:00,""BZN|GR"",""104.05"""\n'
         '"01/02/2025 01:00:00 - 01/02/2025 02:00:00,""BZN|GR"",""90"""\n',
-        {"node": {"BZN|GR": "gr"}}, ["2025-02-01 00:00", "2025-02-01 01:00"], {"gr": [104.05, 90]},
+        {"map": {"BZN|GR": "gr"}}, ["2025-02-01 00:00", "2025-02-01 01:00"], {"gr": [104.05, 90]},
     ),
     "gridstatus": (
         "Time,Interval Start,Interval End,Market,Location,Location Type,LMP,Energy\n"
@@ -214,16 +214,17 @@ def test_a_day_of_nyiso_has_23_or_25_hours(tmp_path: Path, zone: str, day: str, 
         (CAISO.replace("2022-03-13T08:00:00-00:00,", "noon,", 1), {}, "prices.csv:3: column 'INTERVALSTARTTIME_GMT'"),
         (CAISO + CAISO.splitlines()[2].replace("46.86481", "1") + "\n", {},
          "repeats A_N1 at 2022-03-13 08:00 UTC with 1, where line 3 has 46.8648"),
-        (CAISO, {"node": ["B"]}, "unknown place 'B'; known places: A_N1"),
-        (CAISO, {"value": "PRICE"}, "--value: unknown column 'PRICE'; known columns: INTERVALSTARTTIME_GMT"),
-        (CAISO, {"where": {"LMP_TYPE": "MCC"}}, "--where: unknown value of LMP_TYPE 'MCC'"),
-        (CAISO, {"where": {"TYPE": "MCC"}}, "--where: unknown column 'TYPE'"),
-        (CAISO, {"unit": "$/kw"}, "--unit: unknown unit"),
+        (CAISO, {"map": ["B"]}, "unknown place 'B'; known places: A_N1"),
+        (CAISO, {"value": "PRICE"}, "value (--value): unknown column 'PRICE'; known columns: INTERVALSTARTTIME_GMT"),
+        (CAISO, {"where": {"LMP_TYPE": "MCC"}}, "where (--where): unknown value of LMP_TYPE 'MCC'"),
+        (CAISO, {"where": {"TYPE": "MCC"}}, "where (--where): unknown column 'TYPE'"),
+        (CAISO, {"unit": "$/kw"}, "unit (--unit): unknown unit"),
         (CAISO, {"format": "iso"}, "unknown price format 'iso'; known price formats: caiso, pjm"),
         (CAISO[:-12], {}, "is the file cut short?"),
         (PJM.replace("rt_congestion", "total_lmp_da"), {},
-         "has numbers in several columns (total_lmp_da, rt_lmp): choose by --value"),
-        ("when,price\n1,2\n", {}, "has no column of times that is known; give --time; its columns: when, price"),
+         "has numbers in several columns (total_lmp_da, rt_lmp): choose by value (--value)"),
+        ("when,price\n1,2\n", {},
+         "has no column of times that is known; give time (--time); its columns: when, price"),
         ("time,price\n2024-01-01 00:00Z,2\n", {"unit": "$/MWh"}, "has one time only"),
         ("time,price\n01/02/2024 00:00,2\n01/02/2024 01:00,2\n", {"unit": "$/MWh"},
          "may have the day or the month first"),
@@ -248,7 +249,9 @@ def test_rows_that_differ_name_the_column_by_which_to_choose(tmp_path: Path) -> 
         "Interval Start,Market,Location,LMP\n2024-01-01T00:00Z,DAM,X,1\n2024-01-01T00:00Z,RTM,X,2\n"
         "2024-01-01T01:00Z,DAM,X,3\n"
     )
-    with pytest.raises(tf.DataError, match="they differ in Market: choose by --where 'Market=DAM'"):
+    with pytest.raises(
+        tf.DataError, match=r"they differ in Market: choose by where \(--where 'Market=DAM'\)"
+    ):
         prices(written(tmp_path, text))
     table = prices(written(tmp_path, text), where={"Market": "DAM"}).table
     assert (table.X * 1000).tolist() == [1, 3]

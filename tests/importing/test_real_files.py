@@ -97,7 +97,7 @@ def test_prices(tmp_path: Path, name: str) -> None:
     by_mapping = in_market("electricity", {"file": str(held(name)), **spec}, hours[0], len(hours))
     np.testing.assert_allclose(by_mapping, expected, rtol=1e-12)
     options = {option: spec.get(option) for option in ("time_zone", "unit", "rate", "fill")}
-    imported = prices(held(name), node=spec["map"], value=spec["value"], **options)
+    imported = prices(held(name), map=spec["map"], value=spec["value"], **options)
     table, lines = imported.write(tmp_path)
     series = yaml.safe_load(lines.read_text(encoding="utf-8"))["electricity"]["series"]
     assert series.get("fill") == pytest.approx(spec["fill"] * rate / 1000) if "fill" in spec else True
@@ -107,7 +107,7 @@ def test_prices(tmp_path: Path, name: str) -> None:
 
 def test_carbon_intensity(tmp_path: Path) -> None:
     frame = pd.read_csv(held("carbon_ciso_2022.csv"), index_col="timestamp", parse_dates=True).avg_CI
-    imported = carbon(held("carbon_ciso_2022.csv"), node=["california"], fill="hold")
+    imported = carbon(held("carbon_ciso_2022.csv"), map=["california"], fill="hold")
     np.testing.assert_allclose(imported.table.california, frame, rtol=1e-12)
     table, lines = imported.write(tmp_path)
     series = yaml.safe_load(lines.read_text(encoding="utf-8"))["carbon"]["series"]

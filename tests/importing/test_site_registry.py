@@ -92,6 +92,39 @@ def test_power_over_time_is_a_series(tmp_path: Path) -> None:
         "series": {"file": "power.csv", "time": "time", "unit": "MW"}
     }
     assert "power_mw" not in imported.table
+    imported.write(tmp_path / "market")
+    own = """
+format: 1
+name: growing
+start: 2026-03-31
+hours: 24
+periods: 3
+workloads: { chat: { base_demand: 1000, payload: 0.5 } }
+hardware: { fleet: { throughput: { chat: 5000 }, energy: { chat: 0.05 } } }
+electricity: { series: { file: "period,a,b\\n0,0.05,0.05\\n1,0.05,0.05\\n2,0.05,0.05\\n" } }
+"""
+    table = imported.table.assign(latitude=0.0, longitude=[0.0, 1.0])
+    table.to_csv(tmp_path / "market" / "nodes.csv", index=False)
+    lines = (tmp_path / "market" / "sites.yaml").read_text(encoding="utf-8")
+    (tmp_path / "market" / "scenario.yaml").write_text(own + lines, encoding="utf-8")
+    scenario = tf.load_scenario(tmp_path / "market")
+    rates = [scenario.market(period).arrays.capacity[:, 0, 0] for period in range(3)]
+    np.testing.assert_allclose(rates, np.array([[1, 0], [1, 2], [1, 2]]) * 5000 / 1e6, rtol=1e-12)
+
+
+def test_power_usage_effectiveness_leaves_accelerators_their_part(tmp_path: Path) -> None:
+    path = written(tmp_path, STAND_IN)
+    imported = sites(path, pue=1.25)
+    assert imported.table.power_mw.tolist() == [341 / 1.25, 0, 339 / 1.25]
+    assert imported.table.pue.tolist() == [1.25] * 3
+    assert "over the PUE of 1.25, as given" in imported.yaml
+    assert "544 MW of IT power" in str(imported.summary)
+    given = sites(
+        written(tmp_path, STAND_IN.replace("Current power (MW)", "Current IT power (MW)")), pue=1.25
+    )
+    assert given.table.power_mw.tolist() == [341, 0, 339]
+    with pytest.raises(tf.DataError, match=r"pue \(--pue\): must be a finite number from 1 on; found 0.9"):
+        sites(path, pue=0.9)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +133,12 @@ def test_power_over_time_is_a_series(tmp_path: Path) -> None:
         ("name,mw\na,x\n", "sites.csv:2: column 'mw': must be a number; found 'x'"),
         ("name,mw\na,-1\n", "sites.csv:2: column 'mw': must not be negative; found -1"),
         ("name,mw\na,\n", "sites.csv:2: column 'mw': has no power in MW"),
-        ("name,mw,h100e\na,,5\n", "give --watts-per-h100"),
+        ("name,mw,h100e\na,,5\n", "give watts_per_h100 (--watts-per-h100)"),
         ("name,mw\na,1\na,2\n", "sites.csv:3: column 'name': repeats site 'a', first on line 2"),
         ("name,mw,lat\na,1,north\n", "sites.csv:2: column 'lat': must be a latitude"),
         (
             "label,mw\na,1\n",
-            "sites.csv: has no column of names; give --column name=COLUMN; its columns: label, mw",
+            "sites.csv: has no column of names; give columns (--column name=COLUMN); its columns: label, mw",
         ),
         ("name,size\na,1\n", "sites.csv: has neither MW nor H100 equivalents"),
         ("name,mw,date\na,1,x\na,2,2026-01-01\n", "sites.csv:2: column 'date': must be a date"),
@@ -119,7 +152,7 @@ def test_bad_input_names_file_row_and_column(tmp_path: Path, text: str, told: st
 
 
 def test_unknown_columns_are_named(tmp_path: Path) -> None:
-    with pytest.raises(tf.DataError, match="--column power: unknown column 'MV'"):
+    with pytest.raises(tf.DataError, match=r"columns \(--column power\): unknown column 'MV'"):
         sites(written(tmp_path, STAND_IN), columns={"power": "MV"})
     with pytest.raises(tf.DataError, match="unknown column of sites 'watts'"):
         sites(written(tmp_path, STAND_IN), columns={"watts": "MV"})

@@ -257,7 +257,7 @@ AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,374,44\n"
         ("", "is empty"),
         ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "has no request"),
         ("a,b,c\n1,2,3\n", ":1: is of no known format, with columns a, b, c"),
-        ("arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,1\n1e300,1,1\n", "check the time unit"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,1\n1e300,1,1\n", "check time_unit (--time-unit)"),
         ("arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,1\n1e13,1,1\n", "too many for a table"),
         ('{"timestamp": 0, "input_length": 1, "output_length": 1}\n{"timestamp": 0,\n', ":2: is no JSON"),
         (
@@ -284,7 +284,7 @@ def test_a_fault_names_file_row_and_column(tmp_path: Path, text: str, said: str)
         ({"hours": 0}, "hours: must be above zero"),
         ({"format": "azur"}, "did you mean 'azure'"),
         ({"time_unit": "sec"}, "unknown time unit"),
-        ({"columns": {"time": "TIMESTAMP"}}, "--columns names no input"),
+        ({"columns": {"time": "TIMESTAMP"}}, r"columns \(--columns\) names no input"),
         ({"format": "vidur"}, "has no arrived_at"),
         ({"by": "model"}, "has no column of models"),
         ({"by": "Model"}, "unknown column 'Model'"),

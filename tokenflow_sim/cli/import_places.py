@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tokenflow_sim.cli.imported import NodeNames, Out, check_target, deliver, named_pairs
+from tokenflow_sim.cli.imported import NodeNames, Out, check_target, deliver, named_pairs, place_names
 from tokenflow_sim.cli.options import Debug, Force
 
 
@@ -29,7 +29,7 @@ def latency(
     ],
     rtt: Annotated[bool, typer.Option("--rtt", help="The file has round trips: halve them.")] = False,
     unit: Annotated[TimeUnit, typer.Option("--unit", help="Unit of the file.")] = TimeUnit.MS,
-    node: NodeNames = None,
+    map: NodeNames = None,
     capacity: Annotated[
         float | None,
         typer.Option(
@@ -43,9 +43,8 @@ def latency(
     """Read latencies between places and write the arcs of a network."""
     check_target(out, force)
     from tokenflow_sim.importing.latency_matrix import latency as read
-    from tokenflow_sim.importing.node_names import parse_nodes
 
-    imported = read(file, rtt=rtt, unit=unit.value, node=parse_nodes(node), capacity=capacity)
+    imported = read(file, rtt=rtt, unit=unit.value, map=place_names(map), capacity=capacity)
     deliver(imported, out, force=force)
 
 
@@ -62,7 +61,7 @@ def sites(
             " may be repeated. Those left out are found by their usual names.",
         ),
     ] = None,
-    node: NodeNames = None,
+    map: NodeNames = None,
     hardware: Annotated[
         str,
         typer.Option(
@@ -83,21 +82,30 @@ def sites(
             "--electricity-price", help="Electricity price of every site in $/kWh; none if left out."
         ),
     ] = None,
+    pue: Annotated[
+        float | None,
+        typer.Option(
+            "--pue",
+            min=1,
+            help="Power usage effectiveness of every site: its accelerators get the file's MW over it, unless these"
+            " are of the IT equipment.",
+        ),
+    ] = None,
     out: Out = None,
     force: Force = False,
     debug: Debug = False,
 ) -> None:
     """Read a registry of data-centre sites and write nodes, and providers with their assets."""
     check_target(out, force)
-    from tokenflow_sim.importing.node_names import parse_nodes
     from tokenflow_sim.importing.site_registry import sites as read
 
     imported = read(
         file,
         columns=named_pairs(column, "--column", "power=MW"),
-        node=parse_nodes(node),
+        map=place_names(map),
         hardware=hardware,
         watts_per_h100=watts_per_h100,
         electricity_price=electricity_price,
+        pue=pue,
     )
     deliver(imported, out, force=force)

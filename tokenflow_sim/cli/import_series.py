@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tokenflow_sim.cli.imported import NodeNames, Out, check_target, deliver, named_pairs
+from tokenflow_sim.cli.imported import NodeNames, Out, check_target, deliver, named_pairs, place_names
 from tokenflow_sim.cli.options import Debug, Force
 from tokenflow_sim.errors import Fault, InputError
 
@@ -78,7 +78,7 @@ def prices(
         PriceFormat | None,
         typer.Option("--format", help="Form of the files; found by their columns if left out."),
     ] = None,
-    node: NodeNames = None,
+    map: NodeNames = None,
     time: Time = None,
     time_format: TimeFormat = None,
     time_zone: TimeZone = None,
@@ -104,13 +104,12 @@ def prices(
 ) -> None:
     """Read electricity prices of CAISO, PJM, NYISO, ERCOT, ENTSO-E, gridstatus or any table; write a series."""
     check_target(out, force)
-    from tokenflow_sim.importing.node_names import parse_nodes
     from tokenflow_sim.importing.price_files import prices as read
 
     imported = read(
         files,
         format=form.value if form else None,
-        node=parse_nodes(node),
+        map=place_names(map),
         time=time,
         time_format=time_format,
         time_zone=time_zone,
@@ -128,7 +127,7 @@ def prices(
 
 def carbon(
     files: Files,
-    node: NodeNames = None,
+    map: NodeNames = None,
     time: Time = None,
     time_format: TimeFormat = None,
     time_zone: TimeZone = None,
@@ -148,11 +147,10 @@ def carbon(
     """Read the carbon intensity of electricity over time; write a series."""
     check_target(out, force)
     from tokenflow_sim.importing.carbon_intensity import carbon as read
-    from tokenflow_sim.importing.node_names import parse_nodes
 
     imported = read(
         files,
-        node=parse_nodes(node),
+        map=place_names(map),
         time=time,
         time_format=time_format,
         time_zone=time_zone,

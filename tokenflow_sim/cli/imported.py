@@ -28,12 +28,38 @@ Out = Annotated[
 NodeNames = Annotated[
     list[str] | None,
     typer.Option(
-        "--node",
+        "--map",
         metavar="PLACE=NODE",
-        help="Take this place of the file as this node; may be repeated. Without =NODE it keeps its name. All if left"
-        " out.",
+        help="Take this place of the file as this node, and leave out those that are not named; may be repeated."
+        " Without =NODE it keeps its name. All if left out.",
     ),
 ]
+
+
+def place_names(texts: list[str] | None) -> dict[str, str] | None:
+    """Read the ``PLACE=NODE`` pairs of `NodeNames`; one without ``=`` keeps its name.
+
+    Raises
+    ------
+    InputError
+        If a pair lacks a name, or names a place twice; all are listed.
+    """
+    from tokenflow_sim.importing.names import scenario_name
+
+    nodes: dict[str, str] = {}
+    faults: list[Fault] = []
+    for text in texts or ():
+        name, equals, node = (part.strip() for part in text.rpartition("="))
+        name, node = (name, node) if equals else (node, scenario_name(node))
+        if not name or not node:
+            message = "give the name in the file and the node, e.g. TH_NP15=california"
+            faults.append(Fault(message, f"--map {text}"))
+        elif name in nodes:
+            faults.append(Fault(f"{name!r} is named more than once", f"--map {text}"))
+        nodes[name] = node
+    if faults:
+        raise InputError(faults, "the command line")
+    return nodes or None
 
 
 def named_pairs(texts: list[str] | None, option: str, example: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import Imported, Summary
-from tokenflow_sim.importing.node_names import Nodes, listed
+from tokenflow_sim.importing.names import Nodes, listed
 from tokenflow_sim.importing.price_exports import GENERIC
 from tokenflow_sim.importing.series_lines import Fill, series_lines
 from tokenflow_sim.importing.series_rows import Choices, Paths, read_files
@@ -38,7 +38,7 @@ _EXPORT = replace(
 def carbon(
     path: Paths,
     *,
-    node: Nodes = None,
+    map: Nodes = None,
     time: str | None = None,
     time_format: str | None = None,
     time_zone: str | None = None,
@@ -56,7 +56,7 @@ def carbon(
     ----------
     path : path or sequence of paths
         CSV files, e.g. of Electricity Maps; several are put together.
-    node : mapping or iterable of str, optional
+    map : mapping or iterable of str, optional
         Nodes by name in the file, or the names to keep; all, if left out. Of a file with one series and no name of its
         own, the node.
     time, place, value : str, optional
@@ -88,9 +88,9 @@ def carbon(
         If the files have faults; all are listed, each with its row and column.
     """
     faults = Faults(SUBJECT)
-    choices = Choices(time, time_format, time_zone, stamp, place, value, unit, where, decimal, node)
+    choices = Choices(time, time_format, time_zone, stamp, place, value, unit, where, decimal, map)
     read = read_files(path, SUBJECT, choices, CARBON_INTENSITY, lambda _: _EXPORT, faults)
-    collected = collect(read.parts, node, faults)
+    collected = collect(read.parts, map, faults)
     scale = CARBON_INTENSITY.factor(read.unit) / CARBON_INTENSITY.factor(_UNIT)
     table = collected.table * scale
     values = table.to_numpy()
@@ -101,7 +101,7 @@ def carbon(
     notes = [*read.notes, f"times are in UTC, the begin of each interval{converted}"]
     if unit is None and read.unit == _UNIT:
         notes.append(
-            f"the unit is {_UNIT}, as such files have it where they say nothing else; or give --unit"
+            f"the unit is {_UNIT}, as such files have it where they say nothing else; or give unit (--unit)"
         )
     dropped = [*read.dropped, *collected.notes]
     entries = {

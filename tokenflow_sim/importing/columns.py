@@ -42,7 +42,7 @@ def chosen_column(
     names : iterable of str
         Usual names.
     what : str
-        The option, for messages, e.g. ``power``.
+        The parameter and its option, for messages, e.g. ``time (--time)``.
     file : str
         The file, for messages.
     faults : Faults
@@ -52,5 +52,5 @@ def chosen_column(
         return find_column(columns, names)
     found = find_column(columns, [given])
     if found is None:
-        faults.add(f"--{what}: {unknown_name('column', given, list(columns))}", file=file)
+        faults.add(f"{what}: {unknown_name('column', given, list(columns))}", file=file)
     return found

@@ -158,9 +158,7 @@ def refuse_existing(paths: Iterable[Path], *, force: bool) -> None:
     if existing and not force:
         names = ", ".join(map(str, existing))
         verb = "exists" if len(existing) == 1 else "exist"
-        raise ResultError(
-            f"{names} {verb} already: choose another name, or replace with --force (force=True)"
-        )
+        raise ResultError(f"{names} {verb} already: choose another name, or replace with force (--force)")
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:

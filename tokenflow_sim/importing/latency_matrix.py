@@ -13,7 +13,7 @@ import pandas as pd
 from tokenflow_sim.importing.columns import find_column
 from tokenflow_sim.importing.faults import Faults
 from tokenflow_sim.importing.imported import TABLE, Imported, Summary, comment
-from tokenflow_sim.importing.node_names import Nodes, name_nodes
+from tokenflow_sim.importing.names import Nodes, name_nodes
 from tokenflow_sim.importing.text_table import TextTable, read_table
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.numeric import Floats
@@ -76,7 +76,7 @@ def latency(
     *,
     rtt: bool = False,
     unit: Unit = "ms",
-    node: Nodes = None,
+    map: Nodes = None,
     capacity: float | None = None,
 ) -> Imported:
     """Read latencies between places.
@@ -89,7 +89,7 @@ def latency(
         Whether the file has round trips, which are halved.
     unit : {"ms", "us", "s"}
         Unit of the file.
-    node : mapping or iterable of str, optional
+    map : mapping or iterable of str, optional
         Nodes by name in the file, or the names to keep; all, if left out.
     capacity : float, optional
         Capacity of every link in GB/s, which such files do not tell; the default of the format if left out.
@@ -114,7 +114,7 @@ def latency(
     text = read_table(path, SUBJECT)
     pairs = _long(text, faults) or _matrix(text, faults)
     faults.check()
-    names, notes = name_nodes([*pairs.origins, *pairs.destinations], node, faults, text.file)
+    names, notes = name_nodes([*pairs.origins, *pairs.destinations], map, faults, text.file)
     faults.check()
     factor = _TO_MS[unit] * (0.5 if rtt else 1.0)
     given = {
@@ -138,7 +138,7 @@ def latency(
     half = "half of the round trip in the file" if rtt else "as in the file, taken to be one way"
     assumed = [f"latency in ms: {half}"]
     if not rtt and _ROUND_TRIP.search(" ".join([text.file, *text.columns])):
-        assumed.append("the file speaks of round trips: give --rtt (rtt=True) to halve them")
+        assumed.append("the file speaks of round trips: rtt (--rtt) halves them")
     if turned:
         assumed.append(f"{turned} blank entries took the latency of the other direction")
     given_capacity = (

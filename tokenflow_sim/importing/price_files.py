@@ -10,7 +10,7 @@ import numpy as np
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import Imported, Summary
-from tokenflow_sim.importing.node_names import Nodes, listed
+from tokenflow_sim.importing.names import Nodes, listed
 from tokenflow_sim.importing.price_exports import EXPORTS, GENERIC, detect
 from tokenflow_sim.importing.series_lines import Fill, series_lines
 from tokenflow_sim.importing.series_rows import Choices, Paths, Read, read_files
@@ -25,7 +25,7 @@ def prices(
     path: Paths,
     *,
     format: str | None = None,
-    node: Nodes = None,
+    map: Nodes = None,
     time: str | None = None,
     time_format: str | None = None,
     time_zone: str | None = None,
@@ -47,7 +47,7 @@ def prices(
     format : str, optional
         ``caiso``, ``pjm``, ``nyiso``, ``ercot``, ``entsoe``, ``gridstatus`` or ``generic``; found by the columns if
         left out.
-    node : mapping or iterable of str, optional
+    map : mapping or iterable of str, optional
         Nodes by name in the file, or the names to keep; all, if left out. Of a file with one series and no name of its
         own, the node.
     time, place, value : str, optional
@@ -84,7 +84,7 @@ def prices(
     if format is not None and format not in FORMATS:
         faults.add(unknown_name("price format", format, FORMATS))
     faults.check()
-    choices = Choices(time, time_format, time_zone, stamp, place, value, unit, where, decimal, node)
+    choices = Choices(time, time_format, time_zone, stamp, place, value, unit, where, decimal, map)
     read = read_files(
         path,
         SUBJECT,
@@ -93,7 +93,7 @@ def prices(
         lambda text: EXPORTS.get(format or detect(text), GENERIC),
         faults,
     )
-    return _imported(read, collect(read.parts, node, faults), rate, fill)
+    return _imported(read, collect(read.parts, map, faults), rate, fill)
 
 
 def _imported(read: Read, collected: Collected, rate: float | None, fill: Fill) -> Imported:

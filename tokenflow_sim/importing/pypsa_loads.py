@@ -81,8 +81,8 @@ def _scenario(ds: xr.Dataset) -> Scenario:
 
 def _pue(scenario: Scenario, node: str) -> float:
     """Return the power usage effectiveness of a site; one where it has none."""
-    found = getattr(scenario.nodes[node], "pue", None)
-    return 1.0 if found is None else float(found)
+    found = scenario.nodes[node].pue
+    return 1.0 if found is None else found
 
 
 def pypsa_load(
@@ -129,9 +129,8 @@ def pypsa_load(
             faults.add(unknown_name("node", node, list(bus_of)))
     for node, bus in bus_of.items():
         if bus not in network.buses.index:
-            faults.add(
-                f"node {node!r}: {unknown_name('bus', bus, list(network.buses.index))}; map it (--map {node}=BUS)"
-            )
+            unknown = unknown_name("bus", bus, list(network.buses.index))
+            faults.add(f"node {node!r}: {unknown}; name its bus by map (--map {node}=BUS)")
     faults.check()
     steps_of(network.snapshots, Path(network.name or "network"))
     if not isinstance(power.index, pd.DatetimeIndex):

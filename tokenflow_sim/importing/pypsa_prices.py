@@ -90,7 +90,9 @@ def pypsa(
     )
     nodes, placeless = _nodes(found, names)
     assumed = [
-        f"prices are in $/MWh x {rate:g}" if rate != 1 else "prices are in $/MWh (--rate converts others)"
+        f"prices are in $/MWh x {rate:g}"
+        if rate != 1
+        else "prices are in $/MWh ; rate (--rate) converts others"
     ]
     if solve:
         assumed.append("the network had no prices and was solved by HiGHS, as n.optimize() does")
@@ -141,7 +143,7 @@ def _prices(network: Any, path: Path, solve: bool) -> pd.DataFrame:
     if not solve:
         message = (
             "has no marginal prices, since it was not solved: solve it (n.optimize()) and export it again, or let it"
-            " be solved here (--solve)"
+            " be solved here by solve (--solve)"
         )
         raise refuse(SUBJECT, message, file=path, column="marginal_price")
     with quiet():

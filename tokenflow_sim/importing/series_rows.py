@@ -15,7 +15,7 @@ import pandas as pd
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.columns import chosen_column, find_column, find_measures
 from tokenflow_sim.importing.faults import Faults
-from tokenflow_sim.importing.node_names import Nodes, listed
+from tokenflow_sim.importing.names import Nodes, listed
 from tokenflow_sim.importing.price_exports import Export
 from tokenflow_sim.importing.stamps import find_form, read_times
 from tokenflow_sim.importing.text_table import TextTable, read_table
@@ -143,14 +143,14 @@ def _read_rows(
 ) -> tuple[Rows | None, str | None]:
     """Read one file: its rows, and the unit of its numbers; None where there are faults."""
     text = _chosen_rows(text, export, choices, faults, dropped)
-    time = chosen_column(text.columns, choices.time, export.time, "time", text.file, faults)
+    time = chosen_column(text.columns, choices.time, export.time, "time (--time)", text.file, faults)
     if time is None:
         listed = ", ".join(text.columns)
         faults.add(
-            f"has no column of times that is known; give --time; its columns: {listed}", file=text.file
+            f"has no column of times that is known; give time (--time); its columns: {listed}", file=text.file
         )
         return None, None
-    place = chosen_column(text.columns, choices.place, export.place, "place", text.file, faults)
+    place = chosen_column(text.columns, choices.place, export.place, "place (--place)", text.file, faults)
     values = _value_columns(text, export, choices, time, place, faults, dropped)
     if not values:
         return None, None
@@ -198,12 +198,12 @@ def _chosen_rows(
     for name, wanted in choices.where.items():
         column = find_column(text.columns, [name])
         if column is None:
-            faults.add(f"--where: {unknown_name('column', name, text.columns)}", file=text.file)
+            faults.add(f"where (--where): {unknown_name('column', name, text.columns)}", file=text.file)
             continue
         rows = (text.frame[column] == wanted).to_numpy(dtype=bool)
         if not rows.any():
             message = unknown_name(f"value of {column}", wanted, text.frame[column].unique().tolist())
-            faults.add(f"--where: {message}", file=text.file)
+            faults.add(f"where (--where): {message}", file=text.file)
         elif not rows.all():
             dropped.append(f"{int((~rows).sum())} rows whose {column} is not {wanted}")
             text = text.take(rows)
@@ -222,11 +222,13 @@ def _value_columns(
 ) -> list[str]:
     """Return the column of numbers; of a wide file of nobody's form, those of its nodes."""
     if choices.value is not None:
-        found = chosen_column(text.columns, choices.value, (), "value", text.file, faults)
+        found = chosen_column(text.columns, choices.value, (), "value (--value)", text.file, faults)
         return [found] if found else []
     usual = find_measures(text.columns, export.value)
     if len(usual) > 1:
-        faults.add(f"has numbers in several columns ({', '.join(usual)}): choose by --value", file=text.file)
+        faults.add(
+            f"has numbers in several columns ({', '.join(usual)}): choose by value (--value)", file=text.file
+        )
         return []
     others = [column for column in text.columns if column not in (time, place)]
     if usual:
@@ -234,9 +236,8 @@ def _value_columns(
             dropped.append(f"columns: {', '.join(column for column in others if column not in usual)}")
         return usual
     if not export.wide or place is not None:
-        message = (
-            f"has no column of numbers that is known; give --value; its columns: {', '.join(text.columns)}"
-        )
+        columns = ", ".join(text.columns)
+        message = f"has no column of numbers that is known; give value (--value); its columns: {columns}"
         faults.add(message, file=text.file)
         return []
     asked = list(choices.nodes or ())
@@ -273,13 +274,13 @@ def _unit(
     """Return the unit of a file: as told, as its header says, or as files of its export have it."""
     unit = choices.unit or _said_unit(text, values, family) or export.unit
     if not unit:
-        message = f"has no unit: give --unit, e.g. {' or '.join(family.factors)}"
+        message = f"has no unit: give unit (--unit), e.g. {' or '.join(family.factors)}"
         faults.add(message, file=text.file, column=values[0])
         return None
     try:
         family.factor(unit, 1.0)
     except ValueError as error:
-        faults.add(f"--unit: {error}", file=text.file)
+        faults.add(f"unit (--unit): {error}", file=text.file)
         return None
     return unit
 

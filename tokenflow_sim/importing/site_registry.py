@@ -15,7 +15,7 @@ from tokenflow_sim.importing.columns import chosen_column
 from tokenflow_sim.importing.coordinates import degrees
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import TABLE, Imported, Summary, comment, quoted
-from tokenflow_sim.importing.node_names import Nodes, name_nodes, scenario_name
+from tokenflow_sim.importing.names import Nodes, name_nodes, scenario_name
 from tokenflow_sim.importing.text_table import TextTable, read_table
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.numeric import Floats
@@ -57,10 +57,11 @@ def sites(
     path: str | Path,
     *,
     columns: Mapping[str, str] | None = None,
-    node: Nodes = None,
+    map: Nodes = None,
     hardware: str = "fleet",
     watts_per_h100: float | None = None,
     electricity_price: float | None = None,
+    pue: float | None = None,
 ) -> Imported:
     """Read a registry of sites.
 
@@ -71,7 +72,7 @@ def sites(
     columns : mapping, optional
         Column of the file for ``name``, ``latitude``, ``longitude``, ``owner``, ``power`` [MW], ``h100`` [H100
         equivalents] and ``time``; those left out are found by their usual names.
-    node : mapping or iterable of str, optional
+    map : mapping or iterable of str, optional
         Nodes by name in the file, or the names to keep; all, if left out.
     hardware : str
         Hardware type of every asset, which the scenario defines.
@@ -79,6 +80,9 @@ def sites(
         Power of one H100 equivalent in W, for sites of which the file has these but no MW.
     electricity_price : float, optional
         Electricity price of every site in $/kWh, which registries do not have.
+    pue : float, optional
+        Power usage effectiveness of every site. The MW of the file are then what a whole facility draws, of which its
+        accelerators get the ``pue``-th part, unless its column says that they are of the IT equipment.
 
     Returns
     -------
@@ -98,27 +102,38 @@ def sites(
         faults.add(unknown_name("column of sites", name, list(COLUMNS)))
     where = {
         name: chosen_column(
-            text.columns, (columns or {}).get(name), names, f"column {name}", text.file, faults
+            text.columns, (columns or {}).get(name), names, f"columns (--column {name})", text.file, faults
         )
         for name, names in COLUMNS.items()
     }
     if where["name"] is None:
         listed = ", ".join(text.columns)
         faults.add(
-            f"has no column of names; give --column name=COLUMN; its columns: {listed}", file=text.file
+            f"has no column of names; give columns (--column name=COLUMN); its columns: {listed}",
+            file=text.file,
         )
     if where["power"] is None and where["h100"] is None:
-        faults.add("has neither MW nor H100 equivalents; give --column power=COLUMN", file=text.file)
+        faults.add(
+            "has neither MW nor H100 equivalents; give columns (--column power=COLUMN)", file=text.file
+        )
+    if pue is not None and not 1 <= pue < np.inf:
+        faults.add(f"pue (--pue): must be a finite number from 1 on; found {pue:g}")
     faults.check()
-    names, notes = name_nodes(text.frame[where["name"]], node, faults, text.file)
+    names, notes = name_nodes(text.frame[where["name"]], map, faults, text.file)
     kept = text.take(text.frame[where["name"]].isin(names).to_numpy(dtype=bool))
     assumed: list[str] = [*text.notes]
     power, h100 = _power(kept, where, watts_per_h100, faults, assumed)
+    if pue is not None:
+        power = _it_power(power, pue, where["power"], assumed)
+    else:
+        assumed.append(
+            "power_mw is the MW of the file, all of it there for the accelerators and what they need"
+        )
     last, over_time = _by_time(kept, where, power, names, faults)
     found = [_site(kept, where, row, names, power[row], h100[row], faults) for row in last]
     faults.check()
     owners = _owners(found, assumed)
-    return _imported(text, found, owners, over_time, hardware, electricity_price, notes, assumed)
+    return _imported(text, found, owners, over_time, hardware, electricity_price, pue, notes, assumed)
 
 
 def _power(
@@ -146,10 +161,23 @@ def _power(
         )
     for row in np.flatnonzero(np.isnan(power)):
         remedy = (
-            "; give --watts-per-h100 to make it from its H100 equivalents" if np.isfinite(h100[row]) else ""
+            "; give watts_per_h100 (--watts-per-h100) to make it from its H100 equivalents"
+            if np.isfinite(h100[row])
+            else ""
         )
         text.note(faults, int(row), where["power"] or where["h100"] or "", f"has no power in MW{remedy}")
     return power, h100
+
+
+def _it_power(power: Floats, pue: float, column: str | None, assumed: list[str]) -> Floats:
+    """Return the MW that accelerators get, which is what `power_mw` of a scenario means."""
+    if column is not None and re.search(r"\bIT\b", column, re.IGNORECASE):
+        assumed.append(f"power_mw is the MW of the column {column}; the PUE is {pue:g}, as given")
+        return power
+    assumed.append(
+        f"power_mw is the MW of the file over the PUE of {pue:g}, as given: they are of the facility"
+    )
+    return power / pue
 
 
 def _by_time(
@@ -243,6 +271,7 @@ def _imported(
     over_time: pd.DataFrame | None,
     hardware: str,
     price: float | None,
+    pue: float | None,
     notes: list[str],
     assumed: list[str],
 ) -> Imported:
@@ -258,10 +287,8 @@ def _imported(
             "power_mw": [site.power for site in found],
         }
     )
-    assumed.append(
-        "power_mw, what accelerators draw, is the MW of the file; where these are of the facility, divide them"
-        " by its `pue`"
-    )
+    if pue is not None:
+        table["pue"] = pue
     if price is not None:
         table["electricity_price"] = price
         assumed.append(f"every site pays {price:g} $/kWh, as given")
@@ -311,7 +338,7 @@ def _imported(
         tables["power.csv"] = over_time
         entries["span"] = f"{over_time.index[0]:%Y-%m-%d} to {over_time.index[-1]:%Y-%m-%d}"
     entries |= {
-        "sites": f"{len(found)}, {total:g} MW, of {len(owners)} owners",
+        "sites": f"{len(found)}, {total:g} MW{'' if pue is None else ' of IT power'}, of {len(owners)} owners",
         "unit": "MW",
         "dropped": notes,
         "assumed": assumed,

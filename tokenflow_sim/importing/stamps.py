@@ -47,7 +47,10 @@ def find_form(
     orders = {form.find("%d") < form.find("%m") for form in fitting}
     if len(orders) > 1:
         text.note(
-            faults, 0, column, f"may have the day or the month first ({cells.iloc[0]!r}): give --time-format"
+            faults,
+            0,
+            column,
+            f"may have the day or the month first ({cells.iloc[0]!r}): give time_format (--time-format)",
         )
     return fitting[0]
 
@@ -85,7 +88,7 @@ def read_times(
 
     def refuse(row: int, message: str) -> None:
         for option in ("time_zone", "time_format"):  # here they are options, in a scenario they are fields
-            message = message.replace(f"`{option}`", f"--{option.replace('_', '-')}")
+            message = message.replace(f"`{option}`", f"{option} (--{option.replace('_', '-')})")
         text.note(faults, row, column, message)
 
     return read_stamps(text.frame[column], series, zone, form, end, refuse)

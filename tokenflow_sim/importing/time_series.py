@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tokenflow_sim.importing.faults import Faults
-from tokenflow_sim.importing.node_names import Nodes, listed, name_nodes
+from tokenflow_sim.importing.names import Nodes, listed, name_nodes
 from tokenflow_sim.importing.text_table import TextTable
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.time_axis import Instants, length, make_steps, shown
@@ -167,7 +167,7 @@ def _difference(part: Rows, other: Rows, row: int, other_row: int) -> str:
             continue
         mine, theirs = part.text.frame[column].iloc[row], other.text.frame[column].iloc[other_row]
         if mine != theirs and part.text.frame[column].nunique() <= _FEW:
-            return f"; they differ in {column}: choose by --where '{column}={theirs}'"
+            return f"; they differ in {column}: choose by where (--where '{column}={theirs}')"
     return ""
 
 

@@ -131,7 +131,7 @@ def recognise(path: Path, text: str, name: str | None) -> str:
     raise refuse(
         SUBJECT,
         "is of no known format: GML, GraphML, node-link JSON and SNDlib (native or XML) are read; say which it is by"
-        " --format",
+        " format (--format)",
         file=path,
     )
 

@@ -241,13 +241,17 @@ def _assumed(
         notes.append(f"{counted(added, 'one-way link')} got an opposite of the same capacity")
     elif alone:
         notes.append(
-            f"{counted(alone, 'link')} of this directed file have no opposite: one-way arcs (--both adds them)"
+            f"{counted(alone, 'link')} of this directed file have no opposite: one-way arcs; both (--both) adds them"
         )
     if links.sources["without a speed"]:
         links_without = counted(links.sources["without a speed"], "link")
-        notes.append(f"{links_without} without a speed: {options.capacity:g} GB/s (--capacity)")
+        notes.append(
+            f"{links_without} without a speed: {options.capacity:g} GB/s; capacity (--capacity) says another"
+        )
     if unit is None and any(re.search(rf"\bin {options.unit}$", source) for source in links.sources):
-        notes.append(f"capacities that are plain numbers are in {options.unit} (--capacity-unit)")
+        notes.append(
+            f"capacities that are plain numbers are in {options.unit}; capacity_unit (--capacity-unit) says another"
+        )
     notes.append("8 bits a byte; what protocols add is not taken off")
     if links.delays["from the great-circle distance"] or links.delays["from its length in km"]:
         notes.append(f"latency: distance / {options.km_per_ms:g} km per ms + {options.hop:g} ms a hop")
@@ -277,7 +281,9 @@ def _odd(graph: Graph, links: Carried, node_of: Mapping[Hashable, str], arcs: pd
     unknown = arcs[arcs["latency"].isna()]
     if len(unknown):
         pairs = [label_of(*pair) for pair in zip(unknown["origin"], unknown["destination"], strict=True)]
-        found["no latency"] = f"{counted(len(unknown), 'arc')}: {_some(pairs)} (--latency gives one)"
+        found["no latency"] = (
+            f"{counted(len(unknown), 'arc')}: {_some(pairs)} ; latency (--latency) gives one"
+        )
     return found
 
 

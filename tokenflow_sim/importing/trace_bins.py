@@ -76,8 +76,8 @@ class Bins:
         if (high - low) * width > MOST_CELLS:
             raise refuse(
                 "the trace",
-                f"covers {high - low} periods, too many for a table of {width} classes: check the time unit"
-                " (--time-unit) and that no row has a stray time, or take longer periods (--hours)",
+                f"covers {high - low} periods, too many for a table of {width} classes: check"
+                " time_unit (--time-unit) and that no row has a stray time, or take longer periods by hours (--hours)",
             )
         _, rows, columns = self._sums.shape
         if low < self.low or high - self.low > rows or width > columns or not self._size:

@@ -150,13 +150,15 @@ def trace(
         notes.append(f"a node's share moves with its local hour, by {Path(profile or '').name}")
         if counts.start is None:
             notes.append(
-                "the trace has no date: its time zero is taken for a Monday's midnight UTC (--start says when)"
+                "the trace has no date: its time zero is taken for a Monday's midnight UTC ; start (--start) says when"
             )
     found = split(rates, places, factors, counts.start, counts.since, hours)
     if changed := renamed(names):
         notes.append(f"names of classes: {changed}")
     if not options.told_weights:
-        notes.append("input and output tokens count alike (--weights input=0.2,output=1 weighs them)")
+        notes.append(
+            "input and output tokens count alike ; weights (--weights input=0.2,output=1) weighs them"
+        )
     frame = frame_of(found, places, classes)
     summary = summary_of(counts, paths, places, classes, options.weights, scale, notes)
     return Imported("demand", {"demand.csv": frame}, lines_of(counts, paths, places, classes, notes), summary)
@@ -245,7 +247,8 @@ def _read(
     if rated:
         if by not in (None, FILE):
             raise refuse(
-                "the trace", f"has no column {by!r}: rate tables have one class, or one a file (--by file)"
+                "the trace",
+                f'has no column {by!r}: rate tables have one class, or one a file (by="file", --by-file)',
             )
         tables = [
             (file, stem_of[path] if by == FILE else workload) for path in rated for file in rate_files(path)
@@ -259,7 +262,7 @@ def _read(
         models = {form.model for _, form, _ in requests}
         if len(models) > 1 or models == {""}:
             bare = next(path for path, form, _ in requests if not form.model)
-            raise refuse("the trace", "has no column of models: name one (--by COLUMN)", file=bare)
+            raise refuse("the trace", "has no column of models: name one as by (--by COLUMN)", file=bare)
         column = models.pop()
     return read_requests(requests, grid, column)
 
@@ -307,13 +310,17 @@ def _edges(counts: Counts, rates: Floats, partial: Partial) -> tuple[Floats, lis
     if partial == "drop":
         kept = [period for period in range(counts.periods) if period not in ends]
         if not kept:
-            raise refuse("the trace", f"covers {said}, and no other: nothing is left (--partial keep)")
+            raise refuse(
+                "the trace",
+                f"covers {said}, and no other: nothing is left; partial (--partial keep) keeps them",
+            )
         lost = round(float(counts.sums[REQUESTS, list(ends)].sum()))
         counts.dropped["in periods covered in part"] = lost
         counts.cut(kept[0], kept[-1] + 1)
         return rates[kept], [f"the trace covers {said}: left out"]
     return rates, [
-        f"the trace covers {said}: kept as they are, so demand there is too low (--partial drop or scale)"
+        f"the trace covers {said}: kept as they are, so demand there is too low; partial"
+        " (--partial drop or scale) mends it"
     ]
 
 

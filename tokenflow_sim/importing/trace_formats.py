@@ -175,8 +175,8 @@ def recognise(
             )
             raise refuse(
                 "the trace",
-                f"is of no known format, with columns {', '.join(header)} ({forms}); name its columns:"
-                " --columns time=...,input=...,output=...",
+                f"is of no known format, with columns {', '.join(header)} ({forms}); name its columns by"
+                " columns (--columns time=...,input=...,output=...)",
                 file=path,
                 line=1,
             )
@@ -229,7 +229,7 @@ def _generic(
 ) -> TraceFormat:
     """Return the format that a mapping of columns describes."""
     faults = [unknown_name("role", role, ROLES) for role in columns if role not in ROLES]
-    faults += [f"--columns names no {role}" for role in ROLES[:3] if role not in columns]
+    faults += [f"columns (--columns) names no {role}" for role in ROLES[:3] if role not in columns]
     faults += [unknown_name("column", column, header) for column in columns.values() if column not in header]
     if faults:
         error: DataError = refuse("the trace", "; ".join(faults), file=path, line=1)

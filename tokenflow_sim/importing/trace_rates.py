@@ -97,7 +97,9 @@ def read_rates(
     low, high = math.floor(begin / length), math.ceil(end / length)
     classes = list(dict.fromkeys(workload for _, workload in files))
     if (high - low) * len(classes) > MOST_CELLS:
-        raise refuse("the trace", f"covers {high - low} periods, too many: take longer ones (--hours)")
+        raise refuse(
+            "the trace", f"covers {high - low} periods, too many: take longer ones by hours (--hours)"
+        )
     cuts = np.arange(low, high + 1) * length
     sums = np.zeros((3, high - low, len(classes)))
     for client, (_, workload) in zip(clients, files, strict=True):
@@ -111,7 +113,9 @@ def read_rates(
     covered = (low + 1 - begin / length, end / length - last) if high - low > 1 else (whole, whole)
     notes = ["the mean rate of each window counts; how requests arrive within it (cv, distribution) does not"]
     if tokens is not None:
-        notes.append(f"every request has {tokens[0]:g} input and {tokens[1]:g} output tokens (--tokens)")
+        notes.append(
+            f"every request has {tokens[0]:g} input and {tokens[1]:g} output tokens; tokens (--tokens) says others"
+        )
     else:
         notes.append(f"a request has the mean tokens of its client's dataset (*{DATASET}), by window")
     return Counts(
@@ -189,8 +193,9 @@ def _means(path: Path, starts: Floats, faults: Faults) -> Floats | None:
     beside = path.with_name(path.name.removesuffix(TRACE) + DATASET)
     if not path.name.endswith(TRACE) or not beside.is_file():
         faults.add(
-            "gives rates of requests but no tokens: say how many a request has (--tokens input=430,output=150), or put"
-            f" ServeGen's dataset of the client beside it (NAME{TRACE}, NAME{DATASET})",
+            "gives rates of requests but no tokens: say how many a request has by tokens"
+            " (--tokens input=430,output=150), or put ServeGen's dataset of the client beside it"
+            f" (NAME{TRACE}, NAME{DATASET})",
             file=path,
         )
         return None

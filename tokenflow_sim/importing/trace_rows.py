@@ -92,9 +92,7 @@ class Grid:
         # One division, as whoever checks the sums would do it.
         period = np.floor(time / (self.hours * SECONDS_PER_HOUR / SECONDS[self.unit]))
         if max(abs(period[0]), abs(period.min()), abs(period.max())) > _FARTHEST:
-            raise refuse(
-                "the trace", f"has a time of {high:g} {self.unit}: check the time unit (--time-unit)"
-            )
+            raise refuse("the trace", f"has a time of {high:g} {self.unit}: check time_unit (--time-unit)")
         return np.asarray(period, dtype=np.int64)
 
     def _anchor(self, first: int) -> int:
@@ -239,7 +237,7 @@ def _add(
         if len(bins.classes) > _MOST_CLASSES:
             raise refuse(
                 "the trace",
-                f"has more than {_MOST_CLASSES} values, too many for classes: name another column (--by)",
+                f"has more than {_MOST_CLASSES} values, too many for classes: name another column as by (--by)",
                 file=path,
                 column=by,
             )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,15 +14,13 @@ from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.fields import MOST
 from tokenflow_sim.scenario.gaps import filled
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries, Series, listed
+from tokenflow_sim.scenario.series_cells import read_cells
 from tokenflow_sim.scenario.series_file import SeriesFile
 from tokenflow_sim.scenario.series_kinds import SeriesKind
 from tokenflow_sim.scenario.series_names import Targets, find_targets
-from tokenflow_sim.scenario.sheet import MISSING, Sheet
-from tokenflow_sim.scenario.tables import Note, number
+from tokenflow_sim.scenario.sheet import Sheet
+from tokenflow_sim.scenario.tables import Note
 from tokenflow_sim.scenario.time_axis import Steps, length, make_steps, read_stamps, shown
-
-_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
-_POINT = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?")
 
 
 class _Refused(Exception):
@@ -216,48 +212,16 @@ class _Reading:
 
     def numbers(self, columns: Sequence[Hashable]) -> Floats:
         """Return the numbers of each row, dims (row, column); NaN where a cell is empty."""
-        frame, least = self.sheet.frame, -MOST if self.kind.family.signed else 0.0
-        values = np.full((len(frame), len(columns)), np.nan)
+        sheet, least = self.sheet, -MOST if self.kind.family.signed else 0.0
+        values = np.full((len(sheet.frame), len(columns)), np.nan)
         for place, name in enumerate(columns):
-            cells = frame[name]
-            if cells.dtype == object or isinstance(cells.dtype, pd.StringDtype):
-                values[:, place] = self.parsed(name, cells.tolist())
-                continue
-            if not pd.api.types.is_numeric_dtype(cells.dtype) or pd.api.types.is_bool_dtype(cells.dtype):
-                raise self.refuse(f"column {name!r} holds {cells.dtype}, not numbers")
-            read = cells.to_numpy(dtype=np.float64, na_value=np.nan)
-            values[:, place] = read
-            wrong = np.isinf(read) | (read > MOST) | (read < least)
-            for row in np.flatnonzero(wrong):
-                self.cell(name, int(row), str(number(read[row], least)))
+            try:
+                values[:, place] = read_cells(
+                    name, sheet.frame[name], least, sheet.separator, self.note, self.notes
+                )
+            except ValueError as error:
+                raise self.refuse(str(error)) from None
         return values
-
-    def parsed(self, name: Hashable, cells: list[Any]) -> Floats:
-        """Read the cells of a column that holds text."""
-        values, least = np.full(len(cells), np.nan), -MOST if self.kind.family.signed else 0.0
-        commas = self.sheet.separator != "," and any(
-            isinstance(c, str) and _COMMA.fullmatch(c) for c in cells
-        )
-        points = commas and any(isinstance(cell, str) and _POINT.fullmatch(cell) for cell in cells)
-        if commas and not points:
-            self.notes.append(f"decimal commas in {name}")
-        for row, cell in enumerate(cells):
-            if cell is None or cell is pd.NA or (isinstance(cell, str) and cell in MISSING) or cell != cell:
-                continue
-            text = cell
-            if commas and not points and isinstance(cell, str) and _COMMA.fullmatch(cell):
-                text = cell.replace(",", ".")
-            read = number(text, least)
-            if isinstance(read, str):
-                self.cell(name, row, read)
-            else:
-                values[row] = read
-        return values
-
-    def cell(self, name: Hashable, row: int, message: str) -> None:
-        """Note what is wrong with a cell."""
-        label = ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
-        self.note(f"column {label!r}: {message}", row)
 
     # When
 

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.strategies.by_class import ByClass, by_class, check_numbers
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
-from tokenflow_sim.strategies.elastic import ByClass, by_class, check_numbers, reference_of
+from tokenflow_sim.strategies.elastic import reference_of
 
 
 class Churn(DemandStrategy):

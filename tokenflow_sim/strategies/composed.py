@@ -11,8 +11,8 @@ import numpy as np
 
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.strategies.by_class import by_class
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
-from tokenflow_sim.strategies.elastic import by_class
 from tokenflow_sim.strategies.registry import make
 
 Spec = str | dict[str, Any] | DemandStrategy

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
+from tokenflow_sim.strategies.by_class import ByClass, by_class, check_numbers
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
-from tokenflow_sim.strategies.elastic import ByClass, by_class, check_numbers
 
 
 class Backlog:

@@ -11,7 +11,7 @@ import pandas as pd
 from tokenflow_sim.errors import StrategyError, unknown_name
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.strategies.elastic import check_numbers
+from tokenflow_sim.strategies.by_class import check_numbers
 from tokenflow_sim.strategies.network import NetworkReceipt, NetworkStrategy, NetworkView, Tender
 from tokenflow_sim.strategies.reclearing import clear_again
 
