@@ -1,7 +1,7 @@
 """The matrix that HiGHS holds is that of the labelled linopy program.
 
-linopy builds and labels the program of each structure once in a process; its coefficients, in the engine's units, are
-those that are solved. Whatever is cleared afterwards moves only costs, bounds and right-hand sides, so that
+linopy builds and labels the program of each structure once in a process, and its coefficients must be those that are
+solved. Whatever is cleared afterwards moves only costs, bounds and right-hand sides, so that
 rebuilding the labelled program for each market, which costs hundreds of times what solving it does, is not needed.
 """
 
@@ -20,11 +20,13 @@ from tokenflow_sim.market.program import Program
 
 # How many structures of a process are remembered: sweeps and games return to the same few.
 REMEMBERED = 256
-_matrices: OrderedDict[bytes, sparse.csc_array] = OrderedDict()
+# By how much coefficients that are sums of three and more terms may differ, as a share of the largest term.
+ROUNDING = 1e-13
+_compared: OrderedDict[bytes, None] = OrderedDict()
 
 
 def labelled_matrix(market: Market, program: Program) -> sparse.csc_array:
-    """Return the coefficients of the labelled program, rows by columns, in the units of `program`.
+    """Return the coefficients of the program once they are known to be those of the labelled program.
 
     Parameters
     ----------
@@ -32,6 +34,11 @@ def labelled_matrix(market: Market, program: Program) -> sparse.csc_array:
         A market of the structure.
     program : Program
         The same program as plain vectors.
+
+    Returns
+    -------
+    csc_array
+        Dims (row, column), in the units of `program`.
 
     Raises
     ------
@@ -42,19 +49,35 @@ def labelled_matrix(market: Market, program: Program) -> sparse.csc_array:
     key = blake2b(digest_size=16)
     for part in (np.array(own.shape), own.indptr, own.indices, own.data):
         key.update(np.ascontiguousarray(part).tobytes())
-    found = _matrices.get(key.digest())
-    if found is None:
-        found = _built(market, program)
-        if found.shape != own.shape or abs(found - own).nnz:
-            raise CertificateError(
-                "the program as linopy labels it differs from the one that would be solved; please report this market"
-            )
-        _matrices[key.digest()] = found
-        if len(_matrices) > REMEMBERED:
-            _matrices.popitem(last=False)
-    else:
-        _matrices.move_to_end(key.digest())
-    return found
+    digest = key.digest()
+    if digest in _compared:
+        _compared.move_to_end(digest)
+        return own
+    if not _agree(_built(market, program), program):
+        raise CertificateError(
+            "the program as linopy labels it differs from the one that would be solved; please report this market"
+        )
+    _compared[digest] = None
+    if len(_compared) > REMEMBERED:
+        _compared.popitem(last=False)
+    return own
+
+
+def _agree(labelled: sparse.csc_array, program: Program) -> bool:
+    """Whether the labelled program has the coefficients of `program`.
+
+    They are equal to the bit, but where a limit has three terms and more: those of one column are added in another
+    order by the two.
+    """
+    if labelled.shape != program.matrix.shape:
+        return False
+    apart = sparse.coo_array(abs(labelled - program.matrix))
+    allowed = np.zeros(program.rows)
+    for placed in program.limits:
+        if len(placed.limit.terms) > 2:
+            largest = max(float(np.abs(term.use).max(initial=0.0)) for term in placed.limit.terms)
+            allowed[placed.rows] = ROUNDING * largest / placed.unit
+    return bool((apart.data <= allowed[apart.coords[0]]).all())
 
 
 def _built(market: Market, program: Program) -> sparse.csc_array:
