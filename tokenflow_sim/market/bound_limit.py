@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,27 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, MarketError, unknown_name
+from tokenflow_sim.market.limit_names import MARKET_DIMS, clashes, name_faults, rent_of
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Supply, Term
 from tokenflow_sim.market.own_limit import Limit, LimitView
 from tokenflow_sim.numeric import Floats
-from tokenflow_sim.variables import (
-    BACKLOG,
-    CLEARING,
-    COORDINATES,
-    LIMITS,
-    MARKET,
-    REFERENCE,
-    RESULT_COORDINATES,
-    RESULTS,
-)
 
 _USERS = {"asset": "dispatch", "arc": "flow"}
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-# What results and their coordinates are called, which a dual must not hide. A site's grid limit has its own.
-_TABLES = (MARKET, CLEARING, RESULTS, BACKLOG, REFERENCE, LIMITS, COORDINATES, RESULT_COORDINATES)
-_TAKEN = frozenset(name for table in _TABLES for name in table) | {
-    "node", "asset", "arc", "workload", "period", "provider", "owner", "block", "step", "limit", "payee", "tranche",
-}  # fmt: skip
 
 
 @contextmanager
@@ -65,23 +50,12 @@ class BoundLimit:
 
     def __init__(self, limit: Limit, view: LimitView) -> None:
         self.limit, self.layout = limit, view.layout
-        self.name = limit.name
-        self.rent = limit.rent or f"{self.name}_rent"
-        faults = (
-            []
-            if _NAME.fullmatch(self.rent)
-            else [Fault(f"must be a name in snake case; found {self.rent!r}", "rent")]
-        )
-        if self.rent in _TAKEN or self.rent.startswith("price_"):
-            faults.append(
-                Fault(f"{self.rent!r} is a name that results have already; give the dual another one", "rent")
-            )
-        dim = limit.dim
-        if dim and (not _NAME.fullmatch(dim) or (dim in _TAKEN and dim not in ("node", "asset", "arc"))):
-            faults.append(
-                Fault(f"must be empty, node, asset, arc, or a new name in snake case; found {dim!r}", "dim")
-            )
+        faults = name_faults(limit)
         self._raise(faults)
+        self.name = limit.name
+        self.rent = rent_of(limit)
+        # How many steps of supply the first period had, and which that was.
+        self._steps: tuple[int, int] | None = None
         with _said(limit, "use", view):
             given = limit.use(view)
         arrays = (
@@ -111,23 +85,16 @@ class BoundLimit:
             place = "use" if len(arrays) == 1 else f"use[{number}]"
             if not isinstance(array, xr.DataArray):
                 faults.append(Fault(f"must be a DataArray; found {type(array).__name__}", place))
-            elif (
-                len(
-                    users := [
-                        one for one in _USERS if one in array.dims and (one != dim or len(array.dims) <= 2)
-                    ]
-                )
-                != 1
-            ):
+            elif (by := _user(array, dim)) is None:
                 faults.append(Fault(f"needs one of the dims asset and arc; found {array.dims}", place))
-            elif strange := [one for one in map(str, array.dims) if one not in (*users, "workload", dim)]:
+            elif strange := [one for one in map(str, array.dims) if one not in (by, "workload", dim)]:
                 faults.append(
                     Fault(
-                        unknown_name("dimension", strange[0], [*users, "workload", *filter(None, [dim])]),
+                        unknown_name("dimension", strange[0], [by, "workload", *filter(None, [dim])]),
                         place,
                     )
                 )
-        if dim in ("node", "asset", "arc"):
+        if dim in MARKET_DIMS:
             return self.layout.index(dim)
         if not dim:
             return pd.RangeIndex(1)
@@ -142,14 +109,24 @@ class BoundLimit:
 
     def _terms(self, array: xr.DataArray, place: str, faults: list[Fault]) -> list[Term]:
         layout, dim = self.layout, self.limit.dim
-        by = "asset" if "asset" in array.dims else "arc"
+        by = _user(array, dim)
+        assert by is not None  # checked by `_labels`
         users, on = layout.index(by), _USERS[by]
         order: dict[str, pd.Index[Any]] = {by: users, "workload": layout.workloads}
         if dim in array.dims and dim != by:
             order = {dim: self.labels, **order}
+        if dim and dim not in array.dims and not (dim == "node" and by == "asset"):
+            faults.append(Fault(f"has no dim {dim!r}, by which the limit is; found {array.dims}", place))
         for one, labels in order.items():
-            if one in array.indexes and len(strange := array.indexes[one].difference(labels)):
-                faults.append(Fault(unknown_name(one, strange[0], list(labels)), f"{place}.{one}"))
+            if one in array.indexes:
+                faults += _label_faults(one, array.indexes[one], labels, f"{place}.{one}")
+            elif one in array.dims and array.sizes[one] != len(labels):
+                what = (
+                    f"{array.sizes[one]} numbers without labels along {one!r}, which has {len(labels)} labels"
+                )
+                faults.append(Fault(f"has {what}", place))
+        if _numbers(array.to_numpy()) is None:
+            faults.append(Fault(f"must be real numbers; found the type {array.dtype}", place))
         if faults:
             return []
         # What is not named uses nothing; a class dimension that is left out means all classes alike.
@@ -161,11 +138,6 @@ class BoundLimit:
         values = array.transpose(*order).to_numpy().astype(np.float64)
         if not np.isfinite(values).all():
             faults.append(Fault("must be finite everywhere", place))
-            return []
-        if (dim in ("asset", "arc") and dim != by) or (
-            dim == "node" and dim not in array.dims and by == "arc"
-        ):
-            faults.append(Fault(f"has no dim {dim!r}, by which the limit is; found {array.dims}", place))
             return []
         if values.ndim == 2:
             member = {"node": layout.asset_node, by: None}.get(dim, np.zeros(len(users), dtype=np.int64))
@@ -186,13 +158,9 @@ class BoundLimit:
         with _said(self.limit, "supply", view):
             given = self.limit.supply(view)
         capacity = self._by_label(most, "capacity", faults)
-        supply = None
-        if given is not None:
-            price = self._by_label(given[0], "supply price", faults, tranches=True, endless=False)
-            quantity = self._by_label(given[1], "supply quantity", faults, tranches=True)
-            if not faults and price.shape != quantity.shape:
-                faults.append(Fault(f"price has shape {price.shape}, quantity {quantity.shape}", "supply"))
-            supply = Supply(price, quantity)
+        supply = None if given is None else self._supply(given, faults)
+        if not faults:
+            self._keep_steps(0 if supply is None else supply.price.shape[1], view.period, faults)
         self._raise([Fault(f"{fault.message} (period {view.period})", fault.place) for fault in faults])
         limit = self.limit
         return SharedCapacity(
@@ -202,43 +170,114 @@ class BoundLimit:
             capacity=capacity,
             terms=self.terms,
             supply=supply,
-            labels=tuple(self.labels) if limit.dim not in ("", "node", "asset", "arc") else (),
+            labels=tuple(self.labels) if limit.dim not in ("", *MARKET_DIMS) else (),
             payee=self.name if supply is not None and limit.payee is None else limit.payee,
             rent_unit=limit.rent_unit,
             meaning=limit.meaning or f"rent of {self.name}",
         )
+
+    def _supply(self, given: Any, faults: list[Fault]) -> Supply | None:
+        """Read price and quantity of what more can be had."""
+        if not (isinstance(given, (tuple, list)) and len(given) == 2):
+            size = f" of {len(given)}" if isinstance(given, (tuple, list)) else ""
+            found = f"{type(given).__name__}{size}"
+            faults.append(Fault(f"must be a pair of price and quantity, or None; found a {found}", "supply"))
+            return None
+        before = len(faults)
+        steps = [
+            one.indexes["tranche"]
+            for one in given
+            if isinstance(one, xr.DataArray) and "tranche" in one.indexes
+        ]
+        price = self._by_label(given[0], "supply price", faults, tranches=True, endless=False)
+        quantity = self._by_label(given[1], "supply quantity", faults, tranches=True)
+        if len(faults) == before and price.shape != quantity.shape:
+            faults.append(Fault(f"price has shape {price.shape}, quantity {quantity.shape}", "supply"))
+        elif len(steps) == 2 and not steps[0].equals(steps[1]):
+            faults.append(Fault("price and quantity have other labels along 'tranche'", "supply"))
+        return Supply(price, quantity) if price.shape[1] else None
+
+    def _keep_steps(self, steps: int, period: int, faults: list[Fault]) -> None:
+        """Check that there are as many steps as before: who is paid, and the program, are the same in all periods."""
+        before, first = self._steps = self._steps or (steps, period)
+        if steps != before:
+            what = f"has {steps} steps, but {before} in period {first}"
+            faults.append(
+                Fault(
+                    f"{what}; return as many in every period, with a quantity of zero where one is lacking",
+                    "supply",
+                )
+            )
 
     def _by_label(
         self, given: Any, place: str, faults: list[Fault], *, tranches: bool = False, endless: bool = True
     ) -> Floats:
         """Bring a period's numbers into the order of the labels, dims (label[, tranche])."""
         dim, size = self.limit.dim, len(self.labels)
+        nothing = np.zeros((size, 1) if tranches else size)
         if isinstance(given, xr.DataArray):
             wanted = [*([dim] if dim else []), *(["tranche"] if tranches else [])]
             if strange := [one for one in map(str, given.dims) if one not in wanted]:
                 faults.append(Fault(unknown_name("dimension", strange[0], wanted), place))
-                return np.zeros((size, 1) if tranches else size)
-            if dim in given.indexes:
-                lacking = self.labels.difference(given.indexes[dim])
+                return nothing
+            if dim in given.indexes and not given.indexes[dim].equals(self.labels):
+                if strange_labels := _label_faults(dim, given.indexes[dim], self.labels, place):
+                    faults += strange_labels
+                    return nothing
+                lacking = self.labels.difference(given.indexes[dim], sort=False)
                 if len(lacking):
                     faults.append(Fault(f"lacks {dim} {lacking[0]!r}", place))
-                    return np.zeros((size, 1) if tranches else size)
+                    return nothing
                 given = given.sel({dim: self.labels})
+            if tranches and "tranche" not in given.dims:
+                given = given.expand_dims("tranche")  # one step
             given = given.transpose(*[one for one in wanted if one in given.dims]).to_numpy()
         try:
-            plain = np.asarray(given, dtype=np.float64)
+            plain = _numbers(given)
+            if plain is None:
+                raise TypeError
             values = np.array(
                 np.broadcast_to(plain, (size, plain.shape[-1] if plain.ndim else 1) if tranches else (size,))
             )
         except (TypeError, ValueError):
+            each = " with its steps" if tranches else ""
             faults.append(
-                Fault(f"must be a number or one for each of {size} labels; found {given!r:.80}", place)
+                Fault(f"must be a number or one for each of {size} labels{each}; found {given!r:.80}", place)
             )
-            return np.zeros((size, 1) if tranches else size)
+            return nothing
         if np.isnan(values).any() or (values < 0).any() or (not endless and np.isinf(values).any()):
             faults.append(Fault(f"must be numbers from zero on; found {values.min():g}", place))
         values.flags.writeable = False
         return values
+
+
+def _user(array: xr.DataArray, dim: str) -> str | None:
+    """Return what uses the limit, ``asset`` or ``arc``: of both, the one that the limit is not by."""
+    users = [one for one in _USERS if one in array.dims]
+    if len(users) == 2 and dim in users:
+        users.remove(dim)
+    return users[0] if len(users) == 1 else None
+
+
+def _label_faults(dim: str, found: pd.Index[Any], labels: pd.Index[Any], place: str) -> list[Fault]:
+    """Return which labels are unknown or stand there twice."""
+    faults = []
+    if len(strange := found.difference(labels, sort=False)):
+        faults.append(Fault(unknown_name(dim, strange[0], list(labels)), place))
+    if not found.is_unique:
+        faults.append(Fault(f"{dim} {found[found.duplicated()][0]!r} stands there twice", place))
+    return faults
+
+
+def _numbers(given: Any) -> Floats | None:
+    """Return real numbers as an array, None for what is none: texts, complex numbers and dates are refused."""
+    plain = np.asarray(given)
+    if plain.dtype == object:
+        if not all(isinstance(one, Real) for one in plain.flat):
+            return None
+    elif plain.dtype.kind not in "biuf":
+        return None
+    return plain.astype(np.float64)
 
 
 def _spread_out(on: Any, values: Floats) -> list[Term]:
@@ -262,7 +301,7 @@ def bind_limits(limits: Sequence[Limit], view: LimitView) -> tuple[BoundLimit, .
     Raises
     ------
     MarketError
-        If one is no `Limit`, two have one name, or as `BoundLimit`.
+        If one is no `Limit`, two of them clash in names or labels, or as `BoundLimit`.
     """
     faults = [
         Fault(f"must be a tf.Limit (an instance of its class); found {limit!r:.80}", f"limits[{number}]")
@@ -272,9 +311,7 @@ def bind_limits(limits: Sequence[Limit], view: LimitView) -> tuple[BoundLimit, .
     if faults:
         raise MarketError(faults, "list of limits")
     bound = tuple(BoundLimit(limit, view) for limit in limits)
-    names = [one.rent for one in bound]
-    for rent in dict.fromkeys(name for name in names if names.count(name) > 1):
-        faults.append(Fault(f"two limits have a dual of this name, {rent!r}", "limits"))
+    faults = clashes([(one.limit, one.labels) for one in bound])
     if faults:
         raise MarketError(faults, "list of limits")
     return bound

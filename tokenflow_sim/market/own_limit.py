@@ -96,7 +96,8 @@ class Limit(ABC):
     ----------
     dim : str
         What has a capacity: ``node``, ``asset``, ``arc``, a dimension of its own that `use` and `capacity` have, or an
-        empty text for one limit over the whole market.
+        empty text for one limit over the whole market. Limits that share a dimension of their own have the same labels
+        along it, in the same order.
     rent : str
         Name of its dual in results; by default `name` and ``_rent``.
     unit : str
@@ -106,8 +107,8 @@ class Limit(ABC):
     meaning : str
         What the dual means, as an axis label.
     payee : str or None
-        Who is paid the rent; None leaves it with the asset, or the link, that uses the limit. What has a supply is
-        paid for: without a payee, to one of the limit's own name.
+        Who is paid the rent; None, and not an empty text, leaves it with the asset, or the link, that uses the limit.
+        What has a supply is paid for: without a payee, to one of the limit's own name.
     """
 
     dim: ClassVar[str] = ""
@@ -137,13 +138,18 @@ class Limit(ABC):
     def supply(self, view: LimitView) -> tuple[xr.DataArray, xr.DataArray] | None:
         """Return price and quantity of what more can be had in a period, dims ([dim,] tranche), or None.
 
-        The price is in `rent_unit`, the quantity in `unit`. As many steps in every period.
+        The price is in `rent_unit`, the quantity in `unit`. As many steps in every period, and none in any period if
+        there are none in the first; a step that a period lacks has a quantity of zero.
         """
         return None
 
     @property
     def name(self) -> str:
-        """What results call it: its name in the scenario, or the class's, in snake case."""
+        """What results call it: its name in the scenario, or the class's, in snake case.
+
+        A class may say ``name = "..."`` instead. No two limits of a market have one name, nor that of a constraint
+        that the market has already, e.g. ``link_limit``.
+        """
         given: str | None = getattr(self, "_name", None)
         return given or snake_case(type(self).__name__)
 
