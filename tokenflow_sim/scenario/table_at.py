@@ -175,11 +175,14 @@ class TableAt:
             if not name:
                 self.intake.torn.add(self.loc)
                 self.note("", f"has a row without a {key}", line)
-            elif name in found:
-                self.intake.torn.add(self.loc)  # one of the two may be misspelt
+                continue
+            record = {k: v for k, v in zip(table.header, cells, strict=True) if k != key and v != ""}
+            if name in found:
+                if record != found[name]:  # one of the two names may be misspelt
+                    self.intake.torn.add(self.loc)
                 self.note(f".{name}", _twice(first[name]), line)
             else:
-                found[name] = {k: v for k, v in zip(table.header, cells, strict=True) if k != key and v != ""}
+                found[name] = record
                 first[name] = line
                 self.origin(name, line)
         self.put(found or None)
