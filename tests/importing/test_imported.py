@@ -93,3 +93,11 @@ def test_comments_stay_comments_however_long() -> None:
     lines = comment("word " * 60 + "\nnext", indent=2).splitlines()
     assert len(lines) > 2
     assert all(line.startswith("  # ") and len(line) <= 100 for line in lines)
+
+
+@pytest.mark.parametrize("name", ["top_B4.json", "a.gml", "b.XML"])
+def test_a_folder_called_like_a_file_is_refused_by_its_ending(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ResultError, match=rf"ends in \.{name.rpartition('.')[2]}, as a file of another form"):
+        imported().targets(tmp_path / name)
+    (tmp_path / name).mkdir()
+    assert imported().targets(tmp_path / name)[0] == tmp_path / name / "prices.csv"

@@ -105,6 +105,17 @@ def test_a_hint_where_the_file_speaks_of_round_trips(tmp_path: Path) -> None:
         ("from,to,ms\na,b,1\na,b,2\n", "ping.csv:3: column 'to': repeats a to b, first on line 2"),
         ("from,to,ms\na,,1\n", "ping.csv:2: column 'to': must be the name of a place; found nothing"),
         ('x,a,b\na,,1\nb,"1,\n', "ping.csv:3: cannot be split into cells"),
+        (
+            "t,n\n2023-11-16 18:15,3\n2023-11-16 18:16,4\n",
+            "'2023-11-16 18:15' is a time or a number. Latencies",
+        ),
+        ("name,lat,lon\nnorth,1,-2\n", "'lat' is a coordinate. Latencies stand in a matrix"),
+        ("name,s1,kind\nnorth,1,x\nsouth,2,y\n", "column 'kind' holds no numbers"),
+        ("x,a,b\na,z,1\nb,y,\n", "ping.csv:2: column 'a': holds no numbers in any of 2 rows; found 'z'"),
+        ('{"nodes": []}', "ping.csv:1: is JSON, not a table; see `tokenflow import topology`"),
+        ('{"a": 1}\n{"a": 2}\n', "ping.csv:1: is JSON Lines, not a table; see `tokenflow import trace`"),
+        ("<?xml?>\n<a/>", "ping.csv:1: is XML, not a table"),
+        ('Creator "x"\ngraph [\n', "ping.csv:1: is GML, not a table"),
         ("x\na\n", "ping.csv: is neither a matrix with names nor"),
         ("", "ping.csv: is empty"),
         ("x,a,b\n", "ping.csv: has a header (x, a, b) and no rows"),
@@ -114,6 +125,7 @@ def test_bad_input_names_file_row_and_column(tmp_path: Path, text: str, told: st
     with pytest.raises(tf.DataError) as caught:
         latency(written(tmp_path, text))
     assert told in str(caught.value)
+    assert len(caught.value.faults) == (2 if "row 'B'" in told else 1)
 
 
 def test_a_place_that_the_file_does_not_have_is_named(tmp_path: Path) -> None:

@@ -372,7 +372,7 @@ def test_fault_in_a_table_by_hour(edited: Edited) -> None:
 
 
 def test_many_faults_of_one_table_are_summed_up(edited: Edited) -> None:
-    rows = "".join(f"{period},x\n" for period in range(1000))
+    rows = "0,1\n" + "".join(f"{period},x\n" for period in range(1, 1000))
     folder = edited(scenario=[(TAIL, "electricity: { series: p.csv }\n" + TAIL)], p="period,dallas\n" + rows)
     faults = faults_in(folder)
     assert len(faults) == 20

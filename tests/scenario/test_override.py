@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+import tokenflow_sim as tf
 from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.scenario import Scenario, load_scenario
+from tokenflow_sim.scenario.places import Loc, faults_of, type_at
+from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.series_file import SeriesFile
 
 
 def only_fault(scenario: Scenario, changes: dict[str, Any]) -> Fault:
@@ -269,3 +278,48 @@ def test_a_key_given_twice_in_a_value_is_told(us5: Scenario) -> None:
     fault = only_fault(us5, {"demand": "{scale: 1, scale: 2}"})
     assert fault.place == "demand"
     assert "scale: is given twice" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("market.bandwidth", Path("none"), "is a path, and no file may stand here"),
+        (
+            "electricity.series",
+            {"file": "t,a\n1,2\n", "fill": "foo"},
+            "must be 'hold', 'interpolate' or a number; found",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_fault(us5: Scenario, path: str, value: object, words: str) -> None:
+    with pytest.raises(tf.InputError) as caught:
+        us5.override({path: value})
+    (fault,) = caught.value.faults
+    assert words in str(fault)
+
+
+def test_numbers_of_other_kinds_are_taken(us5: Scenario) -> None:
+    for value in (Decimal("1.5"), xr.DataArray(1.5)):
+        assert us5.override({"demand.scale": value}).demand.scale == 1.5
+
+
+def test_no_place_shows_the_choices_of_a_union() -> None:
+    """Every field of the format, given what it cannot take, is named by its own path."""
+    wrong = ({"a": {"b": object()}}, object(), [object()], "\0", -1e400)
+    for model in (SeriesFile, ScenarioFields, *{type_at(ScenarioFields, loc) for loc in HOLDERS}):
+        for value in wrong:
+            try:
+                model.model_validate(
+                    dict.fromkeys((f.alias or n for n, f in model.model_fields.items()), value)
+                )
+            except ValidationError as error:
+                for loc, message in faults_of(error, model):
+                    shown = f"{loc} {message}"
+                    assert not re.search(r"literal\[|function-|tuple\[|'str'|'float'|union", shown), shown
+
+
+HOLDERS: list[Loc] = [
+    ("nodes", "a"), ("workloads", "a"), ("network",), ("network", "arcs", "a"), ("demand",), ("electricity",),
+    ("providers", "a"), ("providers", "a", "assets", 0), ("owners", "a"), ("regions", "a"), ("hardware", "a"),
+    ("outages", 0), ("market",),
+]  # fmt: skip

@@ -198,7 +198,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "day and month": (HEAD + "01/02/2022 00:00,1\n", ZONED, ":4: electricity.series: time must be an ISO 8601 time"),
     "no zone": (HEAD, {"time": "t"}, ":2: electricity.series: time 2022-01-01 00:00:00 has no zone: give"),
     "some offsets": (HEAD + "2022-01-01 02:00Z,1\n", ZONED, ":4: electricity.series: time '2022-01-01 02:00Z' has"),
-    "twice": (HEAD + "2022-01-01 01:00,21\n", ZONED, ":4: electricity.series: repeats a time, first on line 3,"),
+    "twice": (HEAD + "2022-01-01 01:00,21\n", ZONED, ": repeats time 2022-01-01 01:00, first on line 3,"),
     "too close": (
         HEAD + "2022-01-01 02:00,2\n2022-01-01 02:10,2\n", ZONED,
         "2022-01-01 02:10 only 10 min after 2022-01-01 02:00 UTC, where its rows are 1 h apart",
@@ -215,7 +215,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown zone": (HEAD, {**ZONED, "time_zone": "Mars"}, "electricity.series.time_zone: unknown time zone 'Mars'"),
     "wrong stamp": (HEAD, {**ZONED, "stamp": "middle"}, "electricity.series.stamp: must be 'begin' or 'end'"),
     "map of nothing": (HEAD, {**ZONED, "map": {"x": "dallas"}}, "electricity.series.map: unknown name of the"),
-    "unknown node": (HEAD, {**ZONED, "map": {"dallas": "mars"}}, "electricity.series: unknown node 'mars'"),
+    "unknown node": (HEAD, {**ZONED, "map": {"dallas": "mars"}}, ": prices.csv: unknown node 'mars'"),
     "no such rows": (HEAD, {**ZONED, "where": {"dallas": 5}}, "electricity.series.where.dallas: no row has dallas 5"),
     "mixed decimals": (
         "t;dallas\n2022-01-01 00:00;1,5\n2022-01-01 01:00;1.5\n", ZONED,
@@ -453,3 +453,66 @@ def test_a_year_of_a_hundred_nodes_stays_one_array(us5: Scenario) -> None:
     assert scenario.electricity.series is not None
     assert (scenario.compiled.state(8759).electricity_price == frame.iloc[-1].to_numpy()).all()
     assert len(pickle.dumps(scenario.electricity.series)) < frame.to_numpy().nbytes + 8760 * 8 + 5000
+
+
+HOURS = pd.date_range("2026-03-08", periods=24, freq="h")
+UTC = {"time_zone": "UTC", "time": "t"}
+
+
+def a_day(us5: Scenario, series: Any) -> Scenario:
+    return us5.override({"start": "2026-03-08", "periods": 24, SERIES: series})
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("%d/%m/%Y %H:%M", "none of which is ISO 8601; give `time_format`, e.g. %d/%m/%Y %H:%M or"),
+        ("%s", "give `time_format`: unix for seconds since 1970"),
+        ("noon", "holds no time that is ISO 8601 in any of 24 rows; found 'noon'"),
+    ],
+)
+def test_one_reason_for_all_times_is_one_fault(us5: Scenario, form: str, words: str) -> None:
+    stamps = HOURS.as_unit("s").asi8 if form == "%s" else HOURS.strftime(form)
+    text = pd.DataFrame({"t": stamps, "dallas": 0.1}).to_csv(index=False)
+    assert words in only_message(lambda: a_day(us5, {"file": text, **UTC}))
+
+
+def test_counts_of_seconds_are_read_as_the_times_they_are(us5: Scenario) -> None:
+    prices_of = np.arange(24) / 100
+    counts = pd.DataFrame({"t": HOURS.as_unit("s").asi8, "dallas": prices_of})
+    found = a_day(us5, {"file": counts, "time": "t", "time_format": "unix"})
+    assert (
+        found.electricity.series == a_day(us5, pd.Series(prices_of, HOURS, name="dallas")).electricity.series
+    )
+    late = {"file": counts.assign(t=counts["t"] * 1000), "time": "t", "time_format": "unix"}
+    assert "divide milliseconds by 1000" in only_message(lambda: a_day(us5, late))
+
+
+def test_one_fault_each_for_wrong_tables_and_frames(us5: Scenario) -> None:
+    frame = pd.DataFrame({"dallas": 0.1, "chicago": np.arange(24) / 100}, HOURS)
+    long = frame.rename_axis("t").stack().rename_axis(["t", "zone"]).rename("price").reset_index()
+    twice = pd.concat([frame, frame.iloc[3:4] * [1, 2]])
+    hello = "t,dallas\n2026-03-08T00:00Z,.1\nhello,.2\n2026-03-08T02:00Z,.1\n"
+    told = {
+        "the file is long: give a mapping with `node` and `value`, e.g. {file: ..., node: zone": {
+            "file": long.to_csv(index=False), **UTC,
+        },
+        "repeats time 2026-03-08 03:00:00, with another number in column 'chicago'": twice,
+        "needs the name of a node, as the name of the Series": pd.Series(0.1, HOURS),
+        "give one of its variables, e.g. ds['p']": xr.Dataset({"p": ("time", [1.0])}),
+        "must be a time, as in other rows; found 'hello'": {"file": hello, "time": "t"},
+        "without marks between thousands": {"file": "t;dallas\n2026-03-08;1.234,5\n2026-03-09;1\n", **UTC},
+        "fills nothing": {"file": frame.assign(dallas=[np.nan] * 3 + [0.1] * 21), "fill": "interpolate"},
+    }  # fmt: skip
+    for words, series in told.items():
+        assert words in only_message(lambda series=series: a_day(us5, series))  # type: ignore[misc]
+    assert a_day(us5, frame.to_period("h")).electricity.series == a_day(us5, frame).electricity.series
+
+
+def test_gaps_span_and_names_are_told_with_the_file(us5_folder: Path) -> None:
+    (us5_folder / "p.csv").write_text("time,mars\n2026-03-08T00:00Z,.1\n2026-03-08T01:00Z,.1\n")
+    with pytest.raises(tf.InputError) as caught:
+        tf.load_scenario(us5_folder, {"start": "2026-03-08", SERIES: str(us5_folder / "p.csv")})
+    told = str(caught.value)
+    assert "p.csv: unknown node 'mars'" in told
+    assert "p.csv covers 2026-03-08 00:00" in told

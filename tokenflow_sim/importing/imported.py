@@ -19,7 +19,22 @@ from tokenflow_sim.errors import ResultError
 TABLE = "{table}"
 """Stands in YAML lines for the file of the main table, which the user may name."""
 SUFFIXES = (".csv", ".parquet")
-_OTHER_FILES = {".yaml", ".yml", ".txt", ".json", ".nc", ".xlsx", ".xls", ".zip", ".gz", ".tsv"}
+_OTHER_FILES = {
+    ".yaml",
+    ".yml",
+    ".txt",
+    ".json",
+    ".nc",
+    ".xlsx",
+    ".xls",
+    ".zip",
+    ".gz",
+    ".tsv",
+    ".gml",
+    ".graphml",
+    ".xml",
+    ".jsonl",
+}
 _WIDTH = 100
 _PLAIN = re.compile(r"[^\W\d][\w./()-]*( [\w./()-]+)*")
 _WORDS = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}  # YAML 1.1 takes them for values
@@ -98,7 +113,11 @@ class Imported:
         """Return the files that :meth:`write` makes: tables in their order, then the YAML."""
         path = Path(target)
         if path.suffix.lower() in _OTHER_FILES and not path.is_dir():
-            raise ResultError(f"{path}: name a folder, or a file that ends in {' or '.join(SUFFIXES)}")
+            table = f", or a file that ends in {' or '.join(SUFFIXES)}"
+            rest = table if len(self.tables) == 1 and not self.whole else ""
+            raise ResultError(
+                f"{path} ends in {path.suffix}, as a file of another form does; name a folder{rest}"
+            )
         if path.suffix not in SUFFIXES:
             ending = "scenario.yaml" if self.whole else f"{self.name}.yaml"
             return [*(path / file for file in self.tables), path / ending]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,10 +11,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tokenflow_sim.importing.columns import find_column
-from tokenflow_sim.importing.faults import Faults
+from tokenflow_sim.importing.columns import find_column, folded
+from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import TABLE, Imported, Summary, comment
-from tokenflow_sim.importing.names import Nodes, name_nodes
+from tokenflow_sim.importing.names import Nodes, listed, name_nodes
 from tokenflow_sim.importing.text_table import TextTable, read_table
 from tokenflow_sim.numerals import counted
 from tokenflow_sim.numeric import Floats
@@ -56,6 +57,10 @@ _TO_MS = {"ms": 1.0, "us": 1e-3, "s": 1e3}
 _ROUND_TRIP = re.compile(r"\brtt\b|round.?trip|ping", re.IGNORECASE)
 
 _CAPACITY: float = Network.model_fields["capacity"].default
+
+_COORDINATES = {"lat", "latitude", "lon", "lng", "long", "longitude", "x", "y"}
+_NO_PLACE = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+"""A number, or a date: no name of a place."""
 
 Unit = Literal["ms", "us", "s"]
 
@@ -193,6 +198,24 @@ def _long(text: TextTable, faults: Faults) -> _Pairs | None:
     return _Pairs(origins, destinations, values, square=False, form="rows of origin, destination and latency")
 
 
+def _why_no_matrix(text: TextTable, names: list[str], columns: list[str]) -> str:
+    """Say by what a table without a place in rows and columns both is no matrix of regions by sites; else empty."""
+    odd = next((name for name in names if _NO_PLACE.fullmatch(name)), None)
+    if odd is not None:
+        return f"{odd!r} is a time or a number"
+    twice = next((name for name, count in Counter(names).items() if name and count > 1), None)
+    if twice is not None:
+        return f"{twice!r} comes more than once"
+    spots = [column for column in columns if folded(column) in _COORDINATES]
+    if spots:
+        return f"{spots[0]!r} is a coordinate"
+    for column in columns:
+        faults = Faults(SUBJECT)
+        if np.isnan(text.numbers(column, faults)).all() and faults:
+            return f"column {column!r} holds no numbers"
+    return ""
+
+
 def _matrix(text: TextTable, faults: Faults) -> _Pairs:
     """Read a matrix with names in its first row and column."""
     corner, *columns = text.columns
@@ -208,6 +231,14 @@ def _matrix(text: TextTable, faults: Faults) -> _Pairs:
             file=text.file,
         )
     shared = set(names) & set(columns)
+    if columns and not shared and (why := _why_no_matrix(text, names, columns)):
+        raise refuse(
+            SUBJECT,
+            f"is no matrix: no name of column {corner!r} ({listed(names, 2)}) names a column"
+            f" ({listed(columns, 4)}), and {why}. Latencies stand in a matrix with the same places as rows and"
+            " columns, or in columns `origin`, `destination` and `latency`",
+            file=text.file,
+        )
     if shared:  # a matrix of one set of places: a name that only one side has is a slip
         for row, name in enumerate(names):
             if name and name not in columns:

@@ -30,6 +30,18 @@ _BINARY = {
 }
 _MISSING = {"", "-", "--", "n/e", "n/a", "na", "nan", "null", "none", "#n/a"}
 """How exports write that there is no number (ENTSO-E: `-`, `n/e` for not expected)."""
+_TOPOLOGY, _TRACE = "`tokenflow import topology`", "`tokenflow import trace`"
+_MARKUP = (
+    (re.compile(r"\s*\{[^\n]*\}[ \t\r]*\n\s*\{"), ("JSON Lines", _TRACE)),
+    (re.compile(r"\s*\{\s*[\"}]|\s*\[\s*[\[{\"\]]"), ("JSON", _TOPOLOGY)),
+    (re.compile(r"\s*<[?!A-Za-z]"), ("XML", _TOPOLOGY)),
+    (
+        re.compile(r"\s*(?:(?:#|Creator|Version|comment)[^\n]*\n\s*)*graph\s*\[", re.IGNORECASE),
+        ("GML", _TOPOLOGY),
+    ),
+    (re.compile(r"\s*\?SNDlib"), ("a file of SNDlib", _TOPOLOGY)),
+)
+"""How files of other forms begin, what they are, and what reads them."""
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 
@@ -102,7 +114,9 @@ class TextTable:
         except ValueError:
             pass
         comma = decimal == "," or (decimal is None and _has_decimal_commas(cells[filled]))
-        for row in np.flatnonzero(filled):
+        rows = np.flatnonzero(filled)
+        wrong: list[tuple[int, str]] = []
+        for row in rows.tolist():
             text = cells[row]
             if comma:
                 text = text.replace(".", "").replace(",", ".")
@@ -111,9 +125,15 @@ class TextTable:
             value = _number(text)
             if value is None:
                 doubt = "; say what its comma means by `decimal`" if _GROUPED.fullmatch(cells[row]) else ""
-                self.note(faults, int(row), column, f"must be a number; found {cells[row]!r:.60}{doubt}")
+                wrong.append((row, f"found {cells[row]!r:.60}{doubt}"))
             else:
                 values[row] = value
+        if len(wrong) == len(rows) > 1:  # another column than it was taken for, which is one fault
+            first, found_there = wrong[0]
+            self.note(faults, first, column, f"holds no numbers in any of {len(rows)} rows; {found_there}")
+            return values
+        for row, found_there in wrong:
+            self.note(faults, row, column, f"must be a number; {found_there}")
         return values
 
 
@@ -148,6 +168,7 @@ def read_table(path: str | Path, subject: str) -> TextTable:
     """
     file = Path(path).name
     text, notes = _decoded(_bytes(Path(path), subject), file, subject)
+    _refuse_markup(text, file, subject)
     separator, text, skipped = _separator(text)
     rows = _cells(text, separator, skipped, file, subject)
     if rows and len(rows[0][1]) == 1 and any(mark in rows[0][1][0] for mark in ',;"'):
@@ -227,6 +248,22 @@ def _decoded(data: bytes, file: str, subject: str) -> tuple[str, tuple[str, ...]
         if marked is not None:
             raise refuse(subject, f"is no {marked} text (byte {error.start})", file=file) from None
     return data.decode("latin-1"), (f"{file} is no UTF-8; it was read as latin-1",)
+
+
+def _refuse_markup(text: str, file: str, subject: str) -> None:
+    """Refuse, in one fault, text of another form than a table: each of its lines would be a fault of its own.
+
+    Raises
+    ------
+    DataError
+        If it is JSON, XML, GML or SNDlib's own form.
+    """
+    found = next((kind for pattern, kind in _MARKUP if pattern.match(text)), None)
+    if found is not None:
+        kind, reader = found
+        raise refuse(
+            subject, f"is {kind}, not a table; see {reader} for files of that form", file=file, line=1
+        )
 
 
 def _separator(text: str) -> tuple[str, str, int]:

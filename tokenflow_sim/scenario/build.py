@@ -84,7 +84,7 @@ def build[S: ScenarioFields](
         scenario = cls.model_validate(intake.data, context={GATHERING: True})
     except ValidationError as error:
         refused = _roots(faults_of(error, cls), intake)
-        reported = {loc for loc, _ in errors_of(error)}
+        reported = {loc for loc, _ in errors_of(error, cls)}
         intake.report([(loc, text) for loc, text in refused if loc not in intake.dropped])
         scenario, aside = _set_aside(intake.data, cls, error)
     for section, names in intake.named.items():
@@ -135,7 +135,7 @@ def _set_aside[S: ScenarioFields](
     rest = copy.deepcopy(data)  # the user's data stay whole: places in messages refer to them
     for _ in range(6):  # taking out one entry may leave its holder without what it needs
         cut: dict[Loc, set[int]] = {}
-        for loc, _ in errors_of(error):
+        for loc, _ in errors_of(error, cls):
             _cut(rest, loc, aside, cut)
         # Entries of lists are removed together, after all are known: removing one moves the numbers of the others.
         for place, numbers in cut.items():

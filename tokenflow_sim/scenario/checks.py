@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
+from pathlib import Path
 
 import numpy as np
 
@@ -124,8 +125,8 @@ class _Checks:
             self.options[section] = dict.fromkeys([*present, *more])
         return self.options[section]
 
-    def refer(self, loc: Loc, section: str, names: Iterable[str]) -> bool:
-        """Check that names exist in a section; return whether they all do."""
+    def refer(self, loc: Loc, section: str, names: Iterable[str], where: str = "") -> bool:
+        """Check that names, of a file if `where` says so, exist in a section; return whether they all do."""
         if section in self.dropped:
             return False
         options = self.known_names(section)
@@ -133,7 +134,7 @@ class _Checks:
         what = section if section == "hardware" else section[:-1]
         for name in wrong:
             text = unknown_name(what, name, list(options))
-            self.note(loc, text.replace("known hardwares", "known hardware"))
+            self.note(loc, where + text.replace("known hardwares", "known hardware"))
         return not wrong
 
     def sound(self, section: str) -> bool:
@@ -291,13 +292,15 @@ class _Checks:
         scenario = self.scenario
         for loc, kind, series in series_of(scenario):
             weighed = token_columns(scenario) if loc == ("demand", "series") else {}
-            self.refer(loc, kind.columns, [name for name in series.names if name not in weighed])
+            file = Path(series.source).name
+            where = f"{file}: " if file else ""
+            self.refer(loc, kind.columns, [name for name in series.names if name not in weighed], where)
             if isinstance(series, NodeSeries):
-                self.refer(loc, "nodes", series.nodes)
+                self.refer(loc, "nodes", series.nodes, where)
             if not kind.family.signed and (series.values < 0).any():
                 self.note(loc, f"holds negative numbers; {kind.family.what} is not negative")
             for message in series.faults(scenario.start, scenario.hours, scenario.periods):
-                self.note(loc, message)
+                self.note(loc, f"{file} {message}" if file else message)
 
     def prices(self) -> None:
         """Check that every site of an asset has one electricity price."""

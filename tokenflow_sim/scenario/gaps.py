@@ -45,3 +45,24 @@ def filled(values: Floats, edges: NDArray[np.int64] | None, how: str | float) ->
         else:
             flat[empty, column] = np.interp(middle[empty], middle[has], flat[has, column])
     return flat.reshape(values.shape)
+
+
+def beyond_ends(values: Floats, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> str:
+    """Say, where empty steps lie before the first or after the last value of their column, what fills those.
+
+    Parameters
+    ----------
+    values : ndarray
+        One row a step; NaN is empty.
+    rows, columns : ndarray
+        Where the empty ones are, the dims after the first taken as one.
+    """
+    known = ~np.isnan(values).reshape(len(values), -1)
+    heads, tails = known.argmax(axis=0), len(known) - 1 - known[::-1].argmax(axis=0)
+    is_outside = ~known.any(axis=0)[columns] | (rows < heads[columns]) | (rows > tails[columns])
+    if not is_outside.any():
+        return ""
+    return (
+        " (before the first and after the last value of a column, `interpolate` fills nothing, and `hold` only what"
+        " comes after; a number fills both)"
+    )

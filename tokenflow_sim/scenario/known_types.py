@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from os import PathLike, fspath
 from typing import Any
 from unicodedata import normalize
 
 import numpy as np
+import xarray as xr
 from pydantic import BaseModel
 
 from tokenflow_sim.scenario.places import Loc
@@ -53,13 +55,21 @@ def plain(
         value = value.item()
     elif isinstance(value, np.ndarray):
         value = value.tolist()
+    elif isinstance(value, Decimal):
+        value = float(value)
+    elif isinstance(value, xr.DataArray) and not value.dims and not takes_table(loc):
+        value = value.item()
     elif isinstance(value, PathLike):
+        if loc and not takes_table(loc) and loc[-1] != "file" and not {"strategy", "limits"} & set(loc[:-1]):
+            raise UnknownType(
+                f"{_at(place)}is a path, and no file may stand here; give text; found {fspath(value)!r:.60}"
+            )
         value = fspath(value)
     if isinstance(value, str):
         return normalize("NFC", value)  # names that look the same are the same
     if isinstance(value, _SINGLE):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not isinstance(value, xr.Dataset):
         return {
             normalize("NFC", str(key)): plain(item, f"{place}.{key}", (*loc, str(key)), takes_table)
             for key, item in value.items()
@@ -71,15 +81,25 @@ def plain(
         ]
     if is_table(value) and takes_table(loc):
         return value
+    if isinstance(value, xr.Dataset) and takes_table(loc):
+        names = [str(name) for name in value.data_vars]
+        one = f"ds[{names[0]!r}]" if names else "a DataArray"
+        raise UnknownType(f"{_at(place)}is a Dataset; give one of its variables, e.g. {one}")
     raise UnknownType(refusal(value, place.removeprefix(".")))
 
 
 def refusal(value: object, place: str = "") -> str:
     """Say that a kind of value is not taken, and what to give in its place."""
     kind = type(value).__name__
+    if type(value).__module__.split(".")[0] == "polars":
+        return f"{_at(place)}is a {kind} of polars, which a scenario does not take; give .to_pandas() of it"
     remedy = _REMEDIES.get(kind, "give numbers, text, lists or mappings, as YAML has them")
     article = "an" if kind[0] in "aeiouAEIOU" else "a"
-    return f"{f'{place} ' if place else ''}is {article} {kind}, which a scenario does not take; {remedy}"
+    return f"{_at(place)}is {article} {kind}, which a scenario does not take; {remedy}"
+
+
+def _at(place: str) -> str:
+    return f"{place} " if place else ""
 
 
 def listed(value: Any) -> Any:

@@ -121,15 +121,35 @@ def value_at(data: Any, loc: Loc) -> Any:
 def faults_of(error: ValidationError, root: Any) -> list[Found]:
     """Tell pydantic's errors in plain words, one per place."""
     found: dict[Loc, str] = {}
-    for loc, details in errors_of(error):
-        found.setdefault(loc, say(details, root, loc))
+    for loc, details in errors_of(error, root):
+        message = say(details, root, loc)
+        found[loc] = _either(found[loc], message) if loc in found else message
     return list(found.items())
 
 
-def errors_of(error: ValidationError) -> list[tuple[Loc, ErrorDetails]]:
+def _either(first: str, second: str) -> str:
+    """Join what two choices of one place ask for; keep the first where they cannot be joined."""
+    (wanted, _, found), (other, _, again) = first.partition("; found "), second.partition("; found ")
+    if found != again or not found or not other.startswith("must be "):
+        return first
+    if not wanted.startswith("must be ") or other == wanted:
+        return first
+    return f"{wanted.replace(' or ', ', ')} or {other.removeprefix('must be ')}; found {found}"
+
+
+def _without_choices(loc: Loc, root: Any) -> Loc:
+    """Return a place without the names that pydantic gives to the choices of a union."""
+    place: Loc = ()
+    for part in loc:
+        is_choice = get_origin(type_at(root, place)) in (Union, types.UnionType) and isinstance(part, str)
+        place = place if is_choice else (*place, part)
+    return place
+
+
+def errors_of(error: ValidationError, root: Any) -> list[tuple[Loc, ErrorDetails]]:
     """Return pydantic's errors by place, without those that only follow from others."""
     errors = [
-        (tuple(part for part in details["loc"] if part != "[key]"), details)
+        (_without_choices(tuple(part for part in details["loc"] if part != "[key]"), root), details)
         for details in error.errors(include_url=False)
     ]
     # A list is also called too short where its only entry is at fault.

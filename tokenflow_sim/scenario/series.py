@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from pydantic_core import core_schema
 
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.scenario.gaps import beyond_ends
 from tokenflow_sim.scenario.time_axis import (
     HOUR,
     Instants,
@@ -142,7 +143,10 @@ class Series:
                 if run[0] >= self.edges[0] and most > 0
                 else ""
             )
-            yield f"covers {span}, where the run takes {shown(run[0])} to {shown(run[-1])}{fits}"
+            yield (
+                f"covers {span}, where the run takes {shown(run[0])} to {shown(run[-1])}{fits}"
+                " (`fill` adds no steps beyond these)"
+            )
             return
         first = int(np.searchsorted(self.edges, run[0], "right")) - 1
         last = int(np.searchsorted(self.edges, run[-1], "left"))
@@ -156,7 +160,8 @@ class Series:
                 for row, column in holes[: 2 * _SHOWN]
             ]  # fmt: skip
             missing += [""] * (len(holes) - len(missing))
-            yield f"has no value at {listed(missing)} UTC; give `fill`: hold, interpolate or a number"
+            beyond = beyond_ends(self.values, first + holes[:, 0], holes[:, 1])
+            yield f"has no value at {listed(missing)} UTC; give `fill`: hold, interpolate or a number{beyond}"
 
     def alignment(self, hours: float) -> str:
         """Say how the file's steps become periods of a run; empty where they are the same."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,44 @@ from tokenflow_sim.scenario.tables import number
 
 _COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 _POINT = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?")
+
+
+class NoNumbers(ValueError):
+    """A column holds text in every row.
+
+    Parameters
+    ----------
+    name : hashable
+        The column.
+    row : int
+        The first row that holds something.
+    found : str
+        What stands there.
+    distinct : int
+        How many different texts the column holds.
+    """
+
+    def __init__(self, name: Hashable, row: int, found: str, distinct: int) -> None:
+        super().__init__(f"column {label_of(name)!r} holds no numbers; found {found!r:.60}")
+        self.name, self.row, self.is_key = name, row, distinct > 1
+
+    def told(self, others: Sequence[Hashable], node: str | None) -> str:
+        """Say what is wrong, and how the file is read if the column names nodes.
+
+        Parameters
+        ----------
+        others : sequence
+            The other columns that were taken for numbers.
+        node : str or None
+            The column of nodes that was given.
+        """
+        if not (self.is_key and others and node is None):
+            return str(self)
+        return (
+            f"{self}; if it names nodes, the file is long: give a mapping with `node` and `value`, e.g."
+            f" {{file: ..., node: {label_of(self.name)}, value: {label_of(others[0])}}}"
+        )
+
 
 CellNote = Callable[[str, int], None]
 """Takes what is wrong with a cell, and its row."""
@@ -48,7 +86,7 @@ def read_cells(
 
     Raises
     ------
-    ValueError
+    NoNumbers, ValueError
         If the column holds something else than numbers.
     """
     if cells.dtype == object or isinstance(cells.dtype, pd.StringDtype):
@@ -72,20 +110,39 @@ def _parsed(
     decimal_commas = commas and not points
     if decimal_commas:
         notes.append(f"decimal commas in {name}")
+    wrong: list[tuple[int, str]] = []
+    filled = 0
     for row, cell in enumerate(cells):
         if cell is None or cell is pd.NA or (isinstance(cell, str) and cell in MISSING) or cell != cell:
             continue
+        filled += 1
         text = cell
         if decimal_commas and isinstance(cell, str) and _COMMA.fullmatch(cell):
             text = cell.replace(",", ".")
         read = number(text, least)
         if isinstance(read, str):
-            _note_cell(name, row, read, note)
+            wrong.append((row, read))
         else:
             values[row] = read
+    if len(wrong) == filled > 2:  # one reason for all rows is one fault
+        row, message = wrong[0]
+        if all(message.startswith("must be a number") for _, message in wrong):
+            raise NoNumbers(name, row, str(cells[row]), len({str(cell) for cell in cells}))
+        wrong = [(row, f"{message}; no other row has a sound number either")]
+    for row, message in wrong:
+        _note_cell(name, row, message, note)
     return values
 
 
 def _note_cell(name: Hashable, row: int, message: str, note: CellNote) -> None:
-    label = ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
-    note(f"column {label!r}: {message}", row)
+    note(f"column {label_of(name)!r}: {message}", row)
+
+
+def label_of(name: Hashable) -> str:
+    """Return what messages call a column."""
+    return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
+def who_of(label: Hashable) -> str:
+    """Return what messages call a series of a long file: its node, or its node and class."""
+    return label_of(label) if isinstance(label, tuple) else f"node {label}"

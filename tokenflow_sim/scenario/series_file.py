@@ -36,8 +36,8 @@ class SeriesFile(Part):
     )
     time_format: str | None = Field(
         default=None,
-        description="How times are written, e.g. `%d/%m/%Y %H:%M`; ISO 8601 if left out, since the order of day and"
-        " month is not guessed.",
+        description="How times are written, e.g. `%d/%m/%Y %H:%M`; `unix` for counts of seconds"
+        " since 1970; ISO 8601 if left out, since the order of day and month is not guessed.",
     )
     stamp: Literal["begin", "end"] = Field(
         default="begin", description="Whether a time is the begin or the end of what its row measures."

@@ -13,10 +13,11 @@ from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.fields import MOST
 from tokenflow_sim.scenario.gaps import filled
-from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries, Series, listed
-from tokenflow_sim.scenario.series_cells import read_cells
+from tokenflow_sim.scenario.series import Series, listed
+from tokenflow_sim.scenario.series_cells import NoNumbers, label_of, read_cells, who_of
 from tokenflow_sim.scenario.series_file import SeriesFile
 from tokenflow_sim.scenario.series_kinds import SeriesKind
+from tokenflow_sim.scenario.series_made import made
 from tokenflow_sim.scenario.series_names import Targets, find_targets
 from tokenflow_sim.scenario.sheet import Sheet
 from tokenflow_sim.scenario.tables import Note
@@ -63,6 +64,7 @@ class _Reading:
     tell: Note
     notes: list[str] = field(default_factory=list)
     faults: int = 0
+    is_misread: bool = False
 
     def note(self, message: str, row: int | None = None, place: str = "") -> None:
         """Tell of a fault, at the line of a row."""
@@ -86,7 +88,7 @@ class _Reading:
         else:
             code, steps = self.times(when, groups)
             count = len(steps.rows)
-        cube = self.pivot(code, groups, numbers, (count, len(labels), len(columns)), labels, by_period)
+        cube = self.pivot(code, groups, numbers, count, labels, columns, when, by_period)
         if self.faults:
             raise _Refused
         targets = self.targets(labels, columns)
@@ -98,7 +100,8 @@ class _Reading:
         if by_period:
             self.whole(cube, labels, columns, code, groups, numbers)
         cube = cube * factor if factor != 1 else cube
-        return self.made(cube, targets, None if steps is None else steps.edges)
+        edges = None if steps is None else steps.edges
+        return made(cube, targets, edges, self.kind.by_node, self.source, self.notes)
 
     # What is read
 
@@ -219,6 +222,11 @@ class _Reading:
                 values[:, place] = read_cells(
                     name, sheet.frame[name], least, sheet.separator, self.note, self.notes
                 )
+            except NoNumbers as error:
+                self.is_misread = True
+                self.note(
+                    error.told([name for name in columns if name != error.name], self.spec.node), error.row
+                )
             except ValueError as error:
                 raise self.refuse(str(error)) from None
         return values
@@ -293,11 +301,16 @@ class _Reading:
         code: Ints,
         groups: Ints,
         numbers: Floats,
-        shape: tuple[int, int, int],
+        count: int,
         labels: Sequence[Hashable],
+        columns: Sequence[Hashable],
+        when: pd.Series,
         by_period: bool,
     ) -> Floats:
         """Return the numbers by time, series and column."""
+        if self.is_misread:
+            raise _Refused  # times that repeat would only follow from it
+        shape = count, len(labels), len(columns)
         flat = code * shape[1] + groups
         cube = np.full((shape[0] * shape[1], shape[2]), np.nan)
         cube[flat[::-1]] = numbers[::-1]  # the first of several rows stays
@@ -311,18 +324,23 @@ class _Reading:
                 first = int(np.flatnonzero(flat == flat[row])[0])
                 line = self.sheet.line(first)
                 since = f", first on line {line}" if line else ""
-                who = "" if labels[groups[row]] is None else f", {self.said(labels[groups[row]])}"
-                what = f"period {code[row]}{who}" if by_period else f"a time{who}"
-                more = "" if by_period else ", with another number (to keep rows of one kind, give `where`)"
+                who = "" if labels[groups[row]] is None else f", {who_of(labels[groups[row]])}"
+                what = f"period {code[row]}{who}" if by_period else f"time {when.iloc[row]}{who}"
+                which = [repr(label_of(columns[k])) for k in np.flatnonzero(differs[row]).tolist()]
+                where = (
+                    f" in column {listed(which)}" if len(columns) > 1 or labels[groups[row]] is None else ""
+                )
+                more = (
+                    ""
+                    if by_period
+                    else f", with another number{where} (to keep rows of one kind, give `where`)"
+                )
                 self.note(f"repeats {what}{since}{more}", int(row))
                 if self.faults > 25:
                     break
             if not rows.size:
                 self.notes.append(f"{int(again.sum())} repeated rows dropped")
         return cube.reshape(shape)
-
-    def said(self, label: Hashable) -> str:
-        return ", ".join(map(str, label)) if isinstance(label, tuple) else f"node {label}"
 
     def fill(self, cube: Floats, edges: NDArray[np.int64] | None) -> Floats:
         """Fill what is empty, as the file's reader was told."""
@@ -366,27 +384,16 @@ class _Reading:
     def targets(self, labels: Sequence[Hashable], columns: Sequence[Hashable]) -> Targets:
         """Return where the numbers of each node (and class) stand: series and column."""
         before = self.faults
+        if (
+            self.sheet.is_unnamed
+            and self.spec.map is None
+            and not self.kind.by_node
+            and list(labels) == [None]
+        ):
+            raise self.refuse("needs the name of a node, as the name of the Series: series.rename('NODE')")
         found, dropped = find_targets(labels, columns, self.kind.by_node, self.spec.map, self.note)
         if dropped:
             self.notes.append(f"not read: {listed(dropped)}")
         if self.faults > before:
             raise _Refused
         return found
-
-    def made(self, cube: Floats, targets: Targets, edges: NDArray[np.int64] | None) -> Series:
-        """Return the series."""
-        notes = list(self.notes)
-        spots = np.array(list(targets.values()))
-        if not self.kind.by_node:
-            names = [name for (name,) in targets]
-            return PeriodSeries(names, cube[:, spots[:, 0], spots[:, 1]], edges, self.source, notes)
-        nodes = list(dict.fromkeys(node for node, _ in targets))
-        classes = list(dict.fromkeys(name for _, name in targets))
-        values = np.zeros((len(cube), len(nodes), len(classes)))
-        rows = [nodes.index(node) for node, _ in targets]
-        columns = [classes.index(name) for _, name in targets]
-        values[:, rows, columns] = cube[:, spots[:, 0], spots[:, 1]]
-        lacking = [f"{name} at {node}" for node in nodes for name in classes if (node, name) not in targets]
-        if lacking:
-            notes.append(f"no demand of {listed(lacking)}")
-        return NodeSeries(nodes, classes, values, edges, self.source, notes)

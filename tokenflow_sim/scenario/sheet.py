@@ -39,6 +39,8 @@ class Sheet:
         An index without a name.
     separator : str
         What parts the cells of a text file.
+    is_unnamed : bool
+        Whether its only column of numbers is of a Series or DataArray without a name.
     """
 
     frame: pd.DataFrame
@@ -48,6 +50,7 @@ class Sheet:
     axis: str | None = None
     index: pd.Index[Any] | None = None
     separator: str = ","
+    is_unnamed: bool = False
 
     def line(self, row: int) -> int | None:
         """Return the line of a row, if it has one."""
@@ -122,6 +125,8 @@ def from_object(value: pd.DataFrame | pd.Series | xr.DataArray) -> Sheet:
         frame = value.to_frame(name)
     else:
         frame = value
+    if isinstance(frame.index, pd.PeriodIndex):
+        frame = frame.set_axis(frame.index.to_timestamp(), axis=0)
     if isinstance(frame.columns, pd.MultiIndex):
         frame = frame.set_axis(pd.Index(list(frame.columns), tupleize_cols=False), axis=1)
     time = axis = nameless = None
@@ -137,13 +142,27 @@ def from_object(value: pd.DataFrame | pd.Series | xr.DataArray) -> Sheet:
     else:
         nameless = index
         frame = frame.reset_index(drop=True)
+    spans = {
+        number: frame.iloc[:, number].dt.to_timestamp()
+        for number, kind in enumerate(frame.dtypes)
+        if isinstance(kind, pd.PeriodDtype)
+    }
+    for number, column in spans.items():  # a period begins where its timestamp is
+        frame.isetitem(number, column)
     frame.columns = pd.Index(
         [column if isinstance(column, tuple) else str(column) for column in frame.columns],
         tupleize_cols=False,
     )
     if not frame.columns.is_unique:
         raise ValueError(f"repeats column {frame.columns[frame.columns.duplicated()][0]!r}")
-    return Sheet(frame, units=None if units is None else str(units), time=time, axis=axis, index=nameless)
+    return Sheet(
+        frame,
+        units=None if units is None else str(units),
+        time=time,
+        axis=axis,
+        index=nameless,
+        is_unnamed=isinstance(value, pd.Series) and value.name is None,
+    )
 
 
 def _from_array(array: xr.DataArray) -> Sheet:
@@ -169,11 +188,13 @@ def _from_array(array: xr.DataArray) -> Sheet:
     values = np.asarray(array.values).reshape(array.sizes[first], -1)
     frame = pd.DataFrame(values, columns=pd.Index(labels, tupleize_cols=False))
     units = array.attrs.get("units")
+    is_unnamed = not rest and not array.name
     if first in array.coords:
         frame.insert(0, first, array.coords[first].values)
         is_time = array.coords[first].dtype.kind == "M"
-        return Sheet(frame, units=units, time=first if is_time else None, axis=None if is_time else first)
-    return Sheet(frame, units=units, index=frame.index)
+        time, axis = (first, None) if is_time else (None, first)
+        return Sheet(frame, units=units, time=time, axis=axis, is_unnamed=is_unnamed)
+    return Sheet(frame, units=units, index=frame.index, is_unnamed=is_unnamed)
 
 
 def from_text(text: str, note: Note, keys: Sequence[str]) -> Sheet | None:

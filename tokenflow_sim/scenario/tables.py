@@ -17,6 +17,11 @@ from tokenflow_sim.scenario.profile import DAYS, day_index
 from tokenflow_sim.scenario.series import listed
 
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_GROUPED = re.compile(
+    r"[-+]?\d{1,3}(?:(?:,\d{3})+\.\d+|(?:,\d{3}){2,}|(?:\.\d{3})+,\d+|(?:\.\d{3}){2,}"
+    r"|(?:['\u2019 ]\d{3})+(?:[.,]\d+)?)"
+)
+"""A number with marks between thousands, which a decimal comma alone is not."""
 _WHOLE = re.compile(r"\d{1,9}")
 
 Note = Callable[[str, str, int | None], None]
@@ -140,6 +145,8 @@ def number(value: Any, least: float = 0.0) -> float | str:
             return "is empty"
         if _DECIMAL_COMMA.fullmatch(value):
             return f"has a decimal comma; write {value.replace(',', '.')}"
+        if _GROUPED.fullmatch(value):
+            return f"must be a number, without marks between thousands and with a decimal point; found {value!r:.60}"
     try:
         result = float(value) if "_" not in str(value) else float("x")
     except (TypeError, ValueError, OverflowError):

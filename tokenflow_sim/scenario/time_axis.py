@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.scenario.time_advice import UNIX, why_no_times
 from tokenflow_sim.scenario.times import PeriodTimes
 from tokenflow_sim.scenario.zone import zone_of
 
@@ -95,8 +96,16 @@ def _read(
         days = np.zeros(len(stamps), dtype=np.int64)
     else:
         text = stamps.astype(str).str.strip()
+        if form == UNIX:
+            return _counted(text, refuse)
         offsets = text.str.contains(_OFFSET, regex=True).to_numpy(dtype=bool)
         if offsets.any() and not offsets.all():
+            bare = text[~offsets]
+            no_time = pd.to_datetime(bare, format=form or "ISO8601", errors="coerce").isna().to_numpy()
+            for row in np.flatnonzero(~offsets)[no_time] if form is None else ():
+                refuse(int(row), f"must be a time, as in other rows; found {stamps.iloc[row]!r:.60}")
+            if form is None and no_time.any():
+                return None
             odd = int(np.flatnonzero(offsets != offsets[0])[0])
             refuse(
                 odd, f"time {text.iloc[odd]!r} {'has' if offsets[odd] else 'lacks'} an offset, unlike others"
@@ -111,6 +120,9 @@ def _read(
                 days[late] = _DAY
         read = pd.to_datetime(text, format=form or "ISO8601", utc=bool(offsets.any()), errors="coerce")
         wrong = np.flatnonzero(read.isna().to_numpy())
+        if wrong.size == len(text) > 1:  # one reason for all rows is one fault
+            refuse(0, why_no_times(text, form))
+            return None
         for row in wrong:
             how = form or "an ISO 8601 time such as 2026-01-05 00:00; for another form give `time_format`"
             refuse(int(row), f"time must be {how}; found {stamps.iloc[row]!r:.60}")
@@ -130,6 +142,16 @@ def _read(
         return None
     found = _localized(naive, groups, zone, end, refuse)
     return None if found is None else found + days
+
+
+def _counted(text: pd.Series, refuse: Refuse) -> Instants | None:
+    """Return seconds since 1970 as instants."""
+    seconds = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
+    sound = np.isfinite(seconds) & (np.abs(seconds) <= _LAST // 1_000_000)
+    for row in np.flatnonzero(~sound)[: 1 if not sound.any() else None]:
+        message = "must be seconds since 1970, before the year 2262 (divide milliseconds by 1000)"
+        refuse(int(row), f"{message}; found {text.iloc[row]!r:.60}")
+    return np.rint(seconds * 1e6).astype(np.int64) * 1000 if sound.all() else None
 
 
 def _nanoseconds(index: pd.DatetimeIndex) -> Instants:

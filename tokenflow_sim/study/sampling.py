@@ -125,7 +125,8 @@ def read_values(values: Values) -> Distribution | list[Any]:
             return found
     elif isinstance(values, (Mapping, Set)) or type(values).__name__ == "DataFrame":
         # Going through them would give keys, labels of columns, or no order.
-        raise _fault(f"give a list of values; found a {type(values).__name__}", type(values).__name__)
+        hint = "; for it as the only value, write [frame]" if is_table(values) else ""
+        raise _fault(f"give a list of values; found a {type(values).__name__}{hint}", type(values).__name__)
     else:
         try:
             found = list(values)
