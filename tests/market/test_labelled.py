@@ -35,7 +35,7 @@ def test_a_program_that_is_not_the_labelled_one_is_refused() -> None:
     wrong.data[0] = np.nextafter(wrong.data[0], 2)
     program.__dict__["matrix"] = wrong
     with pytest.raises(tf.CertificateError, match="differs from the one that would be solved"):
-        labelled.labelled_matrix(market, program)
+        labelled.check_labelled(market, program)
 
 
 def test_terms_that_add_up_in_another_order_are_the_same_program() -> None:

@@ -15,8 +15,6 @@ from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, Numbers, runs
 from tests.oracle.price_face import face_of
 from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.highs import Solver
-from tokenflow_sim.market.labelled import labelled_matrix
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Supply, Term
 from tokenflow_sim.market.program import Program
 
@@ -133,7 +131,7 @@ def test_rows_of_further_limits_reach_the_solver_in_the_programs_units() -> None
     limited = with_limits(market, random_limits(market, Numbers("continuous", 5), np.random.default_rng(3)))
     program = Program(limited)
     assert {placed.unit for placed in program.limits} > {1.0}
-    held = Solver(labelled_matrix(limited, program)).highs.getLp().a_matrix_
+    held = Engine(limited).solver.highs.getLp().a_matrix_
     matrix = sparse.csc_array if held.format_ == MatrixFormat.kColwise else sparse.csr_array
     live = matrix((held.value_, held.index_, held.start_), shape=(program.rows, program.columns))
     np.testing.assert_array_equal(live.toarray(), program.matrix.toarray())

@@ -33,7 +33,7 @@ from tokenflow_sim.market.directional import (
 )
 from tokenflow_sim.market.highs import LazySolver, Solver
 from tokenflow_sim.market.idle import IDLE_SHARE, far_cost, find_idle, pays, price_idle
-from tokenflow_sim.market.labelled import labelled_matrix
+from tokenflow_sim.market.labelled import check_labelled
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
 from tokenflow_sim.market.perturbation import Perturbation, ScaledData
@@ -70,7 +70,8 @@ class Engine:
         if flows >= MANY_FLOWS if lazy is None else lazy:
             self.solver = LazySolver(self.program)
         else:
-            self.solver = Solver(labelled_matrix(market, self.program))
+            check_labelled(market, self.program)
+            self.solver = Solver(self.program.matrix)
         self.perturbation = Perturbation(self.program)
         nodal = self.program.balance.stop
         # Proof of an earlier market that some demand can take no more: tried first, and checked each time.

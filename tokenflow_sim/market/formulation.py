@@ -9,8 +9,8 @@
           0 <= y_nk <= d_nk, y_nk = 0 where rho_nk is infinite                              (partial service)
 
 All formulations of the paper differ in the data of the Market, never in code. The model built here is readable, and
-slow to build: `labelled.labelled_matrix` takes the coefficients that HiGHS solves from it once for each structure, and
-`program.Program` has costs, bounds and right-hand sides of each market as plain vectors.
+slow to build: `labelled.check_labelled` compares the coefficients that HiGHS solves with it once for each structure,
+and `program.Program` has costs, bounds and right-hand sides of each market as plain vectors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The matrix that HiGHS holds is that of the labelled linopy program.
+"""A check that what HiGHS solves is the labelled linopy program.
 
 linopy builds and labels the program of each structure once in a process, and its coefficients must be those that are
 solved. Whatever is cleared afterwards moves only costs, bounds and right-hand sides, so that
@@ -25,8 +25,8 @@ ROUNDING = 1e-13
 _compared: OrderedDict[bytes, None] = OrderedDict()
 
 
-def labelled_matrix(market: Market, program: Program) -> sparse.csc_array:
-    """Return the coefficients of the program once they are known to be those of the labelled program.
+def check_labelled(market: Market, program: Program) -> None:
+    """Refuse a program whose coefficients are not those of the labelled program.
 
     Parameters
     ----------
@@ -34,11 +34,6 @@ def labelled_matrix(market: Market, program: Program) -> sparse.csc_array:
         A market of the structure.
     program : Program
         The same program as plain vectors.
-
-    Returns
-    -------
-    csc_array
-        Dims (row, column), in the units of `program`.
 
     Raises
     ------
@@ -52,7 +47,7 @@ def labelled_matrix(market: Market, program: Program) -> sparse.csc_array:
     digest = key.digest()
     if digest in _compared:
         _compared.move_to_end(digest)
-        return own
+        return
     if not _agree(_built(market, program), program):
         raise CertificateError(
             "the program as linopy labels it differs from the one that would be solved; please report this market"
@@ -60,7 +55,6 @@ def labelled_matrix(market: Market, program: Program) -> sparse.csc_array:
     _compared[digest] = None
     if len(_compared) > REMEMBERED:
         _compared.popitem(last=False)
-    return own
 
 
 def _agree(labelled: sparse.csc_array, program: Program) -> bool:
@@ -91,7 +85,4 @@ def _built(market: Market, program: Program) -> sparse.csc_array:
     for placed in program.limits:
         rows[placed.rows] = 1.0 / placed.unit
         columns[placed.supply] = placed.unit
-    scaled = sparse.csc_array(sparse.diags_array(rows) @ matrix @ sparse.diags_array(columns))
-    scaled.eliminate_zeros()
-    scaled.sort_indices()
-    return scaled
+    return sparse.csc_array(sparse.diags_array(rows) @ matrix @ sparse.diags_array(columns))
