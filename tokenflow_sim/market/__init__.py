@@ -9,9 +9,10 @@ from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.own_limit import Limit, LimitView
 from tokenflow_sim.market.prices import decompose
+from tokenflow_sim.market.routing import Routing
 from tokenflow_sim.market.settlement import Settlement, settle
 
 __all__ = [
-    "Arrays", "Certificate", "Clearer", "Clearing", "Layout", "Limit", "LimitView", "Market", "Settlement", "clear",
-    "decompose", "linopy_model", "settle",
+    "Arrays", "Certificate", "Clearer", "Clearing", "Layout", "Limit", "LimitView", "Market", "Routing", "Settlement",
+    "clear", "decompose", "linopy_model", "settle",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity, groups_of
+from tokenflow_sim.market.routing import Routing, routing_faults
 from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.variables import MARKET
 
@@ -45,6 +46,8 @@ class Arrays:
         Dims (asset, workload) and (asset,); None where power is not shared between classes.
     limits : tuple of SharedCapacity
         Shared capacities beyond those of links and of an asset's power.
+    routing : Routing, optional
+        Rules for whole paths, from origin to server; None where all rules are those of arcs.
     """
 
     offer_price: Floats
@@ -59,6 +62,7 @@ class Arrays:
     power_use: Floats | None = None
     power_limit: Floats | None = None
     limits: tuple[SharedCapacity, ...] = ()
+    routing: Routing | None = None
 
     @cached_property
     def must_serve(self) -> Bools | None:
@@ -131,6 +135,8 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
                 Fault(f"shape {values.shape} where {shape} ({', '.join(row.full_dims)}) is needed", name)
             )
     whole = not faults
+    if arrays.routing is not None:
+        faults += routing_faults(layout, arrays.routing)
     labels = labels_of(layout)
     for name, values in arrays.items() if whole else []:
         faults += number_faults(name, values, MARKET[name].full_dims, labels, layout.link_unit)

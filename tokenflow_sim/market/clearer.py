@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tokenflow_sim.errors import CertificateError
+from tokenflow_sim.errors import CertificateError, Fault, MarketError
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
 from tokenflow_sim.market.clearing import Clearing, require_market
@@ -96,6 +96,9 @@ class Clearer:
             If no method reaches an optimum that can be certified.
         """
         require_market(market)
+        routing = market.arrays.routing
+        if routing is not None and routing.needs_paths(market.layout.sizes["node"]).any():
+            raise MarketError([Fault("rules for whole paths are not cleared yet", "routing")], "market")
         with one_thread():
             return self._clear(market)
 

@@ -16,6 +16,8 @@ from tokenflow_sim.market.html import table
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.own_limit import Limit, LimitView
+from tokenflow_sim.market.routing import Routing
+from tokenflow_sim.market.routing_input import read_routing
 from tokenflow_sim.market.validation import read_arrays
 from tokenflow_sim.variables import COORDINATES, MARKET
 
@@ -64,6 +66,10 @@ class Market:
 
     limits : sequence of Limit, optional
         Further constraints, see docs/how-to/own-constraint.md.
+    routing : Routing or mapping, optional
+        Rules for whole paths, from origin to server: `latency` (by arc) and `limit` (by class) in ms, `processing`
+        (by node) in ms, `servers` (by class, by origin, the nodes that may serve it); see `Routing` and
+        docs/explanation/paths.md.
 
     Raises
     ------
@@ -107,6 +113,7 @@ class Market:
         owner: Any = None,
         link_unit: Any = None,
         limits: Sequence[Limit] = (),
+        routing: Any = None,
     ) -> None:
         given = {
             "offer_price": offer_price,
@@ -129,6 +136,8 @@ class Market:
             "owner": owner,
         }
         layout, arrays = read_arrays(given, along, link_unit, hours)
+        if routing is not None:
+            arrays = arrays.with_(routing=read_routing(layout, routing))
         self._set(layout, _with_limits(layout, arrays, hours, limits), hours)
 
     @classmethod
@@ -189,15 +198,20 @@ class Market:
         """
         data: dict[str, Any] = {name: self[name] for name, _ in self.arrays.items()}
         data |= {"hours": self.hours, "link_unit": self.layout.link_unit}
+        routing = changes.pop("routing", self.arrays.routing)
         for name, new in changes.items():
             mine = data.get(name)
             here = isinstance(mine, xr.DataArray) and isinstance(new, np.ndarray) and new.shape == mine.shape
             data[name] = data[name].copy(data=new) if here else new
-        return self._from_names(data, self.layout, self.arrays.limits)
+        return self._from_names(data, self.layout, self.arrays.limits, routing)
 
     @classmethod
     def _from_names(
-        cls, data: dict[str, Any], order: Layout | None = None, kept: tuple[SharedCapacity, ...] = ()
+        cls,
+        data: dict[str, Any],
+        order: Layout | None = None,
+        kept: tuple[SharedCapacity, ...] = (),
+        routing: Any = None,
     ) -> Market:
         names = [*MARKET, *COORDINATES, "hours", "link_unit"]
         strange = [name for name in data if name not in names]
@@ -209,18 +223,13 @@ class Market:
         given, along = ({name: data.get(name) for name in table} for table in (MARKET, COORDINATES))
         hours = data.get("hours", 1.0)
         layout, arrays = read_arrays(given, along, data.get("link_unit"), hours, order)
-        if kept:
-            if order is None or layout != order:
-                raise MarketError(
-                    [
-                        Fault(
-                            "belong to the market's labels: give the limits again to a market with others",
-                            "limits",
-                        )
-                    ],
-                    "market",
-                )
-            arrays = arrays.with_(limits=kept)
+        bound = {"limits": kept, "routing": isinstance(routing, Routing)}
+        if any(bound.values()) and (order is None or layout != order):
+            rule = "belong to the market's labels: give them again to a market with others"
+            raise MarketError([Fault(rule, name) for name, held in bound.items() if held], "market")
+        arrays = arrays.with_(limits=kept) if kept else arrays
+        if routing is not None:
+            arrays = arrays.with_(routing=read_routing(layout, routing))
         market = cls.__new__(cls)
         market._set(order if layout == order else layout, arrays, hours)
         return market
@@ -266,6 +275,11 @@ class Market:
             and all(mine[name] is theirs[name] or np.array_equal(mine[name], theirs[name]) for name in mine)
             and len(self.arrays.limits) == len(other.arrays.limits)
             and all(map(SharedCapacity.same_as, self.arrays.limits, other.arrays.limits))
+            and (
+                other.arrays.routing is None
+                if self.arrays.routing is None
+                else self.arrays.routing.same_as(other.arrays.routing)
+            )
         )
 
     def to_dataset(self) -> xr.Dataset:
