@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault
+from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity, groups_of
 from tokenflow_sim.market.routing import Routing, routing_faults
@@ -46,6 +47,8 @@ class Arrays:
         Dims (asset, workload) and (asset,); None where power is not shared between classes.
     limits : tuple of SharedCapacity
         Shared capacities beyond those of links and of an asset's power.
+    activities : tuple of Activity
+        What is done beside service and flow; see `activity`.
     routing : Routing, optional
         Rules for whole paths, from origin to server; None where all rules are those of arcs.
     """
@@ -62,6 +65,7 @@ class Arrays:
     power_use: Floats | None = None
     power_limit: Floats | None = None
     limits: tuple[SharedCapacity, ...] = ()
+    activities: tuple[Activity, ...] = ()
     routing: Routing | None = None
 
     @cached_property
@@ -90,6 +94,8 @@ class Arrays:
                 array.setflags(write=False)
         for limit in self.limits:
             limit.freeze()
+        for activity in self.activities:
+            activity.freeze()
 
     def items(self) -> list[tuple[str, NDArray[Any]]]:
         """Return names and values of the arrays that are present; `limits` have theirs in themselves."""

@@ -141,7 +141,7 @@ class BoundLimit:
             return []
         if values.ndim == 2:
             member = {"node": layout.asset_node, by: None}.get(dim, np.zeros(len(users), dtype=np.int64))
-            return [Term(on, values, member)] if values.any() else []  # type: ignore[arg-type]
+            return [Term(on, values, member)] if values.any() else []
         return _spread_out(on, values)
 
     def at(self, view: LimitView) -> SharedCapacity:

@@ -71,6 +71,7 @@ class Clearer:
 
     def __init__(self, market: Market) -> None:
         require_market(market)
+        _refuse(market)
         self._engine = Engine(market)
 
     def clear(self, market: Market) -> Clearing:
@@ -103,6 +104,7 @@ class Clearer:
             return self._clear(market)
 
     def _clear(self, market: Market) -> Clearing:
+        _refuse(market)
         if not self._engine.program.serves(market):
             self._engine = Engine(market)
         reasons: list[str] = []
@@ -141,6 +143,21 @@ class Clearer:
         else:
             values = values_of(engine.program, market.arrays, engine.solve(market.arrays))
         return Clearing(market, values, certify(market.layout, market.arrays, values))
+
+
+def _refuse(market: Market) -> None:
+    """Refuse what no engine clears yet."""
+    arrays = market.arrays
+    faults = [Fault("activities are not cleared yet", one.name) for one in arrays.activities]
+    faults += [Fault("equalities are not cleared yet", one.name) for one in arrays.limits if one.equality]
+    faults += [
+        Fault(f"terms on {term.on!r} are not cleared yet", one.name)
+        for one in arrays.limits
+        for term in one.terms
+        if term.on not in ("dispatch", "flow")
+    ]
+    if faults:
+        raise MarketError(faults, "market")
 
 
 def _clear_by_class(engine: Engine, market: Market) -> Values:

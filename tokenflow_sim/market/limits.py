@@ -30,16 +30,17 @@ class Term:
 
     Parameters
     ----------
-    on : {'dispatch', 'flow'}
-        What uses it.
+    on : str
+        What uses it: ``dispatch``, ``flow``, ``unserved``, or the name of an `activity.Activity`.
     use : ndarray
-        Use per unit of service, dims (asset or arc, workload); may be negative, for what gives instead of taking.
+        Use per unit, dims (asset, workload), (arc, workload) or (node, workload), the same for all blocks or steps;
+        for an activity dims (label,), the same for all its tranches. May be negative, for what gives and does not take.
     member : ndarray of int, optional
-        Position of the label that each asset or arc uses, dims (asset or arc,); `NOBODY` where it uses none. By
-        default each uses the label at its own position.
+        Position of the label that each asset, arc, node or label of the activity uses, dims (asset,) etc.; `NOBODY`
+        where it uses none. By default each uses the label at its own position. What uses several has several terms.
     """
 
-    on: Literal["dispatch", "flow"]
+    on: str
     use: Floats
     member: Ints | None = None
 
@@ -107,6 +108,8 @@ class Supply:
 class SharedCapacity:
     """One group of shared capacities with its numbers, ``sum use * quantity <= capacity + supplied`` for each label.
 
+    As an equality it is a balance, of power at each bus for example, or a law of nature.
+
     Parameters
     ----------
     name : str
@@ -116,7 +119,8 @@ class SharedCapacity:
     dim : str
         What its labels are: ``node``, ``asset``, ``arc``, or a dimension of its own.
     capacity : ndarray
-        How much there is of it, dims (label,); may be infinite.
+        How much there is of it, dims (label,); may be infinite. May be negative where something gives: of a bus it is
+        minus the local load.
     terms : tuple of Term
         What uses it.
     supply : Supply, optional
@@ -127,6 +131,16 @@ class SharedCapacity:
         Who is paid the rent; by default it stays with the asset, or the link's owner, that uses the limit.
     rent_unit, meaning : str
         Unit and meaning of the dual, for labels.
+    equality : bool
+        Whether all of it has to be used, ``sum use * quantity == capacity``. The dual may have either sign then: it is
+        the cost of one more unit *taken* (of one unit less capacity), like a price. It has no supply: that is an
+        activity.
+    law : bool
+        Of an equality: whether nobody can ask for more of it, as of Kirchhoff's voltage law around a cycle. Its dual
+        does not count in the price rule (of several sets of duals, the one in which one more unit of everything costs
+        most), and what is infeasible is not put down to it.
+    part : {'limits', 'energy'}
+        Which part of a price its charge is: the bus price times the energy of a token is that token's energy part.
     """
 
     name: str
@@ -139,12 +153,16 @@ class SharedCapacity:
     payee: str | None = None
     rent_unit: str = ""
     meaning: str = ""
+    equality: bool = False
+    law: bool = False
+    part: Literal["limits", "energy"] = "limits"
 
     def same_as(self, other: SharedCapacity) -> bool:
         """Whether another one has the same numbers."""
         mine, theirs = self._arrays(), other._arrays()
         return (
             self.name == other.name
+            and (self.equality, self.law) == (other.equality, other.law)
             and [term.on for term in self.terms] == [term.on for term in other.terms]
             and len(mine) == len(theirs)
             and all(map(np.array_equal, mine, theirs))

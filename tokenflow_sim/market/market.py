@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, MarketError, unknown_name
+from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays, find_faults, hours_faults
 from tokenflow_sim.market.bound_limit import bind_limits
 from tokenflow_sim.market.html import table
@@ -203,14 +204,14 @@ class Market:
             mine = data.get(name)
             here = isinstance(mine, xr.DataArray) and isinstance(new, np.ndarray) and new.shape == mine.shape
             data[name] = data[name].copy(data=new) if here else new
-        return self._from_names(data, self.layout, self.arrays.limits, routing)
+        return self._from_names(data, self.layout, self.arrays, routing)
 
     @classmethod
     def _from_names(
         cls,
         data: dict[str, Any],
         order: Layout | None = None,
-        kept: tuple[SharedCapacity, ...] = (),
+        kept: Arrays | None = None,
         routing: Any = None,
     ) -> Market:
         names = [*MARKET, *COORDINATES, "hours", "link_unit"]
@@ -223,11 +224,16 @@ class Market:
         given, along = ({name: data.get(name) for name in table} for table in (MARKET, COORDINATES))
         hours = data.get("hours", 1.0)
         layout, arrays = read_arrays(given, along, data.get("link_unit"), hours, order)
-        bound = {"limits": kept, "routing": isinstance(routing, Routing)}
+        bound = {
+            "limits": kept is not None and bool(kept.limits),
+            "activities": kept is not None and bool(kept.activities),
+            "routing": isinstance(routing, Routing),
+        }
         if any(bound.values()) and (order is None or layout != order):
             rule = "belong to the market's labels: give them again to a market with others"
             raise MarketError([Fault(rule, name) for name, held in bound.items() if held], "market")
-        arrays = arrays.with_(limits=kept) if kept else arrays
+        if kept is not None:
+            arrays = arrays.with_(limits=kept.limits, activities=kept.activities)
         if routing is not None:
             arrays = arrays.with_(routing=read_routing(layout, routing))
         market = cls.__new__(cls)
@@ -275,6 +281,8 @@ class Market:
             and all(mine[name] is theirs[name] or np.array_equal(mine[name], theirs[name]) for name in mine)
             and len(self.arrays.limits) == len(other.arrays.limits)
             and all(map(SharedCapacity.same_as, self.arrays.limits, other.arrays.limits))
+            and len(self.arrays.activities) == len(other.arrays.activities)
+            and all(map(Activity.same_as, self.arrays.activities, other.arrays.activities))
             and (
                 other.arrays.routing is None
                 if self.arrays.routing is None

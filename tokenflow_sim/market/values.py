@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Values:
         What was had of a limit beyond what is free, by `SharedCapacity.name`, dims (label, tranche), in its unit.
     cost : float
         Total cost as offered, in $/s.
+    done : dict of ndarray
+        What is done of every activity, by `Activity.name`, dims (label, tranche), in its unit.
     """
 
     price: Floats
@@ -48,6 +50,7 @@ class Values:
     rents: dict[str, Floats]
     supplied: dict[str, Floats]
     cost: float
+    done: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def congestion_rent(self) -> Floats:
@@ -67,7 +70,7 @@ class Values:
         """Make the arrays read-only."""
         for array in (
             self.price, self.dispatch, self.flow, self.unserved, self.scarcity_rent, *self.rents.values(),
-            *self.supplied.values(),
+            *self.supplied.values(), *self.done.values(),
         ):  # fmt: skip
             array.setflags(write=False)
 
