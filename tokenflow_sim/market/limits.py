@@ -34,7 +34,7 @@ class Term:
         What uses it: ``dispatch``, ``flow``, ``unserved``, or the name of an `activity.Activity`.
     use : ndarray
         Use per unit, dims (asset, workload), (arc, workload) or (node, workload), the same for all blocks or steps;
-        for an activity dims (label,), the same for all its tranches. May be negative, for what gives and does not take.
+        for an activity dims (label,), the same for all its tranches. May be negative, for what gives.
     member : ndarray of int, optional
         Position of the label that each asset, arc, node or label of the activity uses, dims (asset,) etc.; `NOBODY`
         where it uses none. By default each uses the label at its own position. What uses several has several terms.
