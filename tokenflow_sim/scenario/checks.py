@@ -10,22 +10,20 @@ import numpy as np
 
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.confusable import find_confusable
-from tokenflow_sim.scenario.links import count_links, find_link_faults, make_links, table_places
+from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.places import Found, Loc, path_of
+from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries
 from tokenflow_sim.scenario.series import listed as shown
 from tokenflow_sim.scenario.series_kinds import series_of, token_columns
+from tokenflow_sim.scenario.size import find_size_faults
 from tokenflow_sim.scenario.supply import Asset, nominal_power
+from tokenflow_sim.scenario.zones import find_zone_faults
 
 TOLERANCE = 1e-6
 PLACEHOLDER = "nothing"
 """Name of the placeholder for a lost section; nothing is said about it."""
-MAX_PAIRS = 400_000_000
-MAX_ENTRIES = 20_000_000
-"""Most flows (arcs times classes) that a market may have."""
-BYTES_AN_ENTRY = 1000
-"""Memory of a flow, roughly: data, linopy's labels, and two of the solver's copies."""
 
 
 def assets_of(scenario: ScenarioFields) -> Iterator[tuple[Loc, str, Asset]]:
@@ -76,41 +74,25 @@ class _Checks:
             self.tokens,
             self.owners,
             self.outages,
+            self.residency,
         ):
             part()
         # Only sound names can be turned into arcs.
         unsound = {str(loc[0]) for loc, _ in self.found} | {path.split(".")[0] for path in self.dropped}
         unsound |= {"network" if section == "arcs" else section for section in self.also}
-        if not unsound & {"network", "nodes", "owners", "workloads"} and self.size():
-            self.links()
+        if not unsound & {"network", "nodes", "owners", "workloads"}:
+            too_many = find_size_faults(self.scenario)
+            self.found += too_many
+            if not too_many:
+                self.links()
         return self.found
-
-    def size(self) -> bool:
-        """Check that the arcs by rule can be found and held."""
-        scenario, network = self.scenario, self.scenario.network
-        count = len(scenario.nodes)
-        ruled = network.max_distance is not None or network.tier1 is not None
-        if ruled and count**2 > MAX_PAIRS:
-            message = f"would compare {count**2:.3g} pairs of nodes; give a table of arcs instead"
-            self.note(("network",), message)
-            return False
-        classes = len(scenario.workloads)
-        most = MAX_ENTRIES // classes
-        links = count_links(scenario, most)
-        if links > most:
-            gigabytes = links * classes * BYTES_AN_ENTRY / 2**30
-            message = (
-                f"makes {links} arcs or more for {classes} classes, which would take {gigabytes:.0f} GiB to clear;"
-                f" at most {most} arcs are taken"
-            )
-            self.note(("network",), message)
-            return False
-        return True
 
     def links(self) -> None:
         """Check that arcs have an owner and, where it matters, a latency; and that outages hit arcs that exist."""
         links = make_links(self.scenario)
         self.found += find_link_faults(self.scenario, links)
+        if not {"zones", "residency", "providers", "hardware"} & {str(loc[0]) for loc, _ in self.found}:
+            self.found += find_reach_faults(self.scenario, links)
         for number, outage in enumerate(self.scenario.outages):
             if outage.arc is not None and outage.arc not in links.labels:
                 self.note(("outages", number, "arc"), unknown_name("arc", outage.arc, links.labels))
@@ -373,6 +355,16 @@ class _Checks:
                     self.note(("nodes", name, field), "is needed, since arcs are made by distance")
             elif len(lacking) == 1:
                 self.note(("nodes", name, lacking[0]), "is needed beside the other coordinate")
+
+    def residency(self) -> None:
+        """Check zones and the rules that name them."""
+        nodes, workloads = list(self.known_names("nodes")), list(self.known_names("workloads"))
+        if "nodes" not in self.dropped:
+            self.found += find_zone_faults(self.scenario, nodes)
+        whole = "power" not in self.also and self.sound("hardware")
+        self.found += find_residency_faults(
+            self.scenario, nodes, workloads, self.dropped, knows_servers=whole
+        )
 
     def outages(self) -> None:
         """Check that outages hit something, and end after they begin."""

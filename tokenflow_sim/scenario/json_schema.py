@@ -49,6 +49,12 @@ def json_schema() -> dict[str, Any]:
             "anyOf": [spec, {"type": "string", "description": "The name alone."}],
             "description": spec.pop("description", ""),
         }
+    residence = parts["Residence"]
+    places = {"type": "array", "items": {"type": "string"}}
+    schema["$defs"]["Residence"] = {
+        "anyOf": [residence, {"type": "string"}, places, {"type": "null", "description": "No rule."}],
+        "description": residence.pop("description", ""),
+    }
     _rename(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -170,7 +170,7 @@ def find_link_faults(scenario: ScenarioFields, links: Links) -> list[Found]:
                 (loc, f"is undirected, and so makes {other}, which the table has too; leave one out")
             )
     limited = any(item.latency_limit is not None for item in scenario.workloads.values())
-    if limited and scenario.rules.latency_rule == "arc" and scenario.rules.bandwidth != "none":
+    if limited and scenario.rules.latency_rule != "none" and scenario.rules.bandwidth != "none":
         unknown = [links.labels[number] for number in np.flatnonzero(np.isnan(links.latency))]
         for label in unknown[:20]:
             message = "has no latency: give it one, or give both of its ends latitude and longitude"

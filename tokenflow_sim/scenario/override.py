@@ -161,6 +161,9 @@ class _Change:
             if part in fields_at(self.schema, done[:-1]):
                 here[part] = None
                 return None
+            if done[:-1] == ("residency",):
+                here[part] = {}  # the checks report a class that does not exist
+                return here[part]
             if done[:-1] == ("network", "arcs"):
                 return self.arc(str(part), here, done)
             if done == ("regions", part) and not here and part in self.compiled().regions:

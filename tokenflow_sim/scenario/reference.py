@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tokenflow_sim.scenario.fields import LimitSpec, Part, Spec, StrategySpec
+from tokenflow_sim.scenario.fields import LimitSpec, Name, Part, Spec, StrategySpec
 from tokenflow_sim.scenario.places import unwrap
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries, PeriodSeries
@@ -125,14 +125,15 @@ def _summary(model: type[BaseModel]) -> str:
 def _model(annotation: Any) -> type[BaseModel] | None:
     """Return the part that a field holds, or holds many of."""
     found = unwrap(annotation)
-    if get_origin(found) is dict:
+    while get_origin(found) is dict:
         found = unwrap(get_args(found)[1])
-    elif get_origin(found) is tuple:
+    if get_origin(found) is tuple:
         found = unwrap(get_args(found)[0])
     is_part = isinstance(found, type) and issubclass(found, (Part, Spec))
     return found if is_part else None
 
 
+_ITEMS: dict[tuple[Any, ...], str] = {(Name,): "names"}
 _WORDS: dict[Any, str] = {
     float: "number",
     int: "whole number",
@@ -154,7 +155,9 @@ def _type(annotation: Any, field: FieldInfo | None = None) -> str:
         return " or ".join(f"`{value}`" for value in get_args(found))
     if get_origin(found) is dict:
         inner = unwrap(get_args(found)[1])
-        plural = "numbers" if inner is float else "lists of numbers"
+        if get_origin(inner) is dict:
+            return "mapping by name, then by name"
+        plural = "numbers" if inner is float else f"lists of {_ITEMS.get(get_args(inner)[:1], 'numbers')}"
         return "mapping by name" if _model(inner) else f"{plural} by name"
     if get_origin(found) is tuple:
         return "list" if _model(found) else "list of names"

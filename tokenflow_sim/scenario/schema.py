@@ -24,6 +24,7 @@ from tokenflow_sim.scenario.fields import (
 )
 from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
+from tokenflow_sim.scenario.residency import Places, Residency
 from tokenflow_sim.scenario.series import PeriodSeries
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
 from tokenflow_sim.scenario.zone import known_zone
@@ -51,10 +52,10 @@ class MarketRules(Part):
         " equation"
         " 10), or `none` (economic dispatch: all nodes form one free pool).",
     )
-    latency_rule: Literal["arc", "none"] = Field(
+    latency_rule: Literal["arc", "path", "none"] = Field(
         default="arc",
-        description="`arc`: a class may not use an arc slower than its latency limit; `none`: limits are"
-        " ignored.",
+        description="`arc`: a class may not use an arc slower than its latency limit; `path`: the latencies of all"
+        " arcs from origin to server add up to no more than its limit; `none`: limits are ignored.",
     )
     must_serve: bool = Field(
         default=True,
@@ -166,6 +167,10 @@ class Node(Part):
         description="Its time zone, an IANA name or an offset such as UTC-06:00. Where the scenario has a `start`,"
         " profiles follow the clock changes of the zone.",
     )
+    zone: Name | None = Field(
+        default=None,
+        description="Zone that it belongs to, e.g. a country, by which rules may name its nodes.",
+    )
     metro: str = Field(default="", description="Metropolitan area, for figures.")
     state: str = Field(default="", description="State, for figures.")
 
@@ -260,6 +265,17 @@ class ScenarioFields(Part):
     regions: Annotated[dict[Name, Region], Freeze] = Field(
         default_factory=FrozenDict,
         description="Demand regions by name; one for each node with demand if left out.",
+    )
+    zones: Annotated[dict[Name, Places], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="Groups of nodes by name, beside those that the nodes' `zone` makes: lists of nodes and of other"
+        " zones. They may overlap.",
+    )
+    residency: Residency = Field(
+        default_factory=FrozenDict,
+        description="Where a class may be processed, by where its requests come from: by class, then by node or zone"
+        " (or `all`), a list of nodes and zones, e.g. `{chat: {eu: [frankfurt, dublin]}}`, or a mapping with `in` and"
+        " `not`, e.g. `{code: {all: {not: [us]}}}`. No two rules of a class hold for the same node.",
     )
     limits: Annotated[dict[Name, LimitSpec], Freeze] = Field(
         default_factory=FrozenDict,
