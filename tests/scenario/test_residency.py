@@ -93,10 +93,7 @@ def test_all_faults_of_zones_and_rules_are_told_at_once(us5: Scenario) -> None:
         "residency.image.seattle",
     }  # fmt: skip
     assert found["zones.a"] == "contains itself, by a > b > a"
-    assert (
-        "unknown place 'chicagoo'" in found["zones.inner"]
-        and "did you mean 'chicago'" in found["zones.inner"]
-    )
+    assert "unknown place 'chicagoo'" in found["zones.inner"]
     assert "did you mean 'chat'" in found["residency.chatt"]
     assert found["residency.chat.seattle"].startswith("and the rule of few both hold for chat from seattle")
     assert "unknown place 'texas'" in found["residency.chat.texas"]

@@ -143,6 +143,7 @@ class OrderBook:
             power_use=state.power_use,
             power_limit=state.power_limit,
             limits=state.limits,
+            routing=state.routing,
         )
 
     def check(self, agents: Mapping[str, list[Any]], period: int) -> None:

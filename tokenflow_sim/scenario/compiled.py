@@ -17,6 +17,7 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.market.limits import SharedCapacity, site_limit
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.routing import Routing
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
@@ -24,6 +25,7 @@ from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, Demand
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
+from tokenflow_sim.scenario.path_rules import make_routing
 from tokenflow_sim.scenario.supply import nominal_power
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ class State:
         Limits beyond those of links and of an asset's power.
     emission_rate : ndarray or None
         What a unit of service emits in t/Mtok, dims (asset, workload); None where no carbon intensity is known.
+    routing : Routing or None
+        What holds along whole paths; None where nothing does.
     """
 
     period: int
@@ -75,6 +79,7 @@ class State:
     electricity_price: Floats
     limits: tuple[SharedCapacity, ...] = ()
     emission_rate: Floats | None = None
+    routing: Routing | None = None
 
 
 def _groups(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
@@ -118,6 +123,8 @@ class Compiled:
         Hardware type of each asset.
     power_use : ndarray
         Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
+    routing : Routing or None
+        What holds along whole paths; None where nothing does.
     """
 
     def __init__(self, scenario: ScenarioFields) -> None:
@@ -127,6 +134,7 @@ class Compiled:
         self._set_labels(scenario)
         self._set_assets(scenario)
         self._set_agents(scenario)
+        self.routing = make_routing(scenario, self.network.latency)
         clock = Clock(scenario)
         self._demand = DemandSeries(scenario, clock)
         self._prices = PriceSeries(scenario, clock)
@@ -318,6 +326,7 @@ class Compiled:
             electricity_price=self._prices.at(period),
             limits=self._limits,
             emission_rate=self._emission_rate(period) if self.has_emissions else None,
+            routing=self.routing,
         )
 
     def _by_site_power(
@@ -376,5 +385,6 @@ class Compiled:
             power_use=state.power_use,
             power_limit=state.power_limit,
             limits=state.limits,
+            routing=state.routing,
         )
         return Market.from_arrays(self.layout, arrays, self.hours)

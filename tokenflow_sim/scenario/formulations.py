@@ -69,7 +69,7 @@ def network_arrays(scenario: ScenarioFields, links: Links) -> NetworkArrays:
     transfer = np.tile(payload, (shape[0], 1))
     limits = np.array([np.inf if item.latency_limit is None else item.latency_limit for item in classes])
     allowed = np.ones(shape, dtype=bool)
-    if rules.latency_rule == "arc":
+    if rules.latency_rule != "none":  # nor can a path be faster than one of its arcs
         # An unknown latency passes no limit; the checks refuse it where a limit is finite.
         allowed = (links.latency[:, None] <= limits) | np.isinf(limits)
     return NetworkArrays(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from tokenflow_sim.scenario.fields import FrozenDict, Name, Part
 from tokenflow_sim.scenario.known_types import listed
@@ -15,7 +15,9 @@ def _one_or_many(value: Any) -> Any:
     return listed([value] if isinstance(value, str) else value)
 
 
-Places = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many)]
+_ONE_OR_MANY = WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]})
+Places = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many), _ONE_OR_MANY]
+"""Names of nodes and zones, one alone also without a list."""
 
 
 class Residence(Part):

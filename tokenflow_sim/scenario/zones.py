@@ -40,6 +40,8 @@ def groups_of(scenario: ScenarioFields) -> dict[str, tuple[str, ...]]:
         return set(fixed.get(name, ())) if name not in above else set()
 
     for name in scenario.zones:
+        if name in scenario.nodes:
+            continue  # the checks refuse it
         found = expand(name, ())
         fixed[name] = tuple(node for node in scenario.nodes if node in found)
     return fixed
