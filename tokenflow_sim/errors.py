@@ -143,7 +143,13 @@ def unknown_name(what: str, value: object, options: Sequence[object], limit: int
     """
     names = [str(option) for option in options]
     listed = ", ".join(names[:limit]) + (f", ... ({len(names)} in all)" if len(names) > limit else "")
-    plural = what[:-1] + "ies" if what.endswith("y") else what if what.endswith("series") else what + "s"
+    plural = (
+        what[:-1] + "ies"
+        if what.endswith("y")
+        else what
+        if what.endswith("series")
+        else what + ("es" if what.endswith("s") else "s")
+    )
     text = f"unknown {what} {value!r}; known {plural}: {listed or 'none'}"
     near = get_close_matches(str(value), names, n=1)
     return text + (f" (did you mean {near[0]!r}?)" if near else "")

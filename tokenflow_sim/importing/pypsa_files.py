@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tokenflow_sim.disk import writing
-from tokenflow_sim.importing.extra import load_extra
 from tokenflow_sim.importing.faults import refuse
+from tokenflow_sim.scenario.pypsa_network import open_network, quiet
 
 SUBJECT = "the PyPSA network"
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep PyPSA's and linopy's messages to themselves: what matters is in the summary."""
-    loggers = [logging.getLogger(name) for name in ("pypsa", "linopy")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def read_network(path: Path) -> Any:
@@ -44,23 +24,12 @@ def read_network(path: Path) -> Any:
     ResultError
         If PyPSA is not installed.
     """
-    with quiet():
-        pypsa = load_extra("pypsa", "a PyPSA network")
     if not path.exists():
         raise refuse(SUBJECT, "is not there", file=path)
-    if path.is_dir() and not (path / "buses.csv").is_file():
-        raise refuse(SUBJECT, "is no folder of a PyPSA network: it has no buses.csv", file=path)
-    if path.is_file() and path.suffix not in (".nc", ".h5"):
-        raise refuse(SUBJECT, "must be a folder of CSV files or NetCDF (.nc)", file=path)
     try:
-        with quiet():
-            network = pypsa.Network(path)
-    except Exception as error:  # PyPSA and pandas raise anything for a file that is not as they expect
-        message = f"cannot be read by PyPSA: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise refuse(SUBJECT, message, file=path) from error
-    if not len(network.buses):
-        raise refuse(SUBJECT, "has no buses", file=path)
-    return network
+        return open_network(path)
+    except ValueError as error:
+        raise refuse(SUBJECT, str(error), file=path) from error
 
 
 def write_network(network: Any, path: Path) -> None:

@@ -11,13 +11,14 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import unknown_name
-from tokenflow_sim.importing.extra import load_extra
 from tokenflow_sim.importing.faults import Faults, refuse
-from tokenflow_sim.importing.pypsa_files import SUBJECT, quiet, steps_of
+from tokenflow_sim.importing.pypsa_files import SUBJECT, steps_of
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.results import load_results
 from tokenflow_sim.results.reading import read_scenario
 from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.scenario.extra import load_extra
+from tokenflow_sim.scenario.pypsa_network import quiet
 
 KW_PER_MW = 1000.0
 CARRIER = "computing"

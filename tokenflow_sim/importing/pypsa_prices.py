@@ -14,8 +14,9 @@ from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.imported import TABLE, Imported, Summary, comment
 from tokenflow_sim.importing.names import is_name, map_names, renamed
-from tokenflow_sim.importing.pypsa_files import SUBJECT, quiet, read_network, steps_of
+from tokenflow_sim.importing.pypsa_files import SUBJECT, read_network, steps_of
 from tokenflow_sim.numerals import counted
+from tokenflow_sim.scenario.pypsa_network import quiet
 
 KWH_PER_MWH = 1000.0
 

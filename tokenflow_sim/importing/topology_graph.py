@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tokenflow_sim.errors import unknown_name
-from tokenflow_sim.importing.extra import load_extra
 from tokenflow_sim.importing.faults import refuse
+from tokenflow_sim.scenario.extra import load_extra
 
 SUBJECT = "the topology"
 FORMATS = ("gml", "graphml", "json", "sndlib")

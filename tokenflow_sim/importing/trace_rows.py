@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import DataError, unknown_name
-from tokenflow_sim.importing.extra import load_extra
 from tokenflow_sim.importing.faults import Faults, refuse
 from tokenflow_sim.importing.trace_bins import Bins, Counts
 from tokenflow_sim.importing.trace_formats import (
@@ -29,6 +28,7 @@ from tokenflow_sim.importing.trace_formats import (
     open_text,
 )
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.scenario.extra import load_extra
 
 BLOCK_BYTES = 1 << 20
 """Bytes of a file that are read at a time."""

@@ -96,6 +96,9 @@ def build[S: ScenarioFields](
     unread |= {
         str(loc[0]) for loc, text in refused if len(loc) == 2 and loc[0] in _NAMED and BAD_NAME in text
     }
+    unread |= (
+        {"grid"} if any(loc[:1] == ("grid",) for loc in reported | intake.dropped | intake.torn) else set()
+    )
     if any(path.startswith("providers") for path in unread):
         aside.mark("power")
     if scenario is not None:
@@ -164,6 +167,8 @@ def _cut(rest: Any, loc: Loc, aside: SetAside, cut: dict[Loc, set[int]]) -> None
         aside.mark(str(loc[0]), str(loc[1]) if len(loc) > 1 else "")
     if loc[:1] == ("providers",):
         aside.mark("power")
+    if loc[:1] == ("grid",) and len(loc) > 2:
+        aside.mark(str(loc[1]), str(loc[2]))
     if loc[:2] == ("network", "arcs"):
         aside.mark("arcs", str(loc[2]) if len(loc) > 2 else "")
     # A faulty field of an asset or an outage costs that field alone where it has a placeholder, else the entry.

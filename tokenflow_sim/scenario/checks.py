@@ -10,13 +10,14 @@ import numpy as np
 
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.confusable import find_confusable
+from tokenflow_sim.scenario.grid_checks import find_grid_faults
 from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries
 from tokenflow_sim.scenario.series import listed as shown
-from tokenflow_sim.scenario.series_kinds import series_of, token_columns
+from tokenflow_sim.scenario.series_kinds import section_of, series_of, token_columns
 from tokenflow_sim.scenario.size import find_size_faults
 from tokenflow_sim.scenario.supply import Asset, nominal_power
 from tokenflow_sim.scenario.zones import find_zone_faults
@@ -77,6 +78,7 @@ class _Checks:
             self.residency,
         ):
             part()
+        self.found += find_grid_faults(self.scenario, self.known_names, self.also, self.dropped)
         # Only sound names can be turned into arcs.
         unsound = {str(loc[0]) for loc, _ in self.found} | {path.split(".")[0] for path in self.dropped}
         unsound |= {"network" if section == "arcs" else section for section in self.also}
@@ -102,7 +104,7 @@ class _Checks:
 
     def known_names(self, section: str) -> dict[str, None]:
         if section not in self.options:
-            present = getattr(self.scenario, section)
+            present = section_of(self.scenario, section)
             more = sorted(self.also.get(section, set()) - {"", *present})
             self.options[section] = dict.fromkeys([*present, *more])
         return self.options[section]
@@ -113,7 +115,7 @@ class _Checks:
             return False
         options = self.known_names(section)
         wrong = [name for name in names if name not in options and name != PLACEHOLDER]
-        what = section if section == "hardware" else section[:-1]
+        what = {"hardware": "hardware", "buses": "bus"}.get(section, section[:-1])
         for name in wrong:
             text = unknown_name(what, name, list(options))
             self.note(loc, where + text.replace("known hardwares", "known hardware"))
@@ -290,9 +292,10 @@ class _Checks:
         series = scenario.electricity.series
         listed = set() if series is None else set(series.names)
         # Of a series or a table with faults nobody knows which prices it would have given.
-        is_known = {"electricity.series", "nodes"}.isdisjoint(self.dropped) and not any(
+        is_known = {"electricity.series", "nodes", "grid"}.isdisjoint(self.dropped) and not any(
             loc[:2] == ("electricity", "series") for loc, _ in self.found
         )
+        is_known &= scenario.grid is None or scenario.grid.needs_prices
         for name in dict.fromkeys(asset.node for _, _, asset in assets_of(scenario)):
             node = scenario.nodes.get(name)
             if is_known and node is not None and node.electricity_price is None and name not in listed:

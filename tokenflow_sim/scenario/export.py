@@ -43,11 +43,13 @@ def to_yaml(scenario: ScenarioFields, apart: dict[str, str] | None = None) -> st
         ("electricity", "hourly", ()),
     ):
         data[section][key] = _profile("day" if names else "hour", data[section][key], names)
+    if data["grid"] is not None:
+        data["grid"] = _grid(data["grid"])
     for section in ("power", "carbon"):
         if data[section]["series"] is None:
             del data[section]
     for section, key in KINDS:
-        series = data.get(section, {}).get(key)
+        series = (data.get(section) or {}).get(key)
         if not isinstance(series, (PeriodSeries, NodeSeries)):
             continue
         if apart is not None and is_long(series):
@@ -62,6 +64,16 @@ def to_yaml(scenario: ScenarioFields, apart: dict[str, str] | None = None) -> st
     if data["outages"]:
         data["outages"] = _table(data["outages"])
     return write(_without_nothing(data))
+
+
+def _grid(grid: dict[str, Any]) -> dict[str, Any]:
+    """Return the grid with its tables as text; generators with steps, which a table has no column for, as they are."""
+    tables = {"buses": "bus", "lines": "line"}
+    if not any(made["steps"] for made in grid["generators"].values()):
+        tables["generators"] = "generator"
+        for made in grid["generators"].values():
+            del made["steps"]
+    return grid | {section: _keyed(key, grid[section]) for section, key in tables.items()}
 
 
 def _table(records: Iterable[Mapping[str, Any]]) -> Block:

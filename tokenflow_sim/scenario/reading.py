@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from tokenflow_sim.errors import Fault, ScenarioError
 from tokenflow_sim.scenario import yaml_text
+from tokenflow_sim.scenario.grid_at import TABLES, read_grid_tables
 from tokenflow_sim.scenario.intake import Intake, Source
 from tokenflow_sim.scenario.places import Loc, parse_path, path_of, value_at
 from tokenflow_sim.scenario.series import Series
@@ -60,6 +61,7 @@ def read_tables(intake: Intake) -> None:
             continue
         TableAt(intake, part, (name, "hourly")).profile("hour")
         TableAt(intake, part, (name, "weekly")).profile("day")
+    read_grid_tables(intake)
     for loc, kind in KINDS.items():
         holder = data.get(loc[0])
         if isinstance(holder, dict):
@@ -77,6 +79,7 @@ def read_tables(intake: Intake) -> None:
 _KEYS: dict[Loc, str] = {
     ("nodes",): "node", ("workloads",): "workload", ("network", "arcs"): "arc", ("demand", "hourly"): "hour",
     ("demand", "weekly"): "day", ("electricity", "hourly"): "hour", ("electricity", "weekly"): "day",
+    ("grid", "links"): "node", **{("grid", name): key for name, key in TABLES.items()},
 }  # fmt: skip
 
 

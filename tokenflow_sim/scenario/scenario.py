@@ -132,7 +132,7 @@ class Scenario(ScenarioFields):
         ScenarioError
             If a series has faults, or there is no such section.
         """
-        sections = [section for section, _ in KINDS]
+        sections = [section for section, key in KINDS if key == "series"]
         wrong = [name for name in series if name not in sections]
         if wrong:
             faults = [Fault(unknown_name("series", name, sections)) for name in wrong]

@@ -22,6 +22,7 @@ from tokenflow_sim.scenario.fields import (
     Part,
     Positive,
 )
+from tokenflow_sim.scenario.grid import Grid
 from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
 from tokenflow_sim.scenario.residency import Places, Residency
@@ -251,6 +252,11 @@ class ScenarioFields(Part):
     electricity: Electricity = Field(default=Electricity(), description="Electricity prices over time.")
     power: SitePower = Field(default=SitePower(), description="Power of sites over time.")
     carbon: Carbon = Field(default=Carbon(), description="Carbon intensity of electricity over time.")
+    grid: Grid | None = Field(
+        default=None,
+        description="The power grid around the market, whose bus prices are what power costs, in place of the nodes'"
+        " electricity prices.",
+    )
     hardware: Annotated[dict[LabelPart, Hardware], Freeze] = Field(
         min_length=1, description="Hardware types by name."
     )

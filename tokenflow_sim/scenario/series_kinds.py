@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import Series
-from tokenflow_sim.scenario.units import CARBON_INTENSITY, ELECTRICITY_PRICE, POWER, TOKEN_RATE, UnitFamily
+from tokenflow_sim.scenario.units import (
+    CARBON_INTENSITY,
+    ELECTRICITY_PRICE,
+    GENERATION_COST,
+    LOCAL_LOAD,
+    POWER,
+    SHARE,
+    TOKEN_RATE,
+    UnitFamily,
+)
 
-Section = Literal["nodes", "workloads"]
+Section = Literal["nodes", "workloads", "buses", "generators"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +30,8 @@ class SeriesKind:
     ----------
     family : UnitFamily
         What it measures.
-    columns : {'nodes', 'workloads'}
-        The section that its columns name.
+    columns : {'nodes', 'workloads', 'buses', 'generators'}
+        The section, of the scenario or of its grid, that its columns name.
     by_node : bool
         Whether it has a number for each node and column (a `NodeSeries`), not for each column alone.
     """
@@ -37,8 +46,19 @@ KINDS: dict[tuple[str, str], SeriesKind] = {
     ("demand", "series"): SeriesKind(TOKEN_RATE, "workloads", by_node=True),
     ("power", "series"): SeriesKind(POWER, "nodes"),
     ("carbon", "series"): SeriesKind(CARBON_INTENSITY, "nodes"),
+    ("grid", "load"): SeriesKind(LOCAL_LOAD, "buses"),
+    ("grid", "availability"): SeriesKind(SHARE, "generators"),
+    ("grid", "must_run"): SeriesKind(SHARE, "generators"),
+    ("grid", "cost"): SeriesKind(GENERATION_COST, "generators"),
 }
 """Every series by its place: reading, checks, overrides and pages go by this table."""
+
+
+def section_of(scenario: ScenarioFields, section: str) -> Iterable[str]:
+    """Return the names in a section of a scenario, or of its grid."""
+    holder = scenario.grid if section in ("buses", "generators", "lines") else scenario
+    names: Iterable[str] = () if holder is None else getattr(holder, section)
+    return names
 
 
 def token_columns(scenario: ScenarioFields) -> dict[str, tuple[str, float]]:
@@ -55,6 +75,6 @@ def token_columns(scenario: ScenarioFields) -> dict[str, tuple[str, float]]:
 def series_of(scenario: ScenarioFields) -> Iterator[tuple[tuple[str, str], SeriesKind, Series]]:
     """Yield place, kind and content of the series that a scenario has."""
     for loc, kind in KINDS.items():
-        series = getattr(getattr(scenario, loc[0]), loc[1])
+        series = getattr(getattr(scenario, loc[0]), loc[1], None)  # of a grid, which may be none
         if series is not None:
             yield loc, kind, series

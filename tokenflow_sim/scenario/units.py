@@ -115,6 +115,9 @@ class UnitFamily:
             )
             .replace("an demand", "a demand")
             .replace("an carbon", "a carbon")
+            .replace("an load", "a load")
+            .replace("an share", "a share")
+            .replace("an cost", "a cost")
         )
 
 
@@ -153,3 +156,13 @@ CARBON_INTENSITY = UnitFamily(
     low=1.0,
     high=2000.0,
 )  # fmt: skip
+LOCAL_LOAD = UnitFamily("load", "MW", {"MW": 1.0, "kW": 1e-3, "GW": 1e3, "W": 1e-6}, high=1e5, signed=True)
+SHARE = UnitFamily("share", "1", {"1": 1.0, "%": 1e-2})
+GENERATION_COST = UnitFamily(
+    "cost of generation",
+    "$/MWh",
+    {"$/MWh": 1.0, "$/kWh": 1e3, "ct/kWh": 10.0, "$/GWh": 1e-3},
+    high=1e4,
+    money=True,
+    signed=True,
+)

@@ -1,4 +1,4 @@
-"""Libraries of the extra `data`, loaded when an importer needs them."""
+"""Libraries of the extra `data`, loaded when something needs them."""
 
 from __future__ import annotations
 
