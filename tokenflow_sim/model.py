@@ -164,7 +164,7 @@ class TokenMarket(Portable, mesa.Model):
         plan = Plan(
             layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
-            has_emissions=compiled.has_emissions,
+            has_emissions=compiled.has_emissions, has_outages=compiled.has_outages,
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0

@@ -249,6 +249,24 @@ EMISSIONS: dict[str, Variable] = _table(
 )
 """What a run records beside, where the sites of assets have a carbon intensity."""
 
+AVAILABILITY: dict[str, Variable] = _table(
+    Variable(
+        "asset_availability",
+        ("period", "asset"),
+        "1",
+        "share of the asset's capacity that outages leave",
+        required=False,
+    ),
+    Variable(
+        "link_availability",
+        ("period", "arc"),
+        "1",
+        "share of the link's capacity that outages leave",
+        required=False,
+    ),
+)
+"""What a run records beside, where the scenario has outages."""
+
 REFERENCE: dict[str, Variable] = _table(
     Variable(
         "reference_price", _NK, "$/Mtok", "price at which users want what the scenario says", required=False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -12,8 +13,26 @@ from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.market.bound_limit import bind_limits
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.own_limit import Limit, LimitView
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Compiled, State
 from tokenflow_sim.variables import MARKET
+
+
+def after_outages(state: State, assets: Floats, arcs: Floats) -> State:
+    """Return a state with shares of assets and arcs left, dims (asset,) and (arc,)."""
+    limit, before = state.power_limit, state.availability
+    assert before is not None  # a scenario with outages has them in every state
+    found = replace(
+        state,
+        capacity=state.capacity * assets[:, None],
+        power_limit=None if limit is None else limit * assets,
+        link_capacity=state.link_capacity * arcs,
+        availability=(before[0] * assets, before[1] * arcs),
+    )
+    for array in (found.capacity, found.power_limit, found.link_capacity, *(found.availability or ())):
+        if array is not None:
+            array.setflags(write=False)
+    return found
 
 
 class Environment:
@@ -24,8 +43,8 @@ class Environment:
     compiled : Compiled
         The scenario as arrays.
     seed : int
-        The run's seed. Noise has streams of its own, one common and one a node, so that it is the same whatever
-        the agents draw.
+        The run's seed. Noise has streams of its own, one common and one a node, and so has all that fails, so that
+        both are the same whatever the agents draw.
     limits : sequence of Limit
         Limits of a user.
 
@@ -43,10 +62,14 @@ class Environment:
         self._is_noisy = compiled.scenario.demand.noise is not None
         self._common = stream(seed, "demand", "")
         self._own = [stream(seed, "demand", str(node)) for node in compiled.layout.nodes]
+        self._left: tuple[Floats, Floats, Floats] | None = None
+        self._outages = compiled.outage_history(partial(stream, seed, "outage"))
 
     def state(self, period: int) -> State:
         """Return the state of the next period; each period is asked for once, in order."""
         state = self._compiled.state(period)
+        if self._outages is not None:
+            state = self._after_outages(state, *self._outages.shares(period))
         if self._limits:
             state = replace(state, limits=self.limits(period))
         if not self._is_noisy:
@@ -54,6 +77,15 @@ class Environment:
         demand = state.demand * self._noise.step(self._common, self._own)
         demand.flags.writeable = False
         return replace(state, demand=demand)
+
+    def _after_outages(self, state: State, assets: Floats, arcs: Floats) -> State:
+        """Take outages off a state; while nothing changes, arrays of links are the same objects, as without them."""
+        found = after_outages(state, assets, arcs)
+        last = self._left
+        if last is not None and last[0] is arcs and last[1] is state.link_capacity:
+            return replace(found, link_capacity=last[2])
+        self._left = arcs, state.link_capacity, found.link_capacity
+        return found
 
     def limits(self, period: int = 0) -> tuple[SharedCapacity, ...]:
         """Return all further limits of the market, with the numbers of a period."""

@@ -78,6 +78,8 @@ class PeriodResult:
         Value of what was served less true costs; see `welfare_of`.
     emissions : ndarray or None
         What assets emit in t, dims (asset, workload); None where no carbon intensity is known.
+    asset_availability, link_availability : ndarray or None
+        Shares of capacity that outages leave, dims (asset,) and (arc,); None in a scenario without outages.
     """
 
     period: int
@@ -105,6 +107,8 @@ class PeriodResult:
     total_cost: float
     welfare: float
     emissions: Floats | None = None
+    asset_availability: Floats | None = None
+    link_availability: Floats | None = None
 
     def freeze(self) -> None:
         """Make all arrays read-only, which copies and unpickled ones are not."""
@@ -145,6 +149,8 @@ class PeriodResult:
             "welfare": self.welfare,
             "certificate": self.certificate,
             "emissions": self.emissions,
+            "asset_availability": self.asset_availability,
+            "link_availability": self.link_availability,
         }
 
     def scalars(self, layout: Layout) -> dict[str, float]:
@@ -242,6 +248,8 @@ def settle_period(
         total_cost=values.cost * seconds,
         welfare=welfare,
         emissions=emissions,
+        asset_availability=None if state.availability is None else state.availability[0],
+        link_availability=None if state.availability is None else state.availability[1],
     )
 
 

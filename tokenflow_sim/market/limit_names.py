@@ -12,6 +12,7 @@ from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.limits import BUILT_IN
 from tokenflow_sim.market.own_limit import Limit
 from tokenflow_sim.variables import (
+    AVAILABILITY,
     BACKLOG,
     CLEARING,
     COORDINATES,
@@ -36,7 +37,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What results and studies, and their coordinates, are called, which a dual or a dim must not hide. A site's grid limit
 # has its own.
 _TABLES = (
-    MARKET, CLEARING, DECOMPOSITION, SETTLEMENT, RESULTS, BACKLOG, EMISSIONS, REFERENCE, LIMITS, MEASURES,
+    MARKET, CLEARING, DECOMPOSITION, SETTLEMENT, RESULTS, BACKLOG, EMISSIONS, AVAILABILITY, REFERENCE, LIMITS,
+    MEASURES,
     MARKET_POWER, STUDY_VARIABLES, STUDY_COORDINATES, COORDINATES, RESULT_COORDINATES,
 )  # fmt: skip
 _TAKEN = frozenset(name for table in _TABLES for name in table) | {

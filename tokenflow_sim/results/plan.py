@@ -21,6 +21,7 @@ from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.times import PeriodTimes
 from tokenflow_sim.variables import (
+    AVAILABILITY,
     BACKLOG,
     EMISSIONS,
     LIMITS,
@@ -64,6 +65,8 @@ class Plan:
         When periods begin, where the scenario says so: results then have the coordinate `time`.
     has_emissions : bool
         Whether carbon intensities are known, and with them emissions.
+    has_outages : bool
+        Whether the scenario has outages, so that availabilities are recorded.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class Plan:
     limits: tuple[SharedCapacity, ...] = ()
     times: PeriodTimes | None = None
     has_emissions: bool = False
+    has_outages: bool = False
 
     def __post_init__(self) -> None:
         """Check the names to record."""
@@ -96,6 +100,7 @@ class Plan:
     def table(self) -> dict[str, Variable]:
         """Whatever this run may record."""
         table = _TABLE | EMISSIONS if self.has_emissions else _TABLE
+        table = table | AVAILABILITY if self.has_outages else table
         if not self.limits:
             return table
         rents = {}

@@ -14,9 +14,9 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError, ScenarioError
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
 from tokenflow_sim.scenario import Compiled, Scenario
-from tokenflow_sim.variables import BACKLOG, LIMITS, RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import AVAILABILITY, BACKLOG, LIMITS, RESULT_COORDINATES, RESULTS
 
-VARIABLES = RESULTS | BACKLOG | LIMITS
+VARIABLES = RESULTS | BACKLOG | LIMITS | AVAILABILITY
 """Whatever a run of any market may record."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""
@@ -318,7 +318,7 @@ class Background:
     @cached_property
     def capacity(self) -> xr.DataArray:
         """What exists in Mtok/s, outages taken off, dims (period, asset, workload); classes may share its power."""
-        return self._stack("capacity", ("asset", "workload"))
+        return self._stack("capacity", ("asset", "workload")) * self._left("asset")
 
     @cached_property
     def power_use(self) -> xr.DataArray | None:
@@ -328,12 +328,12 @@ class Background:
     @cached_property
     def power_limit(self) -> xr.DataArray | None:
         """Power that an asset's classes share in MW, dims (period, asset); None where it is not shared."""
-        return self._stack("power_limit", ("asset",)) if self.shares_power else None
+        return self._stack("power_limit", ("asset",)) * self._left("asset") if self.shares_power else None
 
     @cached_property
     def link_capacity(self) -> xr.DataArray:
         """What exists of each link in the layout's unit, outages taken off, dims (period, arc)."""
-        return self._stack("link_capacity", ("arc",))
+        return self._stack("link_capacity", ("arc",)) * self._left("arc")
 
     @cached_property
     def transport_cost(self) -> xr.DataArray:
@@ -349,6 +349,25 @@ class Background:
     def shares_power(self) -> bool:
         """Whether the classes of an asset share its power."""
         return self.compiled.scenario.rules.shared_power
+
+    def _left(self, dim: str) -> xr.DataArray | float:
+        """Return the share of capacity that outages at random times leave, dims (period, asset or arc).
+
+        The scenario knows those of its table alone; what the run drew, it has recorded.
+        """
+        if not self.compiled.scenario.outage_processes:
+            return 1.0
+        name = "asset_availability" if dim == "asset" else "link_availability"
+        if name not in self.ds:
+            raise ResultError(
+                f"what exists is known only where {name} is recorded, since the scenario has outage_processes"
+            )
+        places = [self.compiled.state(int(period)).availability for period in self.ds["period"].values]
+        table = np.array([one[0 if dim == "asset" else 1] for one in places if one is not None])
+        recorded = self.ds[name].transpose("period", dim)
+        return recorded.copy(
+            data=np.divide(recorded.values, table, out=np.zeros_like(table), where=table > 0)
+        )
 
     def _stack(self, name: str, dims: tuple[str, ...]) -> xr.DataArray:
         """Stack one array of the scenario's states over the results' periods."""

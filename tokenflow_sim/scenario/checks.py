@@ -12,6 +12,7 @@ from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.confusable import find_confusable
 from tokenflow_sim.scenario.grid_checks import find_grid_faults
 from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
+from tokenflow_sim.scenario.outage_checks import find_arc_faults, find_outage_faults
 from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
@@ -95,9 +96,7 @@ class _Checks:
         self.found += find_link_faults(self.scenario, links)
         if not {"zones", "residency", "providers", "hardware"} & {str(loc[0]) for loc, _ in self.found}:
             self.found += find_reach_faults(self.scenario, links)
-        for number, outage in enumerate(self.scenario.outages):
-            if outage.arc is not None and outage.arc not in links.labels:
-                self.note(("outages", number, "arc"), unknown_name("arc", outage.arc, links.labels))
+        self.found += find_arc_faults(self.scenario, links.labels)
 
     def note(self, loc: Loc, message: str) -> None:
         self.found.append((loc, message))
@@ -371,20 +370,6 @@ class _Checks:
 
     def outages(self) -> None:
         """Check that outages hit something, and end after they begin."""
-        scenario = self.scenario
-        labels = {asset_label(provider, asset) for _, provider, asset in assets_of(scenario)}
-        for number, outage in enumerate(scenario.outages):
-            place: Loc = ("outages", number)
-            for field in ("node", "provider", "hardware"):
-                name = getattr(outage, field)
-                if name is not None:
-                    self.refer((*place, field), field if field == "hardware" else field + "s", [name])
-            if outage.asset is not None and outage.asset not in labels and "power" not in self.also:
-                self.note((*place, "asset"), unknown_name("asset", outage.asset, sorted(labels)))
-            targets = [f for f in ("node", "provider", "hardware", "asset") if getattr(outage, f) is not None]
-            if outage.arc is None and not targets:
-                self.note(place, "hits nothing: give an arc, or any of node, provider, hardware, asset")
-            elif outage.arc is not None and targets:
-                self.note(place, f"names an arc and a {targets[0]}; make them two outages")
-            if outage.last < outage.first:
-                self.note((*place, "last"), f"is period {outage.last}, before first, {outage.first}")
+        labels = {asset_label(provider, asset) for _, provider, asset in assets_of(self.scenario)}
+        known = None if "power" in self.also else labels
+        self.found += find_outage_faults(self.scenario, known, self.refer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter, index
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, Demand
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
+from tokenflow_sim.scenario.outage_history import OutageHistory, PlacedArc, components_of
 from tokenflow_sim.scenario.path_rules import make_routing
 from tokenflow_sim.scenario.supply import nominal_power
 
@@ -61,6 +62,9 @@ class State:
         What a unit of service emits in t/Mtok, dims (asset, workload); None where no carbon intensity is known.
     routing : Routing or None
         What holds along whole paths; None where nothing does.
+    availability : tuple of ndarray or None
+        Shares of the capacity of assets and of arcs that outages leave, dims (asset,) and (arc,); None in a scenario
+        without outages.
     """
 
     period: int
@@ -80,6 +84,7 @@ class State:
     limits: tuple[SharedCapacity, ...] = ()
     emission_rate: Floats | None = None
     routing: Routing | None = None
+    availability: tuple[Floats, Floats] | None = None
 
 
 def _groups(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
@@ -220,6 +225,15 @@ class Compiled:
             for label, provider, asset in zip(self.layout.assets, self.layout.provider, placed, strict=True)
         ]
         self._availability = Availability(scenario, described, self.network.labels)
+        network = self.network
+        arcs = [
+            PlacedArc(label, owner, frozenset((int(start), int(end))))
+            for label, owner, start, end in zip(
+                network.labels, network.owner, network.origin, network.destination, strict=True
+            )
+        ]
+        self._components = components_of(scenario, described, arcs)
+        self.has_outages = bool(scenario.outages or self._components)
 
     def _set_agents(self, scenario: ScenarioFields) -> None:
         self.providers, self.owners = tuple(scenario.providers), tuple(scenario.owners)
@@ -278,8 +292,21 @@ class Compiled:
         layout = self.layout
         return DemandNoise(self.scenario.demand.noise, list(layout.nodes), list(layout.workloads), self.hours)
 
+    def outage_history(self, stream: Callable[[str], np.random.Generator]) -> OutageHistory | None:
+        """Return the outages at random times of one run; None where the scenario has none.
+
+        Parameters
+        ----------
+        stream : callable
+            Returns the stream of random numbers of a component by its name.
+        """
+        if not self._components:
+            return None
+        sizes = len(self.layout.assets), len(self.layout.arcs)
+        return OutageHistory(self._components, self.hours, *sizes, stream)
+
     def state(self, period: int) -> State:
-        """Return the numbers of a period.
+        """Return the numbers of a period, without outages at random times: these belong to a run and its seed.
 
         Parameters
         ----------
@@ -327,6 +354,7 @@ class Compiled:
             limits=self._limits,
             emission_rate=self._emission_rate(period) if self.has_emissions else None,
             routing=self.routing,
+            availability=self._availability.shares(segment) if self.has_outages else None,
         )
 
     def _by_site_power(
@@ -364,7 +392,7 @@ class Compiled:
         return capacity, limit, links
 
     def market(self, period: int = 0) -> Market:
-        """Return the market of a period: truthful offers, expected demand.
+        """Return the market of a period: truthful offers, expected demand, and of outages those of the table alone.
 
         Raises
         ------

@@ -209,10 +209,15 @@ class Availability:
 
     def of(self, segment: int) -> tuple[Floats | None, Floats | None]:
         """Return the shares of assets and of arcs in a span; None where all of them are whole."""
+        assets, arcs = self.shares(segment)
+        return (assets if (assets < 1).any() else None), (arcs if (arcs < 1).any() else None)
+
+    def shares(self, segment: int) -> tuple[Floats, Floats]:
+        """Return the shares of assets and of arcs in a span."""
         period = self._edges[segment]
         assets, arcs = np.ones(self._assets), np.ones(self._arcs)
         for first, last, share, rows, links in self._hits:
             if first <= period <= last:
                 assets[rows] *= share
                 arcs[links] *= share
-        return (assets if (assets < 1).any() else None), (arcs if (arcs < 1).any() else None)
+        return frozen(assets), frozen(arcs)

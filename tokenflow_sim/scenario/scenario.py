@@ -64,7 +64,10 @@ class Scenario(ScenarioFields):
         return None if self.start is None else PeriodTimes(self.start, self.hours, self.time_zone)
 
     def market(self, period: int = 0) -> Market:
-        """Return the market of a period: truthful offers, expected demand.
+        """Return the market of a period: truthful offers, expected demand, outages of the table.
+
+        Outages at random times (`outage_processes`) and noise on demand belong to a run and its seed: here, what fails
+        at random is up.
 
         Raises
         ------

@@ -25,6 +25,7 @@ from tokenflow_sim.scenario.fields import (
 from tokenflow_sim.scenario.grid import Grid
 from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
+from tokenflow_sim.scenario.outage_process import OutageProcess
 from tokenflow_sim.scenario.residency import Places, Residency
 from tokenflow_sim.scenario.series import PeriodSeries
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
@@ -290,6 +291,11 @@ class ScenarioFields(Part):
     )
     outages: Annotated[tuple[Outage, ...], BeforeValidator(listed)] = Field(
         default=(), description="Outages: a list, or a CSV table with the columns of an outage."
+    )
+    outage_processes: Annotated[dict[Name, OutageProcess], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="Outages at random times by name: a mapping, or a CSV table with a column `process`. Runs draw"
+        " them from their seed; `scenario.market(period)` has none of them.",
     )
 
     def __repr__(self) -> str:
