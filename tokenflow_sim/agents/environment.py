@@ -15,6 +15,7 @@ from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.own_limit import Limit, LimitView
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Compiled, State
+from tokenflow_sim.scenario.outage_history import OutageHistory
 from tokenflow_sim.variables import MARKET
 
 
@@ -63,7 +64,11 @@ class Environment:
         self._common = stream(seed, "demand", "")
         self._own = [stream(seed, "demand", str(node)) for node in compiled.layout.nodes]
         self._left: tuple[Floats, Floats, Floats] | None = None
-        self._outages = compiled.outage_history(partial(stream, seed, "outage"))
+        self._outages: OutageHistory | None = None
+        if compiled.components:
+            sizes = len(self._layout.assets), len(self._layout.arcs)
+            draw = partial(stream, seed, "outage")
+            self._outages = OutageHistory(compiled.components, compiled.hours, *sizes, draw)
 
     def state(self, period: int) -> State:
         """Return the state of the next period; each period is asked for once, in order."""

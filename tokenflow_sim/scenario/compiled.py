@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter, index
 from types import MappingProxyType
@@ -25,7 +25,7 @@ from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, Demand
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
-from tokenflow_sim.scenario.outage_history import OutageHistory, PlacedArc, components_of
+from tokenflow_sim.scenario.outage_history import components_of
 from tokenflow_sim.scenario.path_rules import make_routing
 from tokenflow_sim.scenario.supply import nominal_power
 
@@ -126,6 +126,8 @@ class Compiled:
         In ms and km, dims (arc,); NaN where unknown.
     asset_hardware : tuple of str
         Hardware type of each asset.
+    components : tuple of Component
+        What fails at random times.
     power_use : ndarray
         Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
     routing : Routing or None
@@ -225,15 +227,8 @@ class Compiled:
             for label, provider, asset in zip(self.layout.assets, self.layout.provider, placed, strict=True)
         ]
         self._availability = Availability(scenario, described, self.network.labels)
-        network = self.network
-        arcs = [
-            PlacedArc(label, owner, frozenset((int(start), int(end))))
-            for label, owner, start, end in zip(
-                network.labels, network.owner, network.origin, network.destination, strict=True
-            )
-        ]
-        self._components = components_of(scenario, described, arcs)
-        self.has_outages = bool(scenario.outages or self._components)
+        self.components = components_of(scenario, described, self.network)
+        self.has_outages = bool(scenario.outages or self.components)
 
     def _set_agents(self, scenario: ScenarioFields) -> None:
         self.providers, self.owners = tuple(scenario.providers), tuple(scenario.owners)
@@ -291,19 +286,6 @@ class Compiled:
         """Return the scenario's noise on demand, at its start."""
         layout = self.layout
         return DemandNoise(self.scenario.demand.noise, list(layout.nodes), list(layout.workloads), self.hours)
-
-    def outage_history(self, stream: Callable[[str], np.random.Generator]) -> OutageHistory | None:
-        """Return the outages at random times of one run; None where the scenario has none.
-
-        Parameters
-        ----------
-        stream : callable
-            Returns the stream of random numbers of a component by its name.
-        """
-        if not self._components:
-            return None
-        sizes = len(self.layout.assets), len(self.layout.arcs)
-        return OutageHistory(self._components, self.hours, *sizes, stream)
 
     def state(self, period: int) -> State:
         """Return the numbers of a period, without outages at random times: these belong to a run and its seed.

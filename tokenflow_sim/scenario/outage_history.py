@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.scenario.formulations import NetworkArrays
 from tokenflow_sim.scenario.outage_process import ASSET_FIELDS, OutageProcess
 from tokenflow_sim.scenario.schema import ScenarioFields
 
@@ -39,17 +40,8 @@ class Component:
     arcs: Ints
 
 
-@dataclass(frozen=True)
-class PlacedArc:
-    """An arc: its label, its owner and its ends."""
-
-    label: str
-    owner: str
-    ends: frozenset[int]
-
-
 def components_of(
-    scenario: ScenarioFields, assets: Sequence[dict[str, str]], arcs: Sequence[PlacedArc]
+    scenario: ScenarioFields, assets: Sequence[dict[str, str]], network: NetworkArrays
 ) -> tuple[Component, ...]:
     """Return everything that fails on its own.
 
@@ -59,14 +51,14 @@ def components_of(
         The scenario.
     assets : sequence of dict
         Label, node, provider and hardware of each asset, under the names of the fields that name them.
-    arcs : sequence of PlacedArc
-        The arcs.
+    network : NetworkArrays
+        The arcs, with their owners and ends.
     """
-    return tuple(_components(scenario, assets, arcs))
+    return tuple(_components(scenario, assets, network))
 
 
 def _components(
-    scenario: ScenarioFields, assets: Sequence[dict[str, str]], arcs: Sequence[PlacedArc]
+    scenario: ScenarioFields, assets: Sequence[dict[str, str]], network: NetworkArrays
 ) -> Iterator[Component]:
     none = np.zeros(0, dtype=np.int64)
     for name, process in scenario.outage_processes.items():
@@ -76,7 +68,7 @@ def _components(
             for number, asset in enumerate(assets)
             if wanted and all(asset[field] == value for field, value in wanted.items())
         ]
-        groups = _cables(process, arcs)
+        groups = _cables(process, network)
         if process.common_cause:
             links = [link for group in groups for link in group]
             yield Component(name, process, np.array(rows, dtype=np.int64), np.array(links, dtype=np.int64))
@@ -84,16 +76,21 @@ def _components(
         for row in rows:
             yield Component(f"{name}\0{assets[row]['asset']}", process, np.array([row]), none)
         for group in groups:
-            yield Component(f"{name}\0{arcs[group[0]].label}", process, none, np.array(group))
+            yield Component(f"{name}\0{network.labels[group[0]]}", process, none, np.array(group))
 
 
-def _cables(process: OutageProcess, arcs: Sequence[PlacedArc]) -> list[list[int]]:
+def _cables(process: OutageProcess, network: NetworkArrays) -> list[list[int]]:
     """Return the arcs that a process hits, those together that go down together."""
-    hit = [n for n, arc in enumerate(arcs) if arc.label == process.arc or arc.owner == process.owner]
+    named = zip(network.labels, network.owner, strict=True)
+    hit = [n for n, (label, owner) in enumerate(named) if label == process.arc or owner == process.owner]
     if not process.both_ways:
         return [[n] for n in hit]
-    pairs = dict.fromkeys(arcs[n].ends for n in hit)
-    return [[n for n, arc in enumerate(arcs) if arc.ends == ends] for ends in pairs]
+    ends = [
+        frozenset(pair) for pair in zip(network.origin.tolist(), network.destination.tolist(), strict=True)
+    ]
+    return [
+        [n for n, other in enumerate(ends) if other == pair] for pair in dict.fromkeys(ends[n] for n in hit)
+    ]
 
 
 class _History:
