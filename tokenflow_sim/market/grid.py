@@ -45,8 +45,8 @@ class Grid:
     limit : array
         Most that a line carries, in MW at its `from_bus`, dims (line,); may be infinite.
     least : array, optional
-        Least that a line carries, likewise: minus the limit by default, and zero for a line with losses or a cost.
-        Zero is for a line of one direction, a positive number for a flow that must be.
+        Least that a line carries, likewise: minus the limit by default, and zero for a line with losses. Zero is for a
+        line of one direction, a positive number for a flow that must be.
     kind : sequence of {'dc', 'transport'}, optional
         Whether the flow of each line follows from susceptances, or is free within its limits; ``dc`` by default.
     susceptance : array, optional
@@ -56,8 +56,7 @@ class Grid:
         Share of the power that enters a line at `from_bus` and leaves it at `to_bus`, dims (line,); 1 by default. Only
         ``transport`` lines of one direction may have losses.
     line_cost : array, optional
-        Cost of carrying a MWh from `from_bus` to `to_bus`, in $/MWh, dims (line,); zero by default. Only lines of one
-        direction may have one.
+        Cost of carrying a MWh, in either direction, in $/MWh, dims (line,); zero by default.
     generators : sequence of str
         Labels of the generators.
     generator_bus : array of int
@@ -137,11 +136,9 @@ class Grid:
         there, made = len(lines), len(generators)
         most = _floats(limit)
         kept = _floats(np.ones(there) if efficiency is None else efficiency)
-        carriage = _floats(np.zeros(there) if line_cost is None else line_cost)
         if least is None:
             # Shapes that do not fit are reported by `find_grid_faults`, not by numpy.
-            whole = most.shape == kept.shape == carriage.shape
-            one_way = ((kept < 1) | (carriage != 0)) if whole else np.zeros(most.shape, bool)
+            one_way = (kept < 1) if most.shape == kept.shape else np.zeros(most.shape, bool)
             least = np.where(one_way, 0.0, -most)
         numbers: dict[str, Any] = {
             "load": _floats(load),
@@ -151,7 +148,7 @@ class Grid:
             "least": _floats(least),
             "susceptance": _floats(np.ones(there) if susceptance is None else susceptance),
             "efficiency": kept,
-            "line_cost": carriage,
+            "line_cost": _floats(np.zeros(there) if line_cost is None else line_cost),
             "generator_bus": _ints(generator_bus),
             "price": _tranches(price),
             "available": _tranches(available),

@@ -9,6 +9,7 @@ import numpy as np
 
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.grid import NO_BUS, Grid
+from tokenflow_sim.market.grid_cycles import components
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.numeric import Bools, Floats
 
@@ -37,7 +38,7 @@ def find_grid_faults(grid: Grid) -> list[Fault]:
         return faults
     found = [*_bus_faults(grid), *_number_faults(grid), *_line_faults(grid)]
     if not found:
-        found = [*_generator_faults(grid), *_island_faults(grid)]
+        found = [*_generator_faults(grid), *_island_faults(grid), *_circulation_faults(grid)]
     return faults + found
 
 
@@ -164,9 +165,7 @@ def _line_faults(grid: Grid) -> list[Fault]:
         ("efficiency", lossy & both_ways & ~grid.is_dc,
          "must be 1 for a line of both directions, which would gain on the way back what it loses on the way out;"
          " use one line for each direction"),
-        ("line_cost", (grid.line_cost != 0) & both_ways,
-         "must be 0 for a line of both directions, which would be paid on the way back;"
-         " use one line for each direction"),
+        ("line_cost", (grid.line_cost < 0) & both_ways, "must not be negative for a line of both directions"),
     ):  # fmt: skip
         if bad.any():
             where = grid.to_bus if name == "to_bus" else getattr(grid, name)
@@ -223,6 +222,26 @@ def _island_faults(grid: Grid) -> list[Fault]:
                 )
             )
     return faults
+
+
+def _circulation_faults(grid: Grid) -> list[Fault]:
+    """Find transport lines without a limit by which power could go round without end."""
+    carries = (grid.limit > 0) | (grid.least < 0)
+    bad = np.zeros(len(grid.lines), bool)
+    with_dc = set(grid.island[grid.from_bus[grid.is_dc]].tolist())
+    for line in np.flatnonzero(~grid.is_dc & (grid.limit == np.inf)).tolist():
+        if int(grid.island[grid.from_bus[line]]) not in with_dc:
+            continue
+        others = carries.copy()
+        others[line] = False
+        part = components(len(grid.buses), grid.from_bus[others], grid.to_bus[others])
+        bad[line] = part[grid.from_bus[line]] == part[grid.to_bus[line]]
+    if not bad.any():
+        return []
+    rule = (
+        "must be finite for a transport line whose ends dc lines join too: power could go round without end"
+    )
+    return [Fault(f"{rule}; found {_culprits(grid.lines, grid.limit, bad)}", "limit")]
 
 
 def _finite(values: Floats) -> Bools:
