@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.activity import Activity
+from tokenflow_sim.market.expanded import Expanded
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity, groups_of
 from tokenflow_sim.market.routing import Routing, routing_faults
@@ -51,6 +52,8 @@ class Arrays:
         What is done beside service and flow; see `activity`.
     routing : Routing, optional
         Rules for whole paths, from origin to server; None where all rules are those of arcs.
+    expanded : Expanded, optional
+        What a market made from one with such rules has beside; see `expansion`.
     """
 
     offer_price: Floats
@@ -67,6 +70,7 @@ class Arrays:
     limits: tuple[SharedCapacity, ...] = ()
     activities: tuple[Activity, ...] = ()
     routing: Routing | None = None
+    expanded: Expanded | None = None
 
     @cached_property
     def must_serve(self) -> Bools | None:
@@ -78,7 +82,13 @@ class Arrays:
     @cached_property
     def every_limit(self) -> tuple[SharedCapacity, ...]:
         """Every group of limits that the market has, that of the links first; see `limits.LIMITS`."""
-        return (*groups_of(self), *self.limits)
+        own = groups_of(self) if self.expanded is None else self.expanded.limits
+        return (*own, *self.limits)
+
+    @property
+    def links(self) -> SharedCapacity:
+        """The limits of the links."""
+        return self.every_limit[0]
 
     def with_(self, **changes: Any) -> Arrays:
         """Return a copy with some arrays exchanged, unchecked."""

@@ -214,6 +214,8 @@ class BasisCheck:
         Whether demand is left unmet in it.
     solution : BasicSolution or None
         The true program's, if the basis is optimal for that as well.
+    duals : ndarray
+        Duals of the rows of both programs, dims (program, row).
     """
 
     columns: Ints
@@ -223,6 +225,7 @@ class BasisCheck:
     optimal: bool
     short: bool
     solution: BasicSolution | None
+    duals: Floats
 
 
 def check_basis(
@@ -286,7 +289,7 @@ def check_basis(
         rents = -duals[TRUE].take(tight[nodal:])
         solution = BasicSolution(values, duals[TRUE], Basis(factor, reduced[TRUE], rents))
     optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], numbers.rows[SHIFTED], tight)
-    return BasisCheck(columns, tight, at_upper, shifted >= MARGIN, optimal, short, solution)
+    return BasisCheck(columns, tight, at_upper, shifted >= MARGIN, optimal, short, solution, duals)
 
 
 def _within(far: Floats, rows: Floats, tight: Ints) -> bool:

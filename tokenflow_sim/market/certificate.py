@@ -102,7 +102,7 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     there = price.ravel().take(cells.every)
     margin = arrays.offer_price + scarcity - there[:offers].reshape(-1, price.shape[1], 1)
     between = (there[offers + flow.size :] - there[offers : offers + flow.size]).reshape(flow.shape)
-    load = np.vecdot(arrays.link_use, flow)
+    load = arrays.links.used(dispatch, flow)
     curves = arrays.link_curvature.any()
     curved = 0.5 * dot(arrays.link_curvature, load * load) if curves else 0.0
     # Every limit: what it charges, what there is of it, and what is used of that.

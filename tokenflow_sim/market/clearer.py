@@ -12,6 +12,7 @@ from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
 from tokenflow_sim.market.clearing import Clearing, require_market
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.paths import PathEngine, takes_paths
 from tokenflow_sim.market.quadratic import solve_quadratic
 from tokenflow_sim.market.values import Values, total_cost, values_of
 from tokenflow_sim.numeric import Floats
@@ -72,7 +73,9 @@ class Clearer:
     def __init__(self, market: Market) -> None:
         require_market(market)
         _refuse(market)
-        self._engine = Engine(market)
+        self._paths: PathEngine | None = None
+        # Where demand takes paths, this one is not used.
+        self._engine = Engine(market, lazy=True if takes_paths(market) else None)
 
     def clear(self, market: Market) -> Clearing:
         """Clear a market.
@@ -97,14 +100,13 @@ class Clearer:
             If no method reaches an optimum that can be certified.
         """
         require_market(market)
-        routing = market.arrays.routing
-        if routing is not None and routing.needs_paths(market.layout.sizes["node"]).any():
-            raise MarketError([Fault("rules for whole paths are not cleared yet", "routing")], "market")
         with one_thread():
             return self._clear(market)
 
     def _clear(self, market: Market) -> Clearing:
         _refuse(market)
+        if takes_paths(market):
+            return self._clear_along_paths(market)
         if not self._engine.program.serves(market):
             self._engine = Engine(market)
         reasons: list[str] = []
@@ -122,11 +124,23 @@ class Clearer:
                 return clearing
             reasons.append(f"{how}: {clearing.certificate}")
         self._engine = Engine(market)
-        apart = spans(market.arrays)
-        raise CertificateError(
-            f"no clearing of {market!r} is optimal within {CERTIFIED:g}. {_describe_spans(apart)}What was tried:\n  - "
-            + "\n  - ".join(reasons)
-        )
+        raise _uncertified(market, reasons)
+
+    def _clear_along_paths(self, market: Market) -> Clearing:
+        if self._paths is None or not self._paths.serves(market):
+            self._paths = PathEngine(market)
+        reasons: list[str] = []
+        for how in ("known paths", "paths found anew"):
+            try:
+                values, certificate = self._paths.clear(market)
+            except CertificateError as error:
+                reasons.append(f"{how}: {error}")
+            else:
+                if certificate.worst <= CERTIFIED:
+                    return Clearing(market, values, certificate)
+                reasons.append(f"{how}: {certificate}")
+            self._paths = PathEngine(market)
+        raise _uncertified(market, reasons)
 
     @staticmethod
     def _fallbacks(market: Market) -> Iterator[tuple[str, Callable[[Engine, Market], Engine]]]:
@@ -143,6 +157,13 @@ class Clearer:
         else:
             values = values_of(engine.program, market.arrays, engine.solve(market.arrays))
         return Clearing(market, values, certify(market.layout, market.arrays, values))
+
+
+def _uncertified(market: Market, reasons: list[str]) -> CertificateError:
+    return CertificateError(
+        f"no clearing of {market!r} is optimal within {CERTIFIED:g}. {_describe_spans(spans(market.arrays))}"
+        "What was tried:\n  - " + "\n  - ".join(reasons)
+    )
 
 
 def _refuse(market: Market) -> None:

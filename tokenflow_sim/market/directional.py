@@ -211,15 +211,16 @@ def find_unservable(
     nodal = program.balance.stop
     none, open_above = np.zeros(nodal), np.full(nodal, np.inf)
     ruled_out = np.zeros(nodal, dtype=np.bool_)
+    asked = np.ones(nodal, dtype=np.bool_) if program.asked is None else program.asked
     proof = np.zeros(program.rows)
     for _ in range(nodal + 1):
         step = np.zeros(program.rows)
-        step[program.balance] = ~ruled_out
+        step[program.balance] = ~ruled_out & asked
         move = tangent.move(step, costs, (none, open_above))
         if move is None or move.values[program.v].sum() < _POSITIVE:
             break
         proof += move.duals
-        ruled_out |= move.duals[program.balance] > _POSITIVE
+        ruled_out |= (move.duals[program.balance] > _POSITIVE) & asked
     return ruled_out, proof
 
 

@@ -64,13 +64,21 @@ class Engine:
 
     def __init__(self, market: Market, *, lazy: bool | None = None, size: float = 1.0) -> None:
         self.size = size
+        # Duals of shifted programs that decided what was published, each with its share of the usual step.
+        self.shown: list[tuple[float, Floats]] = []
+        # Whether what was published rests on a basis that is the only optimal one of the shifted program.
+        self.is_unique = True
+        # The basic columns of what was published.
+        self.basic: Ints = np.zeros(0, dtype=np.int64)
         self.program = Program(market)
         flows = self.program.f.stop - self.program.f.start
         self.solver: Solver | LazySolver
         if flows >= MANY_FLOWS if lazy is None else lazy:
             self.solver = LazySolver(self.program)
         else:
-            check_labelled(market, self.program)
+            # Paths come and go, and have no labelled program; tests compare the two.
+            if market.arrays.expanded is None:
+                check_labelled(market, self.program)
             self.solver = Solver(self.program.matrix)
         self.perturbation = Perturbation(self.program)
         nodal = self.program.balance.stop
@@ -79,6 +87,11 @@ class Engine:
         self._nothing: Bools = np.zeros(nodal, dtype=np.bool_)
         self._idle: Bools = self._nothing
         self._zeros: Floats = np.zeros(self.program.columns)
+
+    @property
+    def ray(self) -> Floats | None:
+        """The proof of which demand can take no more, dims (row,), of the market solved last; None without any."""
+        return self._ray
 
     @cached_property
     def aside(self) -> LazySolver:
@@ -121,6 +134,9 @@ class Engine:
     def _solve_scaled(self, data: ScaledData) -> BasicSolution:
         self._idle, paid = self._nothing, pays(data.costs)
         guess = self._nothing if self._ray is None or paid else self._ray[self.program.balance] > TOLERANCE
+        asked = self.program.asked
+        if asked is not None:
+            guess = guess & asked
         solution = self._try(data, guess)
         if solution is not None and (not guess.any() or self._confirms(data, solution, guess)):
             return solution
@@ -145,10 +161,11 @@ class Engine:
         frees what may have served the rest.
         """
         program, ray, values = self.program, self._ray, solution.values
+        rest = ~guess if program.asked is None else program.asked & ~guess
         return (
             ray is not None
             and proves_unservable(program, ray, values, data.upper, data.rows)
-            and is_servable(self.aside, program, values, data.upper, data.rows, ~guess)
+            and is_servable(self.aside, program, values, data.upper, data.rows, rest)
         )
 
     def _find_unservable(self, data: ScaledData, paid: bool) -> tuple[Bools, Floats]:
@@ -179,8 +196,9 @@ class Engine:
         self, data: ScaledData, unservable: Bools, *, shortfall_forbidden: bool = False
     ) -> BasicSolution | None:
         """Solve with one more unit asked for where it can be served, and one less elsewhere."""
-        numbers = self._perturbed(data, unservable, shortfall_forbidden)
-        self._load(self.solver, numbers)
+        numbers = self.perturbed(data, unservable, shortfall_forbidden)
+        self.shown, self.is_unique = [], True
+        self.load(self.solver, numbers)
         if not self.solver.run():
             self.solver.forget()
             if not self.solver.run():
@@ -193,24 +211,30 @@ class Engine:
             check = self._refined(numbers)
         if check is None or check.short:
             return None
+        self.shown.append((1.0, check.duals[SHIFTED]))
+        self.is_unique, self.basic = check.unique, check.columns
         if check.optimal and check.solution is not None:
             return check.solution
         # The step has jumped over a gap in the data, which a finer one may not. It starts from the only optimal basis
         # of the usual step, so that its result does not depend on the past.
-        finer = self._perturbed(data, unservable, shortfall_forbidden, FINE_STEP)
-        self._load(self.aside, finer, FINER)
+        finer = self.perturbed(data, unservable, shortfall_forbidden, FINE_STEP)
+        self.load(self.aside, finer, FINER)
         self.aside.start_from(check.columns, check.tight, check.at_upper)
         if self.aside.run():
             closer = check_basis(self.program, finer, *self.aside.basis())
             if closer is not None and closer.unique and closer.solution is not None:
+                self.shown.append((FINE_STEP, closer.duals[SHIFTED]))
+                self.basic = closer.columns
                 return closer.solution
         return self._exactly(data, numbers, unservable, check)
 
-    def _perturbed(
+    def perturbed(
         self, data: ScaledData, unservable: Bools, shortfall_forbidden: bool, step: float = 1.0
     ) -> ShiftedData:
         """Perturb a market's numbers, by a share of the usual step."""
         program, few = self.program, bool(unservable.any())
+        # What nobody's demand stands in may give away the trifle that it is asked for less.
+        open_below = unservable if program.asked is None else unservable | ~program.asked
         numbers = np.empty((2, data.numbers.size))
         numbers[TRUE] = data.numbers
         direction = self._direction(unservable) if few else None
@@ -219,20 +243,20 @@ class Engine:
         costs[:, program.v] = far_cost(data.costs)
         upper[SHIFTED, program.v] = 0.0 if shortfall_forbidden else np.inf
         lower = self._zeros
-        if few:
+        if few or program.asked is not None:
             # Where one unit less is asked for, what cannot take less either may give service away: the shortfall, open
             # below, takes it. That is free where all service costs something, so that no price falls below zero. Where
             # some is paid to be made, giving it away would earn without end; then it costs more than all else.
-            costs[:, program.v][:, unservable] = -far_cost(data.costs) if pays(data.costs) else 0.0
-            upper[SHIFTED, program.v][unservable] = 0.0
+            costs[:, program.v][:, open_below] = -far_cost(data.costs) if pays(data.costs) else 0.0
+            upper[SHIFTED, program.v][open_below] = 0.0
             lower = np.zeros(program.columns)
-            lower[program.v][unservable] = -np.inf
+            lower[program.v][open_below] = -np.inf
         floor = np.full(program.rows, -np.inf)
         floor[program.balance] = rows[SHIFTED, program.balance]
         return ShiftedData(costs, upper, lower, rows, floor)
 
     @staticmethod
-    def _load(solver: Solver | LazySolver, numbers: ShiftedData, size: float = 1.0) -> None:
+    def load(solver: Solver | LazySolver, numbers: ShiftedData, size: float = 1.0) -> None:
         """Give a solver the shifted program, magnified to a size."""
         parts = (
             numbers.costs[SHIFTED],
@@ -255,7 +279,7 @@ class Engine:
         Within its tolerance a solver may stop at the only optimal basis or next to it, depending on where it started.
         Where the finer optimum is not seen to be the only one either, the result is that of a cold start.
         """
-        self._load(self.solver, numbers, FINER)
+        self.load(self.solver, numbers, FINER)
         if self.solver.run():
             check = self._check(numbers)
             if check is not None and check.unique:
@@ -264,9 +288,9 @@ class Engine:
         if not self.solver.run():
             return None
         columns, tight = self.solver.basis()
-        return check_basis(self.program, numbers, columns, tight, self._at_upper(self.solver, columns))
+        return check_basis(self.program, numbers, columns, tight, self.at_upper(self.solver, columns))
 
-    def _at_upper(self, solver: Solver | LazySolver, columns: Ints) -> Ints:
+    def at_upper(self, solver: Solver | LazySolver, columns: Ints) -> Ints:
         """Read off a solver's values which columns stand at their upper bound."""
         high = solver.column_values() > 0.5 * solver.upper
         high[columns] = False
@@ -282,6 +306,7 @@ class Engine:
         or cold, so that this result, too, depends on the market alone.
         """
         program, solver, costs = self.program, self.aside, numbers.costs[TRUE]
+        self.is_unique = False
         upper = data.upper.copy()
         upper[program.v] = 0.0
         floor = np.full(program.rows, -np.inf)
@@ -296,13 +321,15 @@ class Engine:
         if not solver.run():
             return None
         columns, tight = solver.basis()
-        at_upper, factor = self._at_upper(solver, columns), BasisFactorization(program, columns, tight)
+        self.basic = columns
+        at_upper, factor = self.at_upper(solver, columns), BasisFactorization(program, columns, tight)
         basic, _ = factor.primal(at_upper, upper[None], data.rows[None])
         values = factor.values(at_upper, upper, basic[0])
         # The optimal duals that are largest in the direction of the shift are those of the price rule.
         step = self.perturbation.of_rows(self._direction(unservable))
         step /= np.abs(step).max()
-        open_below = np.where(unservable, -np.inf, 0.0)
+        passes = unservable if program.asked is None else unservable | ~program.asked
+        open_below = np.where(passes, -np.inf, 0.0)
         shortfall = open_below, np.zeros(unservable.size)
         directional = DirectionalProgram(solver, program, values, data.upper, data.rows)
         move = directional.move(step, costs, shortfall)

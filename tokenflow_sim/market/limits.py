@@ -141,6 +141,9 @@ class SharedCapacity:
         most), and what is infeasible is not put down to it.
     part : {'limits', 'energy'}
         Which part of a price its charge is: the bus price times the energy of a token is that token's energy part.
+    like : SharedCapacity, optional
+        The group whose terms say how its rows are measured and shifted, where its own depend on which paths are known;
+        by default its own do.
     """
 
     name: str
@@ -156,6 +159,7 @@ class SharedCapacity:
     equality: bool = False
     law: bool = False
     part: Literal["limits", "energy"] = "limits"
+    like: SharedCapacity | None = None
 
     def same_as(self, other: SharedCapacity) -> bool:
         """Whether another one has the same numbers."""
@@ -207,6 +211,11 @@ class SharedCapacity:
     def size(self) -> int:
         """How many labels there are."""
         return len(self.capacity)
+
+    @property
+    def measure(self) -> SharedCapacity:
+        """The group whose terms say how its rows are measured and shifted."""
+        return self if self.like is None else self.like
 
     def used(self, dispatch: Floats, flow: Floats) -> Floats:
         """Return what is used of each label, dims (label,); see `Term.used`."""

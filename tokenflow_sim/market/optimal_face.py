@@ -27,7 +27,7 @@ from scipy import sparse
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.basis import BasicSolution, Basis
-from tokenflow_sim.market.perturbation import generic_numbers
+from tokenflow_sim.market.perturbation import numbers_of
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
@@ -295,6 +295,6 @@ def _fill(face: Face) -> Floats:
             break
     # Who serves is decided by the generic direction, as everywhere; the weight of unserved demand keeps the room that
     # was left for rounding from being used.
-    generic = np.append(generic_numbers(columns), 0.0)
+    generic = np.append(numbers_of(program)[:columns], 0.0)
     generic[program.y] = _FIRST
     return face.best(generic, most=most, more=np.zeros(1)).values

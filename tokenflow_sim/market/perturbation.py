@@ -24,6 +24,8 @@ from tokenflow_sim.numeric import Floats
 UNIT = 64.0
 DEMAND_STEP = 1e-4
 GENERIC_SHARE = 1e-2
+# By how much less, beside the generic part of others, a balance is asked for that nobody's demand stands in.
+PASSING_SHARE = 0.1
 COST_STEP = 1e-5
 
 
@@ -129,14 +131,17 @@ class Perturbation:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        columns = program.columns
-        self.numbers = generic_numbers(2 * columns + program.rows)
+        self.numbers = numbers_of(program)
         costs, limits, rows = program.split(self.numbers)
         costs *= COST_STEP
         costs[program.v] = 0.0
         limits *= DEMAND_STEP * GENERIC_SHARE
         rows *= DEMAND_STEP * GENERIC_SHARE
-        rows[program.balance] += DEMAND_STEP
+        if program.asked is None:
+            rows[program.balance] += DEMAND_STEP
+        else:
+            balance = rows[program.balance]
+            balance[:] = np.where(program.asked, balance + DEMAND_STEP, -PASSING_SHARE * balance)
         # A limit's row is in its own units: it is shifted as far as a typical unit of service would load it.
         for placed in program.limits:
             typical = _typical(placed)
@@ -180,10 +185,24 @@ class Perturbation:
 def _typical(placed: Placed) -> Floats:
     """Return what a unit of service uses of each label on average, in the row's unit; 1 where nothing uses it."""
     totals, counts = np.zeros(placed.limit.size), np.zeros(placed.limit.size)
-    for term in placed.limit.terms:
+    for term in placed.limit.measure.terms:
         totals += term.summed(np.abs(term.use).sum(axis=1), placed.limit.size)
         counts += term.summed((term.use != 0).sum(axis=1), placed.limit.size)
     return np.where(totals > 0, totals / np.maximum(counts, 1) / placed.unit, 1.0)
+
+
+def numbers_of(program: Program) -> Floats:
+    """Return the generic numbers of a program's costs, upper bounds and right-hand sides, as in `Program.split`.
+
+    Those of paths are their own, and all others are the same whichever paths are known.
+    """
+    own = program.path_numbers
+    if own is None:
+        return generic_numbers(2 * program.columns + program.rows)
+    costs, bounds = program.f.stop, program.columns - own.size + program.f.stop
+    numbers = generic_numbers(2 * (program.columns - own.size) + program.rows)
+    first, second = costs - own.size, bounds - own.size
+    return np.concatenate([numbers[:first], own, numbers[first:second], own, numbers[second:]])
 
 
 def generic_numbers(count: int) -> Floats:

@@ -74,6 +74,11 @@ class Program:
         Rows of the nodal balances, the first ones.
     limits : tuple of Placed
         Every group of limits that the market has, that of the links first.
+    asked : ndarray of bool or None
+        The balances that are asked for one more unit, dims (balance row,); None where all are, as in every market that
+        was not made from another.
+    path_numbers : ndarray or None
+        Generic numbers of the costs of the last flows, which are paths: functions of the paths, whatever their place.
     met, coefficient : ndarray
         Rows that each column meets, and with which coefficient, dims (column, 2 + terms): its balance row (+1), for a
         flow the balance row at its destination (-1), then its limits (use); where it meets no other, `met` is the
@@ -100,10 +105,15 @@ class Program:
         self.balance = slice(0, n * k)
         self.limits = tuple(_place(limits, n * k, self.w.start))
         self._made_of = limits
+        expanded = market.arrays.expanded
+        self.asked: Bools | None = None if expanded is None else expanded.asked
+        self.path_numbers: Floats | None = None if expanded is None else expanded.path_numbers
         self.rows = self.limits[-1].rows.stop
         self._set_incidence()
         self._met = np.ascontiguousarray(self.met.T)
-        small = self.rows * self.columns <= _DENSE
+        # How many paths are known may not decide how a basis is factorised.
+        unnamed = 0 if self.path_numbers is None else self.path_numbers.size
+        small = self.rows * (self.columns - unnamed) <= _DENSE
         self.dense: Floats | None = np.ascontiguousarray(self.matrix.toarray().T) if small else None
         self._open: tuple[Bools, Floats] | None = None
 
@@ -194,8 +204,9 @@ class Program:
     def matrix_with_loads(self) -> sparse.csc_array:
         """The coefficients without shortfall, and for every link a column, its load, and a row that says so."""
         use = self.matrix[self.link, : self.v.start]
-        none = sparse.csc_array((self.rows, self.flow_shape[0]))
-        loads = sparse.eye_array(self.flow_shape[0], format="csc")
+        links = self.limits[0].limit.size
+        none = sparse.csc_array((self.rows, links))
+        loads = sparse.eye_array(links, format="csc")
         matrix = sparse.vstack(
             [sparse.hstack([self.matrix[:, : self.v.start], none]), sparse.hstack([-use, loads])],
             format="csc",
@@ -302,7 +313,7 @@ def _place(limits: Sequence[SharedCapacity], row: int, column: int) -> Iterator[
     for limit in limits:
         supplied = 0 if limit.supply is None else limit.supply.price.size
         rows, supply = slice(row, row + limit.size), slice(column, column + supplied)
-        gives = any((term.use < 0).any() for term in limit.terms)
+        gives = any((term.use < 0).any() for term in limit.measure.terms)
         closes = limit.supply is None and not gives
         yield Placed(limit, rows, supply, _unit(limit), closes)
         row, column = rows.stop, supply.stop
@@ -311,7 +322,7 @@ def _place(limits: Sequence[SharedCapacity], row: int, column: int) -> Iterator[
 def _unit(limit: SharedCapacity) -> float:
     if limit.name in OWN_UNITS:
         return 1.0
-    used = np.concatenate([np.abs(term.use[term.use != 0]) for term in limit.terms])
+    used = np.concatenate([np.abs(term.use[term.use != 0]) for term in limit.measure.terms])
     return float(2.0 ** np.round(np.log2(used.mean()))) if used.size else 1.0
 
 

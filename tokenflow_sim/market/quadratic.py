@@ -33,7 +33,7 @@ from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
 from tokenflow_sim.market.perturbation import ScaledData
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.values import Values, values_of
+from tokenflow_sim.market.values import Values, link_loads, values_of
 from tokenflow_sim.numeric import Floats
 
 # HiGHS adds this to the curvature of every column by default (1e-7), which shows in the prices.
@@ -63,7 +63,9 @@ def linearised(arrays: Arrays, load: Floats) -> Arrays:
     Arrays
         Without curvature; the charge ``kappa * load`` per unit of load is part of the route cost.
     """
-    charge = (arrays.link_curvature * load)[:, None] * arrays.link_use
+    charge = np.zeros(arrays.route_cost.shape)
+    for term in arrays.links.terms:
+        charge += term.charge(arrays.link_curvature * load)
     return arrays.with_(
         route_cost=arrays.route_cost + charge, link_curvature=np.zeros_like(arrays.link_curvature)
     )
@@ -95,12 +97,12 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
     data = engine.scaled(arrays)
     columns = _quadratic_columns(program, data, arrays.link_curvature)
     if columns is None:
-        engine.solve(linearised(arrays, np.zeros(program.flow_shape[0])))  # says what cannot be met
+        engine.solve(linearised(arrays, np.zeros(arrays.link_curvature.shape)))  # says what cannot be met
         raise CertificateError("HiGHS found no optimum of a quadratic market that has one")
     values = np.zeros(program.columns)
     values[: program.v.start] = np.maximum(columns[: program.v.start], 0.0)  # no flow below rounding
     values *= data.scale.quantity
-    load = (arrays.link_use * values[program.f].reshape(program.flow_shape)).sum(axis=1)
+    load = link_loads(arrays, values[program.f].reshape(program.flow_shape))
     flat = linearised(arrays, load)
     priced = engine.solve(flat)
     # What else costs as little leaves the loads of curved links, which are unique, as they are.

@@ -107,7 +107,7 @@ def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
     served = (arrays.demand - values.unserved).sum(axis=2)
     charge = arrays.route_cost + values.congestion_rent[:, None] * arrays.link_use
     dispatch = values.dispatch.sum(axis=2)
-    worth, income = values.price[layout.asset_node], np.zeros(len(arrays.limits))
+    worth, income = values.service_price[layout.asset_node], np.zeros(len(arrays.limits))
     for place, limit in enumerate(arrays.limits):
         rent = values.rents[limit.rent]
         for term in limit.terms:

@@ -10,6 +10,7 @@ import numpy as np
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.basis import BasicSolution
 from tokenflow_sim.market.limits import SharedCapacity, Term
+from tokenflow_sim.market.path_pool import PathFlows
 from tokenflow_sim.market.pro_rata import share_ties
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import Bools, Floats
@@ -40,6 +41,11 @@ class Values:
         Total cost as offered, in $/s.
     done : dict of ndarray
         What is done of every activity, by `Activity.name`, dims (label, tranche), in its unit.
+    paid : ndarray or None
+        What assets at a node are paid in $/Mtok, dims (node, workload), where that is not the price of demand there:
+        where demand takes paths; see `service_price`.
+    along : PathFlows or None
+        What flows along which path, where demand takes paths.
     """
 
     price: Floats
@@ -51,6 +57,13 @@ class Values:
     supplied: dict[str, Floats]
     cost: float
     done: dict[str, Floats] = field(default_factory=dict)
+    paid: Floats | None = None
+    along: PathFlows | None = None
+
+    @property
+    def service_price(self) -> Floats:
+        """What assets at a node are paid in $/Mtok, dims (node, workload)."""
+        return self.price if self.paid is None else self.paid
 
     @property
     def congestion_rent(self) -> Floats:
@@ -73,6 +86,10 @@ class Values:
             *self.supplied.values(), *self.done.values(),
         ):  # fmt: skip
             array.setflags(write=False)
+        if self.paid is not None:
+            self.paid.setflags(write=False)
+        if self.along is not None:
+            self.along.freeze()
 
 
 def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Values:
@@ -189,9 +206,17 @@ def total_cost(
         value = np.where(arrays.must_serve, 0.0, value)
     cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow) + dot(value, unserved)
     if arrays.link_curvature.any():
-        load = (arrays.link_use * flow).sum(axis=1)
+        load = link_loads(arrays, flow)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
     return float(cost + supply_cost(arrays, supplied)) if arrays.limits else float(cost)
+
+
+def link_loads(arrays: Arrays, flow: Floats) -> Floats:
+    """Return the load of every link in GB/s (or Mtok/s), dims (arc,)."""
+    if arrays.expanded is None:
+        return np.asarray((arrays.link_use * flow).sum(axis=1))
+    links = arrays.links  # a path loads many
+    return sum((term.used(flow, flow, links.size) for term in links.terms), np.zeros(links.size))
 
 
 def supply_cost(arrays: Arrays, supplied: Mapping[str, Floats]) -> float:

@@ -1,0 +1,437 @@
+"""Clears markets with rules for whole paths: column generation over the paths of an expanded market.
+
+The expanded market (`expansion`) has only the paths that are known. Its duals price all others by a search for the
+cheapest ones that keep their rules; what would gain is added, until nothing would. The shifted program's only
+optimal basis is then that of the program with all paths: prices and dispatch are functions of the market alone,
+whichever paths are known, and known paths are kept for the markets to come.
+
+References
+----------
+Ford and Fulkerson (1958), A suggested computation for maximal multi-commodity network flows. Desaulniers, Desrosiers
+and Solomon (2005), Column Generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from tokenflow_sim.errors import CertificateError, Fault, InfeasibleError, MarketError
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.basis import MARGIN, TOLERANCE
+from tokenflow_sim.market.certificate import Certificate, certify
+from tokenflow_sim.market.engine import MANY_FLOWS, Engine
+from tokenflow_sim.market.expansion import Expansion
+from tokenflow_sim.market.highs import Solver, read_basis
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.path_pool import NO_ARC, Paths
+from tokenflow_sim.market.path_search import FoundPaths
+from tokenflow_sim.market.path_values import expanded_values, values_on_paths
+from tokenflow_sim.market.perturbation import COST_STEP, Scale
+from tokenflow_sim.market.quadratic import linearised, solve_quadratic
+from tokenflow_sim.market.values import Values, link_loads, values_of
+from tokenflow_sim.numeric import Bools, Floats, Ints
+
+# A proof that demand can take no more is one up to this.
+_OF_RAY = 1e-7
+# Share of the usual step of the generic numbers with which published prices are checked: enough to end the search.
+_FAINT = 1e-3
+_RAY_STEP = 1e-9
+# A path is worth adding from this much below zero of its reduced cost on.
+_WORTH = 1e-9
+# How many paths of each origin and class are looked for at once.
+_MOST = 4
+_MOST_ROUNDS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The paths that are known, and the engine of the market that they make.
+
+    Parameters
+    ----------
+    paths : Paths
+        The paths.
+    numbers : ndarray
+        Their generic numbers.
+    layout : Layout
+        The expanded layout.
+    engine : Engine
+        Its engine.
+    flow_rows : csr_array
+        What a unit on each arc uses of every row, dims (arc and workload, row).
+    """
+
+    paths: Paths
+    numbers: Floats
+    layout: Layout
+    engine: Engine
+    flow_rows: sparse.csr_array
+
+
+class PathEngine:
+    """Clears markets of one structure with rules for whole paths.
+
+    Parameters
+    ----------
+    market : Market
+        Any of them.
+
+    Raises
+    ------
+    MarketError
+        If a limit gives where something flows, or is an equality on flow: the cheapest path could then go in circles.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self.expansion = Expansion(market)
+        self._known: _Known | None = None
+        _check_limits(market)
+
+    def serves(self, market: Market) -> bool:
+        """Whether a market has this structure."""
+        return self.expansion.fits(market)
+
+    def clear(self, market: Market, *, cold: bool = False) -> tuple[Values, Certificate]:
+        """Clear a market.
+
+        Parameters
+        ----------
+        market : Market
+            A market of this structure.
+        cold : bool
+            Whether to accept an optimum that may not be the shifted program's only one.
+
+        Returns
+        -------
+        values : Values
+            Its clearing, with the paths in use.
+        certificate : Certificate
+            Its residuals; that of the duals counts all paths.
+
+        Raises
+        ------
+        InfeasibleError
+            If demand that must be served cannot be.
+        CertificateError
+            If HiGHS finds no optimum.
+        """
+        _check_limits(market)
+        self._check_reach(market)
+        expanded = self._expanded(market)
+        for _ in range(_MOST_ROUNDS):
+            known = self._now
+            try:
+                values = self._solved(expanded)
+            except InfeasibleError as error:
+                if not self._generate(market):
+                    raise self._named(error) from None
+            else:
+                found = self._missing(market, expanded, values)
+                if found is None:
+                    if known.engine.is_unique or cold:
+                        return self._published(market, expanded, values)
+                    # What was reached depends on what is known; so it is made anew from what the market alone says.
+                    self._known = None
+                    return self.clear(market, cold=True)
+                self._generate(market, found)
+            expanded = self._expanded(market)
+        raise CertificateError(f"no end of paths worth adding; {len(self._now.paths)} are known")
+
+    @property
+    def _now(self) -> _Known:
+        assert self._known is not None
+        return self._known
+
+    def forget(self) -> None:
+        """Drop all paths that are known."""
+        self._known = None
+
+    def _expanded(self, market: Market) -> Market:
+        """Return the expanded market with the paths known, whose engine is built where there is none."""
+        if self._known is None:
+            self._know(market, self.expansion.seed())
+            self._generate(market)
+        known = self._now
+        expanded = self._with(market, known)
+        if not known.engine.program.serves(expanded):
+            self._know(market, known.paths)
+            expanded = self._with(market, self._now)
+        return expanded
+
+    def _with(self, market: Market, known: _Known) -> Market:
+        return self.expansion.market(market, known.paths, known.layout, known.numbers)
+
+    def _know(self, market: Market, paths: Paths) -> None:
+        expansion = self.expansion
+        layout, numbers = expansion.layout_with(paths), paths.generic_numbers(expansion.classes)
+        expanded = expansion.market(market, paths, layout, numbers)
+        engine = Engine(expanded, lazy=expansion.arc.size >= MANY_FLOWS)
+        self._known = _Known(
+            paths, numbers, layout, engine, expansion.flow_rows(engine.program, market.arrays)
+        )
+
+    def _solved(self, expanded: Market) -> Values:
+        engine = self._now.engine
+        if expanded.is_quadratic:
+            return solve_quadratic(engine, expanded)
+        return values_of(engine.program, expanded.arrays, engine.solve(expanded.arrays))
+
+    def _missing(self, market: Market, expanded: Market, values: Values) -> Paths | None:
+        """Return paths that what was solved lacks: that would gain, or that a proof of it left out."""
+        engine, found = self._now.engine, []
+        costs, scale = self._costs(market, expanded, values), Scale.of(expanded.arrays)
+        for share, duals in engine.shown:
+            found.append(self._priced(costs / scale.price, duals, MARGIN, share * COST_STEP).paths)
+        if engine.ray is not None and (engine.ray[engine.program.balance] > _OF_RAY).any():
+            nothing = np.where(np.isfinite(costs), 0.0, costs)
+            found.append(self._priced(nothing, engine.ray, -_OF_RAY, _RAY_STEP).paths)
+        found.append(self._at_prices(market, expanded, values).paths)
+        return self._unknown(found)
+
+    def _unknown(self, found: list[Paths | None]) -> Paths | None:
+        """Return those of some paths that are not known yet."""
+        known, added = self._now.paths, None
+        for paths in found:
+            if paths is not None:
+                added = paths if added is None else added.joined(paths)
+        if added is None:
+            return None
+        return added.without(known)
+
+    def _costs(self, market: Market, expanded: Market, values: Values | None) -> Floats:
+        """Return what a unit on every arc costs in $/Mtok, dims (arc, workload); infinite where it may not be used.
+
+        Links whose charge grows with their load count with the charge at that of the values.
+        """
+        arrays = market.arrays
+        if values is not None and expanded.is_quadratic:
+            arrays = linearised(arrays, link_loads(expanded.arrays, values.flow))
+        return np.where(open_arcs(market.arrays), arrays.route_cost, np.inf)
+
+    def _priced(
+        self, costs: Floats, duals: Floats, cutoff: float, step: float, most: int = _MOST
+    ) -> FoundPaths:
+        """Search for paths at the duals of a program, all in the solver's units."""
+        known, cells = self._now, self.expansion.cells
+        weight = costs + np.maximum(-(known.flow_rows @ duals), 0.0).reshape(costs.shape)
+        return self.expansion.search.search(
+            weight, duals[cells.home], duals[cells.server], cutoff, step=step, most=most
+        )
+
+    def _at_prices(self, market: Market, expanded: Market, values: Values) -> FoundPaths:
+        """Search for paths that would gain at what is published, in $/Mtok."""
+        scale, cells = Scale.of(expanded.arrays), self.expansion.cells
+        weight = np.where(open_arcs(market.arrays), market.arrays.route_cost, np.inf)
+        nothing = np.zeros((0, self.expansion.classes))
+        for limit in market.arrays.every_limit:
+            for term in limit.terms:
+                if term.on == "flow":
+                    _, weight = replace(limit, terms=(term,)).add_charges(
+                        values.rents[limit.rent], nothing, weight
+                    )
+        price = values.price[:, 0]
+        return self.expansion.search.search(
+            weight,
+            price[cells.home],
+            price[cells.server],
+            -TOLERANCE * scale.price,
+            step=_FAINT * COST_STEP * scale.price,
+        )
+
+    def _generate(self, market: Market, first: Paths | None = None) -> bool:
+        """Add paths until none gains in the shifted program that asks for one more unit everywhere.
+
+        Parameters
+        ----------
+        market : Market
+            The market.
+        first : Paths, optional
+            Paths that are to be added in any case.
+
+        Returns
+        -------
+        bool
+            Whether any was.
+        """
+        known = self._now
+        expanded, engine = self._with(market, known), known.engine
+        data = engine.scaled(expanded.arrays)
+        numbers = engine.perturbed(data, np.zeros(engine.program.balance.stop, dtype=np.bool_), False)
+        solver = engine.solver if isinstance(engine.solver, Solver) else Solver(engine.program.matrix)
+        engine.load(solver, numbers)
+        solver.run()
+        costs = self._costs(market, expanded, None) / data.scale.price
+        master = _Master(self.expansion, known, solver, costs)
+        if first is not None:
+            master.add(first)
+        for _ in range(_MOST_ROUNDS):
+            found = self._priced(costs, master.duals(), -_WORTH, COST_STEP)
+            new = None if found.paths is None else found.paths.without(known.paths)
+            if new is None or not master.add(new):
+                break
+        if not master.added:
+            return False
+        paths, basis = master.end()
+        self._know(market, paths)
+        self._now.engine.solver.start_from(*basis(self._now.engine))
+        return True
+
+    def _published(self, market: Market, expanded: Market, values: Values) -> tuple[Values, Certificate]:
+        """Return the market's own numbers, with their certificate."""
+        known, expansion = self._now, self.expansion
+        flows = known.engine.program.f
+        first = flows.stop - len(known.paths)
+        basic = known.engine.basic
+        basic = basic[(basic >= first) & (basic < flows.stop)] - first
+        kept = np.union1d(basic, np.flatnonzero(values.flow[expansion.arc.size :, 0] > 0))
+        least = self._at_prices(market, expanded, values).least
+        outcome = values_on_paths(expansion, market, known.paths, values, kept)
+        return outcome, self._certified(market, outcome, least)
+
+    def _certified(self, market: Market, values: Values, least: float) -> Certificate:
+        """Certify a clearing by its paths, and by the search that found no better one."""
+        assert values.along is not None
+        paths = values.along.paths
+        alone = self.expansion.market(market, paths, self.expansion.layout_with(paths), np.zeros(len(paths)))
+        found = certify(alone.layout, alone.arrays, expanded_values(self.expansion, values))
+        level = max(float(np.abs(values.price).max(initial=0.0)), _size_of(market.arrays.offer_price)) or 1.0
+        return replace(found, dual=max(found.dual, -min(least, 0.0) / level))
+
+    def _check_reach(self, market: Market) -> None:
+        """Refuse demand that must be served where no node that may serve it can be reached within its limit."""
+        must = market.arrays.must_serve
+        if must is None:
+            return
+        lost = np.where(must, market.arrays.demand, 0.0).sum(axis=2)
+        lost[self.expansion.reachable] = 0.0
+        spots = np.argwhere(lost > 0)
+        if spots.size:
+            error = InfeasibleError({self._labels(n, k): float(lost[n, k]) for n, k in spots})
+            for n, k in spots:
+                error.add_note(f"  {self.expansion.why_unreachable(n, k)}")
+            raise error
+
+    def _labels(self, node: int, workload: int) -> tuple[object, object]:
+        layout = self.expansion.layout
+        return layout.nodes[node], layout.workloads[workload]
+
+    def _named(self, error: InfeasibleError) -> InfeasibleError:
+        """Return an error on the expanded market's nodes as one on the market's own."""
+        place = {int(cell): spot for spot, cell in np.ndenumerate(self.expansion.cells.home)}
+        missing: dict[tuple[object, object], float] = {}
+        for (cell, _), amount in error.shortfall.items():
+            spot = place.get(int(cell))
+            if spot is not None:
+                labels = self._labels(*spot)
+                missing[labels] = missing.get(labels, 0.0) + amount
+        return InfeasibleError(missing)
+
+
+class _Master:
+    """The shifted program in HiGHS, to which paths are added one lot after the other."""
+
+    def __init__(self, expansion: Expansion, known: _Known, solver: Solver, costs: Floats) -> None:
+        self.expansion, self.known, self.solver, self.costs = expansion, known, solver, costs
+        self.added: list[Paths] = []
+        self._finite = np.where(np.isfinite(costs), costs, 0.0)
+
+    def duals(self) -> Floats:
+        """Return the duals of the rows."""
+        return np.array(self.solver.highs.getSolution().row_dual)
+
+    def add(self, paths: Paths) -> bool:
+        """Add paths and solve; return whether any of them was new."""
+        for one in self.added:
+            paths = paths.without(one) or paths.taken(np.zeros(len(paths), dtype=np.bool_))
+        if not len(paths):
+            return False
+        self.added.append(paths)
+        costs = paths.summed(self._finite) + COST_STEP * paths.generic_numbers(self.expansion.classes)
+        matrix = self._columns(paths)
+        count = len(paths)
+        self.solver.highs.addCols(
+            count, costs, np.zeros(count), np.full(count, np.inf), matrix.nnz,
+            matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32), matrix.data,
+        )  # fmt: skip
+        self.solver.highs.run()
+        return True
+
+    def _columns(self, paths: Paths) -> sparse.csr_array:
+        """Return what a unit on every path adds to every row, dims (path, row)."""
+        cells, classes = self.expansion.cells, self.expansion.classes
+        path, hop = np.nonzero(paths.arcs != NO_ARC)
+        place = paths.arcs[path, hop] * classes + paths.workload[path]
+        arcs, rows = self.known.flow_rows.shape
+        on_arcs = sparse.csr_array((np.ones(path.size), (path, place)), shape=(len(paths), arcs))
+        every = np.arange(len(paths))
+        start = cells.home[paths.origin, paths.workload]
+        end = cells.server[paths.server, paths.workload]
+        signs = np.concatenate([np.ones(every.size), -np.ones(every.size)])
+        places = np.concatenate([every, every]), np.concatenate([start, end])
+        return sparse.csr_array(
+            on_arcs @ self.known.flow_rows + sparse.csr_array((signs, places), (len(paths), rows))
+        )
+
+    def end(self) -> tuple[Paths, Callable[[Engine], tuple[Ints, Ints, Ints]]]:
+        """Return all paths, and what gives an engine of them the basis that was reached."""
+        known, program = self.known, self.known.engine.program
+        whole = known.paths
+        for one in self.added:
+            whole = whole.joined(one)
+        highs = self.solver.highs
+        count = program.columns + sum(map(len, self.added))
+        columns, tight = read_basis(highs, count, program.rows)
+        first = program.f.stop - len(known.paths)
+        place = np.arange(count)
+        grown = len(whole) - len(known.paths)
+        place[program.f.stop : program.columns] += grown
+        place[first : program.f.stop] = first + known.paths.places_in(whole)
+        place[program.columns :] = first + np.concatenate([one.places_in(whole) for one in self.added])
+        values = np.array(highs.getSolution().col_value)[: program.columns]
+        high = values > 0.5 * self.solver.upper
+        high[columns[columns < program.columns]] = False
+        high[program.v] = False
+        basis = np.sort(place[columns]), tight, np.sort(place[np.flatnonzero(high)])
+        return whole, lambda engine: basis
+
+
+def takes_paths(market: Market) -> bool:
+    """Whether some demand of a market takes paths."""
+    routing = market.arrays.routing
+    return routing is not None and bool(routing.needs_paths(market.layout.sizes["node"]).any())
+
+
+def open_arcs(arrays: Arrays) -> Bools:
+    """Return which arcs each class may use, dims (arc, workload): allowed, and closed by no limit without capacity."""
+    found = arrays.allowed.copy()
+    for limit in arrays.every_limit:
+        shut = limit.capacity <= 0
+        gives = any((term.use < 0).any() for term in limit.terms)
+        if limit.supply is None and not gives and shut.any():
+            for term in limit.terms:
+                if term.on == "flow":
+                    found &= ~((term.of_members(shut)[:, None] != 0) & (term.use != 0))
+    return found
+
+
+def _check_limits(market: Market) -> None:
+    """Refuse limits under which a way in circles could be the cheapest."""
+    faults = []
+    for limit in market.arrays.every_limit:
+        on_flow = [term for term in limit.terms if term.on == "flow"]
+        if limit.equality and any(term.use.any() for term in on_flow):
+            faults.append(Fault("an equality on flow cannot hold beside rules for whole paths", limit.name))
+        elif any((term.use < 0).any() for term in on_flow):
+            rule = "a flow that gives of a limit instead of taking cannot be cleared beside rules for whole paths"
+            faults.append(Fault(rule, limit.name))
+    if faults:
+        raise MarketError(faults, "market")
+
+
+def _size_of(values: Floats) -> float:
+    return float(np.abs(values).max(initial=0.0))
