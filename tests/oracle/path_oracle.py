@@ -52,7 +52,9 @@ def random_market(seed: int, *, tied: bool = False, must_serve: bool = False, no
     )
     servers = draw.random((nodes, classes, nodes)) < 0.6
     servers[:, 0] |= draw.random((nodes, 1)) < 0.5
-    servers[np.arange(nodes), :, np.arange(nodes)] |= draw.random((nodes, classes)) < (1.0 if must_serve else 0.7)
+    servers[np.arange(nodes), :, np.arange(nodes)] |= draw.random((nodes, classes)) < (
+        1.0 if must_serve else 0.7
+    )
     limit = np.array([float(draw.integers(6, 25)), np.inf if draw.random() < 0.6 else 30.0])
     demand = numbers(0, 4, nodes, classes, 1) * (draw.random((nodes, classes, 1)) < 0.8)
     capacity = numbers(0, 6, assets, classes, 1) * (draw.random((assets, classes, 1)) < 0.85)
@@ -133,7 +135,9 @@ def least_cost(market: Market, extra: np.ndarray | None = None) -> float | None:
     for n in range(nodes):
         for k in range(classes):
             value = arrays.value[n, k, 0] if finite[n, k] else 0.0
-            columns.append((value, arrays.demand[n, k, 0] if finite[n, k] else 0.0, {n * classes + k: 1.0}, {}))
+            columns.append(
+                (value, arrays.demand[n, k, 0] if finite[n, k] else 0.0, {n * classes + k: 1.0}, {})
+            )
             for server, path in simple_paths(market, n, k):
                 cost = sum(arrays.route_cost[arc, k] for arc in path)
                 use: dict[int, float] = {}

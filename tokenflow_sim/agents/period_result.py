@@ -202,7 +202,7 @@ def settle_period(
     transport_cost = state.route_cost * values.flow
     transport_cost *= seconds
     profit = revenue - cost
-    asset_price = values.price[layout.asset_node]
+    asset_price = values.service_price[layout.asset_node]
     bid = _total(arrays.demand)
     served = bid - unserved
     load = (arrays.link_use * values.flow).sum(axis=1)

@@ -146,7 +146,13 @@ class Clearing:
         Dataset
             `lower` and `upper`, dims (node, workload), $/Mtok: the left- and the right-hand derivative of the least
             cost in that demand. `upper` is infinite where no more can be served.
+
+        Raises
+        ------
+        MarketError
+            If demand takes paths, since a change of demand may take one that is not known.
         """
+        self._refuse_on_paths("intervals of prices")
         return price_bounds(self.market, self.values)
 
     def ties(self) -> xr.Dataset:
@@ -158,8 +164,19 @@ class Clearing:
             `least`, `revenue` (as published) and `most`, dims (provider,), $/h, over all dispatches of the least cost
             that serve the same demand and share equal offers at a node by quantity; of those providers alone for whom
             they differ, and empty where there are none.
+
+        Raises
+        ------
+        MarketError
+            If demand takes paths, since what ties may take one that is not known.
         """
+        self._refuse_on_paths("what ties leave open")
         return revenue_ranges(self.market, self.values)
+
+    def _refuse_on_paths(self, what: str) -> None:
+        if self.values.along is not None:
+            rule = f"{what}: not known in a market with rules for whole paths; change demand a little and clear again"
+            raise MarketError([Fault(rule, "routing")], "market")
 
     def to_dataset(self) -> xr.Dataset:
         """Return all arrays as one Dataset, with total cost, status and certificate in its attributes."""

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from tokenflow_sim.errors import Fault, MarketError
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.variables import CLEARING, MARKET
@@ -49,11 +50,20 @@ def linopy_model(market: Market, *, shortfall_cost: float | None = None) -> lino
         step) and perhaps `shortfall` (node, workload), and constraints `balance` (node, workload), `link_limit`
         (arc,) and `power_limit` (asset,) as far as the market has them.
 
+    Raises
+    ------
+    MarketError
+        If the market has rules for whole paths.
+
     Notes
     -----
     It is built under linopy's strict alignment, whatever the user's own setting, which is left as it was: the older
     alignment by position cleared a mislabelled node with wrong prices, and only warned.
     """
+    routing = market.arrays.routing
+    if routing is not None and routing.needs_paths(len(market.layout.nodes)).any():
+        rule = "a market with rules for whole paths has no labelled program: its paths are found when it is cleared"
+        raise MarketError([Fault(rule, "routing")], "market")
     with linopy.options as options:
         options["semantics"] = "v1"
         return build(market, shortfall_cost=shortfall_cost)

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.expansion import Expansion
+from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.path_pool import NO_ARC, PathFlows, Paths
 from tokenflow_sim.market.values import Values, total_cost
@@ -62,6 +64,23 @@ def flow_by_arc(expansion: Expansion, shape: tuple[int, ...], paths: Paths, flow
         there = arc != NO_ARC
         np.add.at(found, (arc[there], paths.workload[there]), volume[there])
     return found
+
+
+def expanded_clearing(layout: Layout, arrays: Arrays, values: Values) -> tuple[Expansion, Market, Values]:
+    """Return the expanded market of a clearing, with the paths that the clearing names alone, and its numbers.
+
+    Parameters
+    ----------
+    layout, arrays
+        The market.
+    values : Values
+        Its clearing.
+    """
+    assert values.along is not None
+    market = Market.from_arrays(layout, arrays, check=False)
+    expansion, paths = Expansion(market), values.along.paths
+    alone = expansion.market(market, paths, expansion.layout_with(paths), np.zeros(len(paths)))
+    return expansion, alone, expanded_values(expansion, values)
 
 
 def expanded_values(expansion: Expansion, values: Values) -> Values:

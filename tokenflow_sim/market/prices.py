@@ -17,6 +17,7 @@ from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.path_values import expanded_clearing
 from tokenflow_sim.market.reference import split_by_reference, weights_of
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import Floats
@@ -113,6 +114,11 @@ def _beside(market: Market, clearing: Clearing, reference: object, with_costs: b
         )
         raise MarketError([fault], "argument")
     layout, arrays, values = market.layout, market.arrays, clearing.values
+    if values.along is not None:
+        rule = (
+            "splits no prices of a market with rules for whole paths: no arc says what is between two origins"
+        )
+        raise MarketError([Fault(rule, "reference")], "argument")
     weights = weights_of(layout, arrays, reference)
     parts = split_by_reference(layout, arrays, values, _in_use(layout, arrays, values), weights)
     return xr.Dataset(
@@ -181,6 +187,12 @@ def decompose_values(
     dict of ndarray
         By part, dims (node, workload), in $/Mtok: `PARTS`, with costs those of `variables.PRICE_PARTS`.
     """
+    if values.along is not None:
+        # Where demand takes paths, prices are explained along them: in the market of paths, and at its origins.
+        expansion, alone, found = expanded_clearing(layout, arrays, values)
+        behind_paths = None if costs is None else Costs(*(cost.reshape(-1, 1) for cost in costs))
+        of_cells = decompose_values(alone.layout, alone.arrays, found, behind_paths)
+        return {name: part[expansion.cells.home, 0] for name, part in of_cells.items()}
     price = values.price
     behind = {} if costs is None else costs._asdict()
     if charges is None:
@@ -188,7 +200,9 @@ def decompose_values(
     if charges is not None:
         behind["limits"] = charges.dispatch
     parts = {name: np.full(price.shape, np.nan) for name in (*PARTS, *behind)}
-    charge = values.congestion_rent[:, None] * arrays.link_use
+    charge = np.zeros(values.flow.shape)
+    for term in arrays.links.terms:
+        charge += term.charge(values.congestion_rent)
     carried = np.zeros(charge.shape) if charges is None else charges.flow
     tolerance = _TIGHT * max(1.0, float(np.abs(price).max(initial=0.0)))
     noise = _ACTIVE * to_serve(layout, arrays, values)

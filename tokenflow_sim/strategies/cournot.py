@@ -266,7 +266,9 @@ def slack_at(rehearsal: Rehearsal, clearing: Clearing, group: tuple[Ints, int]) 
     at_value = np.abs(arrays.value[:, workload] - price[:, None]) <= tolerance[:, None]
     slack = float(values.unserved[:, workload][at_value].sum())
     node = layout.asset_node
-    at_offer = np.abs(arrays.offer_price[:, workload] - price[node][:, None]) <= tolerance[node][:, None]
+    paid = values.service_price[node, workload]
+    close = _SAME * (1 + np.abs(paid))
+    at_offer = np.abs(arrays.offer_price[:, workload] - paid[:, None]) <= close[:, None]
     at_offer[rehearsal.rows[rows]] = False
     return slack + float(values.dispatch[:, workload][at_offer].sum())
 

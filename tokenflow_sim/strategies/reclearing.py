@@ -170,7 +170,7 @@ class Rehearsal:
     def _profit(self, clearing: Clearing) -> float:
         values, node = clearing.values, self.view.asset_node
         dispatch = values.dispatch[self.rows].sum(axis=2)
-        rate = float(((values.price[node] - self.view.cost) * dispatch).sum())
+        rate = float(((values.service_price[node] - self.view.cost) * dispatch).sum())
         return rate * SECONDS_PER_HOUR * clearing.market.hours
 
     def last_offer(self) -> tuple[Floats, Floats]:

@@ -111,7 +111,7 @@ def truthful_profit(market: Market, rows: Ints, cost: Floats, capacity: Floats) 
     clearing = clear_again(Market.from_arrays(market.layout, changed, market.hours, check=False))
     if clearing is None:
         return None
-    paid = clearing.values.price[market.layout.asset_node[rows]]
+    paid = clearing.values.service_price[market.layout.asset_node[rows]]
     served = clearing.values.dispatch[rows].sum(axis=2)
     return (paid - cost) * served * SECONDS_PER_HOUR * market.hours
 

@@ -128,5 +128,5 @@ class PriceBins:
         if clearing is None:
             return np.zeros_like(self.cost)
         served = clearing.values.dispatch[self.rows].sum(axis=2)
-        paid = clearing.values.price[layout.asset_node[self.rows]]
+        paid = clearing.values.service_price[layout.asset_node[self.rows]]
         return (paid - self.cost) * served * SECONDS_PER_HOUR * self.market.hours
