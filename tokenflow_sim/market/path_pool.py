@@ -107,7 +107,9 @@ class Paths:
 
     def taken(self, which: NDArray[np.bool_] | Ints) -> Paths:
         """Return some of the paths, in the same order."""
-        return Paths(self.workload[which], self.origin[which], self.server[which], self.arcs[which])
+        arcs = self.arcs[which]
+        hops = int((arcs != NO_ARC).sum(axis=1).max(initial=0))
+        return Paths(self.workload[which], self.origin[which], self.server[which], arcs[:, :hops].copy())
 
     def places_in(self, larger: Paths) -> Ints:
         """Return where each path stands among others that contain it."""
