@@ -12,7 +12,8 @@ from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
 from tokenflow_sim.market.clearing import Clearing, require_market
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.paths import PathEngine, takes_paths
+from tokenflow_sim.market.path_limits import takes_paths
+from tokenflow_sim.market.paths import PathEngine
 from tokenflow_sim.market.quadratic import solve_quadratic
 from tokenflow_sim.market.values import Values, total_cost, values_of
 from tokenflow_sim.numeric import Floats

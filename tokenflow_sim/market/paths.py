@@ -13,28 +13,26 @@ and Solomon (2005), Column Generation.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
-from tokenflow_sim.errors import CertificateError, Fault, InfeasibleError, MarketError
-from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market.basis import MARGIN, TOLERANCE
 from tokenflow_sim.market.certificate import Certificate, certify
 from tokenflow_sim.market.engine import MANY_FLOWS, Engine
 from tokenflow_sim.market.expansion import Expansion
-from tokenflow_sim.market.highs import Solver, read_basis
-from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.highs import Solver
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.path_pool import NO_ARC, Paths
+from tokenflow_sim.market.path_limits import check_limits, open_arcs
+from tokenflow_sim.market.path_master import KnownPaths, Master
+from tokenflow_sim.market.path_pool import Paths
 from tokenflow_sim.market.path_search import FoundPaths
 from tokenflow_sim.market.path_values import expanded_values, values_on_paths
 from tokenflow_sim.market.perturbation import COST_STEP, Scale
 from tokenflow_sim.market.quadratic import linearised, solve_quadratic
 from tokenflow_sim.market.values import Values, link_loads, values_of
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import Floats
 
 # A proof that demand can take no more is one up to this.
 _OF_RAY = 1e-7
@@ -46,31 +44,6 @@ _WORTH = 1e-9
 # How many paths of each origin and class are looked for at once.
 _MOST = 4
 _MOST_ROUNDS = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """The paths that are known, and the engine of the market that they make.
-
-    Parameters
-    ----------
-    paths : Paths
-        The paths.
-    numbers : ndarray
-        Their generic numbers.
-    layout : Layout
-        The expanded layout.
-    engine : Engine
-        Its engine.
-    flow_rows : csr_array
-        What a unit on each arc uses of every row, dims (arc and workload, row).
-    """
-
-    paths: Paths
-    numbers: Floats
-    layout: Layout
-    engine: Engine
-    flow_rows: sparse.csr_array
 
 
 class PathEngine:
@@ -89,8 +62,8 @@ class PathEngine:
 
     def __init__(self, market: Market) -> None:
         self.expansion = Expansion(market)
-        self._known: _Known | None = None
-        _check_limits(market)
+        self._known: KnownPaths | None = None
+        check_limits(market)
 
     def serves(self, market: Market) -> bool:
         """Whether a market has this structure."""
@@ -120,7 +93,7 @@ class PathEngine:
         CertificateError
             If HiGHS finds no optimum.
         """
-        _check_limits(market)
+        check_limits(market)
         self._check_reach(market)
         expanded = self._expanded(market)
         for _ in range(_MOST_ROUNDS):
@@ -143,7 +116,7 @@ class PathEngine:
         raise CertificateError(f"no end of paths worth adding; {len(self._now.paths)} are known")
 
     @property
-    def _now(self) -> _Known:
+    def _now(self) -> KnownPaths:
         assert self._known is not None
         return self._known
 
@@ -163,7 +136,7 @@ class PathEngine:
             expanded = self._with(market, self._now)
         return expanded
 
-    def _with(self, market: Market, known: _Known) -> Market:
+    def _with(self, market: Market, known: KnownPaths) -> Market:
         return self.expansion.market(market, known.paths, known.layout, known.numbers)
 
     def _know(self, market: Market, paths: Paths) -> None:
@@ -171,7 +144,7 @@ class PathEngine:
         layout, numbers = expansion.layout_with(paths), paths.generic_numbers(expansion.classes)
         expanded = expansion.market(market, paths, layout, numbers)
         engine = Engine(expanded, lazy=expansion.arc.size >= MANY_FLOWS)
-        self._known = _Known(
+        self._known = KnownPaths(
             paths, numbers, layout, engine, expansion.flow_rows(engine.program, market.arrays)
         )
 
@@ -266,7 +239,7 @@ class PathEngine:
         engine.load(solver, numbers)
         solver.run()
         costs = self._costs(market, expanded, None) / data.scale.price
-        master = _Master(self.expansion, known, solver, costs)
+        master = Master(self.expansion, known, solver, costs)
         if first is not None:
             master.add(first)
         for _ in range(_MOST_ROUNDS):
@@ -278,7 +251,7 @@ class PathEngine:
             return False
         paths, basis = master.end()
         self._know(market, paths)
-        self._now.engine.solver.start_from(*basis(self._now.engine))
+        self._now.engine.solver.start_from(*basis)
         return True
 
     def _published(self, market: Market, expanded: Market, values: Values) -> tuple[Values, Certificate]:
@@ -330,107 +303,6 @@ class PathEngine:
                 labels = self._labels(*spot)
                 missing[labels] = missing.get(labels, 0.0) + amount
         return InfeasibleError(missing)
-
-
-class _Master:
-    """The shifted program in HiGHS, to which paths are added one lot after the other."""
-
-    def __init__(self, expansion: Expansion, known: _Known, solver: Solver, costs: Floats) -> None:
-        self.expansion, self.known, self.solver, self.costs = expansion, known, solver, costs
-        self.added: list[Paths] = []
-        self._finite = np.where(np.isfinite(costs), costs, 0.0)
-
-    def duals(self) -> Floats:
-        """Return the duals of the rows."""
-        return np.array(self.solver.highs.getSolution().row_dual)
-
-    def add(self, paths: Paths) -> bool:
-        """Add paths and solve; return whether any of them was new."""
-        for one in self.added:
-            paths = paths.without(one) or paths.taken(np.zeros(len(paths), dtype=np.bool_))
-        if not len(paths):
-            return False
-        self.added.append(paths)
-        costs = paths.summed(self._finite) + COST_STEP * paths.generic_numbers(self.expansion.classes)
-        matrix = self._columns(paths)
-        count = len(paths)
-        self.solver.highs.addCols(
-            count, costs, np.zeros(count), np.full(count, np.inf), matrix.nnz,
-            matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32), matrix.data,
-        )  # fmt: skip
-        self.solver.highs.run()
-        return True
-
-    def _columns(self, paths: Paths) -> sparse.csr_array:
-        """Return what a unit on every path adds to every row, dims (path, row)."""
-        cells, classes = self.expansion.cells, self.expansion.classes
-        path, hop = np.nonzero(paths.arcs != NO_ARC)
-        place = paths.arcs[path, hop] * classes + paths.workload[path]
-        arcs, rows = self.known.flow_rows.shape
-        on_arcs = sparse.csr_array((np.ones(path.size), (path, place)), shape=(len(paths), arcs))
-        every = np.arange(len(paths))
-        start = cells.home[paths.origin, paths.workload]
-        end = cells.server[paths.server, paths.workload]
-        signs = np.concatenate([np.ones(every.size), -np.ones(every.size)])
-        places = np.concatenate([every, every]), np.concatenate([start, end])
-        return sparse.csr_array(
-            on_arcs @ self.known.flow_rows + sparse.csr_array((signs, places), (len(paths), rows))
-        )
-
-    def end(self) -> tuple[Paths, Callable[[Engine], tuple[Ints, Ints, Ints]]]:
-        """Return all paths, and what gives an engine of them the basis that was reached."""
-        known, program = self.known, self.known.engine.program
-        whole = known.paths
-        for one in self.added:
-            whole = whole.joined(one)
-        highs = self.solver.highs
-        count = program.columns + sum(map(len, self.added))
-        columns, tight = read_basis(highs, count, program.rows)
-        first = program.f.stop - len(known.paths)
-        place = np.arange(count)
-        grown = len(whole) - len(known.paths)
-        place[program.f.stop : program.columns] += grown
-        place[first : program.f.stop] = first + known.paths.places_in(whole)
-        place[program.columns :] = first + np.concatenate([one.places_in(whole) for one in self.added])
-        values = np.array(highs.getSolution().col_value)[: program.columns]
-        high = values > 0.5 * self.solver.upper
-        high[columns[columns < program.columns]] = False
-        high[program.v] = False
-        basis = np.sort(place[columns]), tight, np.sort(place[np.flatnonzero(high)])
-        return whole, lambda engine: basis
-
-
-def takes_paths(market: Market) -> bool:
-    """Whether some demand of a market takes paths."""
-    routing = market.arrays.routing
-    return routing is not None and bool(routing.needs_paths(market.layout.sizes["node"]).any())
-
-
-def open_arcs(arrays: Arrays) -> Bools:
-    """Return which arcs each class may use, dims (arc, workload): allowed, and closed by no limit without capacity."""
-    found = arrays.allowed.copy()
-    for limit in arrays.every_limit:
-        shut = limit.capacity <= 0
-        gives = any((term.use < 0).any() for term in limit.terms)
-        if limit.supply is None and not gives and shut.any():
-            for term in limit.terms:
-                if term.on == "flow":
-                    found &= ~((term.of_members(shut)[:, None] != 0) & (term.use != 0))
-    return found
-
-
-def _check_limits(market: Market) -> None:
-    """Refuse limits under which a way in circles could be the cheapest."""
-    faults = []
-    for limit in market.arrays.every_limit:
-        on_flow = [term for term in limit.terms if term.on == "flow"]
-        if limit.equality and any(term.use.any() for term in on_flow):
-            faults.append(Fault("an equality on flow cannot hold beside rules for whole paths", limit.name))
-        elif any((term.use < 0).any() for term in on_flow):
-            rule = "a flow that gives of a limit instead of taking cannot be cleared beside rules for whole paths"
-            faults.append(Fault(rule, limit.name))
-    if faults:
-        raise MarketError(faults, "market")
 
 
 def _size_of(values: Floats) -> float:
