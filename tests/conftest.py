@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import matplotlib as mpl
 import pytest
+
+from tests.nursery import Nursery, open_nursery
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -44,3 +47,10 @@ def uv() -> str:
     script = "import os; print(os.environ['UV'])"
     asked = [shim, "run", "--quiet", "--no-sync", "python", "-c", script]
     return subprocess.run(asked, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Start the process that becomes the command `tokenflow` without importing everything again."""
+    with open_nursery() as nursery:
+        yield nursery

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from tests.nursery import Done, Nursery
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 SET_UP = "pip install uv && "
 TEST_COMMAND = "uv run pytest"
+TOKENFLOW = ["uv", "run", "tokenflow"]
 SECONDS = 600.0
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What makes a line one for a shell: pipes, redirections, variables, lists of commands.
+_SHELL = re.compile(r"[|<>$&;`*?~]")
 # A `console` block shows commands for machines that a test has not, such as a cluster's; it is not run.
 _KINDS = {"bash", "console", "python", "text", "yaml", "csv", "bibtex", "mermaid"}
 
@@ -46,13 +52,14 @@ def commands_of(block: Block) -> list[str]:
 
 
 def run_page(
-    page: str, folder: Path, uv: str, ran: dict[str, str] | None = None
+    page: str, folder: Path, uv: str, ran: dict[str, str] | None = None, nursery: Nursery | None = None
 ) -> Iterator[tuple[Block, str]]:
     """Run all of a page in a folder, and give each block that ran with what it printed.
 
     A ``text`` block that follows shows output: its lines must have been printed, in their order, where
     ``...`` stands for any others, and within a line for anything. The command of the tests themselves is left to CI.
     `ran` holds what commands have printed: of another page that was run in the same folder, they are not run again.
+    With a `nursery`, the commands that are nothing but `tokenflow` start from it, and so without importing everything.
     """
     ran = {} if ran is None else ran
     former = dict(ran)
@@ -65,7 +72,7 @@ def run_page(
             commands = [command for line in lines for command in line.split(" && ")]
             for command in commands:
                 if command not in {TEST_COMMAND, *former}:
-                    ran[command] = run_command(command, folder, uv, block.line)
+                    ran[command] = run_command(command, folder, uv, block.line, nursery)
             printed = "".join(ran.get(command, "") for command in commands)
             yield block, printed
         elif block.kind == "python":
@@ -87,24 +94,29 @@ def as_script(main: ModuleType) -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
-def run_command(command: str, folder: Path, uv: str, line: int = 0) -> str:
+def run_command(command: str, folder: Path, uv: str, line: int = 0, nursery: Nursery | None = None) -> str:
     """Run one command of a page with this environment's project, whatever folder it stands in."""
-    env = os.environ | {
+    steering = {
         "PATH": f"{Path(uv).parent}{os.pathsep}{os.environ['PATH']}",
         "UV_PROJECT": str(CHECKOUT),
         "UV_NO_SYNC": "1",
         "MPLBACKEND": "Agg",
         "COLUMNS": "110",
     }
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder, env=env, text=True, capture_output=True, timeout=SECONDS, check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    told = f"line {line}: {command}\n{done.stdout}\n{done.stderr}"
-    assert done.returncode == 0, told
-    assert "Traceback" not in done.stderr, told
-    return done.stdout
+    words = shlex.split(command)
+    if nursery is not None and words[: len(TOKENFLOW)] == TOKENFLOW and not _SHELL.search(command):
+        done = nursery.run(words[len(TOKENFLOW) :], folder, steering)
+    else:
+        told = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=folder, env=os.environ | steering, text=True, capture_output=True, timeout=SECONDS, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        done = Done(told.returncode, told.stdout, told.stderr)
+    shown = f"line {line}: {command}\n{done.out}\n{done.err}"
+    assert done.status == 0, shown
+    assert "Traceback" not in done.err, shown
+    return done.out
 
 
 def expect_output(block: Block, printed: str) -> None:

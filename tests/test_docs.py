@@ -10,6 +10,7 @@ import pytest
 
 from docs.make_reference import FOLDER, PAGES
 from tests.documents import run_page
+from tests.nursery import Nursery
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
@@ -38,8 +39,10 @@ def of(page: Path) -> str:
 
 @pytest.mark.long
 @pytest.mark.parametrize("page", PAGES_TO_RUN, ids=of)
-def test_every_command_and_every_block_of_python_runs(page: Path, tmp_path: Path, uv: str) -> None:
-    assert list(run_page(page.read_text(encoding="utf-8"), tmp_path, uv))
+def test_every_command_and_every_block_of_python_runs(
+    page: Path, tmp_path: Path, uv: str, nursery: Nursery
+) -> None:
+    assert list(run_page(page.read_text(encoding="utf-8"), tmp_path, uv, nursery=nursery))
 
 
 @pytest.mark.parametrize("page", PAGES_TO_READ, ids=of)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents import SET_UP, TEST_COMMAND, Block, blocks_of, commands_of, expect_output, run_page
+from tests.nursery import Nursery
 from tests.test_docs import WITH_README
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -24,17 +25,17 @@ def test_it_opens_with_the_main_job_and_the_tests_and_ci_runs_these_very_command
 
 @pytest.mark.long
 def test_every_command_and_every_block_of_python_runs_here_and_in_the_first_tutorial(
-    tmp_path: Path, uv: str
+    tmp_path: Path, uv: str, nursery: Nursery
 ) -> None:
     (tmp_path / "experiments").symlink_to(CHECKOUT / "experiments")
     ran: dict[str, str] = {}
-    kinds = {block.kind for block, _ in run_page(README, tmp_path, uv, ran)}
+    kinds = {block.kind for block, _ in run_page(README, tmp_path, uv, ran, nursery)}
     assert {"bash", "python"} <= kinds
     assert (tmp_path / "results" / "week.nc").is_file()
     assert list((tmp_path / "results" / "figures").iterdir())
     tutorial = WITH_README.read_text(encoding="utf-8")
     assert any(command in ran for block in blocks_of(tutorial) for command in commands_of(block))
-    assert list(run_page(tutorial, tmp_path, uv, ran))
+    assert list(run_page(tutorial, tmp_path, uv, ran, nursery))
 
 
 def test_a_command_that_has_run_in_the_folder_is_not_run_again(tmp_path: Path, uv: str) -> None:

@@ -112,7 +112,7 @@ def test_the_market_itself_is_sound() -> None:
         check(tf.Market(**arrays()))
 
 
-@effort(200)
+@effort(100)
 @given(damaged())
 def test_damaged_arrays(given_: dict[str, Any]) -> None:
     market = answer(lambda: tf.Market(**given_))

@@ -34,7 +34,7 @@ def prey() -> Scenario:
         return load_scenario(Path(folder))
 
 
-@effort(300)
+@effort(150)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(VALUES)), min_size=1, max_size=3))
 def test_values_from_python(changes: list[tuple[str, Any]]) -> None:
     before = prey().to_yaml()
@@ -44,7 +44,7 @@ def test_values_from_python(changes: list[tuple[str, Any]]) -> None:
         answer(lambda: play(changed))
 
 
-@effort(250)
+@effort(125)
 @given(
     st.lists(
         st.builds(

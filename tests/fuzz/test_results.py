@@ -40,7 +40,7 @@ def test_the_file_itself_is_sound(sound: Path) -> None:
     use(sound)
 
 
-@effort(40)
+@effort(20)
 @given(data=st.data())
 def test_damaged_bytes(sound: Path, data: st.DataObject) -> None:
     content = bytearray(sound.read_bytes())
@@ -57,7 +57,7 @@ def test_damaged_bytes(sound: Path, data: st.DataObject) -> None:
         tf.load_results(target)
 
 
-@effort(60)
+@effort(30)
 @given(data=st.data())
 def test_damaged_content(sound: Path, data: st.DataObject) -> None:
     target = sound.with_name("content.nc")

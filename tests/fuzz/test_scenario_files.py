@@ -72,19 +72,19 @@ def test_the_scenario_itself_is_sound() -> None:
         play(load_scenario(folder))
 
 
-@effort(350)
+@effort(175)
 @given(damaged(FILES["scenario.yaml"]))
 def test_a_damaged_text(text: bytes) -> None:
     load_and_play({"scenario.yaml": text})
 
 
-@effort(450)
+@effort(225)
 @given(changed())
 def test_changed_entries(data: Any) -> None:
     load_and_play({"scenario.yaml": yaml.safe_dump(data, allow_unicode=True).encode("utf-8", "replace")})
 
 
-@effort(450)
+@effort(225)
 @given(st.data())
 def test_a_damaged_table(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(TABLES))

@@ -134,7 +134,7 @@ CHECKS = (
 def test_random_markets(name: str) -> None:
     form = FORMULATIONS[name]
 
-    @effort(4)
+    @effort(3)
     @given(runs(form, PERIODS_CURVED if form.curvature else PERIODS))
     def run(run_of_markets: list[Market]) -> None:
         clearer = Clearer(run_of_markets[0])

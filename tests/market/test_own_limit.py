@@ -65,7 +65,7 @@ def with_limits(market: tf.Market, limits: tuple[SharedCapacity, ...]) -> tf.Mar
     "name", ["token_equivalent", "transfer_aware", "blocks_and_steps", "shared_power_shedding", "everything"]
 )
 def test_random_markets_with_limits_of_ones_own(name: str) -> None:
-    @effort(4)
+    @effort(3)
     @given(runs(FORMULATIONS[name], 3), st.integers(0, 2**32 - 1), st.sampled_from(["continuous", "integer"]))
     def run(periods: list[tf.Market], seed: int, kind: str) -> None:
         numbers, clearer = Numbers(kind, seed), None

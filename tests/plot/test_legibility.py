@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import tokenflow_sim as tf
 from tests.plot.fake_results import fake_results
 from tests.plot.places import placed
-from tests.plot.seen import outside, overlaps, words_of
+from tests.plot.seen import Word, outside, overlaps, words_of
 from tokenflow_sim.plot.style import WIDTHS
 
 FIGURES = sorted(tf.plot.figures(placed(fake_results(periods=2, nodes=2))))
@@ -35,7 +35,7 @@ READ_UNITS = {
 READ_NAMES = {"prices", "dispatch", "decomposition", "duration"}
 
 
-def check_words(figure: Figure) -> None:
+def check_words(figure: Figure) -> list[Word]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         words = words_of(figure)
@@ -43,6 +43,7 @@ def check_words(figure: Figure) -> None:
     assert outside(words, figure) == []
     assert min(word.points for word in words) >= 6.0, "journals ask for six points or more"
     assert figure.get_figheight() < 9.0, "fits a page"
+    return words
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -58,9 +59,9 @@ def test_words_of_a_run_on_one_column_are_legible_and_tell_units(name: str, run:
     for variable in ("price", "dispatch", "offer_price", "flow"):
         other[variable].attrs = {"units": "euro/Ttok", "long_name": "something else"}
     figure = getattr(tf.plot, name)(other, columns=1)  # one panel a row: each has a label of its own
-    check_words(figure)
+    words = check_words(figure)
     assert figure.get_figwidth() == pytest.approx(WIDTHS[1])
-    said = " ".join(word.text for word in words_of(figure)).replace("\n", " ")
+    said = " ".join(word.text for word in words).replace("\n", " ")
     assert ("euro/Ttok" in said) == (name in READ_UNITS)
     assert ("Something else" in said) == (name in READ_NAMES)
 

@@ -30,9 +30,13 @@ SET_UP: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+# It clears a market again for every quantity that it tries: fewer of them take the same way through the code.
+FEWER = {"cournot": {"candidates": 3, "refine": 1}}
+
+
 @pytest.mark.parametrize(("kind", "name"), BUILT_IN)
 def test_every_built_in_strategy_keeps_to_the_contract(kind: Kind, name: str) -> None:
-    check_strategy(find(kind, name))
+    check_strategy(find(kind, name), **FEWER.get(name, {}))
 
 
 @pytest.mark.parametrize(("kind", "name"), BUILT_IN)
