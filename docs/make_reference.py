@@ -79,6 +79,11 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         variables.AVAILABILITY,
     ),
     (
+        "The power grid",
+        "What they hold beside, where the scenario has a `grid`.",
+        variables.GRID,
+    ),
+    (
         "The reference price of demand",
         "A coordinate that they have beside, where a region's strategy asks for it (`uses_reference_price`): the\n"
         "mean truthful price of expected demand over the scenario's first week, weighted by that demand.",

@@ -164,7 +164,7 @@ class TokenMarket(Portable, mesa.Model):
         plan = Plan(
             layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
-            has_emissions=compiled.has_emissions, has_outages=compiled.has_outages,
+            has_emissions=compiled.has_emissions, has_outages=compiled.has_outages, grid=compiled.grid,
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0
@@ -253,7 +253,7 @@ class TokenMarket(Portable, mesa.Model):
 
     def _run_periods(self) -> None:
         house, period = self.clearing_house, self.period
-        state = self._environment.state(period)
+        state = self._environment.state(period, house.bus_price)
         book = house.collect(period, state)
         result = house.clear(period, state, book)
         house.send_receipts(result)

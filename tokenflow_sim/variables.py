@@ -286,6 +286,25 @@ LIMITS: dict[str, Variable] = _table(
 """What a run records beside, where the market has limits beyond those of links and of an asset's power; the rents of
 limits of a user stand beside `site_rent`, under the names that they give."""
 
+_PB, _PG, _PL = (("period", dim) for dim in ("bus", "generator", "line"))
+
+GRID: dict[str, Variable] = _table(
+    Variable("bus_price", _PB, "$/MWh", "price of power at the bus", required=False),
+    Variable("local_load", _PB, "MW", "load at the bus beside the market's assets", required=False),
+    Variable("load_payment", _PB, "$/period", "payment by local load for power", required=False),
+    Variable("generation", _PG, "MW", "power generated", required=False),
+    Variable("curtailment", _PG, "MW", "available power of wind, sun and the like not used", required=False),
+    Variable("generator_income", _PG, "$/period", "income of the generator", required=False),
+    Variable("generation_cost", _PG, "$/period", "cost of generation", required=False),
+    Variable("line_flow", _PL, "MW", "power carried by the line, positive in its direction", required=False),
+    Variable("line_rent", _PL, "$/MWh", "rent of the line's limit", required=False),
+    Variable("line_income", _PL, "$/period", "income of the grid operator by the line", required=False),
+    Variable("power_drawn", ("period", "asset"), "MW", "power drawn by the asset", required=False),
+    Variable("power_cost", _PAK, "$/period", "cost of the power bought by the asset", required=False),
+    Variable("bus_intensity", _PB, "g/kWh", "carbon intensity of the power taken at the bus", required=False),
+)
+"""What a run records beside, where the scenario has a power grid; `bus_intensity` where generators have emissions."""
+
 MEASURES: dict[str, Variable] = _table(
     Variable("profit_rate", ("provider",), "$/h", "profit of the provider"),
     Variable("markup", ("provider",), "1", "mark-up of price over true cost"),
@@ -344,6 +363,13 @@ RESULT_COORDINATES: dict[str, str] = {
     "owner": "network owner",
     "block": "block of the offer",
     "step": "step of demand",
+    "bus": "bus of the grid",
+    "generator": "generator",
+    "line": "line of the grid",
+    "generator_bus": "bus of the generator",
+    "line_from": "bus where the line starts",
+    "line_to": "bus where the line ends",
+    "asset_bus": "bus where the asset draws power",
     "asset_node": COORDINATES["asset_node"],
     "asset_provider": COORDINATES["provider"],
     "origin": COORDINATES["origin"],

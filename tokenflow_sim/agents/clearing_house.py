@@ -16,8 +16,8 @@ from tokenflow_sim.agents.period_result import PeriodResult, ownership_of, settl
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.numeric import Floats
-from tokenflow_sim.scenario.compiled import State
 from tokenflow_sim.scenario.direction import direction_hint
+from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import History
 
 
@@ -141,6 +141,12 @@ class ClearingHouse(mesa.Agent):
     def last_market(self) -> Market | None:
         """The last market as submitted, where it is published; None before the first clearing."""
         return self._market if self._publishes else None
+
+    @property
+    def bus_price(self) -> Floats | None:
+        """Bus prices of the last period in $/MWh, dims (bus,); None before it, and without a grid."""
+        power = None if self.result is None else self.result.power
+        return None if power is None else power.bus_price
 
     def collect(self, period: int, state: State) -> OrderBook:
         """Ask everybody for a submission; the order does not matter.

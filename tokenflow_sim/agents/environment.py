@@ -70,13 +70,22 @@ class Environment:
             draw = partial(stream, seed, "outage")
             self._outages = OutageHistory(compiled.components, compiled.hours, *sizes, draw)
 
-    def state(self, period: int) -> State:
-        """Return the state of the next period; each period is asked for once, in order."""
-        state = self._compiled.state(period)
+    def state(self, period: int, bus_price: Floats | None = None) -> State:
+        """Return the state of the next period; each period is asked for once, in order.
+
+        Parameters
+        ----------
+        period : int
+            The period.
+        bus_price : ndarray, optional
+            Bus prices of the period before in $/MWh, dims (bus,), where there is a grid.
+        """
+        state = self._compiled.state(period, bus_price)
         if self._outages is not None:
             state = self._after_outages(state, *self._outages.shares(period))
         if self._limits:
-            state = replace(state, limits=self.limits(period))
+            view = self._view(period, state)
+            state = replace(state, limits=(*state.limits, *(limit.at(view) for limit in self._limits)))
         if not self._is_noisy:
             return state
         demand = state.demand * self._noise.step(self._common, self._own)

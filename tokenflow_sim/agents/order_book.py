@@ -15,7 +15,7 @@ from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, Net
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Arrays, Layout
 from tokenflow_sim.numeric import Floats
-from tokenflow_sim.scenario.compiled import State
+from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import Offer
 from tokenflow_sim.strategies.demand import Bid
 from tokenflow_sim.strategies.network import Tender
@@ -144,6 +144,7 @@ class OrderBook:
             power_limit=state.power_limit,
             limits=state.limits,
             routing=state.routing,
+            activities=state.activities,
         )
 
     def check(self, agents: Mapping[str, list[Any]], period: int) -> None:

@@ -18,7 +18,7 @@ from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Layout, Market
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.scenario.compiled import State
+from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import BaseStrategy, History, Kind
 from tokenflow_sim.strategies.registry import BASES
 

@@ -14,7 +14,7 @@ from tokenflow_sim.agents.participant import Participant, RunInfo, frozen
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.scenario.compiled import State
+from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import History, Offer, Receipt, Strategy, View
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
 from tokenflow_sim.strategies.network import NetworkReceipt, NetworkStrategy, NetworkView, Tender

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from tokenflow_sim.agents.power_result import PowerResult, settle_power
 from tokenflow_sim.market import Arrays, Clearing, Layout
+from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
+from tokenflow_sim.market.paid_charges import paid_charges
 from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.market.values import Values, supply_cost
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
-from tokenflow_sim.scenario.compiled import State
+from tokenflow_sim.scenario.state import State
 
 ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 
@@ -51,7 +54,8 @@ class PeriodResult:
     certificate : float
         Its largest residual.
     asset_price : ndarray
-        Price at each asset's node in $/Mtok, dims (asset, workload).
+        Price at each asset's node in $/Mtok less what payees of limits get of it, dims (asset, workload): what an
+        offer competes with. Where a grid is cleared with the tokens, that is the price less the power in it.
     dispatch : ndarray
         Dispatch over all blocks in Mtok/s, dims (asset, workload).
     bid, served, unserved : ndarray
@@ -63,11 +67,12 @@ class PeriodResult:
     true_cost, running_cost : ndarray
         True cost of a unit of service in $/Mtok, and what of it is not electricity, dims (asset, workload).
     revenue, cost, profit : ndarray
-        What assets are paid, their true cost, and the difference, dims (asset, workload).
+        What assets are paid, their true cost, with a grid that of the power bought at their bus, and the difference,
+        dims (asset, workload).
     link_income, transport_cost : ndarray
         What links are paid, and the true cost of transport, dims (arc, workload).
     limit_income : ndarray
-        What the payees of further limits are paid, dims (limit,).
+        What the payees of further limits are paid, dims (limit,), those of a grid aside.
     provider_profit, owner_income : ndarray
         Sums by provider and by owner, dims (provider,) and (owner,).
     link_use_share : ndarray
@@ -80,6 +85,8 @@ class PeriodResult:
         What assets emit in t, dims (asset, workload); None where no carbon intensity is known.
     asset_availability, link_availability : ndarray or None
         Shares of capacity that outages leave, dims (asset,) and (arc,); None in a scenario without outages.
+    power : PowerResult or None
+        What happened on the grid; None without one.
     """
 
     period: int
@@ -109,10 +116,12 @@ class PeriodResult:
     emissions: Floats | None = None
     asset_availability: Floats | None = None
     link_availability: Floats | None = None
+    power: PowerResult | None = None
 
     def freeze(self) -> None:
         """Make all arrays read-only, which copies and unpickled ones are not."""
-        for holder in (self, self.arrays, self.values):
+        holders: list[Any] = [self, self.arrays, self.values]
+        for holder in holders if self.power is None else [*holders, self.power]:
             for field in fields(holder):
                 array = getattr(holder, field.name)
                 for one in array.values() if isinstance(array, dict) else [array]:
@@ -120,6 +129,8 @@ class PeriodResult:
                         one.flags.writeable = False
         for limit in self.arrays.limits:
             limit.freeze()
+        for activity in self.arrays.activities:
+            activity.freeze()
 
     def record(self) -> dict[str, Any]:
         """Return the period by the names of `variables.RESULTS`, but for the parts of its prices."""
@@ -151,6 +162,7 @@ class PeriodResult:
             "emissions": self.emissions,
             "asset_availability": self.asset_availability,
             "link_availability": self.link_availability,
+            **({} if self.power is None else self.power.arrays()),
         }
 
     def scalars(self, layout: Layout) -> dict[str, float]:
@@ -187,28 +199,46 @@ def settle_period(
         The market's clearing.
     ownership : Ownership
         Who owns what.
+
+    Raises
+    ------
+    InfeasibleError
+        If the grid cannot supply what the market draws.
     """
     market, values = clearing.market, clearing.values
     layout, arrays = market.layout, market.arrays
     seconds = SECONDS_PER_HOUR * market.hours
     money = settle_values(layout, arrays, values)
     payment, revenue, link_income = money.payment, money.revenue, money.link_income
-    limit_income = money.limit_income
+    own = np.array([limit.name not in (BUS_BALANCE, CYCLE_LAW) for limit in arrays.limits], dtype=bool)
+    limit_income = money.limit_income[own]
     for rate in (payment, revenue, link_income, limit_income):
         rate *= seconds
     dispatch, unserved = _total(values.dispatch), _total(values.unserved)
-    cost = state.true_cost * dispatch
-    cost *= seconds
+    power = None
+    if state.grid is None:
+        cost = state.true_cost * dispatch
+        cost *= seconds
+    else:
+        power = settle_power(state.grid, values, market.hours)
+        cost = state.running_cost * dispatch * seconds + power.power_cost
+        if state.grid.is_joint:  # the program has taken what power costs from revenue
+            revenue += power.power_cost
     transport_cost = state.route_cost * values.flow
     transport_cost *= seconds
     profit = revenue - cost
     asset_price = values.service_price[layout.asset_node]
+    if any(limit.payee is not None for limit in arrays.limits):
+        asset_price = asset_price - paid_charges(arrays, values)
     bid = _total(arrays.demand)
     served = bid - unserved
     load = (arrays.link_use * values.flow).sum(axis=1)
     service_value = service_value_of(worth, arrays, values)
     welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
     welfare -= supply_cost(arrays, values.supplied) * seconds
+    if power is not None:
+        # What is paid for power stays among providers, generators and the grid operator; what it costs does not.
+        welfare += float(power.power_cost.sum()) - float(power.generation_cost.sum()) - power.carrying_cost
     service_value *= seconds
     provider_profit = np.bincount(ownership.provider_of, profit.sum(axis=1), ownership.providers)
     owner_income = np.bincount(ownership.owner_of, link_income.sum(axis=1), ownership.owners)
@@ -217,6 +247,8 @@ def settle_period(
     if state.emission_rate is not None:
         emissions = state.emission_rate * dispatch * seconds
         emissions.flags.writeable = False
+    elif power is not None:
+        emissions = power.emissions
     for array in (
         asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
         limit_income, transport_cost, provider_profit, owner_income, share,
@@ -250,6 +282,7 @@ def settle_period(
         emissions=emissions,
         asset_availability=None if state.availability is None else state.availability[0],
         link_availability=None if state.availability is None else state.availability[1],
+        power=power,
     )
 
 

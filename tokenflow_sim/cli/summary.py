@@ -32,6 +32,7 @@ def show_summary(results: xr.Dataset, name: str, seconds: float) -> None:
     _show_classes(totals)
     _show_providers(totals)
     _show_settlement(totals)
+    _show_power(totals)
     welfare = money([totals.total("welfare")])[0]
     say(f"welfare: {welfare} $ (value of service, where it is finite, less true cost)")
     worst, when = (np.nan, 0) if totals.worst is None else (totals.worst.value, totals.worst.period)
@@ -86,6 +87,18 @@ def _show_settlement(totals: Totals) -> None:
     last = ("residual (in less out)", significant(np.nan if residual is None else residual, 2), "")
     rows = [*zip(amounts, money(amounts.values()), shares, strict=True), last]
     show_table("Settlement", ["", "$", "share"], rows, total=True)
+
+
+def _show_power(totals: Totals) -> None:
+    """Print who pays and is paid for power, where there is a grid."""
+    found = parties.power(totals)
+    if found is None:
+        return
+    load, bought, made, carried = found.values()
+    paid = load + bought
+    rows = [*zip(found, money(found.values()), [share(one, paid) for one in found.values()], strict=True)]
+    rows.append(("residual (in less out)", significant(paid - made - carried, 2), ""))
+    show_table("Power", ["", "$", "share"], rows, total=True)
 
 
 def duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from tokenflow_sim.variables import (
     COORDINATES,
     DECOMPOSITION,
     EMISSIONS,
+    GRID,
     LIMITS,
     MARKET,
     MARKET_POWER,
@@ -37,7 +38,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What results and studies, and their coordinates, are called, which a dual or a dim must not hide. A site's grid limit
 # has its own.
 _TABLES = (
-    MARKET, CLEARING, DECOMPOSITION, SETTLEMENT, RESULTS, BACKLOG, EMISSIONS, AVAILABILITY, REFERENCE, LIMITS,
+    MARKET, CLEARING, DECOMPOSITION, SETTLEMENT, RESULTS, BACKLOG, EMISSIONS, AVAILABILITY, GRID, REFERENCE, LIMITS,
     MEASURES,
     MARKET_POWER, STUDY_VARIABLES, STUDY_COORDINATES, COORDINATES, RESULT_COORDINATES,
 )  # fmt: skip

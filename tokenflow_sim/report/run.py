@@ -85,6 +85,8 @@ def _settlement(totals: Totals, scenario: Any) -> Iterator[Block]:
         tables.regions(totals, scenario),
         tables.providers(totals),
         tables.owners(totals, scenario),
+        tables.power(totals),
+        tables.generators(totals),
     )
 
 

@@ -45,6 +45,46 @@ def statement(totals: Totals) -> Table | None:
     return Table("Money in and money out", ["", "$", "share"], cells, total=whole)
 
 
+def power(totals: Totals) -> Table | None:
+    """Return who pays and is paid for power; None without a grid."""
+    found = parties.power(totals)
+    if found is None:
+        return None
+    load, bought, made, carried = found.values()
+    paid = load + bought
+    cells = [
+        [name[:1].upper() + name[1:], text, share(amount, paid)]
+        for (name, amount), text in zip(found.items(), money(found.values()), strict=True)
+    ]
+    residual = paid - made - carried
+    cells.append(["Residual: money in less money out", significant(residual, 2), share(residual, paid)])
+    return Table("Power", ["", "$", "share"], cells, total=True)
+
+
+def generators(totals: Totals) -> Table | None:
+    """Return what each generator made, earned and spent; None without a grid."""
+    if not totals.has("generation", "generator_income", "generation_cost"):
+        return None
+    table = pd.DataFrame(
+        {
+            "generation": totals.by("generation", "generator") * totals.hours,
+            "income": totals.by("generator_income", "generator"),
+            "cost": totals.by("generation_cost", "generator"),
+        }
+    )
+    table["profit"] = table["income"] - table["cost"]
+    table, whole = largest(table, "generation", "generators", MOST_ROWS), table.sum(min_count=1)
+    rows = _with_total(table, whole)
+    cells = [
+        rows.index,
+        _each(rows["generation"]),
+        *(money(rows[name]) for name in ("income", "cost", "profit")),
+        [share(part, whole["generation"]) for part in rows["generation"]],
+    ]
+    heads = ["generator", "power\nMWh", "income\n$", "cost\n$", "profit\n$", "share of\npower"]
+    return Table("Generators", heads, _rows(cells), total=True)
+
+
 def regions(totals: Totals, scenario: Scenario | None) -> Table | None:
     """Return what each demand region asked for, got and paid; its nodes are the regions of an unknown scenario."""
     if not totals.has("payment", "demand", "unserved"):

@@ -11,7 +11,7 @@ from tokenflow_sim.scenario import Scenario
 Frame = pd.DataFrame
 NEEDED = (
     "price", "demand", "unserved", "payment", "revenue", "cost", "profit", "owner_income", "limit_income", "welfare",
-    "certificate",
+    "certificate", "load_payment", "power_cost", "generator_income", "line_income",
 )  # fmt: skip
 """What the key figures of a run are read from."""
 NO_REGION = "(no region)"
@@ -111,6 +111,22 @@ def residual_of(totals: Totals) -> float | None:
     received += [totals.total("owner_income")] if totals.ds.sizes["owner"] else []
     received += [totals.total("limit_income")] if totals.has("limit_income") else []
     return totals.total("payment") - sum(received)
+
+
+def power(totals: Totals) -> dict[str, float] | None:
+    """Return who pays and is paid how much for power in $: local load and assets, generators and the grid operator.
+
+    None without a grid, or where one of the four was not recorded.
+    """
+    names = {
+        "local load pays": "load_payment",
+        "compute providers pay": "power_cost",
+        "generators receive": "generator_income",
+        "the grid operator receives": "line_income",
+    }
+    if not totals.has(*names.values()):
+        return None
+    return {text: totals.total(name) for text, name in names.items()}
 
 
 def has_payees(totals: Totals) -> bool:

@@ -15,15 +15,18 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, ResultError, unknown_name
 from tokenflow_sim.market import Layout
+from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.direction import direction_hint
+from tokenflow_sim.scenario.grid_arrays import GridArrays
 from tokenflow_sim.scenario.times import PeriodTimes
 from tokenflow_sim.variables import (
     AVAILABILITY,
     BACKLOG,
     EMISSIONS,
+    GRID,
     LIMITS,
     REFERENCE,
     RESULT_COORDINATES,
@@ -67,6 +70,8 @@ class Plan:
         Whether carbon intensities are known, and with them emissions.
     has_outages : bool
         Whether the scenario has outages, so that availabilities are recorded.
+    grid : GridArrays or None
+        The scenario's power grid.
 
     Raises
     ------
@@ -85,9 +90,12 @@ class Plan:
     times: PeriodTimes | None = None
     has_emissions: bool = False
     has_outages: bool = False
+    grid: GridArrays | None = None
 
     def __post_init__(self) -> None:
-        """Check the names to record."""
+        """Check the names to record, and leave out the limits that are the grid's: that has its own variables."""
+        kept = tuple(limit for limit in self.limits if limit.name not in (BUS_BALANCE, CYCLE_LAW))
+        object.__setattr__(self, "limits", kept)
         faults = [
             Fault(unknown_name("variable", name, list(self.table)), "record")
             for name in self.record or ()
@@ -101,6 +109,9 @@ class Plan:
         """Whatever this run may record."""
         table = _TABLE | EMISSIONS if self.has_emissions else _TABLE
         table = table | AVAILABILITY if self.has_outages else table
+        if self.grid is not None:
+            known = self.grid.has_co2
+            table = table | {name: row for name, row in GRID.items() if known or name != "bus_intensity"}
         if not self.limits:
             return table
         rents = {}
@@ -126,7 +137,17 @@ class Plan:
         """Length of every dim but `period`."""
         own = {limit.dim: limit.size for limit in self.limits if limit.labels}
         counts = {"provider": len(self.providers), "owner": len(self.owners), "limit": len(self.limits)}
+        if self.grid is not None:
+            own |= {dim: len(labels) for dim, labels in self._grid_labels.items()}
         return {**self.layout.sizes, **counts, **own}
+
+    @property
+    def _grid_labels(self) -> dict[str, tuple[str, ...]]:
+        """Labels of the dims of the grid."""
+        if self.grid is None:
+            return {}
+        grid = self.grid.template
+        return {"bus": grid.buses, "generator": grid.generators, "line": grid.lines}
 
     def dims(self, name: str) -> tuple[str, ...]:
         """Return the dims of a variable here, `period` first, with `block` or `step` where the market has them."""
@@ -172,6 +193,9 @@ class Plan:
         for limit in self.limits:
             if limit.labels:
                 coords[limit.dim] = (limit.dim, _text(limit.labels))
+        if self.grid is not None:
+            coords |= {dim: (dim, _text(labels)) for dim, labels in self._grid_labels.items()}
+            coords |= _places_on(self.grid)
         for _, labels_ in coords.values():  # every Dataset of the run shares them
             labels_.setflags(write=False)
         return coords
@@ -211,6 +235,17 @@ class Plan:
             labels,
             self.attrs,
         )
+
+
+def _places_on(grid: GridArrays) -> dict[str, tuple[str, np.ndarray[Any, Any]]]:
+    """Return the buses of generators, of the ends of lines, and of assets."""
+    there, buses = grid.template, _text(grid.template.buses)
+    return {
+        "generator_bus": ("generator", buses[there.generator_bus]),
+        "line_from": ("line", buses[there.from_bus]),
+        "line_to": ("line", buses[there.to_bus]),
+        "asset_bus": ("asset", buses[grid.asset_bus]),
+    }
 
 
 def attributes(scenario: Scenario, seed: int, link_unit: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError, ScenarioError
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
 from tokenflow_sim.scenario import Compiled, Scenario
-from tokenflow_sim.variables import AVAILABILITY, BACKLOG, LIMITS, RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import AVAILABILITY, BACKLOG, GRID, LIMITS, RESULT_COORDINATES, RESULTS
 
-VARIABLES = RESULTS | BACKLOG | LIMITS | AVAILABILITY
+VARIABLES = RESULTS | BACKLOG | LIMITS | AVAILABILITY | GRID
 """Whatever a run of any market may record."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""
@@ -369,8 +369,17 @@ class Background:
             data=np.divide(recorded.values, table, out=np.zeros_like(table), where=table > 0)
         )
 
+    def _prices_before(self) -> dict[int, Floats]:
+        """Return the bus prices that tokens of a period were cleared at, those of the period before, by period."""
+        if self.compiled.grid is None or "bus_price" not in self.ds:
+            return {}
+        periods, prices = self.ds["period"].values, self.ds["bus_price"].values
+        return {int(period) + 1: price for period, price in zip(periods, prices, strict=True)}
+
     def _stack(self, name: str, dims: tuple[str, ...]) -> xr.DataArray:
         """Stack one array of the scenario's states over the results' periods."""
-        rows = [getattr(self.compiled.state(int(period)), name) for period in self.ds["period"].values]
+        before = self._prices_before()
+        periods = map(int, self.ds["period"].values)
+        rows = [getattr(self.compiled.state(period, before.get(period)), name) for period in periods]
         coords = {dim: self.ds[dim].values for dim in ("period", *dims)}
         return xr.DataArray(np.array(rows), dims=("period", *dims), coords=coords)

@@ -3,88 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import attrgetter, index
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, ScenarioError, unknown_name
+from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
-from tokenflow_sim.market.limits import SharedCapacity, site_limit
+from tokenflow_sim.market.limits import site_limit
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.routing import Routing
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, DemandSeries, PriceSeries, frozen
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
+from tokenflow_sim.scenario.grid_arrays import GridArrays
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.outage_history import components_of
 from tokenflow_sim.scenario.path_rules import make_routing
+from tokenflow_sim.scenario.state import State
 from tokenflow_sim.scenario.supply import nominal_power
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.fields import StrategySpec
     from tokenflow_sim.scenario.schema import ScenarioFields
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The numbers of one period, as read-only arrays: true costs, what exists, and expected demand.
-
-    Parameters
-    ----------
-    period : int
-        The period.
-    true_cost, capacity : ndarray
-        In $/Mtok and Mtok/s, dims (asset, workload).
-    running_cost : ndarray
-        What of the true cost is not electricity, in $/Mtok, dims (asset, workload).
-    power_use, power_limit : ndarray or None
-        In MW per Mtok/s, dims (asset, workload), and MW, dims (asset,); None where power is not shared.
-    demand, value : ndarray
-        In Mtok/s and $/Mtok (infinite: must serve), dims (node, workload).
-    route_cost, link_use, allowed : ndarray
-        In $/Mtok, GB/Mtok or 1, and bool, dims (arc, workload).
-    link_capacity, link_curvature : ndarray
-        Dims (arc,).
-    electricity_price : ndarray
-        In $/kWh, dims (node,).
-    limits : tuple of SharedCapacity
-        Limits beyond those of links and of an asset's power.
-    emission_rate : ndarray or None
-        What a unit of service emits in t/Mtok, dims (asset, workload); None where no carbon intensity is known.
-    routing : Routing or None
-        What holds along whole paths; None where nothing does.
-    availability : tuple of ndarray or None
-        Shares of the capacity of assets and of arcs that outages leave, dims (asset,) and (arc,); None in a scenario
-        without outages.
-    """
-
-    period: int
-    true_cost: Floats
-    running_cost: Floats
-    capacity: Floats
-    power_use: Floats | None
-    power_limit: Floats | None
-    demand: Floats
-    value: Floats
-    route_cost: Floats
-    link_use: Floats
-    allowed: NDArray[np.bool_]
-    link_capacity: Floats
-    link_curvature: Floats
-    electricity_price: Floats
-    limits: tuple[SharedCapacity, ...] = ()
-    emission_rate: Floats | None = None
-    routing: Routing | None = None
-    availability: tuple[Floats, Floats] | None = None
 
 
 def _groups(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
@@ -132,6 +79,8 @@ class Compiled:
         Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
     routing : Routing or None
         What holds along whole paths; None where nothing does.
+    grid : GridArrays or None
+        The power grid; None without one.
     """
 
     def __init__(self, scenario: ScenarioFields) -> None:
@@ -151,7 +100,9 @@ class Compiled:
             node.carbon_intensity is not None for node in nodes
         )
         series = (self._demand, self._prices, self._site_power, self._carbon)
+        self.grid = None if scenario.grid is None else GridArrays(scenario, self.layout, self._energy)
         spans = [item.periods for item in series if item.periods is not None]
+        spans += [] if self.grid is None or self.grid.periods is None else [self.grid.periods]
         self.covered: int | None = min(spans) if spans else None
         serve = scenario.rules.must_serve
         values = [np.inf if serve else item.value for item in scenario.workloads.values()]
@@ -287,13 +238,16 @@ class Compiled:
         layout = self.layout
         return DemandNoise(self.scenario.demand.noise, list(layout.nodes), list(layout.workloads), self.hours)
 
-    def state(self, period: int) -> State:
+    def state(self, period: int, bus_price: Floats | None = None) -> State:
         """Return the numbers of a period, without outages at random times: these belong to a run and its seed.
 
         Parameters
         ----------
         period : int
             From 0 on. Without a table by period it may lie beyond the scenario's periods: profiles repeat.
+        bus_price : ndarray, optional
+            Bus prices of the period before in $/MWh, dims (bus,), where tokens are cleared at these. By default those
+            of the grid without the market's load.
 
         Raises
         ------
@@ -318,9 +272,17 @@ class Compiled:
         if self._site_power.table is not None:
             capacity, limit = self._by_site_power(period, segment, capacity, limit)
         network = self.network
+        true_cost, local = self._costs.at(period), self._prices.at(period)
+        limits, grid = self._limits, None
+        activities: tuple[Activity, ...] = ()
+        if self.grid is not None:
+            grid = self.grid.state(period, bus_price, local)
+            local = grid.electricity_price
+            true_cost = frozen(self.grid.power_cost(local) + self._running)
+            limits, activities = (*limits, *grid.limits), grid.activities
         return State(
             period=period,
-            true_cost=self._costs.at(period),
+            true_cost=true_cost,
             running_cost=self._running,
             capacity=capacity,
             power_use=self._power_use,
@@ -332,11 +294,13 @@ class Compiled:
             allowed=network.allowed,
             link_capacity=link_capacity,
             link_curvature=network.link_curvature,
-            electricity_price=self._prices.at(period),
-            limits=self._limits,
+            electricity_price=local,
+            limits=limits,
             emission_rate=self._emission_rate(period) if self.has_emissions else None,
             routing=self.routing,
             availability=self._availability.shares(segment) if self.has_outages else None,
+            activities=activities,
+            grid=grid,
         )
 
     def _by_site_power(
@@ -396,5 +360,6 @@ class Compiled:
             power_limit=state.power_limit,
             limits=state.limits,
             routing=state.routing,
+            activities=state.activities,
         )
         return Market.from_arrays(self.layout, arrays, self.hours)

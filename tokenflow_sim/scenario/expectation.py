@@ -115,6 +115,17 @@ def _digest(market: Market) -> bytes:
         arrays.link_curvature, arrays.power_use, arrays.power_limit,
     ):  # fmt: skip
         digest.update(b"-" if array is None else f"{array.shape}".encode() + array.tobytes())
+    for limit in arrays.limits:
+        digest.update(f"{limit.name} {limit.labels} {[term.on for term in limit.terms]}".encode())
+        supply = () if limit.supply is None else (limit.supply.price, limit.supply.quantity)
+        for number in (limit.capacity, *(term.use for term in limit.terms), *supply):
+            digest.update(f"{number.shape}".encode() + number.tobytes())
+        for member in (term.member for term in limit.terms if term.member is not None):
+            digest.update(member.tobytes())
+    for activity in arrays.activities:
+        digest.update(f"{activity.name} {activity.labels}".encode())
+        for number in (activity.price, activity.most, activity.lowest):
+            digest.update(f"{number.shape}".encode() + number.tobytes())
     return digest.digest()
 
 

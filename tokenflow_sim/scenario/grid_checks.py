@@ -9,9 +9,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tokenflow_sim.errors import unknown_name
+from tokenflow_sim.market.grid_faults import find_grid_faults as find_numbers_faults
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.scenario.geography import haversine
 from tokenflow_sim.scenario.grid import Grid, Line
+from tokenflow_sim.scenario.grid_arrays import bus_of_nodes, make_grid
 from tokenflow_sim.scenario.places import IS_NEEDED, Found, Loc
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import listed as shown
@@ -19,32 +20,6 @@ from tokenflow_sim.scenario.series import listed as shown
 Names = Callable[[str], Mapping[str, None]]
 """Returns the names of a section, those of entries that were refused among them."""
 PLACEHOLDER = "nothing"
-
-
-def bus_of_nodes(scenario: ScenarioFields, grid: Grid) -> dict[str, str]:
-    """Return the bus of each node that has one.
-
-    Notes
-    -----
-    By `links`; else the bus of the node's own name; else, with `nearest`, the nearest bus (great circle; the first of
-    equally near ones).
-    """
-    found = {node: grid.links.get(node, node) for node in scenario.nodes}
-    found = {node: bus for node, bus in found.items() if bus in grid.buses}
-    there = {name: bus for name, bus in grid.buses.items() if None not in (bus.latitude, bus.longitude)}
-    if not (grid.nearest and there):
-        return found
-    names = list(there)
-    north, east = (
-        np.array([getattr(bus, side) for bus in there.values()], dtype=float)
-        for side in ("latitude", "longitude")
-    )
-    for node, place in scenario.nodes.items():
-        if node in found or node in grid.links or None in (place.latitude, place.longitude):
-            continue
-        ends = np.full_like(north, place.latitude), np.full_like(east, place.longitude)
-        found[node] = names[int(np.argmin(haversine(*ends, north, east)))]
-    return found
 
 
 def find_grid_faults(
@@ -75,7 +50,9 @@ def find_grid_faults(
     refused = {(section, name) for section in ("lines", "generators") for name in also.get(section, ())}
     found = [(loc, text) for loc, text in found if len(loc) != 3 or loc[1:3] not in refused]
     whole = not found and not any(path.split(".")[0] == "grid" for path in dropped)
-    return [*_islands(scenario, grid)] if whole else found
+    if not whole:
+        return found
+    return [*_islands(scenario, grid)] or [*_shares(scenario, grid)] or _numbers(scenario, grid)
 
 
 def _names(grid: Grid, names: Names) -> Iterator[Found]:
@@ -142,12 +119,6 @@ def _series(grid: Grid) -> Iterator[Found]:
         elif (series.values > 1).any():
             most = float(np.nanmax(series.values))
             yield ("grid", field), f"holds shares of capacity above 1, such as {most:g}"
-    for name, made in grid.generators.items():
-        if made.must_run > made.availability and grid.availability is None and grid.must_run is None:
-            yield (
-                ("grid", "generators", name, "must_run"),
-                f"is {made.must_run:g} of the capacity, of which only {made.availability:g} is available",
-            )
 
 
 def _twice(section: str, field: str, names: Iterable[str], series: str) -> Iterator[Found]:
@@ -225,6 +196,30 @@ def _islands(scenario: ScenarioFields, grid: Grid) -> Iterator[Found]:
                 ("grid", "generators"),
                 f"{what} has no supply, and the assets at {shown(homes)} draw power there",
             )
+
+
+def _shares(scenario: ScenarioFields, grid: Grid) -> Iterator[Found]:
+    """Yield generators that must run more in some period than they can."""
+    for name, made in grid.generators.items():
+        least, most = (
+            _over(scenario, grid, field, name, getattr(made, field)) for field in ("must_run", "availability")
+        )
+        least, most = np.broadcast_arrays(least, most)
+        if (least > most).any():
+            period = int(np.argmax(least - most))
+            when = f" in period {period}" if len(least) > 1 else ""
+            yield (
+                ("grid", "generators", name, "must_run"),
+                f"is {least[period]:g} of the capacity{when}, of which only {most[period]:g} is available",
+            )
+
+
+def _numbers(scenario: ScenarioFields, grid: Grid) -> list[Found]:
+    """Return what no program of a grid can take, such as lines without a limit beside those of direct current."""
+    return [
+        (("grid",), f"{fault.place} {fault.message}".strip())
+        for fault in find_numbers_faults(make_grid(scenario, grid))
+    ]
 
 
 def _over(scenario: ScenarioFields, grid: Grid, field: str, name: str, fixed: float) -> Floats:

@@ -74,14 +74,17 @@ class View:
         Position in `nodes` of each asset's node: ``view.history.price[:, view.asset_node]`` is the history of
         prices at the provider's own assets. Dims (asset,).
     cost : ndarray
-        True cost of service this period in $/Mtok, dims (asset, workload).
+        True cost of service this period in $/Mtok, dims (asset, workload). Where a power grid is cleared with the
+        tokens, what service costs beside the power that it draws, which the clearing adds at the price of its bus.
     capacity : ndarray
         Most that each class could be served with this period in Mtok/s, dims (asset, workload).
     power_use, power_limit : ndarray or None
         Power drawn by each class in MW per Mtok/s, dims (asset, workload), and the power that an asset's
         classes share in MW, dims (asset,); None where power is not shared.
     last_price : ndarray or None
-        Price at each asset's node in the last period in $/Mtok, dims (asset, workload); None in the first.
+        Price at each asset's node in the last period in $/Mtok, less what payees of limits got of it (of power that is
+        cleared with the tokens, its price), dims (asset, workload): what compares with `cost` and with offers. None in
+        the first.
     last_dispatch : ndarray or None
         One's own dispatch in the last period in Mtok/s, dims (asset, workload); None in the first.
     last_profit : ndarray or None
@@ -154,7 +157,8 @@ class Receipt:
     period : int
         The period that was cleared.
     price : ndarray
-        Price at each asset's node in $/Mtok, dims (asset, workload).
+        Price at each asset's node in $/Mtok, less what payees of limits got of it, as `View.last_price` is, dims
+        (asset, workload).
     offer_price, offer_quantity : ndarray
         The offer that was made in $/Mtok and Mtok/s, dims as offered.
     accepted : ndarray

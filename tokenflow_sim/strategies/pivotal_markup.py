@@ -113,7 +113,7 @@ class PivotalMarkup(Strategy):
         others = (public.demand[-1] - public.unserved[-1]).sum(axis=0) - receipt.dispatch.sum(axis=0)
         self.shown = others if self.shown is None else np.maximum(self.shown, others)
         lost = public.unserved[-1] > LOST * public.demand[-1]
-        price = np.where(lost, public.price[-1], np.inf)[self.site]
+        price = np.where(lost[self.site], receipt.price, np.inf)
         self.ceiling = np.minimum(self.ceiling, price)
 
 

@@ -5,6 +5,7 @@
 
 from tokenflow_sim.study.measures.concentration import gini, hhi, profit_concentration, relevant_markets
 from tokenflow_sim.study.measures.delivered import delivered_price_hhi, local_residual_supply_index
+from tokenflow_sim.study.measures.grid import joint_gain, power_price_gain
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup, price_markup
 from tokenflow_sim.study.measures.money import revenue_adequacy, volatility
 from tokenflow_sim.study.measures.pivotal import pivotal, residual_supply_index, shortfall_without
@@ -16,6 +17,7 @@ __all__ = [
     "delivered_price_hhi",
     "gini",
     "hhi",
+    "joint_gain",
     "lerner",
     "local_residual_supply_index",
     "market_power",
@@ -23,6 +25,7 @@ __all__ = [
     "mean_price",
     "offer_markup",
     "pivotal",
+    "power_price_gain",
     "price_markup",
     "price_of_anarchy",
     "profit_concentration",

@@ -33,7 +33,8 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         In $/period, dims (period,): `consumer_surplus`, the value of service less payments; `producer_surplus`,
         revenues less true cost of service; `network_surplus`, incomes of links less true cost of transport; and
         `welfare`, which the three add up to because money in is money out. With further limits also `limit_surplus`,
-        what their payees get less what more of a limit costs, and `welfare` is the sum of four.
+        what their payees get less what more of a limit costs; with a power grid also `grid_surplus`, what generators
+        and the grid operator earn beyond their costs less what local load pays. `welfare` is the sum of all.
 
     Raises
     ------
@@ -48,23 +49,25 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
     ds = need_periods(
         ds, ("service_value", "payment", "revenue", "cost", "link_income", "flow"), "welfare_split"
     )
-    transport = Background.of(ds, "welfare_split", scenario).transport_cost
+    background = Background.of(ds, "welfare_split", scenario)
+    transport = background.transport_cost
     split = {
         "consumer_surplus": (ds["service_value"] - ds["payment"]).sum(["node", "workload"], skipna=False),
         "producer_surplus": (ds["revenue"] - ds["cost"]).sum(["asset", "workload"], skipna=False),
         "network_surplus": ds["link_income"].sum(["arc", "workload"], skipna=False) - transport,
     }
+    if "generator_income" in ds:
+        split["grid_surplus"] = _grid_surplus(ds, background)
     if "limit_income" in ds:
         # What payees of further limits get, less what more of them costs, which is in welfare alone.
-        known = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
+        known = _added_up(split)
         split["limit_surplus"] = need_periods(ds, ("welfare",), "welfare_split")["welfare"] - known
-    split["welfare"] = split["consumer_surplus"] + split["producer_surplus"] + split["network_surplus"]
-    if "limit_surplus" in split:
-        split["welfare"] = split["welfare"] + split["limit_surplus"]
+    split["welfare"] = _added_up(split)
     names = {
         "consumer_surplus": "value of service less payments",
         "producer_surplus": "revenue less true cost of service",
         "network_surplus": "income of links less true cost of transport",
+        "grid_surplus": "profits of generators and the grid operator less payments by local load",
         "limit_surplus": "income of payees of further limits less the cost of supply",
         "welfare": "value of service less true cost",
     }
@@ -72,6 +75,26 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         {name: array.assign_attrs(_MONEY, long_name=names[name]) for name, array in split.items()},
         attrs=ds.attrs,
     )
+
+
+def _added_up(split: dict[str, xr.DataArray]) -> xr.DataArray:
+    first, *others = split.values()
+    for other in others:
+        first = first + other
+    return first
+
+
+def _grid_surplus(ds: xr.Dataset, background: Background) -> xr.DataArray:
+    """Return what generators and the grid operator earn beyond their costs less what local load pays, in $/period."""
+    needed = ("generator_income", "generation_cost", "line_income", "line_flow", "load_payment")
+    need_periods(ds, needed, "welfare_split")
+    grid = background.compiled.grid
+    if grid is None:
+        raise ResultError("welfare_split: these results have a power grid, and their scenario has none")
+    carrying = (abs(ds["line_flow"]) * grid.template.line_cost).sum("line") * background.hours
+    made = (ds["generator_income"] - ds["generation_cost"]).sum("generator", skipna=False)
+    surplus: xr.DataArray = made + ds["line_income"].sum("line") - carrying - ds["load_payment"].sum("bus")
+    return surplus
 
 
 def truthful(ds: xr.Dataset, **changes: Any) -> xr.Dataset:

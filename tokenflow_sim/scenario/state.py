@@ -1,0 +1,75 @@
+"""The numbers of one period of a scenario, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokenflow_sim.market.activity import Activity
+from tokenflow_sim.market.limits import SharedCapacity
+from tokenflow_sim.market.routing import Routing
+from tokenflow_sim.numeric import Floats
+from tokenflow_sim.scenario.grid_arrays import GridState
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The numbers of one period, as read-only arrays: true costs, what exists, and expected demand.
+
+    Parameters
+    ----------
+    period : int
+        The period.
+    true_cost, capacity : ndarray
+        In $/Mtok and Mtok/s, dims (asset, workload). Where a grid is cleared with the tokens, what service costs
+        beside the power that it draws; where it is cleared after them, with that power at its expected price.
+    running_cost : ndarray
+        What of the true cost is not electricity, in $/Mtok, dims (asset, workload).
+    power_use, power_limit : ndarray or None
+        In MW per Mtok/s, dims (asset, workload), and MW, dims (asset,); None where power is not shared.
+    demand, value : ndarray
+        In Mtok/s and $/Mtok (infinite: must serve), dims (node, workload).
+    route_cost, link_use, allowed : ndarray
+        In $/Mtok, GB/Mtok or 1, and bool, dims (arc, workload).
+    link_capacity, link_curvature : ndarray
+        Dims (arc,).
+    electricity_price : ndarray
+        In $/kWh, dims (node,).
+        Where a grid is cleared with the tokens nobody knows them before: NaN.
+    limits : tuple of SharedCapacity
+        Limits beyond those of links and of an asset's power.
+    emission_rate : ndarray or None
+        What a unit of service emits in t/Mtok, dims (asset, workload); None where no carbon intensity is known.
+    routing : Routing or None
+        What holds along whole paths; None where nothing does.
+    availability : tuple of ndarray or None
+        Shares of the capacity of assets and of arcs that outages leave, dims (asset,) and (arc,); None in a scenario
+        without outages.
+    activities : tuple of Activity
+        What is done beside service and flow: generation and flows of a grid that is cleared with the tokens.
+    grid : GridState or None
+        The power grid; None without one.
+    """
+
+    period: int
+    true_cost: Floats
+    running_cost: Floats
+    capacity: Floats
+    power_use: Floats | None
+    power_limit: Floats | None
+    demand: Floats
+    value: Floats
+    route_cost: Floats
+    link_use: Floats
+    allowed: NDArray[np.bool_]
+    link_capacity: Floats
+    link_curvature: Floats
+    electricity_price: Floats
+    limits: tuple[SharedCapacity, ...] = ()
+    emission_rate: Floats | None = None
+    routing: Routing | None = None
+    availability: tuple[Floats, Floats] | None = None
+    activities: tuple[Activity, ...] = ()
+    grid: GridState | None = None
