@@ -113,7 +113,8 @@ def truthful_profit(market: Market, rows: Ints, cost: Floats, capacity: Floats) 
     if clearing is None:
         return None
     paid = (
-        clearing.values.service_price[market.layout.asset_node[rows]] - paid_charges(changed, clearing.values)[rows]
+        clearing.values.service_price[market.layout.asset_node[rows]]
+        - paid_charges(changed, clearing.values)[rows]
     )
     served = clearing.values.dispatch[rows].sum(axis=2)
     return (paid - cost) * served * SECONDS_PER_HOUR * market.hours
