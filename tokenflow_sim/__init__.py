@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tokenflow_sim import importing as importing
     from tokenflow_sim import plot as plot
     from tokenflow_sim import testing as testing
+    from tokenflow_sim.errors import CarbonCapError as CarbonCapError
     from tokenflow_sim.errors import CertificateError as CertificateError
     from tokenflow_sim.errors import DataError as DataError
     from tokenflow_sim.errors import InfeasibleError as InfeasibleError
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from tokenflow_sim.strategies import Strategy as Strategy
     from tokenflow_sim.strategies import Tender as Tender
     from tokenflow_sim.strategies import View as View
+    from tokenflow_sim.study.carbon_cap import WindowCap as WindowCap
+    from tokenflow_sim.study.carbon_cap import carbon_cap as carbon_cap
     from tokenflow_sim.study.compare import compare as compare
     from tokenflow_sim.study.equilibrium import equilibrium as equilibrium
     from tokenflow_sim.study.sensitivity import sensitivity as sensitivity
@@ -63,8 +66,8 @@ if TYPE_CHECKING:
 _MODULES = ("importing", "plot", "testing")
 _NAMES: dict[str, tuple[str, ...]] = {
     "errors": (
-        "CertificateError", "DataError", "InfeasibleError", "InputError", "MarketError", "ResultError",
-        "ScenarioError", "StrategyError", "TokenflowError",
+        "CarbonCapError", "CertificateError", "DataError", "InfeasibleError", "InputError", "MarketError",
+        "ResultError", "ScenarioError", "StrategyError", "TokenflowError",
     ),
     "results": ("load_results", "save_results", "to_frame"),
     "market": (
@@ -77,6 +80,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Bid", "DemandReceipt", "DemandStrategy", "DemandView", "NetworkReceipt", "NetworkStrategy", "NetworkView",
         "Offer", "Receipt", "Strategy", "Tender", "View",
     ),
+    "study.carbon_cap": ("WindowCap", "carbon_cap"),
     "study.compare": ("compare",),
     "study.sensitivity": ("sensitivity",),
     "study.sweep": ("sweep",),

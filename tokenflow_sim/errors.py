@@ -110,6 +110,35 @@ class InfeasibleError(TokenflowError):
         return type(self), (self.shortfall,)
 
 
+class CarbonCapError(InfeasibleError):
+    """A cap on emissions cannot be met while all demand that must be served is.
+
+    Parameters
+    ----------
+    caps : dict
+        What each such cap allows and the least that has to be emitted, both in tonnes, by its name. Of several caps
+        those of the service that exceeds all of them together by least.
+    """
+
+    def __init__(self, caps: dict[str, tuple[float, float]]) -> None:
+        self.caps = caps
+        self.shortfall = {}
+        one = len(caps) == 1
+        listed = "; ".join(
+            f"{name!r} allows {cap:.6g} t, and at least {least:.6g} t are emitted"
+            for name, (cap, least) in caps.items()
+        )
+        Exception.__init__(
+            self,
+            f"{'a carbon cap' if one else 'carbon caps'} cannot be met where demand must be served: {listed}. Raise"
+            f" {'it' if one else 'them'}, give an `offset_price`, or let demand go unserved at a value.",
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the caps."""
+        return type(self), (self.caps,)
+
+
 class CertificateError(TokenflowError):
     """A clearing could not be certified as optimal within tolerance, by any of the methods tried."""
 

@@ -39,7 +39,6 @@ from tokenflow_sim.strategies.assignment import (
 )
 from tokenflow_sim.strategies.base import Kind
 from tokenflow_sim.strategies.code import compare
-from tokenflow_sim.variables import EMISSIONS
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
@@ -164,13 +163,13 @@ class TokenMarket(Portable, mesa.Model):
         plan = Plan(
             layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
-            has_emissions=compiled.has_emissions, has_outages=compiled.has_outages, grid=compiled.grid,
+            carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0
         self._scalars: dict[str, float] = {}
         names = [*(f"mean_price_{workload}" for workload in layout.workloads), *SCALARS]
-        names += list(EMISSIONS) if compiled.has_emissions else []
+        names += ["emissions"] if compiled.carbon.has_emissions else []
         self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
 
     def _add_agents(
@@ -257,10 +256,11 @@ class TokenMarket(Portable, mesa.Model):
         book = house.collect(period, state)
         result = house.clear(period, state, book)
         house.send_receipts(result)
+        self._environment.learn(result)
         record = result.record()
         if names := self.ledger.plan.backlog:
             record |= house.waiting(names)
-        true_cost = result.true_cost, result.running_cost
+        true_cost = result.true_cost, result.running_cost, result.carbon_cost
         self.ledger.append(record, result.arrays, result.values, true_cost)
         self._scalars = result.scalars(house.layout)
         self.period = period + 1

@@ -166,6 +166,7 @@ DECOMPOSITION: dict[str, Variable] = _table(
         "energy", _NK, "$/Mtok", "offer at the serving node; its electricity where true costs are given"
     ),
     Variable("running", _NK, "$/Mtok", "other true cost at the serving node, where true costs are given"),
+    Variable("carbon", _NK, "$/Mtok", "carbon charge at the serving node, where there is a carbon price"),
     Variable("markup", _NK, "$/Mtok", "offer less true cost at the serving node, where true costs are given"),
     Variable("scarcity", _NK, "$/Mtok", "scarcity rent at the serving node"),
     Variable("routing", _NK, "$/Mtok", "route cost along the path"),
@@ -183,8 +184,9 @@ PRICE_PARTS = ("energy", "running", "markup", "scarcity", "routing", "congestion
 """The parts of a price where true costs are known, in the order in which they are stacked; in results each is
 ``price_<part>``."""
 
-ALL_PRICE_PARTS = ("energy", "running", "markup", "scarcity", "limits", "routing", "congestion")
-"""These parts with that of further limits, which only markets with such limits have, as they are stacked."""
+ALL_PRICE_PARTS = ("energy", "running", "carbon", "markup", "scarcity", "limits", "routing", "congestion")
+"""These parts with those of a carbon price and of further limits, which only markets with these have, as they are
+stacked."""
 
 REFERENCE_SPLIT: dict[str, Variable] = _table(
     Variable("energy", _NK, "$/Mtok", "price at the reference"),
@@ -246,8 +248,15 @@ BACKLOG: dict[str, Variable] = _table(
 
 EMISSIONS: dict[str, Variable] = _table(
     Variable("emissions", _PAK, "t/period", "emissions of CO2 equivalents by the asset", required=False),
+    Variable("emission_price", ("period", "node"), "$/t", "price of emissions", required=False),
+    Variable(
+        "carbon_payment", _PAK, "$/period", "what the asset pays to the state for emissions", required=False
+    ),
+    Variable("price_carbon", _PNK, "$/Mtok", "carbon part of the price", required=False),
+    Variable("marginal_emissions", _PNK, "t/Mtok", "emissions of one more Mtok demanded", required=False),
 )
-"""What a run records beside, where the sites of assets have a carbon intensity."""
+"""What a run records beside: `emissions` where the sites of assets have a carbon intensity, what emitting costs where
+there is a carbon price, and the marginal emissions where a scenario asks for them."""
 
 AVAILABILITY: dict[str, Variable] = _table(
     Variable(
@@ -278,6 +287,13 @@ LIMITS: dict[str, Variable] = _table(
     Variable("price_limits", _PNK, "$/Mtok", "part of further limits in the price", required=False),
     Variable(
         "site_rent", ("period", "node"), "$/s per MW", "rent of the site's grid connection", required=False
+    ),
+    Variable(
+        "carbon_rent",
+        ("period", "carbon_zone"),
+        "$/t",
+        "price of a permit under a carbon cap",
+        required=False,
     ),
     Variable(
         "limit_income", ("period", "limit"), "$/period", "income of the payee of a limit", required=False
@@ -370,6 +386,7 @@ RESULT_COORDINATES: dict[str, str] = {
     "line_from": "bus where the line starts",
     "line_to": "bus where the line ends",
     "asset_bus": "bus where the asset draws power",
+    "carbon_zone": "zone of a carbon cap",
     "asset_node": COORDINATES["asset_node"],
     "asset_provider": COORDINATES["provider"],
     "origin": COORDINATES["origin"],

@@ -22,7 +22,7 @@ from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.results import ledger, plan
 from tokenflow_sim.results.parts import price_parts
 from tokenflow_sim.scenario import Scenario, load_scenario
-from tokenflow_sim.variables import LIMITS, RESULTS
+from tokenflow_sim.variables import EMISSIONS, LIMITS, RESULTS
 
 
 @pytest.fixture(scope="module")
@@ -436,10 +436,16 @@ def test_the_parts_of_many_periods_are_those_of_each(scenario: Scenario, clearer
         )
         clearing = clearer.clear(tf.Market.from_arrays(market.layout, arrays))
         true_cost = arrays.offer_price[:, :, 0] * rng.uniform(0.5, 1.0, (5, 4))
-        running = true_cost * rng.uniform(0.0, 1.0, (5, 4))
-        periods.append((arrays, clearing.values, (true_cost, running)))
+        running, carbon = (true_cost * rng.uniform(0.0, 0.5, (5, 4)) for _ in range(2))
+        periods.append((arrays, clearing.values, (true_cost, running, carbon)))
         singles.append(
-            tf.decompose(clearing.market, clearing, true_cost=true_cost, electricity_cost=true_cost - running)
+            tf.decompose(
+                clearing.market,
+                clearing,
+                true_cost=true_cost,
+                electricity_cost=true_cost - running - carbon,
+                carbon_cost=carbon,
+            )
         )
     parts = price_parts(market.layout, periods)
     for name, found in parts.items():
@@ -447,7 +453,7 @@ def test_the_parts_of_many_periods_are_those_of_each(scenario: Scenario, clearer
             np.testing.assert_allclose(
                 found[period], single[name], rtol=1e-9, atol=1e-12, err_msg=f"{name} {period}"
             )
-    assert set(ledger.PARTS) - set(LIMITS) < set(RESULTS)
+    assert set(ledger.PARTS) - set(LIMITS) - set(EMISSIONS) < set(RESULTS)
     total = sum(parts.values())
     np.testing.assert_allclose(total, np.stack([values.price for _, values, _ in periods]), rtol=1e-12)
 

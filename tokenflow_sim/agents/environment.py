@@ -9,6 +9,8 @@ from typing import Any
 
 import xarray as xr
 
+from tokenflow_sim.agents.carbon_budget import BudgetKeeper
+from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.market.bound_limit import bind_limits
 from tokenflow_sim.market.limits import SharedCapacity
@@ -59,6 +61,7 @@ class Environment:
         self._compiled = compiled
         self._layout = compiled.layout
         self._limits = bind_limits(limits, self._view(0, None)) if limits else ()
+        self._budget = BudgetKeeper(compiled)
         self._noise = compiled.demand_noise()
         self._is_noisy = compiled.scenario.demand.noise is not None
         self._common = stream(seed, "demand", "")
@@ -86,6 +89,7 @@ class Environment:
         if self._limits:
             view = self._view(period, state)
             state = replace(state, limits=(*state.limits, *(limit.at(view) for limit in self._limits)))
+        state = self._budget.state(state)
         if not self._is_noisy:
             return state
         demand = state.demand * self._noise.step(self._common, self._own)
@@ -100,6 +104,10 @@ class Environment:
             return replace(found, link_capacity=last[2])
         self._left = arcs, state.link_capacity, found.link_capacity
         return found
+
+    def learn(self, result: PeriodResult) -> None:
+        """Take notice of a cleared period, in which a budget may have been spent."""
+        self._budget.learn(result)
 
     def limits(self, period: int = 0) -> tuple[SharedCapacity, ...]:
         """Return all further limits of the market, with the numbers of a period."""
@@ -125,11 +133,13 @@ class Environment:
             "noise": self._noise.state(),
             "common": self._common.bit_generator.state,
             "own": [generator.bit_generator.state for generator in self._own],
+            "budget": self._budget.get_state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
         self._noise.restore(state["noise"])
+        self._budget.set_state(state["budget"])
         self._common.bit_generator.state = state["common"]
         for generator, saved in zip(self._own, state["own"], strict=True):
             generator.bit_generator.state = saved

@@ -65,7 +65,7 @@ class PeriodResult:
     service_value : ndarray
         What the service is worth to those who were served, dims (node, workload); see `service_value_of`.
     true_cost, running_cost : ndarray
-        True cost of a unit of service in $/Mtok, and what of it is not electricity, dims (asset, workload).
+        True cost of a unit of service in $/Mtok, and what of it is running cost, dims (asset, workload).
     revenue, cost, profit : ndarray
         What assets are paid, their true cost, with a grid that of the power bought at their bus, and the difference,
         dims (asset, workload).
@@ -87,6 +87,11 @@ class PeriodResult:
         Shares of capacity that outages leave, dims (asset,) and (arc,); None in a scenario without outages.
     power : PowerResult or None
         What happened on the grid; None without one.
+    carbon_price, carbon_cost, carbon_payment : ndarray or None
+        Price of emissions in $/t, dims (node,); what of the true cost is paid for them in $/Mtok, and what assets pay
+        to the state, dims (asset, workload); None without a price.
+    marginal_emissions : ndarray or None
+        Emissions of one more unit demanded in t/Mtok, dims (node, workload), where they are asked for.
     """
 
     period: int
@@ -117,6 +122,10 @@ class PeriodResult:
     asset_availability: Floats | None = None
     link_availability: Floats | None = None
     power: PowerResult | None = None
+    carbon_price: Floats | None = None
+    carbon_cost: Floats | None = None
+    carbon_payment: Floats | None = None
+    marginal_emissions: Floats | None = None
 
     def freeze(self) -> None:
         """Make all arrays read-only, which copies and unpickled ones are not."""
@@ -163,6 +172,9 @@ class PeriodResult:
             "asset_availability": self.asset_availability,
             "link_availability": self.link_availability,
             **({} if self.power is None else self.power.arrays()),
+            "emission_price": self.carbon_price,
+            "carbon_payment": self.carbon_payment,
+            "marginal_emissions": self.marginal_emissions,
         }
 
     def scalars(self, layout: Layout) -> dict[str, float]:
@@ -243,12 +255,17 @@ def settle_period(
     provider_profit = np.bincount(ownership.provider_of, profit.sum(axis=1), ownership.providers)
     owner_income = np.bincount(ownership.owner_of, link_income.sum(axis=1), ownership.owners)
     share = _share(load, arrays.link_capacity)
-    emissions = None
+    emissions = carbon_payment = None
     if state.emission_rate is not None:
         emissions = state.emission_rate * dispatch * seconds
         emissions.flags.writeable = False
     elif power is not None:
         emissions = power.emissions
+    if state.carbon_cost is not None:
+        carbon_payment = state.carbon_cost * dispatch * seconds
+        carbon_payment.flags.writeable = False
+        # What is paid to the state is a cost of the asset, and none of everybody together.
+        welfare += float(carbon_payment.sum())
     for array in (
         asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
         limit_income, transport_cost, provider_profit, owner_income, share,
@@ -283,6 +300,9 @@ def settle_period(
         asset_availability=None if state.availability is None else state.availability[0],
         link_availability=None if state.availability is None else state.availability[1],
         power=power,
+        carbon_price=state.carbon_price,
+        carbon_cost=state.carbon_cost,
+        carbon_payment=carbon_payment,
     )
 
 

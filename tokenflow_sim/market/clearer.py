@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tokenflow_sim.errors import CertificateError, Fault, MarketError
+from tokenflow_sim.errors import CertificateError, Fault, InfeasibleError, MarketError
 from tokenflow_sim.market.blas import one_thread
+from tokenflow_sim.market.carbon_least import find_cap_error
 from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
 from tokenflow_sim.market.clearing import Clearing, require_market
 from tokenflow_sim.market.engine import Engine
@@ -96,13 +97,19 @@ class Clearer:
         MarketError
             If it is no Market.
         InfeasibleError
-            If demand that must be served cannot be; it names the classes, the nodes and the amounts.
+            If demand that must be served cannot be; it names the classes, the nodes and the amounts. A
+            `CarbonCapError`, with the least that can be emitted, where it could be without a cap on emissions.
         CertificateError
             If no method reaches an optimum that can be certified.
         """
         require_market(market)
         with one_thread():
-            return self._clear(market)
+            try:
+                return self._clear(market)
+            except InfeasibleError:
+                if (capped := find_cap_error(market)) is not None:
+                    raise capped from None
+                raise
 
     def _clear(self, market: Market) -> Clearing:
         _refuse(market)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tokenflow_sim.errors import Fault
+from tokenflow_sim.market.carbon import CARBON, WINDOW
 from tokenflow_sim.market.limits import BUILT_IN
 from tokenflow_sim.market.own_limit import Limit
 from tokenflow_sim.variables import (
@@ -60,7 +61,7 @@ def name_faults(limit: Limit) -> list[Fault]:
     if faults:
         return faults
     name, rent, dim = limit.name, rent_of(limit), limit.dim
-    if name in BUILT_IN:
+    if name in BUILT_IN | {CARBON, WINDOW}:
         faults.append(
             Fault(
                 f"{name!r} is a constraint that the market has already; rename the class, or set `name`",

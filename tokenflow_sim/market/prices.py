@@ -36,6 +36,7 @@ class Costs(NamedTuple):
 
     electricity: Floats
     running: Floats
+    carbon: Floats | None = None
 
 
 class Charges(NamedTuple):
@@ -51,6 +52,7 @@ def decompose(
     *,
     true_cost: Any = None,
     electricity_cost: Any = None,
+    carbon_cost: Any = None,
     reference: Any = None,
 ) -> xr.Dataset:
     """Split every price into its parts.
@@ -65,7 +67,9 @@ def decompose(
         True cost of every asset's service, dims (asset, workload), in $/Mtok. A market knows offers alone; with
         true costs, what an offer is made of is reported part by part.
     electricity_cost : DataArray or ndarray, optional
-        What of it is electricity, likewise; all of it if left out.
+        What of it is electricity, likewise; all of it (but `carbon_cost`) if left out.
+    carbon_cost : DataArray or ndarray, optional
+        What of it is paid for emissions, likewise.
     reference : str, optional
         Split prices into that of a reference and differences in place of along paths: a node, or ``"demand"``, the
         mean weighted by demand. Takes no true costs.
@@ -75,8 +79,9 @@ def decompose(
     Dataset
         `energy` (the offer at the serving node), `scarcity`, `routing`, `congestion`, dims (node, workload), $/Mtok;
         they sum to the price. With `true_cost`: `energy` (its electricity), `running` (its other true cost),
-        `markup` (the offer less true cost), `scarcity`, `routing`, `congestion`, which sum to it as well. With
-        `reference`: `energy` (the reference's price), `routing`, `congestion`, `local`, which sum to it too.
+        `markup` (the offer less true cost), `carbon` where that is given, `scarcity`, `routing`, `congestion`, which
+        sum to it as well. With `reference`: `energy` (the reference's price), `routing`, `congestion`, `local`, which
+        sum to it too.
 
     Raises
     ------
@@ -98,8 +103,8 @@ def decompose(
     """
     clearing.check_belongs_to(market)
     if reference is not None:
-        return _beside(market, clearing, reference, true_cost is not None or electricity_cost is not None)
-    costs = _read_costs(market.layout, true_cost, electricity_cost)
+        return _beside(market, clearing, reference, (true_cost, electricity_cost, carbon_cost) != (None,) * 3)
+    costs = _read_costs(market.layout, true_cost, electricity_cost, carbon_cost)
     parts = decompose_values(market.layout, market.arrays, clearing.values, costs)
     return xr.Dataset(
         {name: market.layout.label(DECOMPOSITION[name], part) for name, part in parts.items()},
@@ -109,9 +114,7 @@ def decompose(
 
 def _beside(market: Market, clearing: Clearing, reference: object, with_costs: bool) -> xr.Dataset:
     if with_costs:
-        fault = Fault(
-            "takes no true_cost and electricity_cost: the parts beside a reference have none", "reference"
-        )
+        fault = Fault("takes no true costs: the parts beside a reference have none", "reference")
         raise MarketError([fault], "argument")
     layout, arrays, values = market.layout, market.arrays, clearing.values
     if values.along is not None:
@@ -136,14 +139,14 @@ def _in_use(layout: Layout, arrays: Arrays, values: Values) -> NDArray[np.bool_]
     return used
 
 
-def _read_costs(layout: Layout, true_cost: Any, electricity_cost: Any) -> Costs | None:
+def _read_costs(layout: Layout, true_cost: Any, electricity_cost: Any, carbon_cost: Any) -> Costs | None:
     """Align true costs with the market's assets and classes."""
-    given = {"true_cost": true_cost, "electricity_cost": electricity_cost}
+    given = {"true_cost": true_cost, "electricity_cost": electricity_cost, "carbon_cost": carbon_cost}
     given = {name: cost for name, cost in given.items() if cost is not None}
     if not given:
         return None
     if true_cost is None:
-        raise MarketError([Fault("needs true_cost beside it", "electricity_cost")], "argument")
+        raise MarketError([Fault("needs true_cost beside it", next(iter(given)))], "argument")
     shape, faults, found = (len(layout.assets), len(layout.workloads)), [], {}
     for name, cost in given.items():
         try:
@@ -158,8 +161,10 @@ def _read_costs(layout: Layout, true_cost: Any, electricity_cost: Any) -> Costs 
             faults.append(Fault("must be finite ($/Mtok)", name))
     if faults:
         raise MarketError(faults, "argument")
-    electricity = found.get("electricity_cost", found["true_cost"])
-    return Costs(electricity, found["true_cost"] - electricity)
+    carbon = found.get("carbon_cost")
+    beside = found["true_cost"] if carbon is None else found["true_cost"] - carbon
+    electricity = found.get("electricity_cost", beside)
+    return Costs(electricity, beside - electricity, carbon)
 
 
 def decompose_values(
@@ -194,7 +199,9 @@ def decompose_values(
         of_cells = decompose_values(alone.layout, alone.arrays, found, behind_paths)
         return {name: part[expansion.cells.home, 0] for name, part in of_cells.items()}
     price = values.price
-    behind = {} if costs is None else costs._asdict()
+    behind = (
+        {} if costs is None else {name: cost for name, cost in costs._asdict().items() if cost is not None}
+    )
     if charges is None:
         charges = limit_charges(arrays, values)
     if charges is not None:
@@ -229,9 +236,13 @@ def decompose_values(
     if costs is None:
         return parts
     offer, electricity, other = parts["energy"], parts["electricity"], parts["running"]
-    parts["markup"] = _cleared(offer - electricity - other, np.abs(offer))
+    markup = offer - electricity - other
+    parts["markup"] = _cleared(markup - parts["carbon"] if "carbon" in behind else markup, np.abs(offer))
     parts["energy"] = electricity
-    return {name: parts[name] for name in (*PRICE_PARTS, *(["limits"] if charges is not None else []))}
+    return {
+        name: parts[name]
+        for name in (*PRICE_PARTS, *(name for name in ("carbon", "limits") if name in behind))
+    }
 
 
 def limit_charges(arrays: Arrays, values: Values) -> Charges | None:

@@ -17,9 +17,9 @@ from tokenflow_sim.results.files import load_results
 from tokenflow_sim.results.parts import Split, TrueCost, price_parts
 from tokenflow_sim.results.plan import Plan
 from tokenflow_sim.results.stream import Stream, kept_periods_text
-from tokenflow_sim.variables import PRICE_PARTS
+from tokenflow_sim.variables import ALL_PRICE_PARTS
 
-PARTS = {f"price_{part}": part for part in (*PRICE_PARTS, "limits")}
+PARTS = {f"price_{part}": part for part in ALL_PRICE_PARTS}
 
 
 class Ledger:
@@ -109,7 +109,8 @@ class Ledger:
         arrays, values
             The market and its clearing, from which the parts of its prices are worked out; kept until then.
         true_cost : tuple of ndarray
-            True cost of every asset's service, and what of it is not electricity, in $/Mtok, dims (asset, workload).
+            True cost of every asset's service, and what of it is running cost and what is paid for emissions (None
+            without a carbon price), in $/Mtok, dims (asset, workload).
 
         Raises
         ------

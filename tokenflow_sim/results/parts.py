@@ -14,8 +14,9 @@ from tokenflow_sim.market.prices import Charges, Costs, decompose_values, limit_
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import Floats
 
-TrueCost = tuple[Floats, Floats]
-"""True cost of every asset's service, and what of it is not electricity, in $/Mtok, dims (asset, workload)."""
+TrueCost = tuple[Floats, Floats, Floats | None]
+"""True cost of every asset's service, and what of it is running cost and what is paid for emissions (None without a
+carbon price), in $/Mtok, dims (asset, workload)."""
 Split = tuple[Arrays, Values, TrueCost]
 """What the prices of one period are split by: its market, its clearing and its true costs."""
 
@@ -63,8 +64,13 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
         rents={name: _stack([pair[1].rents[name] for pair in periods], scale) for name in first[1].rents},
         **stack(1, "dispatch", "flow", "unserved"),
     )
-    whole, running = (_stack([pair[2][place] for pair in periods], scale) for place in range(2))
+    whole = _stack([pair[2][0] for pair in periods], scale)
+    running = _stack([pair[2][1] for pair in periods], scale)
     costs = Costs(electricity=whole - running, running=running)
+    paid = [pair[2][2] for pair in periods]
+    if charged := [one for one in paid if one is not None]:
+        carbon = _stack(charged, scale)
+        costs = Costs(electricity=costs.electricity - carbon, running=running, carbon=carbon)
     charges = None
     if first[0].limits:
         found = [limit_charges(one, other) for one, other, _ in periods]

@@ -66,8 +66,8 @@ class Plan:
         Limits beyond those of links and of an asset's power, with any period's numbers.
     times : PeriodTimes or None
         When periods begin, where the scenario says so: results then have the coordinate `time`.
-    has_emissions : bool
-        Whether carbon intensities are known, and with them emissions.
+    carbon : tuple of str
+        Which of `variables.EMISSIONS` the run knows.
     has_outages : bool
         Whether the scenario has outages, so that availabilities are recorded.
     grid : GridArrays or None
@@ -88,7 +88,7 @@ class Plan:
     reference_price: np.ndarray[Any, Any] | None = None
     limits: tuple[SharedCapacity, ...] = ()
     times: PeriodTimes | None = None
-    has_emissions: bool = False
+    carbon: tuple[str, ...] = ()
     has_outages: bool = False
     grid: GridArrays | None = None
 
@@ -107,7 +107,7 @@ class Plan:
     @cached_property
     def table(self) -> dict[str, Variable]:
         """Whatever this run may record."""
-        table = _TABLE | EMISSIONS if self.has_emissions else _TABLE
+        table = _TABLE | {name: EMISSIONS[name] for name in self.carbon} if self.carbon else _TABLE
         table = table | AVAILABILITY if self.has_outages else table
         if self.grid is not None:
             known = self.grid.has_co2

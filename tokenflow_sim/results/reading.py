@@ -14,9 +14,17 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError, ScenarioError
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
 from tokenflow_sim.scenario import Compiled, Scenario
-from tokenflow_sim.variables import AVAILABILITY, BACKLOG, GRID, LIMITS, RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import (
+    AVAILABILITY,
+    BACKLOG,
+    EMISSIONS,
+    GRID,
+    LIMITS,
+    RESULT_COORDINATES,
+    RESULTS,
+)
 
-VARIABLES = RESULTS | BACKLOG | LIMITS | AVAILABILITY | GRID
+VARIABLES = RESULTS | BACKLOG | EMISSIONS | LIMITS | AVAILABILITY | GRID
 """Whatever a run of any market may record."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""
@@ -313,7 +321,13 @@ class Background:
     @cached_property
     def true_cost(self) -> xr.DataArray:
         """True cost of service in $/Mtok, dims (period, asset, workload)."""
-        return self._stack("true_cost", ("asset", "workload"))
+        cost = self._stack("true_cost", ("asset", "workload"))
+        if self.compiled.carbon.has_price and "emission_price" in self.ds:
+            # A price that adapts to a run is none of the scenario's.
+            beyond = self.ds["emission_price"].values - self._stack("carbon_price", ("node",)).values
+            at_asset = beyond[:, self.compiled.layout.asset_node, None]
+            cost = cost + at_asset * self._stack("emission_rate", ("asset", "workload")).values
+        return cost
 
     @cached_property
     def capacity(self) -> xr.DataArray:

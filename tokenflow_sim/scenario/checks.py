@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tokenflow_sim.errors import unknown_name
+from tokenflow_sim.scenario.carbon_checks import find_carbon_faults
 from tokenflow_sim.scenario.confusable import find_confusable
 from tokenflow_sim.scenario.grid_checks import find_grid_faults
 from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
@@ -17,7 +18,6 @@ from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import NodeSeries
-from tokenflow_sim.scenario.series import listed as shown
 from tokenflow_sim.scenario.series_kinds import section_of, series_of, token_columns
 from tokenflow_sim.scenario.size import find_size_faults
 from tokenflow_sim.scenario.supply import Asset, nominal_power
@@ -311,23 +311,10 @@ class _Checks:
                 self.note(("electricity", "hourly"), message)
 
     def carbon(self) -> None:
-        """Check that every site of an asset has one carbon intensity, or none has any."""
-        scenario, series = self.scenario, self.scenario.carbon.series
-        by_period = set() if series is None else set(series.names)
-        fixed = {name for name, node in scenario.nodes.items() if node.carbon_intensity is not None}
-        for name in fixed & by_period:
-            message = "is given here and in carbon.series; leave one of them out"
-            self.note(("nodes", name, "carbon_intensity"), message)
-        if (not fixed and series is None) or "carbon.series" in self.dropped:
-            return
-        sites = dict.fromkeys(asset.node for _, _, asset in assets_of(scenario))
-        lacking = [name for name in sites if name in scenario.nodes and name not in fixed | by_period]
-        if lacking:
-            message = (
-                f"is known of some nodes, and not of {shown(lacking)}, where assets stand too: give them"
-                " `carbon_intensity`"
-            )
-            self.note(("carbon",) if series is None else ("carbon", "series"), message)
+        """Check that carbon intensities are known where they are needed, and that caps and a budget mean something."""
+        sites = list(dict.fromkeys(asset.node for _, _, asset in assets_of(self.scenario)))
+        known = () if "nodes" in self.dropped else self.known_names("nodes")
+        self.found += find_carbon_faults(self.scenario, sites, known, self.dropped)
 
     def tokens(self) -> None:
         """Check that demand in input and output tokens comes with what each of them counts."""

@@ -17,6 +17,8 @@ from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.market.limits import site_limit
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
+from tokenflow_sim.scenario.carbon_budget import BudgetPlan
+from tokenflow_sim.scenario.carbon_state import CarbonState
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, DemandSeries, PriceSeries, frozen
@@ -94,12 +96,13 @@ class Compiled:
         clock = Clock(scenario)
         self._demand = DemandSeries(scenario, clock)
         self._prices = PriceSeries(scenario, clock)
-        nodes = scenario.nodes.values()
-        self._carbon = ByNode(scenario, [node.carbon_intensity for node in nodes], scenario.carbon.series)
-        self.has_emissions = scenario.carbon.series is not None or any(
-            node.carbon_intensity is not None for node in nodes
+        self.carbon = CarbonState(scenario, self.layout, self._energy)
+        self.carbon_plan = (
+            None
+            if scenario.carbon.budget is None
+            else BudgetPlan(scenario.carbon.budget, scenario.periods, self._expected_emissions)
         )
-        series = (self._demand, self._prices, self._site_power, self._carbon)
+        series = (self._demand, self._prices, self._site_power, self.carbon)
         self.grid = None if scenario.grid is None else GridArrays(scenario, self.layout, self._energy)
         spans = [item.periods for item in series if item.periods is not None]
         spans += [] if self.grid is None or self.grid.periods is None else [self.grid.periods]
@@ -109,7 +112,8 @@ class Compiled:
         self._value = frozen(np.tile(np.array(values, dtype=float), (len(scenario.nodes), 1)))
         self._segment = -1
         self._segment_arrays: tuple[Floats, Floats | None, Floats] = self._whole
-        self._costs = Cycle(self._cost_at, self._prices.cycle, self._energy.size, self._prices.clock)
+        repeats = None if self.carbon.is_priced_by_period else self._prices.cycle
+        self._costs = Cycle(self._cost_at, repeats, self._energy.size, self._prices.clock)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by the scenario: the arrays are made again of it, to the same bits."""
@@ -273,12 +277,13 @@ class Compiled:
             capacity, limit = self._by_site_power(period, segment, capacity, limit)
         network = self.network
         true_cost, local = self._costs.at(period), self._prices.at(period)
-        limits, grid = self._limits, None
+        limits, grid = (*self._limits, *self.carbon.limits(period, self._planned(period))), None
         activities: tuple[Activity, ...] = ()
         if self.grid is not None:
             grid = self.grid.state(period, bus_price, local)
             local = grid.electricity_price
-            true_cost = frozen(self.grid.power_cost(local) + self._running)
+            true_cost = self.grid.power_cost(local) + self._running
+            true_cost = frozen(true_cost + self.carbon.cost(period) if self.carbon.has_price else true_cost)
             limits, activities = (*limits, *grid.limits), grid.activities
         return State(
             period=period,
@@ -296,7 +301,9 @@ class Compiled:
             link_curvature=network.link_curvature,
             electricity_price=local,
             limits=limits,
-            emission_rate=self._emission_rate(period) if self.has_emissions else None,
+            emission_rate=self.carbon.rate(period) if self.carbon.has_emissions else None,
+            carbon_price=self.carbon.price(period) if self.carbon.has_price else None,
+            carbon_cost=self.carbon.cost(period) if self.carbon.has_price else None,
             routing=self.routing,
             availability=self._availability.shares(segment) if self.has_outages else None,
             activities=activities,
@@ -316,15 +323,21 @@ class Compiled:
         capacity = np.where(there[:, None], power[:, None] * self._rate / 1e6, capacity)
         return frozen(capacity), None if limit is None else frozen(np.where(there, power, limit))
 
-    def _emission_rate(self, period: int) -> Floats:
-        """Return what a Mtok of service emits at each asset in t, dims (asset, workload)."""
-        return frozen(self._carbon.at(period)[self.layout.asset_node][:, None] * self._energy / 1e6)
+    def _planned(self, period: int) -> float | None:
+        """Return what a budget plans for a period in tonnes; None where none makes caps."""
+        return self.carbon_plan.share(period) if self.carbon_plan and self.carbon.makes_caps else None
+
+    def _expected_emissions(self, period: int) -> float:
+        """Return what expected demand would emit at the mean emission rate of what is installed, in t/s."""
+        rate, capacity = self.carbon.rate(period), self._whole[0]
+        mean = (rate * capacity).sum(axis=0) / np.maximum(capacity.sum(axis=0), np.finfo(float).tiny)
+        return float(self._demand.at(period).sum(axis=0) @ mean)
 
     def _cost_at(self, period: int) -> Floats:
-        """Return true costs: electricity at the asset's node, and what its power costs beside."""
+        """Return true costs: electricity at the asset's node, what its power costs beside, and its emissions."""
         local = self._prices.at(period)[self.layout.asset_node]
         cost: Floats = local[:, None] * self._energy + self._running
-        return cost
+        return cost + self.carbon.cost(period) if self.carbon.has_price else cost
 
     def _in_segment(self, segment: int) -> tuple[Floats, Floats | None, Floats]:
         """Return capacities while a certain set of outages lasts."""

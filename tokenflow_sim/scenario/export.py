@@ -46,7 +46,7 @@ def to_yaml(scenario: ScenarioFields, apart: dict[str, str] | None = None) -> st
     if data["grid"] is not None:
         data["grid"] = _grid(data["grid"])
     for section in ("power", "carbon"):
-        if data[section]["series"] is None:
+        if all(value is False or value in _NOTHING for value in data[section].values()):
             del data[section]
     for section, key in KINDS:
         series = (data.get(section) or {}).get(key)

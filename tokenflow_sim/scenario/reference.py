@@ -62,7 +62,8 @@ TAIL = """\
 - Electricity price of a node: `electricity_price` x `electricity.hourly` at its local time, or `electricity.series`;
   times `electricity.scale`.
 - Emissions of an asset for class k: `carbon_intensity` of the node (or `carbon.series`) x `energy` of k x `pue` x what
-  it serves. They are recorded, and cost nothing.
+  it serves. They are recorded. They cost `carbon.price` (or `carbon.prices`) in the asset's true cost, and a permit
+  under `carbon.cap`.
 - Latency of an arc: distance / `km_per_ms` + `hop_latency`; distance is the great circle on a sphere of 6371 km. A
   class may not use an arc that is slower than its `latency_limit`.
 - Cost of an arc for class k: `route_cost` + tariff x `payload` of k (x `overhead` where bandwidth is physical). The

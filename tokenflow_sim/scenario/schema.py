@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from tokenflow_sim.scenario.carbon import Carbon
 from tokenflow_sim.scenario.demand import Day, Demand, Region
 from tokenflow_sim.scenario.fields import (
     Count,
@@ -187,16 +188,6 @@ class SitePower(Part):
     )
 
 
-class Carbon(Part):
-    """Carbon intensity of electricity over time."""
-
-    series: PeriodSeries | None = Field(
-        default=None,
-        description="Carbon intensity in g/kWh by period, in place of `carbon_intensity` of the nodes that it names: a"
-        " CSV table with a column `period` and one per node.",
-    )
-
-
 class Electricity(Part):
     """Electricity prices over time."""
 
@@ -252,7 +243,10 @@ class ScenarioFields(Part):
     network: Network = Field(default=Network(), description="Arcs, by rule or table; none if left out.")
     electricity: Electricity = Field(default=Electricity(), description="Electricity prices over time.")
     power: SitePower = Field(default=SitePower(), description="Power of sites over time.")
-    carbon: Carbon = Field(default=Carbon(), description="Carbon intensity of electricity over time.")
+    carbon: Carbon = Field(
+        default=Carbon(),
+        description="Carbon: intensity of electricity over time, a price, caps and a budget.",
+    )
     grid: Grid | None = Field(
         default=None,
         description="The power grid around the market, whose bus prices are what power costs, in place of the nodes'"

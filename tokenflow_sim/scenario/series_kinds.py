@@ -10,6 +10,7 @@ from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import Series
 from tokenflow_sim.scenario.units import (
     CARBON_INTENSITY,
+    CARBON_PRICE,
     ELECTRICITY_PRICE,
     GENERATION_COST,
     LOCAL_LOAD,
@@ -46,6 +47,7 @@ KINDS: dict[tuple[str, str], SeriesKind] = {
     ("demand", "series"): SeriesKind(TOKEN_RATE, "workloads", by_node=True),
     ("power", "series"): SeriesKind(POWER, "nodes"),
     ("carbon", "series"): SeriesKind(CARBON_INTENSITY, "nodes"),
+    ("carbon", "prices"): SeriesKind(CARBON_PRICE, "nodes"),
     ("grid", "load"): SeriesKind(LOCAL_LOAD, "buses"),
     ("grid", "availability"): SeriesKind(SHARE, "generators"),
     ("grid", "must_run"): SeriesKind(SHARE, "generators"),

@@ -26,7 +26,7 @@ class State:
         In $/Mtok and Mtok/s, dims (asset, workload). Where a grid is cleared with the tokens, what service costs
         beside the power that it draws; where it is cleared after them, with that power at its expected price.
     running_cost : ndarray
-        What of the true cost is not electricity, in $/Mtok, dims (asset, workload).
+        What of the true cost is neither electricity nor emissions, in $/Mtok, dims (asset, workload).
     power_use, power_limit : ndarray or None
         In MW per Mtok/s, dims (asset, workload), and MW, dims (asset,); None where power is not shared.
     demand, value : ndarray
@@ -42,6 +42,10 @@ class State:
         Limits beyond those of links and of an asset's power.
     emission_rate : ndarray or None
         What a unit of service emits in t/Mtok, dims (asset, workload); None where no carbon intensity is known.
+    carbon_price : ndarray or None
+        Price of emissions in $/t, dims (node,); None where there is none.
+    carbon_cost : ndarray or None
+        What of the true cost is paid for emissions, in $/Mtok, dims (asset, workload); None without a price.
     routing : Routing or None
         What holds along whole paths; None where nothing does.
     availability : tuple of ndarray or None
@@ -69,6 +73,8 @@ class State:
     electricity_price: Floats
     limits: tuple[SharedCapacity, ...] = ()
     emission_rate: Floats | None = None
+    carbon_price: Floats | None = None
+    carbon_cost: Floats | None = None
     routing: Routing | None = None
     availability: tuple[Floats, Floats] | None = None
     activities: tuple[Activity, ...] = ()

@@ -156,6 +156,9 @@ CARBON_INTENSITY = UnitFamily(
     low=1.0,
     high=2000.0,
 )  # fmt: skip
+CARBON_PRICE = UnitFamily(
+    "carbon price", "$/t", {"$/t": 1.0, "$/kg": 1e3, "$/lb": 1 / 0.00045359237}, high=5e3, money=True
+)
 LOCAL_LOAD = UnitFamily("load", "MW", {"MW": 1.0, "kW": 1e-3, "GW": 1e3, "W": 1e-6}, high=1e5, signed=True)
 SHARE = UnitFamily("share", "1", {"1": 1.0, "%": 1e-2})
 GENERATION_COST = UnitFamily(

@@ -34,7 +34,8 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         revenues less true cost of service; `network_surplus`, incomes of links less true cost of transport; and
         `welfare`, which the three add up to because money in is money out. With further limits also `limit_surplus`,
         what their payees get less what more of a limit costs; with a power grid also `grid_surplus`, what generators
-        and the grid operator earn beyond their costs less what local load pays. `welfare` is the sum of all.
+        and the grid operator earn beyond their costs less what local load pays; with a carbon price `state_surplus`,
+        what the state is paid for emissions. `welfare` is the sum of all.
 
     Raises
     ------
@@ -58,6 +59,8 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
     }
     if "generator_income" in ds:
         split["grid_surplus"] = _grid_surplus(ds, background)
+    if "carbon_payment" in ds:
+        split["state_surplus"] = ds["carbon_payment"].sum(["asset", "workload"], skipna=False)
     if "limit_income" in ds:
         # What payees of further limits get, less what more of them costs, which is in welfare alone.
         known = _added_up(split)
@@ -68,6 +71,7 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         "producer_surplus": "revenue less true cost of service",
         "network_surplus": "income of links less true cost of transport",
         "grid_surplus": "profits of generators and the grid operator less payments by local load",
+        "state_surplus": "what the state is paid for emissions at a carbon price",
         "limit_surplus": "income of payees of further limits less the cost of supply",
         "welfare": "value of service less true cost",
     }
