@@ -169,7 +169,7 @@ class TokenMarket(Portable, mesa.Model):
         self.period = 0
         self._scalars: dict[str, float] = {}
         names = [*(f"mean_price_{workload}" for workload in layout.workloads), *SCALARS]
-        names += ["emissions"] if compiled.carbon.has_emissions else []
+        names += ["emissions"] if "emissions" in compiled.carbon.recorded else []
         self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
 
     def _add_agents(

@@ -195,7 +195,7 @@ def decompose_values(
     if values.along is not None:
         # Where demand takes paths, prices are explained along them: in the market of paths, and at its origins.
         expansion, alone, found = expanded_clearing(layout, arrays, values)
-        behind_paths = None if costs is None else Costs(*(cost.reshape(-1, 1) for cost in costs))
+        behind_paths = None if costs is None else _of_cells(costs)
         of_cells = decompose_values(alone.layout, alone.arrays, found, behind_paths)
         return {name: part[expansion.cells.home, 0] for name, part in of_cells.items()}
     price = values.price
@@ -243,6 +243,11 @@ def decompose_values(
         name: parts[name]
         for name in (*PRICE_PARTS, *(name for name in ("carbon", "limits") if name in behind))
     }
+
+
+def _of_cells(costs: Costs) -> Costs:
+    carbon = None if costs.carbon is None else costs.carbon.reshape(-1, 1)
+    return Costs(costs.electricity.reshape(-1, 1), costs.running.reshape(-1, 1), carbon)
 
 
 def limit_charges(arrays: Arrays, values: Values) -> Charges | None:

@@ -34,6 +34,8 @@ class CarbonState:
         Whether intensities, a price, and caps (or a budget that makes them) are known.
     is_priced_by_period : bool
         Whether what emissions cost changes with time.
+    is_of_generators : bool
+        Whether emissions are those of the generators of a grid.
     periods : int or None
         How many periods a table by period covers; None without one.
     zones : tuple of str
@@ -54,6 +56,7 @@ class CarbonState:
         self._groups = groups_of(scenario)
         self.budget = carbon.budget
         self.has_marginal = carbon.marginal
+        self.is_of_generators = False
         adapts = carbon.budget is not None and carbon.budget.rule == "adaptive_price"
         self.has_price = adapts or carbon.price is not None or carbon.prices is not None
         self.is_priced_by_period = self.has_price and (carbon.series or carbon.prices) is not None
@@ -80,7 +83,7 @@ class CarbonState:
     @property
     def recorded(self) -> tuple[str, ...]:
         """Which of `variables.EMISSIONS` a run knows."""
-        names = ["emissions"] if self.has_emissions else []
+        names = ["emissions"] if self.has_emissions or self.is_of_generators else []
         names += ["emission_price", "carbon_payment", "price_carbon"] if self.has_price else []
         return (*names, *(["marginal_emissions"] if self.has_marginal else []))
 

@@ -104,6 +104,7 @@ class Compiled:
         )
         series = (self._demand, self._prices, self._site_power, self.carbon)
         self.grid = None if scenario.grid is None else GridArrays(scenario, self.layout, self._energy)
+        self.carbon.is_of_generators = self.grid is not None and self.grid.has_co2
         spans = [item.periods for item in series if item.periods is not None]
         spans += [] if self.grid is None or self.grid.periods is None else [self.grid.periods]
         self.covered: int | None = min(spans) if spans else None
