@@ -14,10 +14,11 @@ from tokenflow_sim.market.certificate import Certificate
 from tokenflow_sim.market.html import MOST_ROWS, table
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.path_table import paths_in_use
 from tokenflow_sim.market.ranges import price_bounds, revenue_ranges
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
-from tokenflow_sim.variables import CLEARING
+from tokenflow_sim.variables import CLEARING, Variable
 
 
 class Clearing:
@@ -124,6 +125,27 @@ class Clearing:
     def congestion_rent(self) -> xr.DataArray:
         """Congestion rent in $/GB (or $/Mtok in token equivalents), dims (arc,)."""
         return self._labelled("congestion_rent")
+
+    @cached_property
+    def service_price(self) -> xr.DataArray:
+        """What assets at a node are paid in $/Mtok, dims (node, workload).
+
+        It is the price, but where demand takes paths: there the price is that of demand whose origin the node is.
+        """
+        row = Variable(
+            "service_price", ("node", "workload"), "$/Mtok", "price that assets at the node are paid"
+        )
+        return self.market.layout.label(row, self.values.service_price)
+
+    @cached_property
+    def paths(self) -> pd.DataFrame:
+        """The paths in use: a row for each, empty where all demand keeps to the arcs.
+
+        Columns are `origin`, `workload`, `server`, `arcs` (a tuple of labels, from the origin on), `volume` (Mtok/s),
+        `latency` (ms, with what the server adds), `cost` (route costs, $/Mtok) and `charge` (what links and other
+        limits charge beside, $/Mtok).
+        """
+        return paths_in_use(self.market, self.values)
 
     @cached_property
     def limit_rents(self) -> xr.Dataset:

@@ -27,6 +27,7 @@ from tokenflow_sim.market.expanded import Expanded
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.path_limits import open_arcs
 from tokenflow_sim.market.path_pool import NO_ARC, Paths, with_none
 from tokenflow_sim.market.path_search import PathSearch
 from tokenflow_sim.market.program import Program
@@ -211,9 +212,11 @@ class Expansion:
         demand[self.cells.home, 0] = arrays.demand
         value[self.cells.home, 0] = arrays.value
         route_cost = np.concatenate([self._of_arcs(arrays.route_cost), paths.summed(arrays.route_cost)])
-        allowed = np.ones(route_cost.size, dtype=np.bool_)
-        own = self.arc != NO_ARC
-        allowed[: self.arc.size][own] = arrays.allowed[self.arc[own], self.arc_class[own]]
+        own, passable = self.arc != NO_ARC, open_arcs(arrays)
+        allowed = np.ones(self.arc.size, dtype=np.bool_)
+        allowed[own] = arrays.allowed[self.arc[own], self.arc_class[own]]
+        # A path over an arc that is closed for now is none; nobody can say what an open arc would be worth to it.
+        allowed = np.concatenate([allowed, paths.summed(np.where(passable, 0.0, 1.0)) == 0])
         uses = _Uses(self, paths)
         first = arrays.every_limit[: len(arrays.every_limit) - len(arrays.limits)]
         expanded = Expanded(

@@ -31,6 +31,8 @@ from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # Two costs this close are looked at as equal: both labels are kept.
 _CLOSE = 1e-11
+# From this many ways of equal cost on, not all are kept.
+_MANY = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,7 @@ class PathSearch:
         *,
         step: float,
         most: int = 3,
+        tied: float = 0.0,
     ) -> FoundPaths:
         """Find the paths whose reduced cost is below a cutoff.
 
@@ -118,6 +121,9 @@ class PathSearch:
             What the generic numbers of arcs and paths are multiplied by before they are added to a path's cost.
         most : int
             How many paths of each origin and class are returned at most, the best.
+        tied : float
+            Difference of cost up to which all paths are kept beside a cheaper one that takes no longer, not only the
+            cheapest: for paths that cost the same. Where these are very many, the cheapest alone is kept again.
         """
         worth = price[self.origin, self.workload]
         onward = self._cheapest_onward(weight + 0.5 * step, server_price)
@@ -130,12 +136,26 @@ class PathSearch:
         keep = onward[wave.node, self.workload] - worth < cutoff
         wave, place = _taken(wave, keep), place[keep]
         waves, places = [wave], [place]
+        # Of ways that cost the same, one that comes back to a node is not told from others by its cost.
+        been = _visited(wave.node, self.nodes) if tied else None
         for _ in range(self.nodes):
             if not place.size:
                 break
             offset = sum(len(one.node) for one in waves[:-1])
             wave, place = self._grown(wave, place, offset, weight, worth, onward, cutoff, step)
-            wave, place = self._undominated(wave, place, waves, places, step * WHOLE + _CLOSE)
+            if been is not None:
+                parent = wave.parent - offset
+                new = ~been[parent, wave.node]
+                wave, place, parent = _taken(wave, new), place[new], parent[new]
+                been = been[parent] | _visited(wave.node, self.nodes)
+                if len(place) > _MANY:
+                    been = None
+            close = step * WHOLE + _CLOSE
+            if been is None or len(place) == 0:
+                wave, place = self._undominated(wave, place, waves, places, close)
+            else:
+                keep = self._kept(wave, place, waves, places, max(close, tied))
+                wave, place, been = _taken(wave, keep), place[keep], been[keep]
             waves.append(wave)
             places.append(place)
         labels, place = _together(waves), np.concatenate(places)
@@ -188,9 +208,16 @@ class PathSearch:
         self, wave: _Labels, place: Ints, waves: list[_Labels], places: list[Ints], close: float
     ) -> tuple[_Labels, Ints]:
         """Leave out labels that cost more, by more than `close`, than one that takes no longer."""
-        count = len(wave.node)
-        if not count:
+        if not len(wave.node):
             return wave, place
+        keep = self._kept(wave, place, waves, places, close)
+        return _taken(wave, keep), place[keep]
+
+    def _kept(
+        self, wave: _Labels, place: Ints, waves: list[_Labels], places: list[Ints], close: float
+    ) -> Bools:
+        """Return which labels cost no more, by more than `close`, than one that takes no longer."""
+        count = len(wave.node)
         group = np.concatenate([*places, place]) * self.nodes + np.concatenate(
             [*(one.node for one in waves), wave.node]
         )
@@ -210,8 +237,8 @@ class PathSearch:
         running = np.minimum.accumulate(ranked[order])
         fastest = np.empty(len(order), dtype=np.int64)
         fastest[order] = running + level[order]
-        keep = fastest[size:] > rank[-count:]
-        return _taken(wave, keep), place[keep]
+        kept: Bools = fastest[size:] > rank[-count:]
+        return kept
 
     def _ends(
         self,
@@ -245,6 +272,12 @@ class PathSearch:
 
 def _taken(labels: _Labels, keep: Bools) -> _Labels:
     return _Labels(*(getattr(labels, name)[keep] for name in _NAMES))
+
+
+def _visited(node: Ints, nodes: int) -> Bools:
+    found = np.zeros((node.size, nodes), dtype=np.bool_)
+    found[np.arange(node.size), node] = True
+    return found
 
 
 def _together(waves: list[_Labels]) -> _Labels:

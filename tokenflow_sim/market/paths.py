@@ -44,6 +44,8 @@ _WORTH = 1e-9
 # How many paths of each origin and class are looked for at once.
 _MOST = 4
 _MOST_ROUNDS = 1000
+# Paths whose reduced costs differ by no more, in the solver's units, cost the same; so many of them are known at most.
+_TIE, _MOST_TIED = 1e-7, 64
 
 
 class PathEngine:
@@ -164,6 +166,9 @@ class PathEngine:
             nothing = np.where(np.isfinite(costs), 0.0, costs)
             found.append(self._priced(nothing, engine.ray, -_OF_RAY, _RAY_STEP).paths)
         found.append(self._at_prices(market, expanded, values).paths)
+        if (values.unserved > 0).any():
+            # Which of several paths of equal cost serve most, and share what is short, is asked of all of them.
+            found.append(self._at_prices(market, expanded, values, _TIE).paths)
         return self._unknown(found)
 
     def _unknown(self, found: list[Paths | None]) -> Paths | None:
@@ -196,8 +201,8 @@ class PathEngine:
             weight, duals[cells.home], duals[cells.server], cutoff, step=step, most=most
         )
 
-    def _at_prices(self, market: Market, expanded: Market, values: Values) -> FoundPaths:
-        """Search for paths that would gain at what is published, in $/Mtok."""
+    def _at_prices(self, market: Market, expanded: Market, values: Values, tied: float = 0.0) -> FoundPaths:
+        """Search for paths that would gain at what is published, in $/Mtok, or as many as cost the same."""
         scale, cells = Scale.of(expanded.arrays), self.expansion.cells
         weight = np.where(open_arcs(market.arrays), market.arrays.route_cost, np.inf)
         nothing = np.zeros((0, self.expansion.classes))
@@ -212,8 +217,10 @@ class PathEngine:
             weight,
             price[cells.home],
             price[cells.server],
-            -TOLERANCE * scale.price,
+            (tied or -TOLERANCE) * scale.price,
             step=_FAINT * COST_STEP * scale.price,
+            most=_MOST_TIED if tied else _MOST,
+            tied=tied * scale.price,
         )
 
     def _generate(self, market: Market, first: Paths | None = None) -> bool:
