@@ -91,8 +91,19 @@ class PathSearch:
         self.latency = np.where(timed, routing.latency_by_class(), 0.0)
         self.processing = np.where(timed, routing.processing_by_class(nodes), 0.0)
         self.servers = routing.servers
+        self._set_groups()
         self.order = np.argsort(start, kind="stable")
         self.first = np.searchsorted(start[self.order], np.arange(nodes + 1))
+
+    def _set_groups(self) -> None:
+        """Number the sets of servers that demand may use: all of one group have the same class and servers."""
+        table = self.workload[:, None]
+        if self.servers is not None:
+            table = np.column_stack([table, self.servers[self.origin, self.workload]])
+        groups, group = np.unique(table, axis=0, return_inverse=True)
+        self.group: Ints = np.asarray(group).ravel()
+        self.group_class: Ints = groups[:, 0].astype(np.int64)
+        self.group_servers: Bools | None = None if self.servers is None else groups[:, 1:].astype(np.bool_).T
 
     def search(
         self,
@@ -133,7 +144,7 @@ class PathSearch:
             self.identity, self.origin, zeros, zeros, zeros, start_hashes(self.identity), none, none
         )
         place = np.arange(len(self.origin))  # of each label's commodity
-        keep = onward[wave.node, self.workload] - worth < cutoff
+        keep = onward[wave.node, self.group] - worth < cutoff
         wave, place = _taken(wave, keep), place[keep]
         waves, places = [wave], [place]
         # Of ways that cost the same, one that comes back to a node is not told from others by its cost.
@@ -162,13 +173,19 @@ class PathSearch:
         return self._ends(labels, place, worth, server_price, cutoff, step, most)
 
     def _cheapest_onward(self, weight: Floats, server_price: Floats) -> Floats:
-        """Return the least that a way from each node to any server costs, whatever the rules: a lower bound."""
-        cheapest = server_price.copy()
-        sources = self.start[self.order]
-        for _ in range(self.nodes):
-            over = (weight + cheapest[self.end])[self.order]
+        """Return the least that a way from each node to a server costs, however long it takes: a lower bound.
+
+        Dims (node, group).
+        """
+        cheapest = server_price[:, self.group_class]
+        if self.group_servers is not None:
+            cheapest = np.where(self.group_servers, cheapest, np.inf)
+        weight, end = weight[:, self.group_class][self.order], self.end[self.order]
+        leaving = np.flatnonzero(self.first[1:] > self.first[:-1])
+        for _ in range(self.nodes if end.size else 0):
             better = cheapest.copy()
-            np.minimum.at(better, sources, over)
+            over = np.minimum.reduceat(weight + cheapest[end], self.first[leaving], axis=0)
+            better[leaving] = np.minimum(cheapest[leaving], over)
             if np.array_equal(better, cheapest):
                 break
             cheapest = better
@@ -194,7 +211,7 @@ class PathSearch:
         node, latency = self.end[arc], wave.latency[parent] + self.latency[arc, workload]
         bare = wave.bare[parent] + weight[arc, workload]
         keep = (latency <= self.ceiling[workload]) & (
-            wave.cost[parent] + weight[arc, workload] + onward[node, workload] - worth[own] < cutoff
+            wave.cost[parent] + weight[arc, workload] + onward[node, self.group[own]] - worth[own] < cutoff
         )
         parent, arc, own, node, latency, bare = (x[keep] for x in (parent, arc, own, node, latency, bare))
         commodity = wave.commodity[parent]
