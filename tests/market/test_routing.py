@@ -16,14 +16,14 @@ def chain(**more):
     """Three nodes in a row, a - b - c, with two hops of 8 ms."""
     nodes = ["a", "b", "c"]
     arcs = ["ab", "bc"]
-    more = {"routing": {"latency": pd.Series({"bc": 8.0, "ab": 8.0}), "limit": {"chat": 12.0}}} | more
+    routing = {"latency": pd.Series({"bc": 8.0, "ab": 8.0}), "limit": {"chat": 12.0}}
+    more = {"routing": routing, "link_capacity": pd.Series({"ab": 5.0, "bc": 5.0})} | more
     return tf.Market(
         offer_price=pd.DataFrame({"chat": [30.0, 20.0, 10.0], "batch": [30.0, 20.0, 10.0]}, index=nodes),
         capacity=pd.DataFrame({"chat": [9.0] * 3, "batch": [9.0] * 3}, index=nodes),
         asset_node=dict(zip(nodes, nodes, strict=True)),
         demand=pd.DataFrame({"chat": [1.0] * 3, "batch": [1.0] * 3}, index=nodes),
         route_cost=pd.DataFrame({"chat": [1.0, 1.0], "batch": [1.0, 1.0]}, index=arcs),
-        link_capacity=pd.Series({"ab": 5.0, "bc": 5.0}),
         origin=pd.Series({"ab": "a", "bc": "b"}),
         destination=pd.Series({"ab": "b", "bc": "c"}),
         **more,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from scipy.optimize import linprog
 
 import tokenflow_sim as tf
@@ -117,7 +118,6 @@ def least_cost(market: Market, extra: np.ndarray | None = None) -> float | None:
     layout, arrays = market.layout, market.arrays
     nodes, classes = len(layout.nodes), len(layout.workloads)
     assets, arcs = len(layout.assets), len(layout.arcs)
-    offers = assets * classes
     demand = arrays.demand[:, :, 0] + (0.0 if extra is None else extra)
     finite = np.isfinite(arrays.value[:, :, 0])
     columns: list[tuple[float, float, dict[int, float], dict[int, float]]] = []
@@ -151,17 +151,18 @@ def least_cost(market: Market, extra: np.ndarray | None = None) -> float | None:
         for row, number in limits.items():
             below[row, j] = number
     power = np.full(assets, np.inf) if arrays.power_limit is None else arrays.power_limit
+    most = np.concatenate([arrays.link_capacity, power])
+    kept = np.isfinite(most)
     found = linprog(
         [cost for cost, _, _, _ in columns],
-        A_ub=below[np.isfinite(np.concatenate([arrays.link_capacity, power]))],
-        b_ub=(both := np.concatenate([arrays.link_capacity, power]))[np.isfinite(both)],
+        A_ub=below[kept],
+        b_ub=most[kept],
         A_eq=equal,
         b_eq=np.concatenate([demand.ravel(), np.zeros(cells)]),
-        bounds=[(0.0, most) for _, most, _, _ in columns],
+        bounds=[(0.0, limit) for _, limit, _, _ in columns],
         method="highs-ds",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
-    assert offers <= len(columns)
     return None if found.status != 0 else float(found.fun)
 
 
@@ -171,3 +172,73 @@ def clear_or_none(market: Market) -> tf.Clearing | None:
         return tf.clear(market)
     except tf.InfeasibleError:
         return None
+
+
+def least_cost_by_origin(market: Market) -> float | None:
+    """Return the least cost in $/s under residency alone, each origin and class a commodity with flows of its own.
+
+    A program on nodes and arcs, without any path: latency limits must be infinite.
+    """
+    layout, arrays = market.layout, market.arrays
+    assert arrays.routing is not None
+    assert np.isinf(arrays.routing.limit).all()
+    servers = arrays.routing.servers
+    nodes, classes = len(layout.nodes), len(layout.workloads)
+    assets, arcs, cells = len(layout.assets), len(layout.arcs), nodes * classes
+    cost: list[float] = list(arrays.offer_price[:, :, 0].ravel())
+    most: list[float] = list(arrays.capacity[:, :, 0].ravel())
+    # Rows: a balance of every commodity at every node, then what is made of each class at each node; links, power.
+    equal: list[tuple[int, int, float]] = []
+    below: list[tuple[int, int, float]] = []
+    for s in range(assets):
+        for k in range(classes):
+            equal.append((cells * nodes + int(layout.asset_node[s]) * classes + k, s * classes + k, -1.0))
+            if arrays.power_use is not None:
+                below.append((arcs + s, s * classes + k, float(arrays.power_use[s, k])))
+
+    def column(price: float, limit: float) -> int:
+        cost.append(price)
+        most.append(limit)
+        return len(cost) - 1
+
+    for o in range(nodes):
+        for k in range(classes):
+            row = (o * classes + k) * nodes
+            value = arrays.value[o, k, 0]
+            finite = np.isfinite(value)
+            shed = column(value if finite else 0.0, arrays.demand[o, k, 0] if finite else 0.0)
+            equal.append((row + o, shed, 1.0))
+            for n in range(nodes):
+                if servers is None or servers[o, k, n]:
+                    served = column(0.0, np.inf)
+                    equal += [(row + n, served, 1.0), (cells * nodes + n * classes + k, served, 1.0)]
+            for arc in np.flatnonzero(arrays.allowed[:, k]):
+                flow = column(float(arrays.route_cost[arc, k]), np.inf)
+                equal += [
+                    (row + int(layout.origin[arc]), flow, 1.0),
+                    (row + int(layout.destination[arc]), flow, -1.0),
+                ]
+                below.append((int(arc), flow, float(arrays.link_use[arc, k])))
+
+    def matrix(entries: list[tuple[int, int, float]], rows: int) -> sparse.csr_array:
+        row, place, number = (np.array(part) for part in zip(*entries, strict=True))
+        return sparse.csr_array((number, (row, place)), shape=(rows, len(cost)))
+
+    right = np.zeros(cells * nodes + cells)
+    for o in range(nodes):
+        for k in range(classes):
+            right[(o * classes + k) * nodes + o] = arrays.demand[o, k, 0]
+    power = np.full(assets, np.inf) if arrays.power_limit is None else arrays.power_limit
+    most_used = np.concatenate([arrays.link_capacity, power])
+    kept = np.isfinite(most_used)
+    found = linprog(
+        cost,
+        A_ub=matrix(below, arcs + assets)[kept],
+        b_ub=most_used[kept],
+        A_eq=matrix(equal, right.size),
+        b_eq=right,
+        bounds=[(0.0, limit) for limit in most],
+        method="highs-ds",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    return None if found.status != 0 else float(found.fun)
