@@ -78,7 +78,7 @@ def test_settlement_adds_up_when_origins_and_servers_have_prices_of_their_own():
     assert settlement.link_income.sum("workload").values / 3600 == pytest.approx([1.5 * 10, 1.0 * 10])
     parts = tf.decompose(market, clearing)
     assert np.allclose(sum(parts[name] for name in parts.data_vars), clearing.price, rtol=0, atol=1e-12)
-    assert parts["routing"].sel(node="a", workload="chat").item() == 1.0
+    assert parts["routing"].sel(node="a", workload="batch").item() == 1.0
     assert float(parts["congestion"].max()) > 0
 
 

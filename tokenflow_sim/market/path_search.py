@@ -96,7 +96,7 @@ class PathSearch:
         self.first = np.searchsorted(start[self.order], np.arange(nodes + 1))
 
     def _set_groups(self) -> None:
-        """Number the sets of servers that demand may use: all of one group have the same class and servers."""
+        """Set the groups of demand that has the same class and may use the same servers."""
         table = self.workload[:, None]
         if self.servers is not None:
             table = np.column_stack([table, self.servers[self.origin, self.workload]])
