@@ -73,7 +73,11 @@ def test_settlement_adds_up_when_origins_and_servers_have_prices_of_their_own():
     # Both links are full: `b` pays its own cost, and at `a` a unit of chat that makes way for batch is made for 30.
     assert clearing.price.sel(workload="batch").to_series().to_dict() == {"a": 30.0, "b": 20.0, "c": 10.0}
     # Nobody may have batch served at `a`, so that it is worth nothing there.
-    assert clearing.service_price.sel(workload="batch").to_series().to_dict() == {"a": 0.0, "b": 20.0, "c": 10.0}
+    assert clearing.service_price.sel(workload="batch").to_series().to_dict() == {
+        "a": 0.0,
+        "b": 20.0,
+        "c": 10.0,
+    }
     assert clearing.congestion_rent.values.tolist() == [9.0, 9.0]
     assert settlement.link_income.sum("workload").values / 3600 == pytest.approx([1.5 * 10, 1.0 * 10])
     parts = tf.decompose(market, clearing)
