@@ -74,6 +74,13 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         variables.EMISSIONS,
     ),
     (
+        "Latency and residency",
+        "What they hold beside, where `market.latency_rule` is `path`, or the scenario has `residency` or `delay`.\n"
+        "Latencies are those at the loads of the period, by origin; the mean is zero where nothing is served. Where\n"
+        "demand takes paths, `price` is that of the origin: what demand there pays.",
+        variables.DELIVERY,
+    ),
+    (
         "Availability",
         "What they hold beside, where the scenario has `outages` or `outage_processes`.",
         variables.AVAILABILITY,

@@ -164,6 +164,7 @@ class TokenMarket(Portable, mesa.Model):
             layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
             carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
+            delivery=compiled.path_rules.delivery,
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0
@@ -253,10 +254,9 @@ class TokenMarket(Portable, mesa.Model):
     def _run_periods(self) -> None:
         house, period = self.clearing_house, self.period
         state = self._environment.state(period, house.bus_price)
-        book = house.collect(period, state)
-        result = house.clear(period, state, book)
+        result = house.clear(period, state, house.collect(period, state))
         house.send_receipts(result)
-        self._environment.learn(result)
+        self._environment.learn(state, result)
         record = result.record()
         if names := self.ledger.plan.backlog:
             record |= house.waiting(names)

@@ -181,8 +181,7 @@ DECOMPOSITION: dict[str, Variable] = _table(
 """The parts of a price, which sum to it."""
 
 PRICE_PARTS = ("energy", "running", "markup", "scarcity", "routing", "congestion")
-"""The parts of a price where true costs are known, in the order in which they are stacked; in results each is
-``price_<part>``."""
+"""The parts of a price where true costs are known, as they are stacked; in results each is ``price_<part>``."""
 
 ALL_PRICE_PARTS = ("energy", "running", "carbon", "markup", "scarcity", "limits", "routing", "congestion")
 """These parts with those of a carbon price and of further limits, which only markets with these have, as they are
@@ -260,21 +259,20 @@ there is a carbon price, and the marginal emissions where a scenario asks for th
 
 AVAILABILITY: dict[str, Variable] = _table(
     Variable(
-        "asset_availability",
-        ("period", "asset"),
-        "1",
-        "share of the asset's capacity that outages leave",
-        required=False,
+        "asset_availability", ("period", "asset"), "1", "share of capacity that outages leave", required=False
     ),
     Variable(
-        "link_availability",
-        ("period", "arc"),
-        "1",
-        "share of the link's capacity that outages leave",
-        required=False,
+        "link_availability", ("period", "arc"), "1", "share of capacity that outages leave", required=False
     ),
 )
 """What a run records beside, where the scenario has outages."""
+DELIVERY: dict[str, Variable] = _table(
+    Variable("service_price", _PNK, "$/Mtok", "price that assets there are paid", required=False),
+    Variable("delivered_latency", _PNK, "ms", "mean latency of service, by origin", required=False),
+    Variable("delivered_within", (*_PNK, "bound"), "Mtok/s", "delivered within so many ms", required=False),
+    Variable("residency_cost", ("period", "rule"), "$/Mtok", "shadow cost of the rule", required=False),
+)
+"""What a run records beside, where rules hold along whole paths or delay grows with load."""
 
 REFERENCE: dict[str, Variable] = _table(
     Variable(
@@ -288,6 +286,8 @@ LIMITS: dict[str, Variable] = _table(
     Variable(
         "site_rent", ("period", "node"), "$/s per MW", "rent of the site's grid connection", required=False
     ),
+    Variable("link_delay_rent", ("period", "arc"), LINK_PRICE, "delay on the link", required=False),
+    Variable("site_delay_rent", ("period", "queue"), "$/s per unit", "delay at the site", required=False),
     Variable(
         "carbon_rent",
         ("period", "carbon_zone"),
@@ -377,6 +377,9 @@ RESULT_COORDINATES: dict[str, str] = {
     "arc": "arc",
     "provider": "compute provider",
     "owner": "network owner",
+    "queue": "queue at a site",
+    "bound": "latency in ms within which it is delivered",
+    "rule": "residency rule",
     "block": "block of the offer",
     "step": "step of demand",
     "bus": "bus of the grid",

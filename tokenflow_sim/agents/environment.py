@@ -11,6 +11,7 @@ import xarray as xr
 
 from tokenflow_sim.agents.carbon_budget import BudgetKeeper
 from tokenflow_sim.agents.period_result import PeriodResult
+from tokenflow_sim.agents.queues import Queues
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.market.bound_limit import bind_limits
 from tokenflow_sim.market.limits import SharedCapacity
@@ -60,6 +61,8 @@ class Environment:
     def __init__(self, compiled: Compiled, seed: int, limits: Sequence[Limit] = ()) -> None:
         self._compiled = compiled
         self._layout = compiled.layout
+        self._rules = compiled.path_rules
+        self._queues = Queues(self._rules) if self._rules.follows_load else None
         self._limits = bind_limits(limits, self._view(0, None)) if limits else ()
         self._budget = BudgetKeeper(compiled)
         self._noise = compiled.demand_noise()
@@ -86,10 +89,15 @@ class Environment:
         state = self._compiled.state(period, bus_price)
         if self._outages is not None:
             state = self._after_outages(state, *self._outages.shares(period))
+        if self._queues is not None:
+            state = self._queues.apply(state)
         if self._limits:
             view = self._view(period, state)
             state = replace(state, limits=(*state.limits, *(limit.at(view) for limit in self._limits)))
         state = self._budget.state(state)
+        if self._outages is not None and state.limits:
+            left = state.capacity, state.power_limit, state.link_capacity
+            state = replace(state, limits=self._rules.follows_outages(state.limits, *left))
         if not self._is_noisy:
             return state
         demand = state.demand * self._noise.step(self._common, self._own)
@@ -105,9 +113,11 @@ class Environment:
         self._left = arcs, state.link_capacity, found.link_capacity
         return found
 
-    def learn(self, result: PeriodResult) -> None:
-        """Take notice of a cleared period, in which a budget may have been spent."""
+    def learn(self, state: State, result: PeriodResult) -> None:
+        """Take notice of a cleared period, in which a budget may have been spent; latencies may follow the loads."""
         self._budget.learn(result)
+        if self._queues is not None:
+            self._queues.observe(state, result)
 
     def limits(self, period: int = 0) -> tuple[SharedCapacity, ...]:
         """Return all further limits of the market, with the numbers of a period."""
@@ -128,12 +138,13 @@ class Environment:
         )
 
     def get_state(self) -> dict[str, Any]:
-        """Return where the noise stands."""
+        """Return where the noise stands, and latencies that follow the loads."""
         return {
             "noise": self._noise.state(),
             "common": self._common.bit_generator.state,
             "own": [generator.bit_generator.state for generator in self._own],
             "budget": self._budget.get_state(),
+            "queues": None if self._queues is None else self._queues.get_state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -143,3 +154,5 @@ class Environment:
         self._common.bit_generator.state = state["common"]
         for generator, saved in zip(self._own, state["own"], strict=True):
             generator.bit_generator.state = saved
+        if self._queues is not None:
+            self._queues.set_state(state["queues"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,8 @@ class PeriodResult:
         to the state, dims (asset, workload); None without a price.
     marginal_emissions : ndarray or None
         Emissions of one more unit demanded in t/Mtok, dims (node, workload), where they are asked for.
+    delivered : mapping of ndarray
+        Latencies and costs of residency by the names of `variables.DELIVERY`, where rules hold along whole paths.
     """
 
     period: int
@@ -126,13 +129,14 @@ class PeriodResult:
     carbon_cost: Floats | None = None
     carbon_payment: Floats | None = None
     marginal_emissions: Floats | None = None
+    delivered: Mapping[str, Floats] = field(default_factory=dict)
 
     def freeze(self) -> None:
         """Make all arrays read-only, which copies and unpickled ones are not."""
         holders: list[Any] = [self, self.arrays, self.values]
         for holder in holders if self.power is None else [*holders, self.power]:
-            for field in fields(holder):
-                array = getattr(holder, field.name)
+            for one_field in fields(holder):
+                array = getattr(holder, one_field.name)
                 for one in array.values() if isinstance(array, dict) else [array]:
                     if isinstance(one, np.ndarray):
                         one.flags.writeable = False
@@ -175,6 +179,7 @@ class PeriodResult:
             "emission_price": self.carbon_price,
             "carbon_payment": self.carbon_payment,
             "marginal_emissions": self.marginal_emissions,
+            **self.delivered,
         }
 
     def scalars(self, layout: Layout) -> dict[str, float]:
@@ -303,7 +308,15 @@ def settle_period(
         carbon_price=state.carbon_price,
         carbon_cost=state.carbon_cost,
         carbon_payment=carbon_payment,
+        delivered=_delivered(state, layout, arrays, values),
     )
+
+
+def _delivered(state: State, layout: Layout, arrays: Arrays, values: Values) -> Mapping[str, Floats]:
+    if state.delivery is None:
+        return {}
+    exists = state.capacity, state.power_limit, state.link_capacity
+    return state.delivery.of(layout, arrays, values, exists)
 
 
 def service_value_of(worth: Floats, arrays: Arrays, values: Values) -> Floats:

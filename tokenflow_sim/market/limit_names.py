@@ -18,6 +18,7 @@ from tokenflow_sim.variables import (
     CLEARING,
     COORDINATES,
     DECOMPOSITION,
+    DELIVERY,
     EMISSIONS,
     GRID,
     LIMITS,
@@ -39,8 +40,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What results and studies, and their coordinates, are called, which a dual or a dim must not hide. A site's grid limit
 # has its own.
 _TABLES = (
-    MARKET, CLEARING, DECOMPOSITION, SETTLEMENT, RESULTS, BACKLOG, EMISSIONS, AVAILABILITY, GRID, REFERENCE, LIMITS,
-    MEASURES,
+    MARKET, CLEARING, DECOMPOSITION, SETTLEMENT, RESULTS, BACKLOG, EMISSIONS, AVAILABILITY, DELIVERY, GRID, REFERENCE,
+    LIMITS, MEASURES,
     MARKET_POWER, STUDY_VARIABLES, STUDY_COORDINATES, COORDINATES, RESULT_COORDINATES,
 )  # fmt: skip
 _TAKEN = frozenset(name for table in _TABLES for name in table) | {

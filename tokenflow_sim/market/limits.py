@@ -296,7 +296,7 @@ def site_limit(layout: Layout, power_use: Floats, power: Floats) -> SharedCapaci
 OWN_UNITS = frozenset(group.name for group in LIMITS)
 """Groups whose rows the solver is given in the units of the market's arrays."""
 
-BUILT_IN = OWN_UNITS | {SITE, "balance", "load_is_use"}
+BUILT_IN = OWN_UNITS | {SITE, "link_delay", "site_delay", "balance", "load_is_use"}
 """Names of all constraints that a market's program may have without limits of a user."""
 
 

@@ -43,6 +43,8 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
     largest one; so that one period's prices do not change another's parts, each is scaled by a power of two,
     which is exact, to have its largest price between a half and one (or below, if that is below one).
     """
+    if any(values.along is not None for _, values, _ in periods):
+        return _along_paths(layout, periods)
     count = len(periods)
     stacked = _beside_each_other(layout, count)
     scale = np.array([_scale(values.price) for _, values, _ in periods])
@@ -81,6 +83,18 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
     parts = decompose_values(stacked, arrays, values, costs, charges)
     shape = (count, *first[1].price.shape)
     return {name: part.reshape(shape) * scale[:, None, None] for name, part in parts.items()}
+
+
+def _along_paths(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
+    """Split the prices of periods in which demand takes paths, whose paths differ: one by one."""
+    found = [decompose_values(layout, arrays, values, _costs(*costs)) for arrays, values, costs in periods]
+    return {name: np.stack([parts[name] for parts in found]) for name in found[0]}
+
+
+def _costs(whole: Floats, running: Floats, carbon: Floats | None) -> Costs:
+    if carbon is None:
+        return Costs(electricity=whole - running, running=running)
+    return Costs(electricity=whole - running - carbon, running=running, carbon=carbon)
 
 
 def _scale(price: Floats) -> float:

@@ -15,6 +15,7 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, InputError, ResultError, unknown_name
 from tokenflow_sim.market import Layout
+from tokenflow_sim.market.delivery import Delivery
 from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
@@ -25,6 +26,7 @@ from tokenflow_sim.scenario.times import PeriodTimes
 from tokenflow_sim.variables import (
     AVAILABILITY,
     BACKLOG,
+    DELIVERY,
     EMISSIONS,
     GRID,
     LIMITS,
@@ -72,6 +74,8 @@ class Plan:
         Whether the scenario has outages, so that availabilities are recorded.
     grid : GridArrays or None
         The scenario's power grid.
+    delivery : Delivery or None
+        What is recorded of latencies and residency, where rules hold along whole paths.
 
     Raises
     ------
@@ -91,6 +95,7 @@ class Plan:
     carbon: tuple[str, ...] = ()
     has_outages: bool = False
     grid: GridArrays | None = None
+    delivery: Delivery | None = None
 
     def __post_init__(self) -> None:
         """Check the names to record, and leave out the limits that are the grid's: that has its own variables."""
@@ -112,6 +117,10 @@ class Plan:
         if self.grid is not None:
             known = self.grid.has_co2
             table = table | {name: row for name, row in GRID.items() if known or name != "bus_intensity"}
+        if self.delivery is not None:
+            table = table | DELIVERY
+            if not self.delivery.rules:
+                table = {name: row for name, row in table.items() if name != "residency_cost"}
         if not self.limits:
             return table
         rents = {}
@@ -139,6 +148,8 @@ class Plan:
         counts = {"provider": len(self.providers), "owner": len(self.owners), "limit": len(self.limits)}
         if self.grid is not None:
             own |= {dim: len(labels) for dim, labels in self._grid_labels.items()}
+        if self.delivery is not None:
+            counts |= {"bound": len(self.delivery.bounds), "rule": len(self.delivery.rules)}
         return {**self.layout.sizes, **counts, **own}
 
     @property
@@ -187,6 +198,10 @@ class Plan:
         for dim, labels in (("block", layout.blocks), ("step", layout.steps)):
             if labels is not None:
                 coords[dim] = (dim, np.arange(len(labels), dtype=np.int64))
+        if self.delivery is not None:
+            coords["bound"] = ("bound", self.delivery.bounds.copy())
+            if self.delivery.rules:
+                coords["rule"] = ("rule", _text(rule.label for rule in self.delivery.rules))
         if self.limits:
             coords["limit"] = ("limit", _text(limit.name for limit in self.limits))
             coords["payee"] = ("limit", _text(limit.payee or "" for limit in self.limits))

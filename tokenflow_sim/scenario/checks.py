@@ -11,6 +11,7 @@ import numpy as np
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.carbon_checks import find_carbon_faults
 from tokenflow_sim.scenario.confusable import find_confusable
+from tokenflow_sim.scenario.delay_rules import find_delay_faults
 from tokenflow_sim.scenario.grid_checks import find_grid_faults
 from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.outage_checks import find_arc_faults, find_outage_faults
@@ -346,11 +347,12 @@ class _Checks:
                 self.note(("nodes", name, lacking[0]), "is needed beside the other coordinate")
 
     def residency(self) -> None:
-        """Check zones and the rules that name them."""
+        """Check zones, the rules that name them, and delay."""
         nodes, workloads = list(self.known_names("nodes")), list(self.known_names("workloads"))
         if "nodes" not in self.dropped:
             self.found += find_zone_faults(self.scenario, nodes)
         whole = "power" not in self.also and self.sound("hardware")
+        self.found += find_delay_faults(self.scenario, workloads)
         self.found += find_residency_faults(
             self.scenario, nodes, workloads, self.dropped, knows_servers=whole
         )

@@ -21,30 +21,27 @@ from tokenflow_sim.scenario.carbon_budget import BudgetPlan
 from tokenflow_sim.scenario.carbon_state import CarbonState
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
-from tokenflow_sim.scenario.exogenous import Availability, ByNode, Cycle, DemandSeries, PriceSeries, frozen
+from tokenflow_sim.scenario.exogenous import (
+    Availability,
+    ByNode,
+    Cycle,
+    DemandSeries,
+    PriceSeries,
+    frozen,
+    positions_of,
+)
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
 from tokenflow_sim.scenario.grid_arrays import GridArrays
 from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.outage_history import components_of
-from tokenflow_sim.scenario.path_rules import make_routing
+from tokenflow_sim.scenario.path_rules import PathRules
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.scenario.supply import nominal_power
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.fields import StrategySpec
     from tokenflow_sim.scenario.schema import ScenarioFields
-
-
-def _groups(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
-    """Return the positions of each name among the members."""
-    found: dict[str, list[int]] = {name: [] for name in names}
-    for number, member in enumerate(members):
-        found[member].append(number)
-    arrays = {name: np.array(numbers, dtype=np.int64) for name, numbers in found.items()}
-    for array in arrays.values():
-        array.setflags(write=False)
-    return MappingProxyType(arrays)
 
 
 class Compiled:
@@ -79,10 +76,10 @@ class Compiled:
         What fails at random times.
     power_use : ndarray
         Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
-    routing : Routing or None
-        What holds along whole paths; None where nothing does.
     grid : GridArrays or None
         The power grid; None without one.
+    path_rules : PathRules
+        What holds along whole paths, and delay that grows with load.
     """
 
     def __init__(self, scenario: ScenarioFields) -> None:
@@ -92,7 +89,7 @@ class Compiled:
         self._set_labels(scenario)
         self._set_assets(scenario)
         self._set_agents(scenario)
-        self.routing = make_routing(scenario, self.network.latency)
+        self.path_rules = PathRules(scenario, self.layout, self.network, self.power_use)
         clock = Clock(scenario)
         self._demand = DemandSeries(scenario, clock)
         self._prices = PriceSeries(scenario, clock)
@@ -188,8 +185,8 @@ class Compiled:
 
     def _set_agents(self, scenario: ScenarioFields) -> None:
         self.providers, self.owners = tuple(scenario.providers), tuple(scenario.owners)
-        self.provider_assets = _groups(self.providers, list(self.layout.provider))
-        self.owner_arcs = _groups(self.owners, list(self.layout.owner))
+        self.provider_assets = positions_of(self.providers, list(self.layout.provider))
+        self.owner_arcs = positions_of(self.owners, list(self.layout.owner))
         homes = {name: region.nodes for name, region in scenario.regions.items()}
         if not homes:
             series = scenario.demand.series
@@ -200,10 +197,7 @@ class Compiled:
             }
         self.regions = tuple(homes)
         position = {name: number for number, name in enumerate(scenario.nodes)}
-        nodes = {
-            name: np.array([position[node] for node in members], dtype=np.int64)
-            for name, members in homes.items()
-        }
+        nodes = {name: np.array([position[node] for node in members]) for name, members in homes.items()}
         for array in nodes.values():
             array.setflags(write=False)
         self.region_nodes: Mapping[str, Ints] = MappingProxyType(nodes)
@@ -286,6 +280,7 @@ class Compiled:
             true_cost = self.grid.power_cost(local) + self._running
             true_cost = frozen(true_cost + self.carbon.cost(period) if self.carbon.has_price else true_cost)
             limits, activities = (*limits, *grid.limits), grid.activities
+        limits = (*limits, *self.path_rules.delays(capacity, limit, link_capacity))
         return State(
             period=period,
             true_cost=true_cost,
@@ -297,7 +292,7 @@ class Compiled:
             value=self._value,
             route_cost=network.route_cost,
             link_use=network.link_use,
-            allowed=network.allowed,
+            allowed=self.path_rules.allowed,
             link_capacity=link_capacity,
             link_curvature=network.link_curvature,
             electricity_price=local,
@@ -305,10 +300,11 @@ class Compiled:
             emission_rate=self.carbon.rate(period) if self.carbon.has_emissions else None,
             carbon_price=self.carbon.price(period) if self.carbon.has_price else None,
             carbon_cost=self.carbon.cost(period) if self.carbon.has_price else None,
-            routing=self.routing,
             availability=self._availability.shares(segment) if self.has_outages else None,
             activities=activities,
             grid=grid,
+            routing=self.path_rules.routing,
+            delivery=self.path_rules.delivery,
         )
 
     def _by_site_power(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -221,3 +222,14 @@ class Availability:
                 assets[rows] *= share
                 arcs[links] *= share
         return frozen(assets), frozen(arcs)
+
+
+def positions_of(names: tuple[str, ...], members: list[str]) -> Mapping[str, Ints]:
+    """Return the positions of each name among the members."""
+    found: dict[str, list[int]] = {name: [] for name in names}
+    for number, member in enumerate(members):
+        found[member].append(number)
+    arrays = {name: np.array(numbers, dtype=np.int64) for name, numbers in found.items()}
+    for array in arrays.values():
+        array.setflags(write=False)
+    return MappingProxyType(arrays)

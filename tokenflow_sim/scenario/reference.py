@@ -161,7 +161,11 @@ def _type(annotation: Any, field: FieldInfo | None = None) -> str:
         plural = "numbers" if inner is float else f"lists of {_ITEMS.get(get_args(inner)[:1], 'numbers')}"
         return "mapping by name" if _model(inner) else f"{plural} by name"
     if get_origin(found) is tuple:
-        return "list" if _model(found) else "list of names"
+        return (
+            "list"
+            if _model(found)
+            else f"list of {'numbers' if unwrap(get_args(found)[0]) is float else 'names'}"
+        )
     if _model(found):
         return "mapping"
     return "`tier1`, `rest` or list of nodes"

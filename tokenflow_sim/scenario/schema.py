@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from tokenflow_sim.scenario.carbon import Carbon
+from tokenflow_sim.scenario.delay import OptionalDelay
 from tokenflow_sim.scenario.demand import Day, Demand, Region
 from tokenflow_sim.scenario.fields import (
     Count,
@@ -59,6 +60,11 @@ class MarketRules(Part):
         default="arc",
         description="`arc`: a class may not use an arc slower than its latency limit; `path`: the latencies of all"
         " arcs from origin to server add up to no more than its limit; `none`: limits are ignored.",
+    )
+    latency_bounds: Annotated[tuple[Positive, ...], BeforeValidator(listed)] = Field(
+        default=(),
+        description="Latencies in ms for which results state how much is delivered within, beside 1, 2, 5, 10, ..."
+        " 1000 and the classes' limits; recorded where limits hold along paths or classes have residency rules.",
     )
     must_serve: bool = Field(
         default=True,
@@ -277,6 +283,9 @@ class ScenarioFields(Part):
         description="Where a class may be processed, by where its requests come from: by class, then by node or zone"
         " (or `all`), a list of nodes and zones, e.g. `{chat: {eu: [frankfurt, dublin]}}`, or a mapping with `in` and"
         " `not`, e.g. `{code: {all: {not: [us]}}}`. No two rules of a class hold for the same node.",
+    )
+    delay: OptionalDelay = Field(
+        default=None, description="Latency that grows with load, at links and sites; none if left out."
     )
     limits: Annotated[dict[Name, LimitSpec], Freeze] = Field(
         default_factory=FrozenDict,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenflow_sim.market.activity import Activity
+from tokenflow_sim.market.delivery import Delivery
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.routing import Routing
 from tokenflow_sim.numeric import Floats
@@ -48,6 +49,8 @@ class State:
         What of the true cost is paid for emissions, in $/Mtok, dims (asset, workload); None without a price.
     routing : Routing or None
         What holds along whole paths; None where nothing does.
+    delivery : Delivery or None
+        What is recorded of latencies and residency; None where nothing is.
     availability : tuple of ndarray or None
         Shares of the capacity of assets and of arcs that outages leave, dims (asset,) and (arc,); None in a scenario
         without outages.
@@ -76,6 +79,7 @@ class State:
     carbon_price: Floats | None = None
     carbon_cost: Floats | None = None
     routing: Routing | None = None
+    delivery: Delivery | None = None
     availability: tuple[Floats, Floats] | None = None
     activities: tuple[Activity, ...] = ()
     grid: GridState | None = None

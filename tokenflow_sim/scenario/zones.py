@@ -35,7 +35,7 @@ def groups_of(scenario: ScenarioFields) -> dict[str, tuple[str, ...]]:
     fixed |= {name: (name,) for name in scenario.nodes}
 
     def expand(name: str, above: tuple[str, ...]) -> set[str]:
-        if name in scenario.zones and name not in above:
+        if name in scenario.zones and name not in scenario.nodes and name not in above:
             return {node for member in scenario.zones[name] for node in expand(member, (*above, name))}
         return set(fixed.get(name, ())) if name not in above else set()
 

@@ -6,6 +6,7 @@
 from tokenflow_sim.study.measures.concentration import gini, hhi, profit_concentration, relevant_markets
 from tokenflow_sim.study.measures.delivered import delivered_price_hhi, local_residual_supply_index
 from tokenflow_sim.study.measures.grid import joint_gain, power_price_gain
+from tokenflow_sim.study.measures.latency import delivered_latency, share_beyond
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup, price_markup
 from tokenflow_sim.study.measures.money import revenue_adequacy, volatility
 from tokenflow_sim.study.measures.pivotal import pivotal, residual_supply_index, shortfall_without
@@ -14,6 +15,7 @@ from tokenflow_sim.study.measures.welfare import deadweight_loss, price_of_anarc
 
 __all__ = [
     "deadweight_loss",
+    "delivered_latency",
     "delivered_price_hhi",
     "gini",
     "hhi",
@@ -32,6 +34,7 @@ __all__ = [
     "relevant_markets",
     "residual_supply_index",
     "revenue_adequacy",
+    "share_beyond",
     "shortfall_without",
     "summarise",
     "truthful",
