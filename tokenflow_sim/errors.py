@@ -79,16 +79,26 @@ class StrategyError(TokenflowError):
 
 
 class InfeasibleError(TokenflowError):
-    """Demand that must be served cannot be met.
+    """Demand that must be served cannot be met, or a limit cannot be kept.
 
     Parameters
     ----------
     shortfall : dict
         ``{(node, workload): missing Mtok/s}`` of a service that leaves the least demand unmet.
+    limits : dict, optional
+        ``{(limit, label): missing}`` of further limits, e.g. the power that is missing at a bus; below zero where
+        there is more of it than anybody can take.
+    units : dict, optional
+        Units of these, by limit.
     """
 
-    def __init__(self, shortfall: dict[tuple[Any, Any], float]) -> None:
-        self.shortfall = shortfall
+    def __init__(
+        self,
+        shortfall: dict[tuple[Any, Any], float],
+        limits: dict[tuple[str, Any], float] | None = None,
+        units: dict[str, str] | None = None,
+    ) -> None:
+        self.shortfall, self.limits, self.units = shortfall, limits or {}, units or {}
         by_class: dict[Any, list[tuple[Any, float]]] = {}
         for (node, workload), missing in shortfall.items():
             by_class.setdefault(workload, []).append((node, missing))
@@ -97,8 +107,18 @@ class InfeasibleError(TokenflowError):
             + ", ".join(f"{node} ({missing:.6g})" for node, missing in rows)
             for workload, rows in by_class.items()
         ]
+        by_limit: dict[str, list[tuple[Any, float]]] = {}
+        for (name, label), missing in self.limits.items():
+            by_limit.setdefault(name, []).append((label, missing))
+        for name, rows in by_limit.items():
+            unit = f" {self.units[name]}" if self.units.get(name) else ""
+            for word, sign in (("short", 1.0), ("too much", -1.0)):
+                found = [(label, sign * missing) for label, missing in rows if sign * missing > 0]
+                if found:
+                    spots = ", ".join(f"{label} ({missing:.6g})" for label, missing in found)
+                    lines.append(f"  - {name}: {sum(m for _, m in found):.6g}{unit} {word}, at {spots}")
         super().__init__(
-            "demand that must be served cannot be met:\n"
+            ("demand that must be served cannot be met:\n" if shortfall else "limits cannot be kept:\n")
             + "\n".join(lines)
             + "\n  Lower demand, add capacity or links, relax the latency limits, sites' `grid_mw` and limits of your"
             " own, or let demand go unserved at a value (`value` of a Market; `market.must_serve: false` in a"
@@ -107,7 +127,7 @@ class InfeasibleError(TokenflowError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the shortfall."""
-        return type(self), (self.shortfall,)
+        return type(self), (self.shortfall, self.limits, self.units)
 
 
 class CarbonCapError(InfeasibleError):

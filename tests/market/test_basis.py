@@ -40,7 +40,7 @@ def solution(market: tf.Market) -> Any:
 def seen(program: Program, values: Any, upper: Any, rows: Any) -> Any:
     """Read the basis off a solution that is not degenerate: what lies between its bounds is basic."""
     between = (values > 1e-9) & (values < upper - 1e-9)
-    slack = rows - program.activity(values)
+    slack = rows - program.row_values(values)
     columns, tight = np.flatnonzero(between), np.flatnonzero(slack <= 1e-9 * np.clip(np.abs(rows), 1.0, 1e6))
     return (
         (columns, tight, np.flatnonzero(~between & (values > 0.5 * upper)))

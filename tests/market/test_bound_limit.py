@@ -207,7 +207,7 @@ def test_flows_may_use_a_limit_by_asset() -> None:
     clearing, best = tf.Clearer(market).clear(market), solve(market)
     assert best is not None
     assert clearing.values.cost == pytest.approx(best.cost, rel=1e-9)
-    used = shared.used(clearing.values.dispatch, clearing.values.flow)
+    used = shared.used(clearing.values.quantities)
     flow = clearing.values.flow.sum(axis=1)
     out = np.array([flow[MARKET.layout.origin == node].sum() for node in MARKET.layout.asset_node])
     np.testing.assert_allclose(used, clearing.values.dispatch.sum(axis=(1, 2)) + out, atol=1e-9)

@@ -88,7 +88,7 @@ def check(market: tf.Market, clearing: tf.Clearing) -> None:
     curved = arrays.link_curvature.any()
     assert values.cost == pytest.approx(best.cost, rel=1e-9 if not curved else 2e-9, abs=1e-9)
     for limit in arrays.limits:
-        used = limit.used(values.dispatch, values.flow)
+        used = limit.used(values.quantities)
         bought = values.supplied[limit.name].sum(axis=1) if limit.supply is not None else 0.0
         size = 1e-8 * max(1.0, float(np.abs(used).max()))
         assert (used <= limit.capacity + bought + size).all()

@@ -57,7 +57,7 @@ def test_products_are_those_of_the_matrix(name: str) -> None:
         program, rng = Program(market), np.random.default_rng(seed)
         values, duals = rng.normal(size=program.columns), rng.normal(size=program.rows)
         costs = rng.normal(size=program.columns)
-        np.testing.assert_allclose(program.activity(values), program.matrix @ values, atol=1e-12)
+        np.testing.assert_allclose(program.row_values(values), program.matrix @ values, atol=1e-12)
         np.testing.assert_allclose(
             program.reduced_costs(costs, duals), costs - program.matrix.T @ duals, atol=1e-12
         )

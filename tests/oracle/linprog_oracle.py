@@ -24,14 +24,16 @@ _GAP = 5e-10  # relative, between the cost of the last dispatch and the bound th
 
 @dataclass(frozen=True)
 class Program:
-    """min cost z  s.t.  balance z = demand,  limits z <= limit,  0 <= z <= upper, as plain arrays.
+    """min cost z  s.t.  balance z = demand,  limits z <= limit,  lower <= z <= upper, as plain arrays.
 
     The columns are dispatch (asset, workload, block), flow (arc, workload), unserved (node, workload, step),
-    each in C order. The rows of `balance` are (node, workload), those of `limits` the links, then the assets'
-    power; rows whose limit is infinite are kept, and are given to the solver only where finite.
+    activities (label, tranche), then what is bought of limits, each in C order. The rows of `balance` are (node,
+    workload), then those of further equalities; those of `limits` the links, then the assets' power, then further
+    limits; rows whose limit is infinite are kept, and are given to the solver only where finite.
     """
 
     cost: np.ndarray[Any, Any]
+    lower: np.ndarray[Any, Any]
     upper: np.ndarray[Any, Any]
     balance: csr_array
     demand: np.ndarray[Any, Any]
@@ -88,37 +90,58 @@ def program(market: Market) -> Program:
                 if np.isfinite(a.value[n, k, t]):
                     cost[j], upper[j] = a.value[n, k, t], a.demand[n, k, t]
                 balance.append((n * K + k, j, 1.0))
+    done_at, lower = {}, np.zeros(columns)
+    for activity in a.activities:
+        done_at[activity.name] = (len(cost), activity.price.shape[1])
+        cost = np.append(cost, activity.price.ravel())
+        upper = np.append(upper, activity.most.ravel())
+        least = np.zeros(activity.price.size) if activity.least is None else activity.least.ravel()
+        lower = np.append(lower, least)
+    demand = list(a.demand.sum(axis=2).ravel())
     limit = list(a.link_capacity) + (list(a.power_limit) if a.power_limit is not None else [])
     # Further limits: sum of use * quantity - what is bought <= what is free, one row a label.
     for own in a.limits:
+        entries, row = (balance, len(demand)) if own.equality else (limits, len(limit))
         for term in own.terms:
-            for i, k in np.ndindex(*term.use.shape):
+            for i, *k in np.ndindex(*term.use.shape):
                 label = i if term.member is None else term.member[i]
                 if label < 0:
                     continue
-                if term.on == "flow":
-                    limits.append((len(limit) + label, flow_at + i * K + k, term.use[i, k]))
-                for b in range(B if term.on == "dispatch" else 0):
-                    limits.append((len(limit) + label, (i * K + k) * B + b, term.use[i, k]))
+                if term.on in done_at:
+                    at, several = done_at[term.on]
+                    places = [at + i * several + t for t in range(several)]
+                elif term.on == "flow":
+                    places = [flow_at + i * K + k[0]]
+                elif term.on == "unserved":
+                    places = [unserved_at + (i * K + k[0]) * T + t for t in range(T)]
+                else:
+                    places = [(i * K + k[0]) * B + b for b in range(B)]
+                entries += [(row + label, place, term.use[(i, *k)]) for place in places]
+        if own.equality:
+            demand += list(own.capacity)
+            continue
         for label, t in np.ndindex(*(own.supply.price.shape if own.supply is not None else (0, 0))):
             limits.append((len(limit) + label, len(cost), -1.0))
             cost = np.append(cost, own.supply.price[label, t])
             upper = np.append(upper, own.supply.quantity[label, t])
+            lower = np.append(lower, 0.0)
         limit += list(own.capacity)
     columns = len(cost)
     return Program(
         cost=cost,
+        lower=lower,
         upper=upper,
-        balance=_matrix(balance, (N * K, columns)),
-        demand=a.demand.sum(axis=2).ravel(),
+        balance=_matrix(balance, (len(demand), columns)),
+        demand=np.array(demand),
         limits=_matrix(limits, (len(limit), columns)),
         limit=np.array(limit),
     )
 
 
-def solve(market: Market) -> Optimum | None:
-    """Solve the market; None where it is infeasible."""
+def solve(market: Market, more: np.ndarray[Any, Any] | None = None) -> Optimum | None:
+    """Solve the market, with `more` on the right of its equations; None where it is infeasible."""
     p, arrays = program(market), market.arrays
+    demand = p.demand if more is None else p.demand + more
     kappa, arcs = arrays.link_curvature, len(market.layout.arcs)
     curved = np.flatnonzero(kappa > 0)
     columns = len(p.cost)
@@ -126,6 +149,7 @@ def solve(market: Market) -> Optimum | None:
     # Each curved link has one more column, its charge, which lies above every tangent drawn so far.
     cost = np.concatenate([p.cost, np.ones(len(curved))])
     upper = np.concatenate([p.upper, np.full(len(curved), np.inf)])
+    lower = np.concatenate([p.lower, np.zeros(len(curved))])
     balance = _widen(p.balance, len(curved))
     finite = np.flatnonzero(np.isfinite(p.limit))
     rows, limit = [_widen(p.limits[finite], len(curved))], [p.limit[finite]]
@@ -134,7 +158,7 @@ def solve(market: Market) -> Optimum | None:
         stacked = vstack(rows) if len(finite) or tangents else None
         result = linprog(
             cost, A_ub=stacked, b_ub=np.concatenate(limit) if stacked is not None else None,
-            A_eq=balance, b_eq=p.demand, bounds=np.column_stack([np.zeros(len(upper)), upper]),
+            A_eq=balance, b_eq=demand, bounds=np.column_stack([lower, upper]),
             method="highs", options=_EXACT,
         )  # fmt: skip
         if result.status == 2:
@@ -170,7 +194,7 @@ def least_unserved(market: Market, cost: float) -> float:
         b_ub=np.append(p.limit[finite], cost + 1e-12 * abs(cost)),
         A_eq=p.balance,
         b_eq=p.demand,
-        bounds=np.column_stack([np.zeros(columns), p.upper]),
+        bounds=np.column_stack([p.lower, p.upper]),
         method="highs",
         options=_EXACT,
     )
@@ -223,7 +247,7 @@ def _optimum(
         dispatch=dispatch.reshape(S, K, B),
         flow=flow.reshape(arcs, K),
         unserved=unserved.reshape(N, K, T),
-        price=result.eqlin.marginals.reshape(N, K),
+        price=result.eqlin.marginals[: N * K].reshape(N, K),
         scarcity_rent=scarcity,
         power_rent=rent[arcs : arcs + S] if a.power_limit is not None else np.zeros(S),
         congestion_rent=rent[:arcs],

@@ -56,7 +56,7 @@ def test_pue_counts_in_cost_and_at_the_grid_and_not_in_capacity(plain: tf.Scenar
     (site,) = arrays.limits
     assert site.capacity.tolist() == [33.0, np.inf]
     # 0.4 Mtok/s take 40 MW of accelerators, and 60 MW of the grid.
-    used = site.used(arrays.capacity, np.zeros((1, 1)))
+    used = site.used({"dispatch": arrays.capacity})
     assert used == pytest.approx([60.0, 50.0])
     assert "at least 1" in only(plain, {"nodes.north.pue": 0.9})
 

@@ -51,8 +51,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
 from tokenflow_sim.numeric import Floats
 
@@ -100,6 +103,15 @@ class Activity:
     def lowest(self) -> Floats:
         """The least of each tranche, zeros where none is given, dims (label, tranche)."""
         return np.zeros(self.price.shape) if self.least is None else self.least
+
+    def label(self, values: Floats) -> xr.DataArray:
+        """Return numbers by label and tranche as a labelled array, without tranches where there is one only."""
+        coords: dict[str, Any] = {self.dim: pd.Index(self.labels)}
+        if values.shape[1] != 1:
+            coords["tranche"] = np.arange(values.shape[1])
+        attrs = {"units": self.unit, "long_name": self.meaning}
+        shape = [len(labels) for labels in coords.values()]
+        return xr.DataArray(values.reshape(shape), coords, tuple(coords), self.name, attrs)
 
     def freeze(self) -> None:
         """Make all arrays read-only, which unpickled ones are not."""

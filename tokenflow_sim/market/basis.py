@@ -109,7 +109,7 @@ class Basis:
     losses : ndarray
         What leaving its bound costs for every column that is not basic, dims (column,); infinite for the others.
     rents : ndarray
-        Likewise for limits whose slack is not basic, in the order of `factor.tight` less the balances.
+        Likewise for limits whose slack is not basic, in the order of `factor.tight` less the equations.
     """
 
     factor: BasisFactorization
@@ -248,9 +248,9 @@ def check_basis(
     Returns
     -------
     BasisCheck or None
-        None if this is no basis, or a balance of demand and supply is not among its equations.
+        None if this is no basis, or an equation, a balance of demand and supply for example, has a slack.
     """
-    nodal = program.balance.stop
+    nodal = program.equations.stop
     if columns.size != tight.size or (nodal and (tight.size < nodal or tight[nodal - 1] != nodal - 1)):
         return None
     factor = BasisFactorization(program, columns, tight)
@@ -266,9 +266,9 @@ def check_basis(
     # Primal values, as distances from their bounds.
     basic, rest = factor.primal(at_upper, numbers.upper, numbers.rows)
     room = numbers.upper.take(columns, axis=1) - basic
-    # A limit counts by its slack, or by its dual where its slack is not basic; balances are equations.
+    # A limit counts by its slack, or by its dual where its slack is not basic; an equation has none.
     rest[:, tight] = -duals.take(tight, axis=1)
-    rest[:, program.balance] = np.inf
+    rest[:, program.equations] = np.inf
     over, short, taken = basic, False, False
     service = int(columns.searchsorted(program.v.start))
     if service < columns.size:
@@ -278,7 +278,7 @@ def check_basis(
         short = bool((basic[SHIFTED, service:] > ON_BOUND).any())
         # In the true program a shortfall may be rounding and no more, else the solution leaves true demand unmet.
         asked = numbers.rows[TRUE].take(columns[service:] - program.v.start)
-        taken = bool((np.abs(basic[TRUE, service:]) > _OF_ROW * asked + _NOISE).any())
+        taken = bool((np.abs(basic[TRUE, service:]) > _OF_ROW * np.abs(asked) + _NOISE).any())
     # The least of all distances, of both programs at once: above MARGIN no other basis is optimal (shifted), and not
     # below zero by more than the tolerance means optimal (true).
     far = np.concatenate((reduced, over, room, rest), axis=1)

@@ -172,6 +172,7 @@ class BoundLimit:
             supply=supply,
             labels=tuple(self.labels) if limit.dim not in ("", *MARKET_DIMS) else (),
             payee=self.name if supply is not None and limit.payee is None else limit.payee,
+            unit=limit.unit if limit.unit != "1" else "",
             rent_unit=limit.rent_unit,
             meaning=limit.meaning or f"rent of {self.name}",
         )

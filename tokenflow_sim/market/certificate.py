@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays, total
+from tokenflow_sim.market.further import Further
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import LINK, Supply
 from tokenflow_sim.market.values import Values, dot
@@ -102,18 +103,30 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     there = price.ravel().take(cells.every)
     margin = arrays.offer_price + scarcity - there[:offers].reshape(-1, price.shape[1], 1)
     between = (there[offers + flow.size :] - there[offers : offers + flow.size]).reshape(flow.shape)
-    load = arrays.links.used(dispatch, flow)
+    quantities = values.quantities
+    load = arrays.links.used(quantities)
     curves = arrays.link_curvature.any()
     curved = 0.5 * dot(arrays.link_curvature, load * load) if curves else 0.0
+    # Residuals are relative to the market's own size, whatever its units; to one where all is zero.
+    size = _top(_joined(demand, dispatch, flow, load)) or 1.0
+    offered = np.abs(arrays.offer_price)
+    level = max(_size(price), _top(offered)) or 1.0
+    money = max(abs(values.cost), size * level)
     # Every limit: what it charges, what there is of it, and what is used of that.
     route, free_rent = arrays.route_cost, 0.0
     held: list[tuple[Floats, Floats, Floats]] = []
     bought: list[tuple[Floats, ...]] = []
+    charges = {"dispatch": margin, "flow": route, "unserved": worth}
+    charges |= {one.name: one.price for one in arrays.activities}
+    further = Further(arrays, quantities, money)
     for limit in arrays.every_limit:
         rent = values.rents[limit.rent]
-        margin, route = limit.add_charges(rent, margin, route)
+        limit.add_charges(rent, charges)
         is_link, most = limit.name == LINK, limit.capacity
-        used = load if is_link else limit.used(dispatch, flow)
+        used = load if is_link else limit.used(quantities)
+        if limit.equality:
+            further.add_equality(limit, rent, used)
+            continue
         if is_link and curves:
             rent = rent - arrays.link_curvature * load
         if limit.supply is not None:
@@ -127,6 +140,11 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
             free_rent = max(free_rent, _top(rent[endless]))
             most, used = np.where(endless, 0.0, most), np.where(endless, 0.0, used)
         held.append((most, used, rent))
+    margin, route, worth = (charges[name] for name in ("dispatch", "flow", "unserved"))
+    if must_serve is not None:
+        worth = np.where(must_serve, 0.0, worth)
+    for one in arrays.activities:
+        further.add_activity(one, charges[one.name], values.done[one.name])
     route = route + between
     route[forbidden] = 0.0
     (room, strain, eta), *others = held
@@ -139,23 +157,24 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     # are zero (3)-(6).
     limits = _joined(arrays.capacity, room, shed, *ceilings, *more)
     used = _joined(dispatch, strain, unserved, *drawn, *full)
-    quantities = _joined(dispatch, flow, unserved, *some, limits - used)
+    amounts = _joined(dispatch, flow, unserved, *some, limits - used)
     rents = _joined(scarcity, eta, above, *powers, *left)
     margins = _joined(margin, route, above - gain, *costs, rents)
-    products = margins * quantities
-    dual_cost = dot(price, demand) - dot(rents, limits) - curved
-    # Relative to the market's own size, whatever its units; to one where all is zero.
-    size = _top(_joined(demand, dispatch, flow, load)) or 1.0
-    offered = np.abs(arrays.offer_price)
-    level = max(_size(price), _top(offered)) or 1.0
-    money = max(abs(values.cost), size * level)
+    products = margins * amounts
+    dual_cost = dot(price, demand) - dot(rents, limits) - curved + further.dual_cost
     own = (0.0, 0.0, 0.0)
     if may_span(limits, demand, offered, size, level) and spans(arrays):
         own = fine_residuals(layout, arrays, values)
     return Certificate(
-        primal=max(_finite_or_inf(_size(astray) / size), _finite_or_inf(_low(quantities) / size), own[0]),
-        dual=max(_finite_or_inf(_low(margins) / level), _finite_or_inf(free_rent / level), own[1]),
-        complementarity=max(_finite_or_inf(_size(products) / money), own[2]),
+        primal=max(
+            _finite_or_inf(_size(astray) / size), _finite_or_inf(_low(amounts) / size), further.primal, own[0]
+        ),
+        dual=max(
+            _finite_or_inf(_low(margins) / level), _finite_or_inf(free_rent / level), further.dual, own[1]
+        ),
+        complementarity=max(
+            _finite_or_inf(max(_size(products), further.product) / money), further.fine, own[2]
+        ),
         gap=_finite_or_inf(abs(values.cost - dual_cost) / money),
     )
 
@@ -210,6 +229,12 @@ def spans(arrays: Arrays) -> dict[str, tuple[float, float]]:
         high = float(np.maximum.reduce(values, axis=None, initial=0.0, where=values < np.inf))
         if high > (PRICE_SPAN if name in _PRICES else SPAN) * low:
             found[name] = (low, high)
+    for one in arrays.activities:
+        reach = np.maximum(np.where(one.most < np.inf, np.abs(one.most), 0.0), np.abs(one.lowest))
+        low = float(np.minimum.reduce(reach, axis=None, initial=np.inf, where=reach > 0))
+        high = float(np.maximum.reduce(reach, axis=None, initial=0.0))
+        if high > SPAN * low:
+            found[one.name] = (low, high)
     return found
 
 
@@ -250,12 +275,13 @@ def fine_residuals(layout: Layout, arrays: Arrays, values: Values) -> tuple[floa
     level = np.maximum(level, _FLOOR * (float(level.max(initial=0.0)) or 1.0))
     margin = arrays.offer_price + values.scarcity_rent - price[layout.asset_node][:, :, None]
     route = arrays.route_cost + price[layout.destination] - price[layout.origin]
-    for limit in arrays.every_limit:
-        margin, route = limit.add_charges(values.rents[limit.rent], margin, route)
-    route = np.where(arrays.allowed, route, 0.0) / level
-    margin = margin / level[:, None]
     endless = arrays.value == np.inf
-    worth = (np.where(endless, 0.0, arrays.value) - price[:, :, None]) / level[:, None]
+    charges = {"dispatch": margin, "flow": route, "unserved": np.where(endless, 0.0, arrays.value)}
+    for limit in arrays.every_limit:
+        limit.add_charges(values.rents[limit.rent], charges)
+    route = np.where(arrays.allowed, charges["flow"], 0.0) / level
+    margin = charges["dispatch"] / level[:, None]
+    worth = (np.where(endless, 0.0, charges["unserved"]) - price[:, :, None]) / level[:, None]
     kept = np.divide(
         arrays.capacity - values.dispatch,
         arrays.capacity,

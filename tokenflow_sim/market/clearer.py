@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tokenflow_sim.errors import CertificateError, Fault, InfeasibleError, MarketError
+from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.carbon_least import find_cap_error
 from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
@@ -46,7 +46,8 @@ def _describe_spans(apart: dict[str, tuple[float, float]]) -> str:
     if not apart:
         return ""
     listed = ", ".join(
-        f"{name} from {low:g} to {high:g} {MARKET[name].unit_for()}" for name, (low, high) in apart.items()
+        f"{name} from {low:g} to {high:g} {MARKET[name].unit_for() if name in MARKET else ''}".rstrip()
+        for name, (low, high) in apart.items()
     )
     return f"Its numbers span {listed}: check their units, or leave out what is too small to matter. "
 
@@ -74,7 +75,6 @@ class Clearer:
 
     def __init__(self, market: Market) -> None:
         require_market(market)
-        _refuse(market)
         self._paths: PathEngine | None = None
         # Where demand takes paths, this one is not used.
         self._engine = Engine(market, lazy=True if takes_paths(market) else None)
@@ -112,7 +112,6 @@ class Clearer:
                 raise
 
     def _clear(self, market: Market) -> Clearing:
-        _refuse(market)
         if takes_paths(market):
             return self._clear_along_paths(market)
         if not self._engine.program.serves(market):
@@ -154,7 +153,8 @@ class Clearer:
     def _fallbacks(market: Market) -> Iterator[tuple[str, Callable[[Engine, Market], Engine]]]:
         yield from FALLBACKS
         if not market.is_quadratic and spans(market.arrays):
-            yield from FAR_APART_FALLBACKS
+            # What classes share with activities cannot be taken apart.
+            yield from FAR_APART_FALLBACKS[: 1 if market.arrays.activities else None]
 
     @staticmethod
     def _attempt(engine: Engine, market: Market, by_class: bool = False) -> Clearing:
@@ -172,21 +172,6 @@ def _uncertified(market: Market, reasons: list[str]) -> CertificateError:
         f"no clearing of {market!r} is optimal within {CERTIFIED:g}. {_describe_spans(spans(market.arrays))}"
         "What was tried:\n  - " + "\n  - ".join(reasons)
     )
-
-
-def _refuse(market: Market) -> None:
-    """Refuse what no engine clears yet."""
-    arrays = market.arrays
-    faults = [Fault("activities are not cleared yet", one.name) for one in arrays.activities]
-    faults += [Fault("equalities are not cleared yet", one.name) for one in arrays.limits if one.equality]
-    faults += [
-        Fault(f"terms on {term.on!r} are not cleared yet", one.name)
-        for one in arrays.limits
-        for term in one.terms
-        if term.on not in ("dispatch", "flow")
-    ]
-    if faults:
-        raise MarketError(faults, "market")
 
 
 def _clear_by_class(engine: Engine, market: Market) -> Values:

@@ -6,13 +6,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, MarketError
 from tokenflow_sim.market.certificate import Certificate
 from tokenflow_sim.market.html import MOST_ROWS, table
-from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.path_table import paths_in_use
 from tokenflow_sim.market.ranges import price_bounds, revenue_ranges
@@ -84,7 +82,7 @@ class Clearing:
             mine, theirs = dict(cleared.arrays.items()), dict(market.arrays.items())
             common = [name for name in mine if name in theirs and np.array_equal(mine[name], theirs[name])]
             names = [name for name in {**mine, **theirs} if name not in common]
-            differs = ", ".join(names)
+            differs = ", ".join(names) or "its limits or activities"
         fault = Fault(f"differs from the market that this clearing is of in {differs}; use clearing.market")
         raise MarketError([fault], "market")
 
@@ -150,15 +148,17 @@ class Clearing:
     @cached_property
     def limit_rents(self) -> xr.Dataset:
         """Rents of the limits beyond those of links and of an asset's power, by name; empty where there are none."""
-        return xr.Dataset({limit.rent: self._of_limit(limit) for limit in self.market.arrays.limits})
+        layout, rents = self.market.layout, self.values.rents
+        return xr.Dataset(
+            {limit.rent: limit.label(rents[limit.rent], layout) for limit in self.market.arrays.limits}
+        )
 
-    def _of_limit(self, limit: SharedCapacity) -> xr.DataArray:
-        rent = self.values.rents[limit.rent]
-        attrs = {"units": limit.rent_unit, "long_name": limit.meaning}
-        if not limit.dim:
-            return xr.DataArray(rent[0], name=limit.rent, attrs=attrs)
-        labels = pd.Index(limit.labels) if limit.labels else self.market.layout.index(limit.dim)
-        return xr.DataArray(rent, {limit.dim: labels}, (limit.dim,), limit.rent, attrs)
+    @cached_property
+    def activities(self) -> xr.Dataset:
+        """What is done of every activity, by name, dims of its own (and `tranche` if it has several); may be empty."""
+        return xr.Dataset(
+            {one.name: one.label(self.values.done[one.name]) for one in self.market.arrays.activities}
+        )
 
     def price_bounds(self) -> xr.Dataset:
         """Return the interval that each price can take, on its own, among all optimal duals.
@@ -205,7 +205,11 @@ class Clearing:
         names = [name for name in CLEARING if name != "total_cost"]
         certificate = self.certificate
         return xr.Dataset(
-            {**{name: getattr(self, name) for name in names}, **self.limit_rents.data_vars},
+            {
+                **{name: getattr(self, name) for name in names},
+                **self.limit_rents.data_vars,
+                **self.activities.data_vars,
+            },
             attrs={
                 "total_cost": self.total_cost,
                 "total_cost_units": CLEARING["total_cost"].unit,
@@ -240,6 +244,8 @@ class Clearing:
         rows = [(layout.nodes[i], *(f"{value:.4g}" for value in price[i])) for i in order]
         note = f"unserved {self.values.unserved.sum():.4g} Mtok/s; certificate {self.certificate.worst:.1e}"
         full = int((self.values.congestion_rent > 0).sum())
+        for one in self.market.arrays.activities:
+            note += f"; {one.name} {self.values.done[one.name].sum():.4g} {one.unit}".rstrip()
         note += f"; {full} of {len(layout.arcs)} links with a congestion rent" if len(layout.arcs) else ""
         cost = f"{self.status}, {self.total_cost:,.2f} $/h"
         title = f"Clearing: {cost}; price in $/Mtok, the dearest nodes first"

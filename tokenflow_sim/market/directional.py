@@ -15,8 +15,10 @@ Bonnans and Shapiro (2000), Perturbation Analysis of Optimization Problems, theo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.basis import BasisFactorization
@@ -69,9 +71,9 @@ class DirectionalProgram:
         high = (values >= upper - AT_BOUND) & ~fixed
         self.lower = np.where(low | fixed, 0.0, -np.inf)
         self.upper = np.where(high | fixed, 0.0, np.inf)
-        slack = rows - program.activity(values)
+        slack = rows - program.row_values(values)
         self.binding: Bools = slack <= AT_BOUND * np.clip(np.abs(rows), 1.0, 1e6)
-        self.binding[program.balance] = True
+        self.binding[program.equations] = True
 
     def move(
         self,
@@ -111,7 +113,7 @@ class DirectionalProgram:
             Duals of an optimum, dual feasible up to the solver's tolerance.
         """
         program, duals = self.program, duals.copy()
-        limits = slice(program.balance.stop, program.rows)
+        limits = slice(program.equations.stop, program.rows)
         duals[limits] = np.where(self.binding[limits], np.minimum(duals[limits], 0.0), 0.0)
         reduced = program.reduced_costs(costs, duals)
         # What can only rise must not gain by it, what can only fall neither, and what can do both costs nothing.
@@ -136,7 +138,7 @@ class DirectionalProgram:
         lower[self.program.v], upper[self.program.v] = (0.0, 0.0) if shortfall is None else shortfall
         limit = np.where(self.binding, direction, np.inf)
         floor = np.full(limit.shape, -np.inf)
-        floor[self.program.balance] = limit[self.program.balance]
+        floor[self.program.equations] = limit[self.program.equations]
         self.solver.set_costs(costs)
         self.solver.set_columns(lower, upper)
         self.solver.set_rows(floor, limit)
@@ -144,7 +146,7 @@ class DirectionalProgram:
 
 
 def least_shortfall(
-    solver: Solver | LazySolver, program: Program, upper: Floats, rows: Floats
+    solver: Solver | LazySolver, program: Program, upper: Floats, rows: Floats, asked: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """Leave as little demand unmet as possible.
 
@@ -156,22 +158,24 @@ def least_shortfall(
         The structure.
     upper, rows : ndarray
         Upper bounds of the columns and right-hand sides.
+    asked : ndarray, optional
+        How much may be lacking of each equation, dims (equation,); by default its right-hand side.
 
     Returns
     -------
     values, missing : ndarray
-        A solution, and the unmet part of every balance row; both in the units of `rows`.
+        A solution, and the unmet part of every equation; both in the units of `rows`.
 
     Raises
     ------
     CertificateError
-        If HiGHS finds no optimum, which always exists.
+        If HiGHS finds no optimum, which always exists where there are balances alone.
     """
     open_above = upper.copy()
     # A node cannot lack more than its own demand, so that a shortfall is reported where the demand is.
-    open_above[program.v] = rows[program.balance]
+    open_above[program.v] = rows[program.equations] if asked is None else asked
     floor = np.full(program.rows, -np.inf)
-    floor[program.balance] = rows[program.balance]
+    floor[program.equations] = rows[program.equations]
     solver.set_costs(_only_shortfall(program))
     solver.set_columns(np.zeros(program.columns), open_above)
     solver.set_rows(floor, rows)
@@ -183,9 +187,14 @@ def least_shortfall(
 
 
 def find_unservable(
-    solver: Solver | LazySolver, program: Program, values: Floats, upper: Floats, rows: Floats
+    solver: Solver | LazySolver,
+    program: Program,
+    values: Floats,
+    upper: Floats,
+    rows: Floats,
+    asking: Floats | None = None,
 ) -> tuple[Bools, Floats]:
-    """Find every balance row that can take no more demand.
+    """Find every equation that can take no more demand.
 
     Each round asks for one more unit wherever that has not been ruled out. A shortfall comes with a dual ray that
     rules out at least one row more, so that the rounds end.
@@ -198,56 +207,63 @@ def find_unservable(
         Any solution that meets all demand.
     upper, rows : ndarray
         Upper bounds and right-hand sides.
+    asking : ndarray, optional
+        How much more each is asked for, dims (equation,); by default `Program.asking`.
 
     Returns
     -------
     unservable : ndarray of bool
-        Dims (balance row,).
+        Dims (equation,).
     ray : ndarray
         A proof, dims (row,): see `proves_unservable`.
     """
     tangent = DirectionalProgram(solver, program, values, upper, rows)
     costs = _only_shortfall(program)
-    nodal = program.balance.stop
+    nodal = program.equations.stop
     none, open_above = np.zeros(nodal), np.full(nodal, np.inf)
     ruled_out = np.zeros(nodal, dtype=np.bool_)
-    asked = np.ones(nodal, dtype=np.bool_) if program.asked is None else program.asked
+    asking = program.asking if asking is None else asking
     proof = np.zeros(program.rows)
     for _ in range(nodal + 1):
         step = np.zeros(program.rows)
-        step[program.balance] = ~ruled_out & asked
+        step[program.equations] = np.where(ruled_out, 0.0, asking)
         move = tangent.move(step, costs, (none, open_above))
         if move is None or move.values[program.v].sum() < _POSITIVE:
             break
         proof += move.duals
-        ruled_out |= (move.duals[program.balance] > _POSITIVE) & asked
+        ruled_out |= (move.duals[program.equations] > _POSITIVE) & (asking > 0.0)
     return ruled_out, proof
 
 
 def is_servable(
-    solver: Solver | LazySolver, program: Program, values: Floats, upper: Floats, rows: Floats, asked: Bools
+    solver: Solver | LazySolver,
+    program: Program,
+    values: Floats,
+    upper: Floats,
+    rows: Floats,
+    asked: NDArray[Any],
 ) -> bool:
-    """Whether some balance rows can take more demand, all at once, while the others keep what they have.
+    """Whether some equations can take more demand, all at once, while the others keep what they have.
 
     Parameters
     ----------
     solver, program, values, upper, rows
         As above.
-    asked : ndarray of bool
-        The rows that are asked for more, dims (balance row,).
+    asked : ndarray
+        How much more each is asked for, dims (equation,); true is one unit.
     """
     if not asked.any():
         return True
-    nodal = program.balance.stop
+    nodal = program.equations.stop
     step = np.zeros(program.rows)
-    step[program.balance] = asked
+    step[program.equations] = asked
     tangent = DirectionalProgram(solver, program, values, upper, rows)
     move = tangent.move(step, _only_shortfall(program), (np.zeros(nodal), np.full(nodal, np.inf)))
     return move is not None and bool(move.values[program.v].sum() < _POSITIVE)
 
 
 def proves_unservable(program: Program, ray: Floats, values: Floats, upper: Floats, rows: Floats) -> bool:
-    """Check that a ray of duals shows that its balance rows can take no more demand at a solution.
+    """Check that a ray of duals shows that its equations can take no more demand at a solution.
 
     Parameters
     ----------
@@ -271,9 +287,9 @@ def proves_unservable(program: Program, ray: Floats, values: Floats, upper: Floa
     can_fall = movable & (values > AT_BOUND)
     if (reduced[can_rise] < -_POSITIVE).any() or (reduced[can_fall] > _POSITIVE).any():
         return False
-    limits = slice(program.balance.stop, program.rows)
+    limits = slice(program.equations.stop, program.rows)
     everything = np.concatenate([values, np.zeros(program.columns - values.size)])
-    slack = (rows - program.activity(everything))[limits]
+    slack = (rows - program.row_values(everything))[limits]
     loose = slack > AT_BOUND * np.clip(np.abs(rows[limits]), 1.0, 1e6)
     return not ((np.abs(ray[limits]) > _POSITIVE) & loose).any()
 

@@ -38,6 +38,7 @@ from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
 from tokenflow_sim.market.perturbation import Perturbation, ScaledData
 from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.shortfall import least_violation, name_missing
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # From this many flows on, a program that holds few of them is faster than one that holds all.
@@ -81,10 +82,12 @@ class Engine:
                 check_labelled(market, self.program)
             self.solver = Solver(self.program.matrix)
         self.perturbation = Perturbation(self.program)
-        nodal = self.program.balance.stop
+        equations = self.program.equations.stop
+        # Where equalities tie quantities together, less may cost more, as where some service is paid to be made.
+        self._tied = equations > self.program.balance.stop
         # Proof of an earlier market that some demand can take no more: tried first, and checked each time.
         self._ray: Floats | None = None
-        self._nothing: Bools = np.zeros(nodal, dtype=np.bool_)
+        self._nothing: Bools = np.zeros(equations, dtype=np.bool_)
         self._idle: Bools = self._nothing
         self._zeros: Floats = np.zeros(self.program.columns)
 
@@ -132,8 +135,8 @@ class Engine:
         return BasicSolution(values * scale.quantity, solution.duals * scale.price)
 
     def _solve_scaled(self, data: ScaledData) -> BasicSolution:
-        self._idle, paid = self._nothing, pays(data.costs)
-        guess = self._nothing if self._ray is None or paid else self._ray[self.program.balance] > TOLERANCE
+        self._idle, paid = self._nothing, self._tied or pays(data.costs)
+        guess = self._nothing if self._ray is None or paid else self._ray[self.program.equations] > TOLERANCE
         asked = self.program.asked
         if asked is not None:
             guess = guess & asked
@@ -146,7 +149,7 @@ class Engine:
             solution = self._try(data, unservable, shortfall_forbidden=True)
             # What is missing was within tolerance; that nothing clears the rest shows that it is real.
             if solution is None and missing.any():
-                raise InfeasibleError(self._name_shortfall(missing * data.scale.quantity))
+                raise self._infeasible(data, missing)
         if solution is None:
             raise CertificateError(
                 "HiGHS found no optimum of a market that has one. Data that spans more than nine orders of magnitude "
@@ -165,7 +168,14 @@ class Engine:
         return (
             ray is not None
             and proves_unservable(program, ray, values, data.upper, data.rows)
-            and is_servable(self.aside, program, values, data.upper, data.rows, rest)
+            and is_servable(
+                self.aside,
+                program,
+                values,
+                data.upper,
+                data.rows,
+                np.where(rest, self.perturbation.asking, 0.0),
+            )
         )
 
     def _find_unservable(self, data: ScaledData, paid: bool) -> tuple[Bools, Floats]:
@@ -174,23 +184,31 @@ class Engine:
         Where some service is paid to be made, find which of that demand can take no less either.
         """
         program, solver = self.program, self.aside
-        values, missing = least_shortfall(solver, program, data.upper, data.rows)
-        if missing.sum() > TOLERANCE * max(1.0, float(data.rows[program.balance].sum())):
-            raise InfeasibleError(self._name_shortfall(missing * data.scale.quantity))
-        unservable, self._ray = find_unservable(solver, program, values, data.upper, data.rows)
+        try:
+            values, missing = least_shortfall(solver, program, data.upper, data.rows, data.asked)
+        except CertificateError:
+            # Leaving demand unmet does not do: some limit is broken by what has to be done, or there is too much.
+            broken = least_violation(program, data.upper, data.rows, data.asked)
+            if np.abs(broken).max(initial=0.0) > TOLERANCE:
+                raise self._infeasible(data, broken) from None
+            raise
+        if missing.sum() > TOLERANCE * max(1.0, float(data.asked.sum())):
+            raise self._infeasible(data, missing)
+        unservable, self._ray = find_unservable(
+            solver, program, values, data.upper, data.rows, self.perturbation.asking
+        )
         if paid:
-            self._idle = find_idle(solver, program, values, data.upper, data.rows, unservable)
+            self._idle = find_idle(
+                solver, program, values, data.upper, data.rows, unservable, self.perturbation.asking
+            )
         return unservable, missing
 
     def _direction(self, unservable: Bools) -> Floats:
-        """Return what each balance is asked for: one unit more, one less, or a trifle less where idle."""
+        """Return what each equation is asked for: one unit more, one less, or a trifle less where idle."""
         return np.where(self._idle, -IDLE_SHARE, np.where(unservable, -1.0, 1.0))
 
-    def _name_shortfall(self, missing: Floats) -> dict[tuple[object, object], float]:
-        layout = self.program.layout
-        table = missing.reshape(self.program.nodal_shape)
-        spots = np.argwhere(table > TOLERANCE * table.max())
-        return {(layout.nodes[i], layout.workloads[j]): float(table[i, j]) for i, j in spots}
+    def _infeasible(self, data: ScaledData, missing: Floats) -> InfeasibleError:
+        return name_missing(self.program, missing * data.scale.quantity)
 
     def _try(
         self, data: ScaledData, unservable: Bools, *, shortfall_forbidden: bool = False
@@ -246,13 +264,18 @@ class Engine:
         if few or program.asked is not None:
             # Where one unit less is asked for, what cannot take less either may give service away: the shortfall, open
             # below, takes it. That is free where all service costs something, so that no price falls below zero. Where
-            # some is paid to be made, giving it away would earn without end; then it costs more than all else.
-            costs[:, program.v][:, open_below] = -far_cost(data.costs) if pays(data.costs) else 0.0
+            # some is paid to be made, giving it away would earn without end; then it costs more than all else, as it
+            # does where less may cost more. What can take neither more nor less has no derivative: zero will do.
+            paid = pays(data.costs)
+            worth = open_below & ~self._idle if self._tied and not paid else open_below
+            costs[:, program.v][:, open_below] = 0.0
+            if self._tied or paid:
+                costs[:, program.v][:, worth] = -far_cost(data.costs)
             upper[SHIFTED, program.v][open_below] = 0.0
             lower = np.zeros(program.columns)
             lower[program.v][open_below] = -np.inf
         floor = np.full(program.rows, -np.inf)
-        floor[program.balance] = rows[SHIFTED, program.balance]
+        floor[program.equations] = rows[SHIFTED, program.equations]
         return ShiftedData(costs, upper, lower, rows, floor)
 
     @staticmethod
@@ -310,7 +333,7 @@ class Engine:
         upper = data.upper.copy()
         upper[program.v] = 0.0
         floor = np.full(program.rows, -np.inf)
-        floor[program.balance] = data.rows[program.balance]
+        floor[program.equations] = data.rows[program.equations]
         solver.set_costs(costs)
         solver.set_columns(self._zeros, upper)
         solver.set_rows(floor, data.rows)

@@ -5,6 +5,7 @@
           x_sk <= C_sk                                                                      (1c), (10c)
           sum_k h_sk x_sk <= P_s                        where an asset's classes share its power
           sum_k u_ak f_ak <= B_a                                                            (1d), (10d)
+          sum use * quantity <= or == capacity          further limits, of activities as well: least <= q <= most
           f_ak = 0 where the class may not use the arc                                      (latency rule)
           0 <= y_nk <= d_nk, y_nk = 0 where rho_nk is infinite                              (partial service)
 
@@ -23,6 +24,7 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, MarketError
+from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.variables import CLEARING, MARKET
@@ -78,10 +80,17 @@ def build(market: Market, *, shortfall_cost: float | None = None) -> linopy.Mode
     limits = list(market.arrays.every_limit)
     for limit in limits:
         add_supply(model, limit)
+    for activity in market.arrays.activities:
+        add_activity(model, activity)
+    # Equalities stand with the balances, before all that may have room left.
+    equal = [limit for limit in limits if limit.equality]
     if shortfall_cost is not None:
         _variable(model, market, "shortfall", ("node", "workload"), np.inf)
+        for limit in equal:
+            endless = _of_limit(limit, np.full(limit.size, np.inf))
+            model.add_variables(lower=xr.zeros_like(endless), upper=endless, name=_shortfall(limit))
     add_balance(model, market)
-    for limit in limits:
+    for limit in [*equal, *(limit for limit in limits if not limit.equality)]:
         add_limit(model, market, limit)
     add_objective(model, market, shortfall_cost)
     return model
@@ -128,6 +137,22 @@ def add_supply(model: linopy.Model, limit: SharedCapacity) -> None:
         model.add_variables(lower=xr.zeros_like(quantity), upper=quantity, name=f"{limit.name}_supply")
 
 
+def add_activity(model: linopy.Model, activity: Activity) -> None:
+    """Add what is done beside service and flow, ``least <= q <= most``."""
+    coords = {_label(activity.name): np.arange(activity.size), "tranche": np.arange(activity.price.shape[1])}
+    bounds = [xr.DataArray(values, coords, tuple(coords)) for values in (activity.lowest, activity.most)]
+    model.add_variables(lower=bounds[0], upper=bounds[1], name=activity.name)
+
+
+def _label(name: str) -> str:
+    """Return the dimension along the labels of a limit or an activity."""
+    return f"{name}_label"
+
+
+def _shortfall(limit: SharedCapacity) -> str:
+    return f"{limit.name}_shortfall"
+
+
 def add_limit(model: linopy.Model, market: Market, limit: SharedCapacity) -> None:
     """Add shared capacities, ``sum use * quantity <= capacity + supplied``: equations (1d), (10d), and all others."""
     parts = [
@@ -137,26 +162,33 @@ def add_limit(model: linopy.Model, market: Market, limit: SharedCapacity) -> Non
     ]
     if limit.supply is not None:
         parts.append(-1 * _summed(model.variables[f"{limit.name}_supply"], "tranche"))
+    if _shortfall(limit) in model.variables:
+        parts.append(-1 * model.variables[_shortfall(limit)])
     if parts:
         used = parts[0]
         for part in parts[1:]:
             used = used + part
-        model.add_constraints(used <= _of_limit(limit, limit.capacity), name=limit.name)
+        capacity = _of_limit(limit, limit.capacity)
+        model.add_constraints(used == capacity if limit.equality else used <= capacity, name=limit.name)
 
 
 def _used(
     variable: linopy.Variable, market: Market, limit: SharedCapacity, term: Term
 ) -> linopy.LinearExpression:
     """Return what a term uses of every label, under the dimension ``<name>_label``."""
-    by = "asset" if term.on == "dispatch" else "arc"
-    load = (_array(market, (by, "workload"), term.use) * variable).sum(
-        [dim for dim in variable.dims if dim != by]
-    )
-    label = f"{limit.name}_label"
+    label = _label(limit.name)
+    if term.use.ndim == 1:
+        by = _label(term.on)
+        use = xr.DataArray(term.use, {by: np.arange(term.use.size)}, (by,))
+        users: pd.Index[Any] = pd.RangeIndex(term.use.size, name=by)
+    else:
+        by = {"dispatch": "asset", "flow": "arc", "unserved": "node"}[term.on]
+        use, users = _array(market, (by, "workload"), term.use), _labels(market, by)
+    load = (use * variable).sum([dim for dim in variable.dims if dim != by])
     member = np.arange(limit.size) if term.member is None else term.member
     there = np.flatnonzero(member != NOBODY)
     load = load.isel({by: there})
-    group = xr.DataArray(member[there], dims=[by], coords={by: _labels(market, by)[there]}, name=label)
+    group = xr.DataArray(member[there], dims=[by], coords={by: users[there]}, name=label)
     # A label that nobody uses is missing, which under linopy's v1 semantics would void the whole row, and linopy
     # leaves a row without variables out; a coefficient of zero keeps it, so that rows stand where `Program` has them.
     load = load.groupby(group).sum().reindex({label: np.arange(limit.size)}).fillna(0)
@@ -168,7 +200,7 @@ def _used(
 
 def _of_limit(limit: SharedCapacity, values: Any) -> xr.DataArray:
     """Return numbers of a limit, dims (label,) or (label, tranche)."""
-    label = f"{limit.name}_label"
+    label = _label(limit.name)
     coords = {label: np.arange(limit.size), "tranche": np.arange(np.shape(values)[-1])}
     dims = (label, "tranche")[: np.ndim(values)]
     return xr.DataArray(values, dims=dims, coords={dim: coords[dim] for dim in dims})
@@ -193,8 +225,13 @@ def add_objective(model: linopy.Model, market: Market, shortfall_cost: float | N
         if limit.supply is not None:
             price = _of_limit(limit, limit.supply.price)
             cost = cost + (price * variables[f"{limit.name}_supply"]).sum()
+    for activity in market.arrays.activities:
+        done = variables[activity.name]
+        cost = cost + (xr.DataArray(activity.price, done.coords, done.dims) * done).sum()
     if shortfall_cost is not None:
-        cost = cost + shortfall_cost * variables["shortfall"].sum()
+        for name in ["shortfall", *(_shortfall(limit) for limit in market.arrays.limits)]:
+            if name in variables:
+                cost = cost + shortfall_cost * variables[name].sum()
     model.add_objective(cost)
 
 

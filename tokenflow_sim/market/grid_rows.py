@@ -126,6 +126,7 @@ class BoundGrid:
             equality=True,
             part="energy",
             payee=LOAD,
+            unit="MW",
             rent_unit="$/MWs",
             meaning="price of power at a bus",
         )

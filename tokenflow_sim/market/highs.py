@@ -223,9 +223,9 @@ class LazySolver:
         self._rows: Ints = np.zeros(0, dtype=np.int64)
         self._values: Floats = np.zeros(program.columns)
         # The links' rows come in on demand, all others are held from the start.
-        self._add_rows(np.concatenate([_span(program.balance), np.arange(program.link.stop, program.rows)]))
+        self._add_rows(np.concatenate([_span(program.equations), np.arange(program.link.stop, program.rows)]))
         self._add_columns(
-            np.concatenate([_span(program.x), _span(program.y), _span(program.w), _span(program.v)])
+            np.concatenate([_span(part) for part in (program.x, program.y, program.w, program.z, program.v)])
         )
 
     def start_from(self, columns: Ints, tight: Ints, at_upper: Ints) -> None:
@@ -335,7 +335,7 @@ class LazySolver:
 
     def _overloaded(self) -> Ints:
         links = self.program.link
-        load = self.program.activity(self._values)[links]
+        load = self.program.row_values(self._values)[links]
         left_out = self._row_place[links] == NO_ROW
         over: Ints = np.flatnonzero(left_out & (load > self.row_upper[links] + _WORTH)) + links.start
         return over

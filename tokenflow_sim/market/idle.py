@@ -39,8 +39,9 @@ def find_idle(
     upper: Floats,
     rows: Floats,
     unservable: Bools,
+    asking: Floats,
 ) -> Bools:
-    """Find which of the balance rows that can take no more can take no less either.
+    """Find which of the equations that can take no more can take no less either.
 
     Parameters
     ----------
@@ -51,7 +52,9 @@ def find_idle(
     values, upper, rows : ndarray
         Any solution that meets all demand, upper bounds and right-hand sides.
     unservable : ndarray of bool
-        The rows that can take no more, dims (balance row,).
+        The rows that can take no more, dims (equation,).
+    asking : ndarray
+        How much less each is asked for, dims (equation,).
 
     Returns
     -------
@@ -59,12 +62,12 @@ def find_idle(
         Dims (balance row,). What can be asked less of one row and of another can be of both, since moves that a
         solution allows add up; so one program tells all, in which giving away costs one, and all else nothing.
     """
-    nodal = program.balance.stop
+    nodal = program.equations.stop
     if not unservable.any():
         return np.zeros(nodal, dtype=np.bool_)
     costs, step = np.zeros(program.columns), np.zeros(program.rows)
     costs[program.v] = -1.0
-    step[program.balance] = np.where(unservable, -1.0, 0.0)
+    step[program.equations] = np.where(unservable, -asking, 0.0)
     given_away = np.where(unservable, -np.inf, 0.0), np.zeros(nodal)
     move = DirectionalProgram(solver, program, values, upper, rows).move(step, costs, given_away)
     if move is None:
@@ -85,7 +88,7 @@ def price_idle(program: Program, costs: Floats, upper: Floats, duals: Floats, id
     duals : ndarray
         Duals of the rows, those of idle ones as low as can be.
     idle : ndarray of bool
-        Which balance rows can take neither more nor less, dims (balance row,).
+        Which equations can take neither more nor less, dims (equation,).
 
     Returns
     -------
@@ -93,7 +96,7 @@ def price_idle(program: Program, costs: Floats, upper: Floats, duals: Floats, id
         Dims (row,).
     """
     low = np.zeros(program.rows + 1, dtype=np.bool_)  # the last answers for what meets no row
-    low[program.balance] = idle & (duals[program.balance] < 0.0)
+    low[program.balance] = idle[program.balance] & (duals[program.balance] < 0.0)
     if not low.any():
         return duals
     duals = np.where(low[:-1], 0.0, duals)

@@ -70,7 +70,7 @@ def _agree(labelled: sparse.csc_array, program: Program) -> bool:
     for placed in program.limits:
         if len(placed.limit.terms) > 2:
             largest = max(float(np.abs(term.use).max(initial=0.0)) for term in placed.limit.terms)
-            allowed[placed.rows] = ROUNDING * largest / placed.unit
+            allowed[placed.rows] = ROUNDING * largest / abs(placed.unit)
     return bool((apart.data <= allowed[apart.coords[0]]).all())
 
 
@@ -85,4 +85,8 @@ def _built(market: Market, program: Program) -> sparse.csc_array:
     for placed in program.limits:
         rows[placed.rows] = 1.0 / placed.unit
         columns[placed.supply] = placed.unit
+        if placed.limit.equality:
+            columns[program.v][placed.rows] = -placed.unit  # what is short, in the row's unit
+    for own in program.activities:
+        columns[own.columns] = own.unit
     return sparse.csc_array(sparse.diags_array(rows) @ matrix @ sparse.diags_array(columns))

@@ -1,7 +1,8 @@
 """The capacities that several offers or flows share: one row of a table for each group of such constraints.
 
-For each of its labels a group says that what dispatch and flows use adds up to no more than there is of it, and
-names the dual price of that. A group may have a supply: beyond what is free, more can be had in steps at a cost.
+For each of its labels a group says that what dispatch, flows, unserved demand and activities use adds up to no more
+than there is of it (or, as an equality, to just that), and names the dual price of that. A group may have a supply:
+beyond what is free, more can be had in steps at a cost.
 Everything that depends on such groups (the program, both solvers, the perturbation, the clearing's numbers, the
 certificate, pro rata shares, decomposition and settlement) loops over `Arrays.every_limit`. To add a group, add its
 row to `LIMITS`, and its arrays and its rent to `tokenflow_sim/variables.py`.
@@ -9,10 +10,13 @@ row to `LIMITS`, and its arrays and its rent to `tokenflow_sim/variables.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.market.layout import Layout
@@ -20,6 +24,8 @@ from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
 
 NOBODY = -1
+SERVICE = ("dispatch", "flow", "unserved")
+"""What a term may be on, beside activities."""
 # Term, Supply and SharedCapacity are not frozen, though nobody changes them: they are made again in every period, and
 # setting the fields of a frozen one takes three times as long.
 
@@ -45,25 +51,28 @@ class Term:
     member: Ints | None = None
 
     def charge(self, rent: Floats) -> Floats:
-        """Return what a unit of service pays at given rents, dims (asset or arc, workload)."""
+        """Return what a unit of each pays at given rents, with the dims of `use`."""
         own = rent if self.member is None else self.of_members(rent)
-        charge: Floats = own[:, None] * self.use
+        charge: Floats = (own[:, None] if self.use.ndim == 2 else own) * self.use
         return charge
 
-    def used(self, dispatch: Floats, flow: Floats, size: int) -> Floats:
+    def used(self, quantity: Floats, size: int) -> Floats:
         """Return what is used of each label, dims (label,).
 
         Parameters
         ----------
-        dispatch, flow : ndarray
-            Dims (asset, workload, block) and (arc, workload).
+        quantity : ndarray
+            What it is on: dispatch (asset, workload, block), flow (arc, workload), unserved (node, workload, step), or
+            what is done of the activity (label, tranche).
         size : int
             How many labels there are.
         """
-        if self.on == "flow":
-            each: Floats = np.vecdot(self.use, flow)
+        if self.use.ndim == 1:
+            each: Floats = self.use * quantity.sum(axis=1)
+        elif quantity.ndim == 2:
+            each = np.vecdot(self.use, quantity)
         else:
-            each = np.einsum("ak,akb->a", self.use, dispatch)
+            each = np.einsum("ak,akb->a", self.use, quantity)
         return self.summed(each, size)
 
     def summed(self, each: Floats, size: int) -> Floats:
@@ -129,8 +138,8 @@ class SharedCapacity:
         Its labels, where `dim` is none of the market's.
     payee : str, optional
         Who is paid the rent; by default it stays with the asset, or the link's owner, that uses the limit.
-    rent_unit, meaning : str
-        Unit and meaning of the dual, for labels.
+    unit, rent_unit, meaning : str
+        Unit of the capacity, unit and meaning of the dual, for labels.
     equality : bool
         Whether all of it has to be used, ``sum use * quantity == capacity``. The dual may have either sign then: it is
         the cost of one more unit *taken* (of one unit less capacity), like a price. It has no supply: that is an
@@ -154,6 +163,7 @@ class SharedCapacity:
     supply: Supply | None = None
     labels: tuple[object, ...] = ()
     payee: str | None = None
+    unit: str = ""
     rent_unit: str = ""
     meaning: str = ""
     equality: bool = False
@@ -182,30 +192,22 @@ class SharedCapacity:
         arrays += [term.member for term in self.terms if term.member is not None]
         return arrays if self.supply is None else [*arrays, self.supply.price, self.supply.quantity]
 
-    def add_charges(self, rent: Floats, dispatch: Floats, flow: Floats) -> tuple[Floats, Floats]:
-        """Add what a unit of service, and of flow, pays at given rents.
+    def add_charges(self, rent: Floats, sums: dict[str, Floats]) -> None:
+        """Add what a unit of each quantity pays at given rents.
 
         Parameters
         ----------
         rent : ndarray
             Rents of the labels, dims (label,).
-        dispatch : ndarray
-            What the charges of service are added to, dims (asset, workload[, block]).
-        flow : ndarray
-            What those of flow are added to, dims (arc, workload).
-
-        Returns
-        -------
-        dispatch, flow : ndarray
-            The sums; the same array where nothing was added.
+        sums : dict of ndarray
+            What is added to, by what terms are on; what is not in it is left out. Dims of the quantity, or without its
+            blocks, steps or tranches. Replaced, not written into.
         """
         for term in self.terms:
-            charge = term.charge(rent)
-            if term.on == "flow":
-                flow = flow + charge
-            else:
-                dispatch = dispatch + (charge if dispatch.ndim == 2 else charge[:, :, None])
-        return dispatch, flow
+            before = sums.get(term.on)
+            if before is not None:
+                charge = term.charge(rent)
+                sums[term.on] = before + (charge if charge.ndim == before.ndim else charge[..., None])
 
     @property
     def size(self) -> int:
@@ -217,11 +219,31 @@ class SharedCapacity:
         """The group whose terms say how its rows are measured and shifted."""
         return self if self.like is None else self.like
 
-    def used(self, dispatch: Floats, flow: Floats) -> Floats:
-        """Return what is used of each label, dims (label,); see `Term.used`."""
+    def label(self, rent: Floats, layout: Layout) -> xr.DataArray:
+        """Return rents as a labelled array, without a dim where the limit has none."""
+        attrs = {"units": self.rent_unit, "long_name": self.meaning}
+        if not self.dim:
+            return xr.DataArray(rent[0], name=self.rent, attrs=attrs)
+        labels = pd.Index(self.labels) if self.labels else layout.index(self.dim)
+        return xr.DataArray(rent, {self.dim: labels}, (self.dim,), self.rent, attrs)
+
+    @property
+    def paid_to(self) -> str | None:
+        """Who is paid the rent; where an activity uses or gives some, everybody pays: to the limit's own name."""
+        own = any(term.on not in SERVICE for term in self.terms)
+        return self.name if self.payee is None and own else self.payee
+
+    def used(self, quantities: Mapping[str, Floats]) -> Floats:
+        """Return what is used of each label, dims (label,).
+
+        Parameters
+        ----------
+        quantities : mapping
+            Quantities by what terms are on: `values.Values.quantities`.
+        """
         if len(self.terms) == 1:
-            return self.terms[0].used(dispatch, flow, self.size)
-        first, *others = (term.used(dispatch, flow, self.size) for term in self.terms)
+            return self.terms[0].used(quantities[self.terms[0].on], self.size)
+        first, *others = (term.used(quantities[term.on], self.size) for term in self.terms)
         for other in others:
             first = first + other
         return first

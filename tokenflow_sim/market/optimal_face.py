@@ -102,7 +102,7 @@ class Face:
         flat = (np.abs(program.reduced_costs(costs, duals)) <= _EQUAL * beside) & (upper > 0)
         flat[program.v] = False
         self.free: Ints = flat.nonzero()[0]
-        self._limits = np.arange(program.balance.stop, program.rows)
+        self._limits = np.arange(program.equations.stop, program.rows)
         # A rent is one where a unit of service that uses the limit would pay more than rounding for it.
         heaviest = np.zeros(program.rows + 1)
         np.maximum.at(heaviest, program.met[:, 2:], np.abs(program.coefficient[:, 2:]))
@@ -112,7 +112,7 @@ class Face:
         self._tight = rent if held is None else rent | held[self._limits]
         if solution.basis is None:
             at_bound = (values <= 0) | (values >= upper)
-            full = rows[self._limits] - program.activity(values)[self._limits] <= _EQUAL * np.abs(
+            full = rows[self._limits] - program.row_values(values)[self._limits] <= _EQUAL * np.abs(
                 rows[self._limits]
             )
         else:
@@ -163,11 +163,11 @@ class Face:
         extra = np.zeros(0) if more is None else more
         places = np.concatenate([free, program.columns + np.arange(extra.size)])
         matrix = sparse.csr_array(self.program.matrix[:, free])
-        there = np.concatenate([np.arange(program.balance.stop), self._limits[self._tight]])
+        there = np.concatenate([np.arange(program.equations.stop), self._limits[self._tight]])
         below = self._limits[~self._tight & (self._rows[self._limits] < np.inf)]
         load = matrix @ now[free]
         # The optimum may break a limit by rounding; the face then allows as much, so that it contains that optimum.
-        room = np.maximum(self._rows - program.activity(now), 0.0)
+        room = np.maximum(self._rows - program.row_values(now), 0.0)
         sums = np.array([row[free] for row in equal]).reshape(len(equal), free.size)
         fixed = sparse.vstack([matrix[there], sparse.csr_array(sums)])
         bounded = sparse.vstack(
@@ -257,7 +257,7 @@ def _may_change_volume(program: Program, basis: Basis) -> bool:
     duals[:-1] = basis.factor.dual(unserved)[0]
     met = duals.take(program.met.take(columns, axis=0))
     change = unserved[0, columns] - np.vecdot(met, program.coefficient.take(columns, axis=0))
-    slack = duals.take(basis.factor.tight[program.balance.stop :].take(limits))
+    slack = duals.take(basis.factor.tight[program.equations.stop :].take(limits))
     return bool((np.abs(change) > _NOTHING).any() or (np.abs(slack) > _NOTHING).any())
 
 

@@ -24,7 +24,7 @@ def paid_charges(arrays: Arrays, values: Values) -> Floats:
     """
     charges = np.zeros(values.dispatch.shape[:2])
     for limit in arrays.limits:
-        if limit.payee is not None:
+        if limit.paid_to is not None:
             for term in limit.terms:
                 if term.on == "dispatch":
                     charges = charges + term.charge(values.rents[limit.rent])

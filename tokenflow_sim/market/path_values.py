@@ -50,7 +50,7 @@ def values_on_paths(expansion: Expansion, market: Market, paths: Paths, values: 
         ),
     )
     # The same to rounding as the expanded market's, whose sums depend on how many paths are known.
-    cost = total_cost(arrays, dispatch, flow, unserved, values.supplied)
+    cost = total_cost(arrays, dispatch, flow, unserved, values.supplied, values.done)
     return replace(outcome, cost=cost)
 
 

@@ -159,7 +159,10 @@ class PathEngine:
     def _missing(self, market: Market, expanded: Market, values: Values) -> Paths | None:
         """Return paths that what was solved lacks: that would gain, or that a proof of it left out."""
         engine, found = self._now.engine, []
-        costs, scale = self._costs(market, expanded, values), Scale.of(expanded.arrays)
+        costs, scale = (
+            self._costs(market, expanded, values),
+            Scale.of(expanded.arrays, engine.program.done_in(expanded.arrays)),
+        )
         for share, duals in engine.shown:
             found.append(self._priced(costs / scale.price, duals, MARGIN, share * COST_STEP).paths)
         if engine.ray is not None and (engine.ray[engine.program.balance] > _OF_RAY).any():
@@ -203,15 +206,12 @@ class PathEngine:
 
     def _at_prices(self, market: Market, expanded: Market, values: Values, tied: float = 0.0) -> FoundPaths:
         """Search for paths that would gain at what is published, in $/Mtok, or as many as cost the same."""
-        scale, cells = Scale.of(expanded.arrays), self.expansion.cells
-        weight = np.where(open_arcs(market.arrays), market.arrays.route_cost, np.inf)
-        nothing = np.zeros((0, self.expansion.classes))
+        done, cells = self._now.engine.program.done_in(expanded.arrays), self.expansion.cells
+        scale = Scale.of(expanded.arrays, done)
+        charges = {"flow": np.where(open_arcs(market.arrays), market.arrays.route_cost, np.inf)}
         for limit in market.arrays.every_limit:
-            for term in limit.terms:
-                if term.on == "flow":
-                    _, weight = replace(limit, terms=(term,)).add_charges(
-                        values.rents[limit.rent], nothing, weight
-                    )
+            limit.add_charges(values.rents[limit.rent], charges)
+        weight = charges["flow"]
         price = values.price[:, 0]
         return self.expansion.search.search(
             weight,

@@ -10,12 +10,14 @@ algorithm finds from any start; see docs/explanation/prices.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays
-from tokenflow_sim.market.program import Placed, Program
+from tokenflow_sim.market.program import Placed, PlacedActivity, Program
 from tokenflow_sim.numeric import Floats
 
 # All in the solver's units, in which a market's mean demand and mean offer are UNIT. Its tolerance (1e-9) is absolute:
@@ -45,10 +47,21 @@ class Scale:
     price: float
 
     @classmethod
-    def of(cls, arrays: Arrays) -> Scale:
-        """Read the scale off a market: its mean positive demand and the mean size of its offers."""
-        quantity = _mean_positive(arrays.demand) or _mean_positive(arrays.capacity) or 1.0
-        price = _mean_positive(np.abs(arrays.offer_price)) or _mean_positive(arrays.route_cost) or 1.0
+    def of(cls, arrays: Arrays, done: Iterable[tuple[PlacedActivity, Activity]] = ()) -> Scale:
+        """Read the scale off a market: its mean positive demand and the mean size of its offers.
+
+        Where nobody asks for service, or offers any, the numbers of activities stand in, `Program.done_in`.
+        """
+        quantity = _mean_positive(arrays.demand) or _mean_positive(arrays.capacity)
+        price = _mean_positive(np.abs(arrays.offer_price)) or _mean_positive(arrays.route_cost)
+        for own, activity in done:
+            if not quantity:
+                quantity = (
+                    _mean_positive(np.where(activity.most < np.inf, np.abs(activity.most), 0.0)) / own.unit
+                )
+            if not price:
+                price = _mean_positive(np.abs(activity.price)) * own.unit
+        quantity, price = quantity or 1.0, price or 1.0
         return cls(_power_of_two(quantity) / UNIT, _power_of_two(price) / UNIT)
 
 
@@ -81,6 +94,8 @@ class ScaledData:
         Views of them, dims (column,).
     rows : ndarray
         Likewise, dims (row,).
+    asked : ndarray
+        What may be lacking of every equation, dims (equation,).
     """
 
     scale: Scale
@@ -88,6 +103,7 @@ class ScaledData:
     costs: Floats
     upper: Floats
     rows: Floats
+    asked: Floats
 
     @classmethod
     def of(cls, program: Program, arrays: Arrays, size: float = 1.0) -> ScaledData:
@@ -102,7 +118,7 @@ class ScaledData:
         size : float
             By how much quantities are magnified beside the usual, a power of two.
         """
-        scale = Scale.of(arrays)
+        scale = Scale.of(arrays, program.done_in(arrays))
         if size != 1.0:
             scale = Scale(scale.quantity / size, scale.price)
         numbers = np.empty(2 * program.columns + program.rows)
@@ -112,7 +128,10 @@ class ScaledData:
         program.fill_limits(arrays, upper)
         program.fill_rows(arrays, rows)
         numbers[program.columns :] /= scale.quantity
-        return cls(scale, numbers, costs, upper, rows)
+        asked = program.fill_asked(arrays, rows)
+        if program.equations != program.balance:
+            asked /= scale.quantity
+        return cls(scale, numbers, costs, upper, rows, asked)
 
 
 class Perturbation:
@@ -137,21 +156,26 @@ class Perturbation:
         costs[program.v] = 0.0
         limits *= DEMAND_STEP * GENERIC_SHARE
         rows *= DEMAND_STEP * GENERIC_SHARE
-        if program.asked is None:
-            rows[program.balance] += DEMAND_STEP
-        else:
-            balance = rows[program.balance]
-            balance[:] = np.where(program.asked, balance + DEMAND_STEP, -PASSING_SHARE * balance)
-        # A limit's row is in its own units: it is shifted as far as a typical unit of service would load it.
+        asked = rows[program.equations]
+        more = asked + DEMAND_STEP * program.asking
+        asked[:] = more if program.asked is None else np.where(program.asked, more, -PASSING_SHARE * asked)
+        # Of equalities not even a generic part may be left out where it is to be known what can take more.
+        self.asking = (
+            program.asking if program.equations == program.balance else np.maximum(asked, 0.0) / DEMAND_STEP
+        )
+        # A limit's row is in its own units: it is shifted as far as a typical unit of service would load it. Of an
+        # equality as much more is asked at all labels.
         for placed in program.limits:
-            typical = _typical(placed)
+            if placed.limit.equality:
+                continue
+            typical = _typical(program, placed)
             rows[placed.rows] *= typical
             if placed.limit.supply is not None:
                 # The supply of a limit is measured in its row's unit, too, and priced per that unit.
                 each = np.repeat(typical, placed.limit.supply.price.shape[1])
                 limits[placed.supply] *= each
                 costs[placed.supply] /= each
-        self._demand = rows[program.balance]
+        self._demand = rows[program.equations]
 
     def add(self, numbers: Floats, out: Floats, direction: Floats | None = None, share: float = 1.0) -> None:
         """Write a program's shifted numbers; upper bounds of zero, which forbid, stay zero.
@@ -163,7 +187,7 @@ class Perturbation:
         out : ndarray
             Where to write them.
         direction : ndarray, optional
-            +1 where one more unit is asked for, -1 where one less, dims (balance row,); by default +1 everywhere.
+            +1 where one more unit is asked for, -1 where one less, dims (equation,); by default +1 everywhere.
         share : float
             Share of the usual step.
         """
@@ -172,22 +196,23 @@ class Perturbation:
         _, limits, rows = self.program.split(out)
         np.copyto(limits, 0.0, where=upper <= 0)
         if direction is not None:
-            demand = self.program.split(numbers)[2][self.program.balance]
-            np.add(demand, share * direction * self._demand, out=rows[self.program.balance])
+            demand = self.program.split(numbers)[2][self.program.equations]
+            np.add(demand, share * direction * self._demand, out=rows[self.program.equations])
 
     def of_rows(self, direction: Floats) -> Floats:
         """Return the shift of every right-hand side in a direction as above."""
         rows = self.program.split(self.numbers)[2].copy()
-        rows[self.program.balance] *= direction
+        rows[self.program.equations] *= direction
         return rows
 
 
-def _typical(placed: Placed) -> Floats:
+def _typical(program: Program, placed: Placed) -> Floats:
     """Return what a unit of service uses of each label on average, in the row's unit; 1 where nothing uses it."""
     totals, counts = np.zeros(placed.limit.size), np.zeros(placed.limit.size)
     for term in placed.limit.measure.terms:
-        totals += term.summed(np.abs(term.use).sum(axis=1), placed.limit.size)
-        counts += term.summed((term.use != 0).sum(axis=1), placed.limit.size)
+        use = term.use if term.use.ndim == 2 else term.use[:, None] * program.unit_of(term)
+        totals += term.summed(np.abs(use).sum(axis=1), placed.limit.size)
+        counts += term.summed((use != 0).sum(axis=1), placed.limit.size)
     return np.where(totals > 0, totals / np.maximum(counts, 1) / placed.unit, 1.0)
 
 

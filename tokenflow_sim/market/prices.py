@@ -40,10 +40,15 @@ class Costs(NamedTuple):
 
 
 class Charges(NamedTuple):
-    """What further limits charge for a unit, in $/Mtok, dims (asset, workload) and (arc, workload)."""
+    """What further limits charge for a unit, in $/Mtok, dims (asset, workload) and (arc, workload).
+
+    Those that charge for energy, a bus of a power grid for example, are kept apart: they are the price's energy part.
+    """
 
     dispatch: Floats
     flow: Floats
+    energy_dispatch: Floats
+    energy_flow: Floats
 
 
 def decompose(
@@ -205,40 +210,47 @@ def decompose_values(
     if charges is None:
         charges = limit_charges(arrays, values)
     if charges is not None:
-        behind["limits"] = charges.dispatch
+        behind |= {"limits": charges.dispatch, "power": charges.energy_dispatch}
     parts = {name: np.full(price.shape, np.nan) for name in (*PARTS, *behind)}
     charge = np.zeros(values.flow.shape)
     for term in arrays.links.terms:
         charge += term.charge(values.congestion_rent)
-    carried = np.zeros(charge.shape) if charges is None else charges.flow
+    along = {"congestion": charge, "routing": arrays.route_cost}
+    if charges is not None:
+        along |= {"limits": charges.flow, "power": charges.energy_flow}
+    pays = 0.0 if charges is None else (charges.dispatch + charges.energy_dispatch)[:, :, None]
+    offers = arrays.offer_price + pays
     tolerance = _TIGHT * max(1.0, float(np.abs(price).max(initial=0.0)))
     noise = _ACTIVE * to_serve(layout, arrays, values)
     running = values.dispatch > noise[layout.asset_node][:, :, None]
-    _serve_at_home(layout, arrays, running, values.dispatch, behind, parts)
-    _follow(layout, arrays, (charge, carried), values.flow > noise[layout.origin], parts)
+    _serve_at_home(layout, arrays, offers, running, values.dispatch, behind, parts)
+    _follow(layout, along, values.flow > noise[layout.origin], parts)
     # Nothing active reaches the rest: take what would be active first.
-    cost = arrays.route_cost + charge + carried
+    cost = sum(along.values(), start=np.zeros(charge.shape))
     gain = price[layout.origin] - price[layout.destination] if len(layout.arcs) else cost
     would_flow = arrays.allowed & (np.abs(cost - gain) <= tolerance)
-    _follow(layout, arrays, (charge, carried), would_flow, parts)
-    worth = price[layout.asset_node][:, :, None] - arrays.offer_price
+    _follow(layout, along, would_flow, parts)
+    worth = price[layout.asset_node][:, :, None] - offers
     would_run = (arrays.capacity > 0) & (worth >= -tolerance)
-    _serve_at_home(layout, arrays, would_run, arrays.capacity, behind, parts)
-    _follow(layout, arrays, (charge, carried), would_flow, parts)
+    _serve_at_home(layout, arrays, offers, would_run, arrays.capacity, behind, parts)
+    _follow(layout, along, would_flow, parts)
     unexplained = np.isnan(parts["energy"])
     for name in ("energy", "routing", "congestion", *behind):
         parts[name][unexplained] = 0.0
     # Scarcity is what the others leave, so that the parts sum to the price; less than rounding is nothing.
     scarcity = price - parts["energy"] - parts["routing"] - parts["congestion"]
+    power: Floats | float = 0.0
     if charges is not None:
-        scarcity = scarcity - parts["limits"]
+        power = parts.pop("power")
+        scarcity = scarcity - parts["limits"] - power
     parts["scarcity"] = _cleared(scarcity, np.maximum(1.0, np.abs(price)))
     if costs is None:
+        parts["energy"] = parts["energy"] + power
         return parts
     offer, electricity, other = parts["energy"], parts["electricity"], parts["running"]
     markup = offer - electricity - other
     parts["markup"] = _cleared(markup - parts["carbon"] if "carbon" in behind else markup, np.abs(offer))
-    parts["energy"] = electricity
+    parts["energy"] = electricity + power
     return {
         name: parts[name]
         for name in (*PRICE_PARTS, *(name for name in ("carbon", "limits") if name in behind))
@@ -254,10 +266,11 @@ def limit_charges(arrays: Arrays, values: Values) -> Charges | None:
     """Return what a unit of service and of flow pays for further limits; None in a market without any."""
     if not arrays.limits:
         return None
-    dispatch, flow = np.zeros(values.dispatch.shape[:2]), np.zeros(values.flow.shape)
+    nothing = {"dispatch": np.zeros(values.dispatch.shape[:2]), "flow": np.zeros(values.flow.shape)}
+    sums = {"limits": nothing, "energy": dict(nothing)}
     for limit in arrays.limits:
-        dispatch, flow = limit.add_charges(values.rents[limit.rent], dispatch, flow)
-    return Charges(dispatch, flow)
+        limit.add_charges(values.rents[limit.rent], sums[limit.part])
+    return Charges(**sums["limits"], **{f"energy_{name}": charge for name, charge in sums["energy"].items()})
 
 
 def to_serve(layout: Layout, arrays: Arrays, values: Values) -> Floats:
@@ -274,17 +287,18 @@ def _cleared(part: Floats, beside: Floats) -> Floats:
 def _serve_at_home(
     layout: Layout,
     arrays: Arrays,
+    offers: Floats,
     running: NDArray[np.bool_],
     served: Floats,
     behind: dict[str, Floats],
     parts: dict[str, Floats],
 ) -> None:
-    """Explain prices by the dearest of the node's own offers that run: equation (8).
+    """Explain prices by the dearest of the node's own offers that run, with what they pay for limits: equation (8).
 
     Where equal offers are the dearest, the costs behind them count by what each has served.
     """
     shape = parts["energy"].shape
-    dearest = np.where(running, arrays.offer_price, -np.inf).max(axis=2, initial=-np.inf)
+    dearest = np.where(running, offers, -np.inf).max(axis=2, initial=-np.inf)
     at_node = np.full(shape, -np.inf)
     np.maximum.at(at_node, layout.asset_node, dearest)
     here = np.isfinite(at_node) & np.isnan(parts["energy"])
@@ -293,7 +307,12 @@ def _serve_at_home(
     parts["congestion"][here] = 0.0
     if not behind:
         return
-    marginal = running & (arrays.offer_price == at_node[layout.asset_node][:, :, None])
+    marginal = running & (offers == at_node[layout.asset_node][:, :, None])
+    if (
+        "limits" in behind
+    ):  # of offers that cost the same with what they pay, the offers themselves may differ
+        own = np.where(marginal, arrays.offer_price, -np.inf).max(axis=2, initial=-np.inf)
+        behind = {**behind, "energy": np.where(np.isfinite(own), own, 0.0)}
     weight, all_of_it = np.where(marginal, served, 0.0).sum(axis=2), np.zeros(shape)
     np.add.at(all_of_it, layout.asset_node, weight)
     for name, cost in behind.items():
@@ -304,16 +323,13 @@ def _serve_at_home(
 
 def _follow(
     layout: Layout,
-    arrays: Arrays,
-    charges: tuple[Floats, Floats],
+    along: dict[str, Floats],
     active: NDArray[np.bool_],
     parts: dict[str, Floats],
 ) -> None:
     """Explain prices from the far end of active arcs, one arc further each round: equations (9), (11)."""
     if not active.any():
         return
-    charge, carried = charges
-    behind = [name for name in parts if name not in PARTS]
     arc, workload = np.nonzero(active)
     start, end = layout.origin[arc], layout.destination[arc]
     for _ in range(len(layout.nodes)):
@@ -322,13 +338,6 @@ def _follow(
             return
         a, k = arc[ready][::-1], workload[ready][::-1]  # of several arcs the first is written last, and stays
         i, j = layout.origin[a], layout.destination[a]
-        step = {
-            "energy": parts["energy"][j, k],
-            "routing": parts["routing"][j, k] + arrays.route_cost[a, k],
-            "congestion": parts["congestion"][j, k] + charge[a, k],
-            **{name: parts[name][j, k] for name in behind},
-        }
-        if "limits" in step:
-            step["limits"] = step["limits"] + carried[a, k]
-        for name, new in step.items():
-            parts[name][i, k] = new
+        for name in [name for name in parts if name != "scarcity"]:
+            own = along.get(name)
+            parts[name][i, k] = parts[name][j, k] if own is None else parts[name][j, k] + own[a, k]

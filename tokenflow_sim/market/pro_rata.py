@@ -5,6 +5,8 @@ A simplex gives everything to one of two equal offers, always the same one, whic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays
@@ -14,7 +16,7 @@ from tokenflow_sim.numeric import Bools, Floats, Ints
 _RELATIVE = 1e-9
 
 
-def share_ties(program: Program, arrays: Arrays, dispatch: Floats, flow: Floats, held: Bools) -> Floats:
+def share_ties(program: Program, arrays: Arrays, quantities: Mapping[str, Floats], held: Bools) -> Floats:
     """Share the dispatch of equal offers for a class at a node pro rata to quantity.
 
     Parameters
@@ -23,10 +25,8 @@ def share_ties(program: Program, arrays: Arrays, dispatch: Floats, flow: Floats,
         The structure.
     arrays : Arrays
         The market's numbers.
-    dispatch : ndarray
-        Any optimal dispatch, dims (asset, workload, block), in Mtok/s.
-    flow : ndarray
-        The flows that go with it, dims (arc, workload), in Mtok/s.
+    quantities : mapping of ndarray
+        Any optimal dispatch, dims (asset, workload, block), in Mtok/s, with all else, by what terms are on.
     held : ndarray of bool
         Assets of which a shared limit binds, dims (asset,): their offers keep what they have, since they are not
         equal once that is priced.
@@ -36,19 +36,23 @@ def share_ties(program: Program, arrays: Arrays, dispatch: Floats, flow: Floats,
     ndarray
         Dispatch of equal cost, dims (asset, workload, block).
     """
+    dispatch = quantities["dispatch"]
     if not program.offers_compete:
         return dispatch
-    groups = _groups(program, arrays)
+    groups = offer_groups(program, arrays)
     limits = [
         (limit, [term for term in limit.terms if term.on == "dispatch"])
         for _, limit in program.numbers_of(arrays)
     ]
-    limits = [(limit, terms) for limit, terms in limits if terms]
+    # Offers of one group meet equalities alike, so that no share breaks one.
+    limits = [(limit, terms) for limit, terms in limits if terms and not limit.equality]
     for _ in range(held.size + 1):
         shared = _shared(dispatch, arrays, groups, held)
         over = np.zeros_like(held)
         for limit, terms in limits:
-            exceeded = limit.used(shared, flow) > limit.capacity * (1 + _RELATIVE)
+            exceeded = limit.used({**quantities, "dispatch": shared}) > limit.capacity + _RELATIVE * np.abs(
+                limit.capacity
+            )
             for term in terms:
                 over |= (term.of_members(exceeded) != 0) & ~held
         if not over.any():
@@ -57,21 +61,22 @@ def share_ties(program: Program, arrays: Arrays, dispatch: Floats, flow: Floats,
     return shared
 
 
-def _groups(program: Program, arrays: Arrays) -> Ints:
-    """Return a number for each group of offers with one node, class and price."""
+def offer_groups(program: Program, arrays: Arrays) -> Ints:
+    """Return a number for each group of offers with one node, class and price, which use all equalities alike."""
     node = np.broadcast_to(program.layout.asset_node[:, None, None], program.offers_shape).ravel()
     workload = np.broadcast_to(
         np.arange(program.offers_shape[1])[None, :, None], program.offers_shape
     ).ravel()
     price = arrays.offer_price.ravel()
-    order = np.lexsort((price, workload, node))
+    keys = [price, workload, node]
+    for placed in program.limits:
+        for term in placed.limit.terms if placed.limit.equality else ():
+            if term.on == "dispatch":
+                member = np.arange(len(term.use)) if term.member is None else term.member
+                keys += [program.spread(term, member[:, None]), program.spread(term, term.use)]
+    order = np.lexsort(keys)
     fresh = np.ones(order.size, dtype=np.int64)
-    same = (
-        (node[order][1:] == node[order][:-1])
-        & (workload[order][1:] == workload[order][:-1])
-        & (price[order][1:] == price[order][:-1])
-    )
-    fresh[1:] = ~same
+    fresh[1:] = ~np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
     groups = np.empty(order.size, dtype=np.int64)
     groups[order] = np.cumsum(fresh) - 1
     return groups

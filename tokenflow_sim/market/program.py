@@ -1,13 +1,17 @@
 """The linear program as plain vectors: which column and row is what, and how a market's numbers fill them.
 
-Columns stand in the order of `formulation.build`: dispatch, flow, unserved, supply of limits, shortfall; rows
-likewise: balance, then one group of limits after the other. Every column meets few rows, which is kept as a few index
-arrays instead of a general sparse matrix.
+Columns stand in the order of `formulation.build`: dispatch, flow, unserved, supply of limits, activities, shortfall;
+rows likewise: balance, then equalities, then one group of limits after the other. Every column meets few rows, which
+is kept as a few index arrays instead of a general sparse matrix.
+
+An equality stands here as a balance does, with its sign turned, so that one more unit taken is one more on the right:
+what gives less what uses, and a shortfall, is what is asked for. An activity starts at its least: the column is
+what is done beyond that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -17,12 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays, total
-from tokenflow_sim.market.limits import NOBODY, OWN_UNITS, SharedCapacity, Term
+from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.units import units_of
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
 NO_ROW = -1
+# How much more is asked of a law by the price rule, beside one unit of all else: what ties it leaves are broken.
+_OF_LAW = 0.01
 # Up to this many coefficients, zeros included, a dense matrix is faster than index arrays. A BLAS does products
 # and factorisations of that size in one thread, so that their bits do not depend on how many there are.
 _DENSE = 2**15
@@ -43,6 +51,7 @@ class Placed:
     unit : float
         What one unit of the row stands for in the limit's own unit: a power of two near what a unit of service
         uses, so that the solver's absolute tolerances mean about the same for all rows; 1 for links and power.
+        Negative for an equality, whose row has its sign turned.
     closes : bool
         Whether a label without capacity keeps everybody off: nobody gives any of it, and nothing more can be had.
     """
@@ -58,6 +67,26 @@ class Placed:
         return numbers.capacity if self.unit == 1.0 else numbers.capacity / self.unit
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class PlacedActivity:
+    """Where an activity stands in the program.
+
+    Parameters
+    ----------
+    activity : Activity
+        The activity, with the numbers of the market that the program was made of.
+    columns : slice
+        Its columns, by label and tranche.
+    unit : float
+        What one unit of a column stands for in the activity's own unit: a power of two, such that its coefficients are
+        about one.
+    """
+
+    activity: Activity
+    columns: slice
+    unit: float
+
+
 class Program:
     """Columns, rows and coefficients of the program of all markets with one layout and one set of coefficients.
 
@@ -68,15 +97,21 @@ class Program:
 
     Attributes
     ----------
-    x, f, y, w, v : slice
-        Columns of dispatch, flow, unserved, supply of limits, and shortfall.
+    x, f, y, w, z, v : slice
+        Columns of dispatch, flow, unserved, supply of limits, activities, and shortfall, one of each equation.
     balance : slice
         Rows of the nodal balances, the first ones.
+    equations : slice
+        Rows of the balances and of all equalities.
     limits : tuple of Placed
         Every group of limits that the market has, that of the links first.
+    activities : tuple of PlacedActivity
+        Every activity that it has.
     asked : ndarray of bool or None
-        The balances that are asked for one more unit, dims (balance row,); None where all are, as in every market that
+        The equations that are asked for one more unit, dims (equation,); None where all are, as in every market that
         was not made from another.
+    asking : ndarray
+        How much more the price rule asks of each equation, dims (equation,): one unit, of a law next to nothing.
     path_numbers : ndarray or None
         Generic numbers of the costs of the last flows, which are paths: functions of the paths, whatever their place.
     met, coefficient : ndarray
@@ -97,18 +132,35 @@ class Program:
         self.flow_shape = (sizes["arc"], k)
         self.unserved_shape = (n, k, sizes["step"])
         self.nodal_shape = (n, k)
+        activities = market.arrays.activities
         supplied = sum(0 if limit.supply is None else limit.supply.price.size for limit in limits)
-        shapes = (self.offers_shape, self.flow_shape, self.unserved_shape, (supplied,), self.nodal_shape)
-        starts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
-        self.x, self.f, self.y, self.w, self.v = (slice(*pair) for pair in pairwise(map(int, starts)))
+        equal = sum(limit.size for limit in limits if limit.equality)
+        counts = [
+            *(int(np.prod(shape)) for shape in (self.offers_shape, self.flow_shape, self.unserved_shape)),
+            supplied,
+            sum(one.price.size for one in activities),
+            n * k + equal,
+        ]
+        starts = np.cumsum([0, *counts])
+        self.x, self.f, self.y, self.w, self.z, self.v = (slice(*pair) for pair in pairwise(map(int, starts)))
         self.columns = int(starts[-1])
-        self.balance = slice(0, n * k)
-        self.limits = tuple(_place(limits, n * k, self.w.start))
-        self._made_of = limits
+        self.balance, self.equations = slice(0, n * k), slice(0, n * k + equal)
+        units, own = units_of(limits, activities)
+        self.limits = tuple(_place(limits, units, n * k, self.w.start))
+        self.activities = tuple(_place_activities(activities, own, self.z.start))
+        self._made_of, self._done_of = limits, activities
+        self.rows = self.equations.stop + sum(limit.size for limit in limits if not limit.equality)
+        self.asking = np.ones(self.equations.stop)
+        for placed in self.limits:
+            if placed.limit.law:
+                self.asking[placed.rows] = _OF_LAW
         expanded = market.arrays.expanded
-        self.asked: Bools | None = None if expanded is None else expanded.asked
-        self.path_numbers: Floats | None = None if expanded is None else expanded.path_numbers
-        self.rows = self.limits[-1].rows.stop
+        self.asked: Bools | None = None
+        self.path_numbers: Floats | None = None
+        if expanded is not None:
+            self.asked = np.append(expanded.asked, np.ones(equal, dtype=np.bool_))
+            self.asking[~self.asked] = 0.0
+            self.path_numbers = expanded.path_numbers
         self._set_incidence()
         self._met = np.ascontiguousarray(self.met.T)
         # How many paths are known may not decide how a basis is factorised.
@@ -131,8 +183,11 @@ class Program:
         layout = self.layout
         n, k = self.nodal_shape
         row_of = np.arange(n * k).reshape(n, k)
+        self._of = {"dispatch": self.x, "flow": self.f, "unserved": self.y}
+        self._of |= {placed.activity.name: placed.columns for placed in self.activities}
+        self._own_unit = {placed.activity.name: placed.unit for placed in self.activities}
         on = [term.on for placed in self.limits for term in placed.limit.terms]
-        slots = max(on.count("dispatch"), on.count("flow"), 1 if self.w.stop > self.w.start else 0)
+        slots = max(*(on.count(one) for one in self._of), 1 if self.w.stop > self.w.start else 0)
         self.met = np.full((self.columns, 2 + slots), self.rows, dtype=np.int64)
         self.coefficient = np.zeros(self.met.shape)
         self.coefficient[:, 0], self.coefficient[:, 1] = 1.0, -1.0
@@ -142,17 +197,17 @@ class Program:
         self.met[self.f, 0] = row_of[layout.origin].ravel()
         self.met[self.f, 1] = row_of[layout.destination].ravel()
         self.met[self.y, 0] = np.broadcast_to(row_of[:, :, None], self.unserved_shape).ravel()
-        self.met[self.v, 0] = row_of.ravel()
+        self.met[self.v, 0] = np.arange(self.equations.stop)
         self._terms: list[tuple[slice, int]] = []
-        taken = {"dispatch": 2, "flow": 2}
+        taken = dict.fromkeys(self._of, 2)
         for placed in self.limits:
             for term in placed.limit.terms:
                 columns, slot = self.of(term), taken[term.on]
                 taken[term.on] += 1
                 label = np.arange(placed.limit.size) if term.member is None else term.member
                 row = np.where(label == NOBODY, self.rows, placed.rows.start + label)
-                self.met[columns, slot] = self.spread(term, row[:, None])
-                used = self.spread(term, term.use / placed.unit)
+                self.met[columns, slot] = self.spread(term, row if term.use.ndim == 1 else row[:, None])
+                used = self.spread(term, term.use * (self.unit_of(term) / placed.unit))
                 self.coefficient[columns, slot] = np.where(self.met[columns, slot] < self.rows, used, 0.0)
                 self._merge(columns, slot)
                 self._terms.append((columns, slot))
@@ -173,23 +228,42 @@ class Program:
 
     def of(self, term: Term) -> slice:
         """Return the columns that a term of a limit is about."""
-        return self.x if term.on == "dispatch" else self.f
+        return self._of[term.on]
+
+    def unit_of(self, term: Term) -> float:
+        """Return what one unit of a term's columns stands for: 1 for service, an activity's own for that."""
+        return self._own_unit.get(term.on, 1.0)
 
     def spread(self, term: Term, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values by asset or arc (and workload) as values by the columns that a term is about."""
+        """Return values with the dims of a term's use, or broadcast to them, as values by its columns."""
         if term.on == "flow":
             return np.broadcast_to(values, self.flow_shape).ravel()
-        return np.broadcast_to(values[:, :, None], self.offers_shape).ravel()
+        if values.ndim == 1:
+            columns = self.of(term)
+            return np.repeat(values, (columns.stop - columns.start) // max(values.size, 1))
+        shape = self.offers_shape if term.on == "dispatch" else self.unserved_shape
+        return np.broadcast_to(values[:, :, None], shape).ravel()
 
     def serves(self, market: Market) -> bool:
         """Whether a market has this structure: equal labels, incidence and coefficients."""
-        return (market.layout is self.layout or market.layout == self.layout) and _alike(
-            self._made_of, market.arrays.every_limit
+        arrays = market.arrays
+        return (
+            (market.layout is self.layout or market.layout == self.layout)
+            and _alike(self._made_of, arrays.every_limit)
+            and (
+                arrays.activities is self._done_of
+                or [(one.name, one.labels, one.price.shape) for one in arrays.activities]
+                == [(one.name, one.labels, one.price.shape) for one in self._done_of]
+            )
         )
 
     def numbers_of(self, arrays: Arrays) -> Iterator[tuple[Placed, SharedCapacity]]:
         """Yield where each group of limits stands, with a market's own numbers of it."""
         return zip(self.limits, arrays.every_limit, strict=True)
+
+    def done_in(self, arrays: Arrays) -> Iterator[tuple[PlacedActivity, Activity]]:
+        """Yield where each activity stands, with a market's own numbers of it."""
+        return zip(self.activities, arrays.activities, strict=True)
 
     @cached_property
     def matrix(self) -> sparse.csc_array:
@@ -226,6 +300,8 @@ class Program:
             for placed, limit in self.numbers_of(arrays):
                 if limit.supply is not None:
                     out[placed.supply] = limit.supply.price.ravel() * placed.unit
+        for own, activity in self.done_in(arrays):
+            out[own.columns] = activity.price.ravel() * own.unit
         return out
 
     def fill_limits(self, arrays: Arrays, out: Floats) -> Floats:
@@ -233,12 +309,15 @@ class Program:
         out[self.x] = arrays.capacity.ravel()
         out[self.f] = self._flow_limits(arrays.allowed)
         for placed, limit in self.numbers_of(arrays):
-            if placed.closes and (closed := limit.capacity <= 0).any():
+            if placed.closes and (closed := limit.capacity == 0).any():
                 for term in limit.terms:
                     shut = (term.of_members(closed)[:, None] != 0) & (term.use != 0)
                     out[self.of(term)][self.spread(term, shut)] = 0.0
             if limit.supply is not None:
                 out[placed.supply] = limit.supply.quantity.ravel() / placed.unit
+        for own, activity in self.done_in(arrays):
+            most = activity.most if activity.least is None else activity.most - activity.least
+            out[own.columns] = most.ravel() / own.unit
         out[self.y] = arrays.demand.ravel()
         if arrays.must_serve is not None:
             out[self.y][arrays.must_serve.ravel()] = 0.0
@@ -261,16 +340,33 @@ class Program:
         for placed, limit in self.numbers_of(arrays):
             rows = out[placed.rows]
             rows[:] = placed.capacity(limit)
-            if placed.closes and (closed := rows <= 0).any():
+            if placed.closes and (closed := rows == 0).any():
                 rows[closed] = np.inf
+        for own, activity in self.done_in(arrays):
+            if activity.least is not None:  # what is done at least already uses its share
+                values = np.zeros(self.columns)
+                values[own.columns] = activity.least.ravel() / own.unit
+                out -= self.row_values(values)
         return out
+
+    def fill_asked(self, arrays: Arrays, rows: Floats) -> Floats:
+        """Return what may be lacking of every equation, dims (equation,): its demand, its load, nothing of a law."""
+        if self.equations == self.balance:
+            return rows[self.balance]
+        asked = np.concatenate(
+            [total(arrays.demand).ravel(), np.zeros(self.equations.stop - self.balance.stop)]
+        )
+        for placed, limit in self.numbers_of(arrays):
+            if limit.equality and not limit.law:
+                asked[placed.rows] = np.maximum(placed.capacity(limit), 0.0)
+        return asked
 
     def split(self, numbers: Floats) -> tuple[Floats, Floats, Floats]:
         """Return views of costs, upper bounds and right-hand sides, which stand in this order in the last dim."""
         columns = self.columns
         return numbers[..., :columns], numbers[..., columns : 2 * columns], numbers[..., 2 * columns :]
 
-    def activity(self, values: Floats) -> Floats:
+    def row_values(self, values: Floats) -> Floats:
         """Return the value of every row at given column values."""
         width = self.rows + 1  # the last place takes what meets no row
         rows: Floats = np.bincount(self._met[0], values, width)
@@ -308,22 +404,34 @@ class Program:
         return reduced
 
 
-def _place(limits: Sequence[SharedCapacity], row: int, column: int) -> Iterator[Placed]:
-    """Give every group of limits its rows and the columns of its supply."""
-    for limit in limits:
+def _place(
+    limits: Sequence[SharedCapacity], units: Sequence[float], row: int, column: int
+) -> Iterator[Placed]:
+    """Give every group of limits its rows, equalities before all others, and the columns of its supply."""
+    other = row + sum(limit.size for limit in limits if limit.equality)
+    for limit, unit in zip(limits, units, strict=True):
         supplied = 0 if limit.supply is None else limit.supply.price.size
-        rows, supply = slice(row, row + limit.size), slice(column, column + supplied)
+        start = row if limit.equality else other
+        rows, supply = slice(start, start + limit.size), slice(column, column + supplied)
         gives = any((term.use < 0).any() for term in limit.measure.terms)
-        closes = limit.supply is None and not gives
-        yield Placed(limit, rows, supply, _unit(limit), closes)
-        row, column = rows.stop, supply.stop
+        served = all(term.on in ("dispatch", "flow") for term in limit.terms)
+        closes = limit.supply is None and not gives and not limit.equality and served
+        yield Placed(limit, rows, supply, -unit if limit.equality else unit, closes)
+        column = supply.stop
+        if limit.equality:
+            row = rows.stop
+        else:
+            other = rows.stop
 
 
-def _unit(limit: SharedCapacity) -> float:
-    if limit.name in OWN_UNITS:
-        return 1.0
-    used = np.concatenate([np.abs(term.use[term.use != 0]) for term in limit.measure.terms])
-    return float(2.0 ** np.round(np.log2(used.mean()))) if used.size else 1.0
+def _place_activities(
+    activities: Sequence[Activity], units: Mapping[str, float], column: int
+) -> Iterator[PlacedActivity]:
+    """Give every activity its columns."""
+    for activity in activities:
+        columns = slice(column, column + activity.price.size)
+        yield PlacedActivity(activity, columns, units[activity.name])
+        column = columns.stop
 
 
 def _alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> bool:
@@ -335,7 +443,9 @@ def _alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> 
             continue
         if one.name != other.name or one.size != other.size or len(one.terms) != len(other.terms):
             return False
-        if (one.supply is None) != (other.supply is None):
+        if (one.supply is None) != (other.supply is None) or one.equality != other.equality:
+            return False
+        if one.law != other.law or one.labels != other.labels:
             return False
         if one.supply and other.supply and one.supply.price.shape != other.supply.price.shape:
             return False

@@ -126,7 +126,7 @@ def _quadratic_columns(program: Program, data: ScaledData, curvature: Floats) ->
     used, links = program.v.start, curvature.size
     matrix = program.matrix_with_loads
     floor = np.full(program.rows, -np.inf)
-    floor[program.balance] = data.rows[program.balance]
+    floor[program.equations] = data.rows[program.equations]
     lp = column_program(
         costs=np.concatenate([data.costs[:used], np.zeros(links)]),
         lower=np.zeros(used + links),
@@ -174,7 +174,7 @@ def _by_pieces(program: Program, data: ScaledData, curvature: Floats) -> Floats 
         format="csc",
     )
     floor = np.full(program.rows, -np.inf)
-    floor[program.balance] = data.rows[program.balance]
+    floor[program.equations] = data.rows[program.equations]
     highs = new_highs()
     highs.passModel(
         column_program(

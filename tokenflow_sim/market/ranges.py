@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.basis import BasicSolution
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.directional import DirectionalProgram
@@ -17,6 +18,7 @@ from tokenflow_sim.market.highs import LazySolver
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import Face
 from tokenflow_sim.market.perturbation import Scale, ScaledData
+from tokenflow_sim.market.pro_rata import offer_groups
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import linearised
 from tokenflow_sim.market.values import Values
@@ -40,11 +42,12 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
     Returns
     -------
     Dataset
-        `lower` and `upper`, dims (node, workload), in $/Mtok; infinite where no such change can be served.
+        `lower` and `upper`, dims (node, workload), in $/Mtok; infinite where no such change can be served. For the
+        dual of every equality that is no law, likewise ``<its name>_lower`` and ``<its name>_upper``.
     """
     program = Program(market)
     data = ScaledData.of(program, market.arrays)
-    point = point_of(program, values)
+    point = point_of(program, market.arrays, values)
     costs = data.costs
     if market.is_quadratic:
         load = (market.arrays.link_use * values.flow).sum(axis=1)
@@ -52,31 +55,33 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
     directional = DirectionalProgram(
         LazySolver(program), program, point / data.scale.quantity, data.upper, data.rows
     )
-    nodal = program.balance.stop
-    bounds: dict[str, Floats] = {}
-    for name, sign in (("upper", 1.0), ("lower", -1.0)):
-        found = np.empty(nodal)
-        for row in range(nodal):
-            step = np.zeros(program.rows)
-            step[row] = sign
-            cost = directional.cheapest(step, costs)
-            found[row] = (
-                np.inf * sign if cost is None else sign * cost * data.scale.price + 0.0
-            )  # no negative zero
-        bounds[name] = found.reshape(program.nodal_shape)
-    dims = ("node", "workload")
-    return xr.Dataset(
-        {
-            name: market.layout.label(
-                Variable(name, dims, "$/Mtok", f"{name} end of the price's interval"), bounds[name]
-            )
-            for name in ("lower", "upper")
-        }
-    )
+    dims, found = ("node", "workload"), xr.Dataset()
+    for name, sign in (("lower", -1.0), ("upper", 1.0)):
+
+        def ends(rows: slice, sign: float = sign) -> Floats:
+            moves = [
+                directional.cheapest(sign * _one(program, row), costs) for row in range(rows.start, rows.stop)
+            ]
+            ends = [np.inf * sign if cost is None else sign * cost * data.scale.price for cost in moves]
+            return np.array(ends) + 0.0  # no negative zero
+
+        variable = Variable(name, dims, "$/Mtok", f"{name} end of the price's interval")
+        found[name] = market.layout.label(variable, ends(program.balance).reshape(program.nodal_shape))
+        for placed, limit in program.numbers_of(market.arrays):
+            if limit.equality and not limit.law:
+                values_there = ends(placed.rows) / abs(placed.unit)
+                found[f"{limit.rent}_{name}"] = limit.label(values_there, market.layout)
+    return found
 
 
-def point_of(program: Program, values: Values) -> Floats:
-    """Return the value of every column of a clearing's program, in Mtok/s (supply: in its row's unit)."""
+def _one(program: Program, row: int) -> Floats:
+    step = np.zeros(program.rows)
+    step[row] = 1.0
+    return step
+
+
+def point_of(program: Program, arrays: Arrays, values: Values) -> Floats:
+    """Return the value of every column of a clearing's program, in Mtok/s (supply and activities: in their own)."""
     return np.concatenate(
         [
             values.dispatch.ravel(),
@@ -87,7 +92,11 @@ def point_of(program: Program, values: Values) -> Floats:
                 for placed in program.limits
                 if placed.limit.supply is not None
             ),
-            np.zeros(program.balance.stop),
+            *(
+                (values.done[own.activity.name] - activity.lowest).ravel() / own.unit
+                for own, activity in program.done_in(arrays)
+            ),
+            np.zeros(program.equations.stop),
         ]
     )
 
@@ -119,7 +128,7 @@ def revenue_ranges(market: Market, values: Values) -> xr.Dataset:
 
 def _ranges(market: Market, values: Values) -> xr.Dataset:
     program = Program(market)
-    scale = Scale.of(market.arrays)
+    scale = Scale.of(market.arrays, program.done_in(market.arrays))
     arrays, load = market.arrays, (market.arrays.link_use * values.flow).sum(axis=1)
     held = np.zeros(program.rows, dtype=np.bool_)
     if market.is_quadratic:
@@ -135,13 +144,13 @@ def _ranges(market: Market, values: Values) -> xr.Dataset:
             # The published rent has the curvature's charge in it, which is a cost in the linearised program.
             rent = np.maximum(rent - market.arrays.link_curvature * load, 0.0)
         for term in limit.terms:
-            if term.on == "dispatch":
+            if term.on == "dispatch" and not limit.equality:
                 bound |= term.of_members(rent) > 0
         # A limit without capacity is left out of the program, and its published rent is no dual of it.
         duals[placed.rows] = np.where(
             (limit.capacity > 0) | ~np.bool_(placed.closes), -rent * placed.unit, 0.0
         )
-    point = point_of(program, values) / scale.quantity
+    point = point_of(program, market.arrays, values) / scale.quantity
     face = Face(program, data.costs, data.upper, data.rows, BasicSolution(point, duals / scale.price), held)
     # Demand is served as published: the question is who serves it.
     face.free = face.free[(face.free < program.y.start) | (face.free >= program.y.stop)]
@@ -191,8 +200,12 @@ def _rates(
     share = own[asset].astype(np.float64)
     fixed = float((price * dispatch)[~moving & own[asset]].sum())
     grouped = moves[~bound[asset[moves]]]
-    cell = layout.cells.asset.repeat(shape[2])[grouped]
-    cells = layout.sizes["node"] * layout.sizes["workload"]
+    if program.equations == program.balance:
+        cell = layout.cells.asset.repeat(shape[2])[grouped]
+        cells = layout.sizes["node"] * layout.sizes["workload"]
+    else:  # who pays alike shares alike
+        every = offer_groups(program, market.arrays)
+        cell, cells = every[grouped], int(every.max()) + 1
     whole = np.bincount(cell, capacity[grouped], cells)
     part = np.bincount(cell, capacity[grouped] * share[grouped], cells)
     share[grouped] = (part / np.where(whole > 0, whole, 1.0))[cell]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.layout import Layout
@@ -34,6 +35,9 @@ class Settlement:
         What links earn: route cost and congestion rent, dims (arc, workload).
     limit_income : DataArray
         What the payees of further limits are paid, dims (limit,), with `payee` beside; empty without such limits.
+        Below zero where they pay: of a bus of a grid, what local load pays.
+    activity_income : Dataset
+        What activities are paid, by name, each with its own dim, and `payee` in its attributes; empty without any.
     residual : float
         Money in less money out; zero up to rounding.
     """
@@ -42,6 +46,7 @@ class Settlement:
     revenue: xr.DataArray
     link_income: xr.DataArray
     limit_income: xr.DataArray
+    activity_income: xr.Dataset
     residual: float
 
     def by_party(self) -> xr.Dataset:
@@ -79,12 +84,16 @@ class Money:
         Dims (arc, workload).
     limit_income : ndarray
         What the payee of each limit is paid, dims (limit,), in the order of `Arrays.limits`; zero without a payee.
+        Below zero where it pays: of a bus it is what local load pays, with its sign turned.
+    activity_income : dict of ndarray
+        What each label of an activity is paid by the limits it gives to less what it pays, by name, dims (label,).
     """
 
     payment: Floats
     revenue: Floats
     link_income: Floats
     limit_income: Floats
+    activity_income: dict[str, Floats]
 
 
 def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
@@ -104,26 +113,37 @@ def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
     Money
         In $/s.
     """
+    lost = values.unserved.sum(axis=2)
     served = (arrays.demand - values.unserved).sum(axis=2)
+    quantities = {"dispatch": values.dispatch.sum(axis=2), "flow": values.flow, "unserved": lost}
+    payment = values.price * served
+    activity_income: dict[str, Floats] = {}
+    for one in arrays.activities:
+        quantities[one.name] = values.done[one.name].sum(axis=1)
+        activity_income[one.name] = np.zeros(one.size)
     charge = arrays.route_cost + values.congestion_rent[:, None] * arrays.link_use
-    dispatch = values.dispatch.sum(axis=2)
     worth, income = values.service_price[layout.asset_node], np.zeros(len(arrays.limits))
     for place, limit in enumerate(arrays.limits):
         rent = values.rents[limit.rent]
         for term in limit.terms:
             due = term.charge(rent)
-            if limit.payee is not None:
-                income[place] += float((due * (dispatch if term.on == "dispatch" else values.flow)).sum())
+            if limit.paid_to is not None:
+                income[place] += float((due * quantities[term.on]).sum())
                 if term.on == "dispatch":
                     worth = worth - due
+                elif term.on == "unserved":
+                    payment = payment + due * lost
+                elif term.on in activity_income:
+                    activity_income[term.on] = activity_income[term.on] - due * quantities[term.on]
             elif term.on == "flow":
                 # A price pays for all that a flow uses; what no payee gets of it is the link owner's.
                 charge = charge + due
     return Money(
-        payment=values.price * served,
-        revenue=worth * dispatch,
+        payment=payment,
+        revenue=worth * quantities["dispatch"],
         link_income=charge * values.flow,
         limit_income=income,
+        activity_income=activity_income,
     )
 
 
@@ -155,6 +175,8 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
         amounts.setflags(write=False)  # they belong together
         return market.layout.label(SETTLEMENT[name], amounts)
 
+    paid = money.revenue.sum() + money.link_income.sum() + money.limit_income.sum()
+    paid += sum(income.sum() for income in money.activity_income.values())
     limit_income = money.limit_income * SECONDS_PER_HOUR
     limit_income.setflags(write=False)
     return Settlement(
@@ -165,14 +187,22 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
             limit_income,
             {
                 "limit": [limit.name for limit in market.arrays.limits],
-                "payee": ("limit", [limit.payee or "" for limit in market.arrays.limits]),
+                "payee": ("limit", [limit.paid_to or "" for limit in market.arrays.limits]),
             },
             ("limit",),
             "limit_income",
             SETTLEMENT["limit_income"].attrs(),
         ),
-        residual=float(
-            (money.payment.sum() - money.revenue.sum() - money.link_income.sum() - money.limit_income.sum())
-            * SECONDS_PER_HOUR
+        activity_income=xr.Dataset(
+            {one.name: _income(one, money.activity_income[one.name]) for one in market.arrays.activities}
         ),
+        residual=float((money.payment.sum() - paid) * SECONDS_PER_HOUR),
     )
+
+
+def _income(activity: Activity, income: Floats) -> xr.DataArray:
+    """Return what an activity is paid, labelled, in $/h."""
+    found = activity.label(income[:, None] * SECONDS_PER_HOUR)
+    found.attrs |= {"units": SETTLEMENT["limit_income"].unit, "long_name": f"income of {activity.name}"}
+    found.attrs["payee"] = activity.payee or activity.name
+    return found

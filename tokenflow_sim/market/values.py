@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tokenflow_sim.market.activity import cost_of
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.basis import BasicSolution
 from tokenflow_sim.market.limits import SharedCapacity, Term
@@ -66,6 +67,11 @@ class Values:
         return self.price if self.paid is None else self.paid
 
     @property
+    def quantities(self) -> dict[str, Floats]:
+        """All that may use a limit, by what a `Term` is on."""
+        return {"dispatch": self.dispatch, "flow": self.flow, "unserved": self.unserved, **self.done}
+
+    @property
     def congestion_rent(self) -> Floats:
         """Rent of every link, dims (arc,)."""
         return self.rents["congestion_rent"]
@@ -120,9 +126,17 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
     rents: dict[str, Floats] = {}
     supplied: dict[str, Floats] = {}
     held = np.zeros(len(margin), dtype=np.bool_)
+    done = {}
+    for own, activity in program.done_in(arrays):
+        beyond = columns[own.columns].reshape(activity.price.shape) * own.unit
+        done[activity.name] = np.minimum(
+            beyond if activity.least is None else beyond + activity.least, activity.most
+        )
     closed = []
     for placed, limit in program.numbers_of(arrays):
-        rent = np.maximum(-solution.duals[placed.rows], 0.0)
+        rent = -solution.duals[placed.rows]
+        if not limit.equality:
+            rent = np.maximum(rent, 0.0)
         if placed.unit != 1.0:
             rent /= placed.unit
         if limit.supply is not None:
@@ -147,7 +161,8 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
         rents[limit.rent] = rent
         margin, gain = _charged(margin, limit, rent, held), _carried(gain, limit, rent)
     scarcity = np.maximum(margin, 0.0)
-    dispatch = share_ties(program, arrays, dispatch, flow, held)
+    quantities = {"dispatch": dispatch, "flow": flow, "unserved": unserved, **done}
+    dispatch = share_ties(program, arrays, quantities, held)
     return Values(
         price=price,
         dispatch=dispatch,
@@ -156,7 +171,8 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
         scarcity_rent=scarcity,
         rents=rents,
         supplied=supplied,
-        cost=total_cost(arrays, dispatch, flow, unserved, supplied),
+        cost=total_cost(arrays, dispatch, flow, unserved, supplied, done),
+        done=done,
     )
 
 
@@ -168,7 +184,8 @@ def _charged(margin: Floats, limit: SharedCapacity, rent: Floats, held: Bools) -
     for term in limit.terms:
         if term.on == "dispatch":
             margin = margin - term.charge(rent)[:, :, None]
-            held |= term.of_members(rent) > 0
+            if not limit.equality:  # those who pay alike share alike: see `pro_rata`
+                held |= term.of_members(rent) > 0
     return margin
 
 
@@ -199,8 +216,9 @@ def total_cost(
     flow: Floats,
     unserved: Floats,
     supplied: Mapping[str, Floats],
+    done: Mapping[str, Floats] | None = None,
 ) -> float:
-    """Return the cost of processing, routing, lost service, curvature and supply in $/s: equations (1a), (10a)."""
+    """Return the cost of processing, routing, lost service, curvature, supply and activities in $/s: (1a), (10a)."""
     value = arrays.value
     if arrays.must_serve is not None:  # none of which is unserved
         value = np.where(arrays.must_serve, 0.0, value)
@@ -208,6 +226,8 @@ def total_cost(
     if arrays.link_curvature.any():
         load = link_loads(arrays, flow)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
+    if arrays.activities and done is not None:
+        cost += cost_of(arrays.activities, done)
     return float(cost + supply_cost(arrays, supplied)) if arrays.limits else float(cost)
 
 
@@ -216,7 +236,7 @@ def link_loads(arrays: Arrays, flow: Floats) -> Floats:
     if arrays.expanded is None:
         return np.asarray((arrays.link_use * flow).sum(axis=1))
     links = arrays.links  # a path loads many
-    return sum((term.used(flow, flow, links.size) for term in links.terms), np.zeros(links.size))
+    return sum((term.used(flow, links.size) for term in links.terms), np.zeros(links.size))
 
 
 def supply_cost(arrays: Arrays, supplied: Mapping[str, Floats]) -> float:

@@ -59,6 +59,7 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
         power_use=None,
         power_limit=None,
         limits=(),
+        activities=(),
     )
     values = replace(
         first[1],
@@ -77,9 +78,7 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
     if first[0].limits:
         found = [limit_charges(one, other) for one, other, _ in periods]
         kept = [one for one in found if one is not None]
-        charges = Charges(
-            _stack([one.dispatch for one in kept], scale), _stack([one.flow for one in kept], scale)
-        )
+        charges = Charges(*(_stack(list(each), scale) for each in zip(*kept, strict=True)))
     parts = decompose_values(stacked, arrays, values, costs, charges)
     shape = (count, *first[1].price.shape)
     return {name: part.reshape(shape) * scale[:, None, None] for name, part in parts.items()}
