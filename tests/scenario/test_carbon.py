@@ -56,7 +56,7 @@ def test_a_price_is_part_of_true_cost_and_a_cap_is_a_row(plain: tf.Scenario) -> 
     (cap,) = state.limits
     assert cap.labels == ("rest", "whole")
     assert cap.capacity == pytest.approx([1.8 / 3600, 9 / 3600])
-    assert cap.used(np.ones((2, 1, 1)), np.zeros((1, 1))) == pytest.approx([CLEAN, DIRTY + CLEAN])
+    assert cap.used({"dispatch": np.ones((2, 1, 1))}) == pytest.approx([CLEAN, DIRTY + CLEAN])
     assert cap.payee == "state"
     assert cap.supply is not None
     assert cap.supply.quantity.tolist() == [[0.0], [np.inf]]

@@ -34,9 +34,9 @@ def paths_in_use(market: Market, values: Values) -> pd.DataFrame:
         return pd.DataFrame({name: [] for name in COLUMNS})
     used = along.volume > 0
     paths = along.paths.taken(used)
-    charge, nothing = np.zeros(arrays.route_cost.shape), np.zeros(arrays.offer_price.shape[:2])
+    charges = {"flow": np.zeros(arrays.route_cost.shape)}
     for limit in arrays.every_limit:
-        _, charge = limit.add_charges(values.rents[limit.rent], nothing, charge)
+        limit.add_charges(values.rents[limit.rent], charges)
     processing = routing.processing_by_class(len(layout.nodes))[paths.server, paths.workload]
     arcs = layout.arcs.to_numpy()
     return pd.DataFrame(
@@ -48,7 +48,7 @@ def paths_in_use(market: Market, values: Values) -> pd.DataFrame:
             "volume": along.volume[used],
             "latency": paths.summed(routing.latency_by_class()) + processing,
             "cost": paths.summed(arrays.route_cost),
-            "charge": paths.summed(charge),
+            "charge": paths.summed(charges["flow"]),
         },
         columns=list(COLUMNS),
     )

@@ -17,7 +17,8 @@ import numpy as np
 
 from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays
-from tokenflow_sim.market.program import Placed, PlacedActivity, Program
+from tokenflow_sim.market.placement import Placed, PlacedActivity
+from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import Floats
 
 # All in the solver's units, in which a market's mean demand and mean offer are UNIT. Its tolerance (1e-9) is absolute:

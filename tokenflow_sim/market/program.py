@@ -11,8 +11,7 @@ what is done beyond that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -25,6 +24,7 @@ from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.placement import Placed, PlacedActivity, alike, place_activities, place_limits
 from tokenflow_sim.market.units import units_of
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
@@ -34,57 +34,6 @@ _OF_LAW = 0.01
 # Up to this many coefficients, zeros included, a dense matrix is faster than index arrays. A BLAS does products
 # and factorisations of that size in one thread, so that their bits do not depend on how many there are.
 _DENSE = 2**15
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Placed:
-    """Where a group of limits stands in the program.
-
-    Parameters
-    ----------
-    limit : SharedCapacity
-        The group, with the numbers of the market that the program was made of; only its terms are the same in all.
-    rows : slice
-        Its rows.
-    supply : slice
-        Columns of what more can be had of it, empty where nothing can.
-    unit : float
-        What one unit of the row stands for in the limit's own unit: a power of two near what a unit of service
-        uses, so that the solver's absolute tolerances mean about the same for all rows; 1 for links and power.
-        Negative for an equality, whose row has its sign turned.
-    closes : bool
-        Whether a label without capacity keeps everybody off: nobody gives any of it, and nothing more can be had.
-    """
-
-    limit: SharedCapacity
-    rows: slice
-    supply: slice
-    unit: float
-    closes: bool
-
-    def capacity(self, numbers: SharedCapacity) -> Floats:
-        """Return a market's right-hand sides in the program's units."""
-        return numbers.capacity if self.unit == 1.0 else numbers.capacity / self.unit
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class PlacedActivity:
-    """Where an activity stands in the program.
-
-    Parameters
-    ----------
-    activity : Activity
-        The activity, with the numbers of the market that the program was made of.
-    columns : slice
-        Its columns, by label and tranche.
-    unit : float
-        What one unit of a column stands for in the activity's own unit: a power of two, such that its coefficients are
-        about one.
-    """
-
-    activity: Activity
-    columns: slice
-    unit: float
 
 
 class Program:
@@ -146,8 +95,8 @@ class Program:
         self.columns = int(starts[-1])
         self.balance, self.equations = slice(0, n * k), slice(0, n * k + equal)
         units, own = units_of(limits, activities)
-        self.limits = tuple(_place(limits, units, n * k, self.w.start))
-        self.activities = tuple(_place_activities(activities, own, self.z.start))
+        self.limits = tuple(place_limits(limits, units, n * k, self.w.start))
+        self.activities = tuple(place_activities(activities, own, self.z.start))
         self._made_of, self._done_of = limits, activities
         self.rows = self.equations.stop + sum(limit.size for limit in limits if not limit.equality)
         self.asking = np.ones(self.equations.stop)
@@ -249,7 +198,7 @@ class Program:
         arrays = market.arrays
         return (
             (market.layout is self.layout or market.layout == self.layout)
-            and _alike(self._made_of, arrays.every_limit)
+            and alike(self._made_of, arrays.every_limit)
             and (
                 arrays.activities is self._done_of
                 or [(one.name, one.labels, one.price.shape) for one in arrays.activities]
@@ -402,58 +351,3 @@ class Program:
             charge *= self.coefficient[:, slot]
             reduced -= charge
         return reduced
-
-
-def _place(
-    limits: Sequence[SharedCapacity], units: Sequence[float], row: int, column: int
-) -> Iterator[Placed]:
-    """Give every group of limits its rows, equalities before all others, and the columns of its supply."""
-    other = row + sum(limit.size for limit in limits if limit.equality)
-    for limit, unit in zip(limits, units, strict=True):
-        supplied = 0 if limit.supply is None else limit.supply.price.size
-        start = row if limit.equality else other
-        rows, supply = slice(start, start + limit.size), slice(column, column + supplied)
-        gives = any((term.use < 0).any() for term in limit.measure.terms)
-        served = all(term.on in ("dispatch", "flow") for term in limit.terms)
-        closes = limit.supply is None and not gives and not limit.equality and served
-        yield Placed(limit, rows, supply, -unit if limit.equality else unit, closes)
-        column = supply.stop
-        if limit.equality:
-            row = rows.stop
-        else:
-            other = rows.stop
-
-
-def _place_activities(
-    activities: Sequence[Activity], units: Mapping[str, float], column: int
-) -> Iterator[PlacedActivity]:
-    """Give every activity its columns."""
-    for activity in activities:
-        columns = slice(column, column + activity.price.size)
-        yield PlacedActivity(activity, columns, units[activity.name])
-        column = columns.stop
-
-
-def _alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> bool:
-    """Whether two lists of limits have the same rows, columns and coefficients."""
-    if len(ours) != len(theirs):
-        return False
-    for one, other in zip(ours, theirs, strict=True):
-        if one is other:
-            continue
-        if one.name != other.name or one.size != other.size or len(one.terms) != len(other.terms):
-            return False
-        if (one.supply is None) != (other.supply is None) or one.equality != other.equality:
-            return False
-        if one.law != other.law or one.labels != other.labels:
-            return False
-        if one.supply and other.supply and one.supply.price.shape != other.supply.price.shape:
-            return False
-        for mine, yours in zip(one.terms, other.terms, strict=True):
-            if mine.on != yours.on or not (_same(mine.use, yours.use) and _same(mine.member, yours.member)):
-                return False
-    return True
-
-
-def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
-    return one is other or (one is not None and other is not None and np.array_equal(one, other))
