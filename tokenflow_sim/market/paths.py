@@ -106,10 +106,10 @@ class PathEngine:
                 if not self._generate(market):
                     raise self._named(error) from None
             else:
-                found = self._missing(market, expanded, values)
+                found, least = self._missing(market, expanded, values)
                 if found is None:
                     if known.engine.is_unique or cold:
-                        return self._published(market, expanded, values)
+                        return self._published(market, values, least)
                     # What was reached depends on what is known; so it is made anew from what the market alone says.
                     self._known = None
                     return self.clear(market, cold=True)
@@ -156,8 +156,11 @@ class PathEngine:
             return solve_quadratic(engine, expanded)
         return values_of(engine.program, expanded.arrays, engine.solve(expanded.arrays))
 
-    def _missing(self, market: Market, expanded: Market, values: Values) -> Paths | None:
-        """Return paths that what was solved lacks: that would gain, or that a proof of it left out."""
+    def _missing(self, market: Market, expanded: Market, values: Values) -> tuple[Paths | None, float]:
+        """Return paths that what was solved lacks, and what the best of all would gain at its prices, at most zero.
+
+        It lacks paths that would gain, or that a proof of it left out.
+        """
         engine, found = self._now.engine, []
         costs, scale = (
             self._costs(market, expanded, values),
@@ -168,11 +171,12 @@ class PathEngine:
         if engine.ray is not None and (engine.ray[engine.program.balance] > _OF_RAY).any():
             nothing = np.where(np.isfinite(costs), 0.0, costs)
             found.append(self._priced(nothing, engine.ray, -_OF_RAY, _RAY_STEP).paths)
-        found.append(self._at_prices(market, expanded, values).paths)
+        published = self._at_prices(market, expanded, values)
+        found.append(published.paths)
         if (values.unserved > 0).any():
             # Which of several paths of equal cost serve most, and share what is short, is asked of all of them.
             found.append(self._at_prices(market, expanded, values, _TIE).paths)
-        return self._unknown(found)
+        return self._unknown(found), min(published.least, 0.0)
 
     def _unknown(self, found: list[Paths | None]) -> Paths | None:
         """Return those of some paths that are not known yet."""
@@ -261,7 +265,7 @@ class PathEngine:
         self._now.engine.solver.start_from(*basis)
         return True
 
-    def _published(self, market: Market, expanded: Market, values: Values) -> tuple[Values, Certificate]:
+    def _published(self, market: Market, values: Values, least: float) -> tuple[Values, Certificate]:
         """Return the market's own numbers, with their certificate."""
         known, expansion = self._now, self.expansion
         flows = known.engine.program.f
@@ -269,7 +273,6 @@ class PathEngine:
         basic = known.engine.basic
         basic = basic[(basic >= first) & (basic < flows.stop)] - first
         kept = np.union1d(basic, np.flatnonzero(values.flow[expansion.arc.size :, 0] > 0))
-        least = self._at_prices(market, expanded, values).least
         outcome = values_on_paths(expansion, market, known.paths, values, kept)
         return outcome, self._certified(market, outcome, least)
 
@@ -280,7 +283,7 @@ class PathEngine:
         alone = self.expansion.market(market, paths, self.expansion.layout_with(paths), np.zeros(len(paths)))
         found = certify(alone.layout, alone.arrays, expanded_values(self.expansion, values))
         level = max(float(np.abs(values.price).max(initial=0.0)), _size_of(market.arrays.offer_price)) or 1.0
-        return replace(found, dual=max(found.dual, -min(least, 0.0) / level))
+        return replace(found, dual=max(found.dual, -least / level))
 
     def _check_reach(self, market: Market) -> None:
         """Refuse demand that must be served where no node that may serve it can be reached within its limit."""
