@@ -36,45 +36,45 @@ OFFSETS = {
     "America/Los_Angeles": -8,
 }  # fmt: skip
 
-# GW: mean local load, data centres of the market apart, and capacity by what it runs on.
+# GW: mean local load, data centres of the market apart, and nominal capacity by what it runs on.
 BUSES = """
 bus             load  nuclear  coal   gas_cc  gas_ct  oil   hydro  wind   solar
-ashburn         12.0  3.5      0      6.0     2.5     0.8   0      0      2.0
-susquehanna     8.0   7.0      4.0    13.0    2.0     0     0.5    1.0    0
-ohio_valley     8.0   0        14.0   4.0     3.0     0     0.5    0.5    0
-columbus        8.0   0        3.5    4.5     2.0     0     0      0.5    2.0
-chicago         10.0  10.5     2.0    3.0     5.0     0     0      4.0    0.5
-new_york        15.0  3.5      0      12.0    4.0     3.0   0      0      0.5
-boston          13.0  3.3      0      12.0    1.0     4.5   1.5    1.0    1.5
-atlanta         20.0  8.0      6.0    14.0    8.0     0     2.0    0      3.0
-tennessee       16.0  8.0      6.0    6.0     4.0     0     4.0    0      0.5
-miami           13.0  3.5      0      14.0    3.0     1.0   0      0      4.0
-minneapolis     8.0   1.7      4.0    3.0     2.5     0     0.5    3.0    0.5
-des_moines      6.0   0        4.0    1.0     2.0     0     0      8.0    0
-kansas_city     9.0   1.2      7.0    1.0     4.0     0     0      4.0    0
-oklahoma        10.0  0        4.0    8.0     4.0     0     0.5    12.0   0
-dakotas         3.0   0        4.0    0       0.5     0     2.0    7.0    0
-dallas          17.0  2.4      5.0    14.0    4.0     0     0      0      2.0
-houston         12.0  2.7      3.0    12.0    3.0     0     0      2.0    0.5
-west_texas      5.0   0        0      2.0     1.0     0     0      22.0   9.0
-seattle         9.0   1.2      0      2.0     1.0     0     6.0    1.0    0
-columbia        3.0   0        0      0       0       0     16.0   4.0    0
-portland        6.0   0        0      3.0     0.5     0     1.5    1.5    0
-silicon_valley  10.0  2.2      0      9.0     3.0     0     4.0    0      4.0
-los_angeles     12.0  0        0      9.0     5.0     0     1.0    1.0    4.0
+ashburn         15.0  3.5      0      6.0     2.5     0.8   0      0      2.0
+susquehanna     9.0   7.0      4.0    13.0    2.0     0     0.5    1.0    0
+ohio_valley     9.0   0        14.0   4.0     3.0     0     0.5    0.5    0
+columbus        10.0  0        3.5    4.5     2.0     0     0      0.5    2.0
+chicago         12.5  10.5     2.0    3.0     5.0     0     0      4.0    0.5
+new_york        19.0  3.5      0      12.0    4.0     3.0   0      0      0.5
+boston          14.5  3.3      0      12.0    1.0     4.5   1.5    1.0    1.5
+atlanta         25.0  8.0      6.0    14.0    8.0     0     2.0    0      3.0
+tennessee       20.0  8.0      6.0    6.0     4.0     0     4.0    0      0.5
+miami           15.0  3.5      0      14.0    3.0     1.0   0      0      4.0
+minneapolis     10.0  1.7      4.0    3.0     2.5     0     0.5    3.0    0.5
+des_moines      7.0   0        4.0    1.0     2.0     0     0      8.0    0
+kansas_city     11.0  1.2      7.0    1.0     4.0     0     0      4.0    0
+oklahoma        12.0  0        4.0    8.0     4.0     0     0.5    12.0   0
+dakotas         3.5   0        4.0    0       0.5     0     2.0    7.0    0
+dallas          18.5  2.4      5.0    14.0    4.0     0     0      0      2.0
+houston         13.0  2.7      3.0    12.0    3.0     0     0      2.0    0.5
+west_texas      6.0   0        0      2.0     1.0     0     0      22.0   9.0
+seattle         10.0  1.2      0      2.0     1.0     0     6.0    1.0    0
+columbia        3.5   0        0      0       0       0     16.0   4.0    0
+portland        6.5   0        0      3.0     0.5     0     1.5    1.5    0
+silicon_valley  11.0  2.2      0      9.0     3.0     0     4.0    0      4.0
+los_angeles     12.5  0        0      9.0     5.0     0     1.0    1.0    4.0
 mojave          2.0   0        0      0       1.0     0     0      3.0    12.0
-phoenix         8.0   3.9      1.0    8.0     3.0     0     0.3    0.5    3.0
-las_vegas       4.0   0        0      4.5     1.0     0     1.0    0      4.0
-four_corners    3.0   0        4.0    1.0     0.5     0     0      2.0    1.0
-salt_lake       5.0   0        4.0    2.5     1.0     0     0      0      1.5
-wyoming         2.0   0        5.0    0       0.3     0     0      4.0    0
-denver          6.0   0        3.0    4.0     2.0     0     0      5.0    1.5
+phoenix         8.5   3.9      1.0    8.0     3.0     0     0.3    0.5    3.0
+las_vegas       4.5   0        0      4.5     1.0     0     1.0    0      4.0
+four_corners    3.5   0        4.0    1.0     0.5     0     0      2.0    1.0
+salt_lake       5.5   0        4.0    2.5     1.0     0     0      0      1.5
+wyoming         2.2   0        5.0    0       0.3     0     0      4.0    0
+denver          7.0   0        3.0    4.0     2.0     0     0      5.0    1.5
 """
 
 # Circuits between buses, of 500 kV; pairs of two interconnections have a tie of direct current instead, in MW.
 CIRCUITS = {
-    ("ashburn", "susquehanna"): 2, ("ashburn", "ohio_valley"): 3, ("ashburn", "columbus"): 1,
-    ("ashburn", "atlanta"): 1, ("susquehanna", "new_york"): 3, ("susquehanna", "columbus"): 2,
+    ("ashburn", "susquehanna"): 3, ("ashburn", "ohio_valley"): 3, ("ashburn", "columbus"): 1,
+    ("ashburn", "atlanta"): 1, ("susquehanna", "new_york"): 5, ("susquehanna", "columbus"): 2,
     ("new_york", "boston"): 1, ("ohio_valley", "columbus"): 3, ("ohio_valley", "tennessee"): 2,
     ("columbus", "chicago"): 2, ("chicago", "des_moines"): 2, ("chicago", "minneapolis"): 1,
     ("chicago", "tennessee"): 1, ("atlanta", "tennessee"): 3, ("atlanta", "miami"): 2,
@@ -84,9 +84,9 @@ CIRCUITS = {
     ("columbia", "seattle"): 4, ("columbia", "portland"): 3, ("seattle", "portland"): 1,
     ("portland", "silicon_valley"): 3, ("silicon_valley", "los_angeles"): 3, ("mojave", "los_angeles"): 4,
     ("mojave", "las_vegas"): 1, ("las_vegas", "los_angeles"): 2, ("las_vegas", "phoenix"): 1,
-    ("phoenix", "los_angeles"): 2, ("phoenix", "four_corners"): 2, ("four_corners", "denver"): 1,
+    ("phoenix", "los_angeles"): 3, ("phoenix", "four_corners"): 2, ("four_corners", "denver"): 1,
     ("four_corners", "salt_lake"): 1, ("las_vegas", "salt_lake"): 1, ("salt_lake", "wyoming"): 2,
-    ("wyoming", "denver"): 2, ("salt_lake", "portland"): 1,
+    ("wyoming", "denver"): 2, ("salt_lake", "portland"): 2,
 }  # fmt: skip
 TIES = {
     ("oklahoma", "dallas"): 820, ("four_corners", "oklahoma"): 400, ("denver", "kansas_city"): 210,
@@ -99,13 +99,25 @@ REACTANCE = 0.33  # ohm per km of circuit
 HEAT = {
     "nuclear": ([(1.0, 10.4)], 0.60, 0.5, 0.0),
     "coal": ([(0.6, 10.0), (0.4, 11.0)], 2.5, 4.5, 0.0957),
-    "gas_cc": ([(0.6, 6.8), (0.4, 7.8)], 2.8, 2.5, 0.0529),
-    "gas_ct": ([(0.6, 10.0), (0.4, 12.0)], 3.2, 5.0, 0.0529),
+    "gas_cc": ([(0.6, 6.8), (0.4, 7.8)], 2.6, 2.5, 0.0529),
+    "gas_ct": ([(0.5, 10.0), (0.5, 12.5)], 2.9, 5.0, 0.0529),
     "oil": ([(1.0, 11.0)], 17.0, 5.0, 0.0742),
 }
+# Pipelines are full in the cold north-east and long in west Texas: $/MMBtu of gas above or below.
+BASIS = {
+    "boston": 5.5, "new_york": 3.0, "susquehanna": -0.4, "ashburn": 2.0, "columbus": -0.2, "ohio_valley": -0.2,
+    "atlanta": 0.6, "miami": 1.0, "west_texas": -1.2, "dallas": -0.2, "oklahoma": -0.3, "silicon_valley": 1.8,
+    "los_angeles": 1.8, "seattle": 0.8, "portland": 0.8, "minneapolis": 0.3,
+}  # fmt: skip
 # What burns nothing offers at this price in $/MWh: water is worth what it saves later.
 FREE = {"hydro": 12.0, "wind": 0.0, "solar": 0.0}
-OUT = {"nuclear": 0.95, "coal": 0.80, "gas_cc": 0.88, "gas_ct": 0.90, "oil": 0.90}  # less outages and maintenance
+OUT = {
+    "nuclear": 0.95,
+    "coal": 0.78,
+    "gas_cc": 0.82,
+    "gas_ct": 0.85,
+    "oil": 0.85,
+}  # less outages and maintenance
 EMERGENCY = 1000.0  # $/MWh: voluntary curtailment of large users, up to a tenth of each bus's mean load
 
 # Late-winter load by local hour: heating and breakfast, then dinner. Saturday and Sunday are lower.
@@ -160,15 +172,16 @@ def generators() -> Table:
             if not capacity:
                 continue
             if carrier in FREE:
-                rows.append([f"{bus} {carrier}", bus, f"{capacity:.0f}", f"{FREE[carrier]:.2f}", 1, 0, carrier])
+                rows.append([f"{bus} {carrier}", bus, f"{capacity:.0f}", f"{FREE[carrier]:.2f}", 0, carrier])
                 continue
             steps, fuel, other, carbon = HEAT[carrier]
+            fuel += BASIS.get(bus, 0.0) if carrier.startswith("gas") else 0.0
             for number, (share, heat) in enumerate(steps, 1):
                 name = f"{bus} {carrier}" + (f" {number}" if len(steps) > 1 else "")
                 cost, co2 = f"{heat * fuel + other:.2f}", f"{heat * carbon:.3f}"
-                rows.append([name, bus, f"{share * capacity:.0f}", cost, OUT[carrier], co2, carrier])
-        rows.append([f"{bus} emergency", bus, f"{100 * float(row['load']):.0f}", EMERGENCY, 1, 0, "emergency"])
-    return ["generator", "bus", "capacity_mw", "cost", "availability", "co2", "carrier"], rows
+                rows.append([name, bus, f"{share * OUT[carrier] * capacity:.0f}", cost, co2, carrier])
+        rows.append([f"{bus} emergency", bus, f"{100 * float(row['load']):.0f}", EMERGENCY, 0, "emergency"])
+    return ["generator", "bus", "capacity_mw", "cost", "co2", "carrier"], rows
 
 
 def buses() -> Table:
@@ -193,7 +206,7 @@ def load() -> Table:
 def availability() -> Table:
     """Return what share of wind, sun and water can run by period, one column a generator."""
     source = random.Random(SEED)  # only `random` itself is the same on every machine and version of Python
-    weather = [source.gauss(0, 1)] * 1
+    weather = [source.gauss(0, 1)]
     for _ in range(HOURS - 1):
         weather.append(_next(weather[-1], source))
     columns: dict[str, list[str]] = {}
@@ -262,7 +275,9 @@ def write(folder: Path) -> list[Path]:
 def main() -> None:
     """Write the tables where the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder to write to; the scenario's own if left out")
+    parser.add_argument(
+        "--out", type=Path, default=FOLDER, help="folder to write to; the scenario's own if left out"
+    )
     for file in write(parser.parse_args().out):
         print(file)
 
