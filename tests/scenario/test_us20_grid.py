@@ -38,7 +38,7 @@ def test_the_market_of_tokens_is_that_of_us20_oligopoly(scenario: Scenario) -> N
         "owners",
         "regions",
         "demand",
-        "market",
+        "rules",
     ):
         assert getattr(scenario, section) == getattr(other, section), section
 
