@@ -81,7 +81,8 @@ def test_a_failed_run_leaves_no_file_and_keeps_what_was_there(tokenflow: Invoke)
     [
         (
             ["no_such"],
-            "unknown scenario 'no_such'; known scenarios: eu_residency, us20, us20_grid, us20_oligopoly, us20_oligopoly_v1, us5",
+            "unknown scenario 'no_such'; known scenarios: eu_residency, us20, us20_grid, us20_oligopoly,"
+            " us20_oligopoly_v1, us5",
         ),
         (["us5", "--set", "demand.scal=3"], "did you mean 'scale'"),
         (["us5", "--set", "demand.scale=many"], "demand.scale"),
