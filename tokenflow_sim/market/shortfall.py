@@ -12,6 +12,9 @@ from tokenflow_sim.market.basis import TOLERANCE
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import Floats
 
+# How little leaving demand unmet counts beside breaking a limit: as much of it is met as can be.
+_LAST = 1e-4
+
 
 def name_missing(program: Program, missing: Floats) -> InfeasibleError:
     """Return the error that names what is lacking.
@@ -72,7 +75,7 @@ def least_violation(program: Program, upper: Floats, rows: Floats, asked: Floats
     matrix = sparse.csr_array(
         sparse.hstack([own, each[:, :equations], sparse.diags_array(sign), -each[:, :equations]])
     )
-    costs = np.concatenate([np.zeros(used + equations), np.ones(count + equations)])
+    costs = np.concatenate([np.zeros(used), np.full(equations, _LAST), np.ones(count + equations)])
     ceiling = np.concatenate([upper[:used], asked, np.full(count + equations, np.inf)])
     found = solve(
         costs,
