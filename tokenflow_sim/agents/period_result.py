@@ -10,8 +10,8 @@ import numpy as np
 
 from tokenflow_sim.agents.power_result import PowerResult, settle_power
 from tokenflow_sim.market import Arrays, Clearing, Layout
+from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
-from tokenflow_sim.market.paid_charges import paid_charges
 from tokenflow_sim.market.settlement import settle_values
 from tokenflow_sim.market.values import Values, supply_cost
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
@@ -238,15 +238,14 @@ def settle_period(
         cost *= seconds
     else:
         power = settle_power(state.grid, values, market.hours)
-        cost = state.running_cost * dispatch * seconds + power.power_cost
+        beside = state.running_cost if state.carbon_cost is None else state.running_cost + state.carbon_cost
+        cost = beside * dispatch * seconds + power.power_cost
         if state.grid.is_joint:  # the program has taken what power costs from revenue
             revenue += power.power_cost
     transport_cost = state.route_cost * values.flow
     transport_cost *= seconds
     profit = revenue - cost
-    asset_price = values.service_price[layout.asset_node]
-    if any(limit.payee is not None for limit in arrays.limits):
-        asset_price = asset_price - paid_charges(arrays, values)
+    asset_price = earned_price(arrays, values, layout.asset_node)
     bid = _total(arrays.demand)
     served = bid - unserved
     load = (arrays.link_use * values.flow).sum(axis=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market.grid import Grid
 from tokenflow_sim.market.grid_intensity import bus_intensity
 from tokenflow_sim.market.values import Values
@@ -81,7 +82,14 @@ def settle_power(state: GridState, values: Values, hours: float) -> PowerResult:
         If the grid cannot supply what the market draws.
     """
     arrays, grid = state.arrays, state.grid
-    outcome = arrays.outcome(grid, values)
+    try:
+        outcome = arrays.outcome(grid, values)
+    except InfeasibleError as error:
+        error.add_note(
+            "  The tokens were cleared first, and the grid cannot supply what the market draws (grid.clearing:"
+            " sequential). Give lines or generators more capacity, or clear both together (grid.clearing: joint)."
+        )
+        raise
     drawn = arrays.power_use * values.dispatch.sum(axis=2)
     price = outcome.bus_price[arrays.asset_bus]
     intensity = emissions = None

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.market import Clearing, Market
-from tokenflow_sim.market.paid_charges import paid_charges
+from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.base import Offer, Strategy, View
 from tokenflow_sim.strategies.filling import cheapest_first, fill
@@ -267,7 +267,7 @@ def slack_at(rehearsal: Rehearsal, clearing: Clearing, group: tuple[Ints, int]) 
     at_value = np.abs(arrays.value[:, workload] - price[:, None]) <= tolerance[:, None]
     slack = float(values.unserved[:, workload][at_value].sum())
     node = layout.asset_node
-    paid = values.service_price[node, workload] - paid_charges(arrays, values)[:, workload]
+    paid = earned_price(arrays, values, node)[:, workload]
     close = _SAME * (1 + np.abs(paid))
     at_offer = np.abs(arrays.offer_price[:, workload] - paid[:, None]) <= close[:, None]
     at_offer[rehearsal.rows[rows]] = False

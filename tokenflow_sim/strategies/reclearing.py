@@ -17,7 +17,7 @@ import pandas as pd
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError, StrategyError
 from tokenflow_sim.market import Clearer, Clearing, Layout, Market
-from tokenflow_sim.market.paid_charges import paid_charges
+from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.numeric import SECONDS_PER_HOUR as SECONDS_PER_HOUR
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.base import View
@@ -171,7 +171,7 @@ class Rehearsal:
     def _profit(self, clearing: Clearing) -> float:
         values, node = clearing.values, self.view.asset_node
         dispatch = values.dispatch[self.rows].sum(axis=2)
-        earned = values.service_price[node] - paid_charges(clearing.market.arrays, values)[self.rows]
+        earned = earned_price(clearing.market.arrays, values, node, self.rows)
         rate = float(((earned - self.view.cost) * dispatch).sum())
         return rate * SECONDS_PER_HOUR * clearing.market.hours
 

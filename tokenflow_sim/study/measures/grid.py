@@ -11,8 +11,8 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError, ResultError, unknown_name
 from tokenflow_sim.market import Clearer, Market
+from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
-from tokenflow_sim.market.paid_charges import paid_charges
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.results.reading import need_periods
@@ -212,7 +212,7 @@ class _Trials:
         except InfeasibleError:
             return None
         values, arrays = clearing.values, changed.arrays
-        earned = values.price[market.layout.asset_node[self.rows]] - paid_charges(arrays, values)[self.rows]
+        earned = earned_price(arrays, values, market.layout.asset_node[self.rows], self.rows)
         power = np.zeros(values.dispatch.shape[:2])
         for limit in arrays.limits:
             for term in limit.terms if limit.name == BUS_BALANCE else ():
