@@ -168,7 +168,7 @@ class PathEngine:
         )
         for share, duals in engine.shown:
             found.append(self._priced(costs / scale.price, duals, MARGIN, share * COST_STEP).paths)
-        if engine.ray is not None and (engine.ray[engine.program.balance] > _OF_RAY).any():
+        if engine.ray is not None and (engine.ray[engine.program.equations] > _OF_RAY).any():
             nothing = np.where(np.isfinite(costs), 0.0, costs)
             found.append(self._priced(nothing, engine.ray, -_OF_RAY, _RAY_STEP).paths)
         published = self._at_prices(market, expanded, values)
@@ -245,7 +245,7 @@ class PathEngine:
         known = self._now
         expanded, engine = self._with(market, known), known.engine
         data = engine.scaled(expanded.arrays)
-        numbers = engine.perturbed(data, np.zeros(engine.program.balance.stop, dtype=np.bool_), False)
+        numbers = engine.perturbed(data, np.zeros(engine.program.equations.stop, dtype=np.bool_), False)
         solver = engine.solver if isinstance(engine.solver, Solver) else Solver(engine.program.matrix)
         engine.load(solver, numbers)
         solver.run()
