@@ -157,6 +157,16 @@ def test_numbers_do_not_depend_on_which_paths_are_known():
             assert clearer._paths._known.engine is known.engine  # a period's numbers build nothing anew
 
 
+def test_service_that_nobody_can_take_is_worth_nothing_even_where_offers_are_below_zero():
+    for seed in (0, 4):
+        base = random_market(seed, tied=True)
+        market = Market.from_arrays(base.layout, base.arrays.with_(offer_price=base.arrays.offer_price - 5.0))
+        clearing = tf.clear(market)
+        assert clearing.values.cost == pytest.approx(least_cost(market), rel=1e-9)
+        least = float(market.arrays.offer_price.min())
+        assert min(clearing.values.price.min(), clearing.values.service_price.min()) >= least - 1e-9
+
+
 def test_other_limits_and_growing_charges_hold_on_top():
     for seed in range(2 * FACTOR):
         base = random_market(seed, tied=seed % 2 == 0)

@@ -128,8 +128,13 @@ class Engine:
         data = self.scaled(arrays)
         solution = self._solve_scaled(data)
         scale = data.scale
-        if pays(data.costs):
-            duals = price_idle(self.program, data.costs, data.upper, solution.duals, self._idle)
+        idle, asked = self._idle, self.program.asked
+        if asked is not None:
+            # Where nobody can take even the trifle that a server is asked for less, giving it away set the dual.
+            given_away = solution.duals[self.program.equations] < -0.5 * far_cost(data.costs)
+            idle = idle | (given_away & ~asked)
+        if pays(data.costs) or (asked is not None and idle.any()):
+            duals = price_idle(self.program, data.costs, data.upper, solution.duals, idle)
             solution = replace(solution, duals=duals)
         values = serve_first(self.program, data.costs, data.upper, data.rows, solution)
         return BasicSolution(values * scale.quantity, solution.duals * scale.price)
