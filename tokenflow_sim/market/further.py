@@ -18,7 +18,7 @@ from tokenflow_sim.numeric import Floats
 
 # Beside its group this is rounding, and no measure of anything.
 _FLOOR = 1e-8
-_UNNOTICED = 1e-5
+_UNNOTICED = 1e-3
 
 
 class Further:
