@@ -205,6 +205,7 @@ SETTLEMENT: dict[str, Variable] = _table(
 """Who pays whom, as a rate."""
 
 _PNK, _PAK, _PLK = (("period", *dims) for dims in (_NK, _AK, _LK))
+_PA, _PL = ("period", "asset"), ("period", "arc")
 
 RESULTS: dict[str, Variable] = _table(
     Variable("price", _PNK, "$/Mtok", "locational marginal price"),
@@ -258,12 +259,8 @@ EMISSIONS: dict[str, Variable] = _table(
 there is a carbon price, and the marginal emissions where a scenario asks for them."""
 
 AVAILABILITY: dict[str, Variable] = _table(
-    Variable(
-        "asset_availability", ("period", "asset"), "1", "share of capacity that outages leave", required=False
-    ),
-    Variable(
-        "link_availability", ("period", "arc"), "1", "share of capacity that outages leave", required=False
-    ),
+    Variable("asset_availability", _PA, "1", "share of the asset that outages leave", required=False),
+    Variable("link_availability", _PL, "1", "share of the link that outages leave", required=False),
 )
 """What a run records beside, where the scenario has outages."""
 DELIVERY: dict[str, Variable] = _table(
@@ -283,11 +280,12 @@ REFERENCE: dict[str, Variable] = _table(
 
 LIMITS: dict[str, Variable] = _table(
     Variable("price_limits", _PNK, "$/Mtok", "part of further limits in the price", required=False),
-    Variable(
-        "site_rent", ("period", "node"), "$/s per MW", "rent of the site's grid connection", required=False
-    ),
+    Variable("site_rent", ("period", "node"), "$/s per MW", "rent of the grid connection", required=False),
     Variable("link_delay_rent", ("period", "arc"), LINK_PRICE, "delay on the link", required=False),
     Variable("site_delay_rent", ("period", "queue"), "$/s per unit", "delay at the site", required=False),
+    Variable("reserve_rent", ("period", "reserve"), "$/Mtok", "price of reserve", required=False),
+    Variable("security_rent", ("period", "contingency"), "$/Mtok", "price of the loss", required=False),
+    Variable("reserve_payment", _PA, "$/period", "revenue from reserve and security", required=False),
     Variable(
         "carbon_rent",
         ("period", "carbon_zone"),
@@ -329,6 +327,8 @@ MEASURES: dict[str, Variable] = _table(
     Variable("sold", ("provider",), "Mtok/s", "service sold"),
     Variable("mean_price", ("workload",), "$/Mtok", "mean price, weighted by what was served"),
     Variable("unserved_share", ("workload",), "1", "share of demand not served"),
+    Variable("eue_rate", ("workload",), "Mtok/h", "expected unserved demand"),
+    Variable("lolp", ("workload",), "1", "loss-of-load probability"),
     Variable("consumer_surplus_rate", (), "$/h", "consumer surplus"),
     Variable("producer_surplus_rate", (), "$/h", "producer surplus"),
     Variable("network_surplus_rate", (), "$/h", "network surplus"),

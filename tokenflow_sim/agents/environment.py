@@ -16,14 +16,16 @@ from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.market.bound_limit import bind_limits
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.own_limit import Limit, LimitView
+from tokenflow_sim.market.reserve import RESERVE, ReserveRows
+from tokenflow_sim.market.security import published
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Compiled, State
 from tokenflow_sim.scenario.outage_history import OutageHistory
 from tokenflow_sim.variables import MARKET
 
 
-def after_outages(state: State, assets: Floats, arcs: Floats) -> State:
-    """Return a state with shares of assets and arcs left, dims (asset,) and (arc,)."""
+def after_outages(state: State, assets: Floats, arcs: Floats, reserve: ReserveRows | None) -> State:
+    """Return a state with shares of assets and arcs left, dims (asset,) and (arc,), and the reserve of the rest."""
     limit, before = state.power_limit, state.availability
     assert before is not None  # a scenario with outages has them in every state
     found = replace(
@@ -36,7 +38,10 @@ def after_outages(state: State, assets: Floats, arcs: Floats) -> State:
     for array in (found.capacity, found.power_limit, found.link_capacity, *(found.availability or ())):
         if array is not None:
             array.setflags(write=False)
-    return found
+    if reserve is None:
+        return found
+    held = reserve.at(found.capacity, found.power_limit)
+    return replace(found, limits=tuple(held if one.name == RESERVE else one for one in found.limits))
 
 
 class Environment:
@@ -92,8 +97,7 @@ class Environment:
         if self._queues is not None:
             state = self._queues.apply(state)
         if self._limits:
-            view = self._view(period, state)
-            state = replace(state, limits=(*state.limits, *(limit.at(view) for limit in self._limits)))
+            state = replace(state, limits=(*state.limits, *self._own_limits(period, state)))
         state = self._budget.state(state)
         if self._outages is not None and state.limits:
             left = state.capacity, state.power_limit, state.link_capacity
@@ -106,7 +110,7 @@ class Environment:
 
     def _after_outages(self, state: State, assets: Floats, arcs: Floats) -> State:
         """Take outages off a state; while nothing changes, arrays of links are the same objects, as without them."""
-        found = after_outages(state, assets, arcs)
+        found = after_outages(state, assets, arcs, self._compiled.reserve)
         last = self._left
         if last is not None and last[0] is arcs and last[1] is state.link_capacity:
             return replace(found, link_capacity=last[2])
@@ -122,8 +126,17 @@ class Environment:
     def limits(self, period: int = 0) -> tuple[SharedCapacity, ...]:
         """Return all further limits of the market, with the numbers of a period."""
         state = self._compiled.state(period)
+        found = (*state.limits, *self._own_limits(period, state))
+        if state.security is None:
+            return found
+        sizes = self._layout.sizes
+        return (*found, published(state.security, (sizes["asset"], sizes["workload"]), {}))
+
+    def _own_limits(self, period: int, state: State) -> tuple[SharedCapacity, ...]:
+        if not self._limits:
+            return ()
         view = self._view(period, state)
-        return (*state.limits, *(limit.at(view) for limit in self._limits))
+        return tuple(limit.at(view) for limit in self._limits)
 
     def _view(self, period: int, state: State | None) -> LimitView:
         """Return what a limit may look at in a period, and of the first one where none is given yet."""

@@ -145,6 +145,7 @@ class OrderBook:
             limits=state.limits,
             routing=state.routing,
             activities=state.activities,
+            security=state.security,
         )
 
     def check(self, agents: Mapping[str, list[Any]], period: int) -> None:

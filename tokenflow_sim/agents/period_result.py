@@ -84,6 +84,8 @@ class PeriodResult:
         Value of what was served less true costs; see `welfare_of`.
     emissions : ndarray or None
         What assets emit in t, dims (asset, workload); None where no carbon intensity is known.
+    reserve_payment : ndarray or None
+        What of the revenue is paid for capacity kept free, dims (asset,); None in a market without reserve.
     asset_availability, link_availability : ndarray or None
         Shares of capacity that outages leave, dims (asset,) and (arc,); None in a scenario without outages.
     power : PowerResult or None
@@ -122,6 +124,7 @@ class PeriodResult:
     total_cost: float
     welfare: float
     emissions: Floats | None = None
+    reserve_payment: Floats | None = None
     asset_availability: Floats | None = None
     link_availability: Floats | None = None
     power: PowerResult | None = None
@@ -173,6 +176,7 @@ class PeriodResult:
             "welfare": self.welfare,
             "certificate": self.certificate,
             "emissions": self.emissions,
+            "reserve_payment": self.reserve_payment,
             "asset_availability": self.asset_availability,
             "link_availability": self.link_availability,
             **({} if self.power is None else self.power.arrays()),
@@ -231,6 +235,10 @@ def settle_period(
     limit_income = money.limit_income[own]
     for rate in (payment, revenue, link_income, limit_income):
         rate *= seconds
+    reserve_payment = None
+    if money.reserve_payment is not None:
+        reserve_payment = money.reserve_payment.sum(axis=1) * seconds
+        reserve_payment.flags.writeable = False
     dispatch, unserved = _total(values.dispatch), _total(values.unserved)
     power = None
     if state.grid is None:
@@ -301,6 +309,7 @@ def settle_period(
         total_cost=values.cost * seconds,
         welfare=welfare,
         emissions=emissions,
+        reserve_payment=reserve_payment,
         asset_availability=None if state.availability is None else state.availability[0],
         link_availability=None if state.availability is None else state.availability[1],
         power=power,

@@ -17,6 +17,7 @@ from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.expanded import Expanded
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity, groups_of
+from tokenflow_sim.market.losses import Security, security_faults
 from tokenflow_sim.market.routing import Routing, routing_faults
 from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.variables import MARKET
@@ -50,6 +51,8 @@ class Arrays:
         Shared capacities beyond those of links and of an asset's power.
     activities : tuple of Activity
         What is done beside service and flow; see `activity`.
+    security : Security, optional
+        Losses that the schedule has to survive.
     routing : Routing, optional
         Rules for whole paths, from origin to server; None where all rules are those of arcs.
     expanded : Expanded, optional
@@ -71,6 +74,7 @@ class Arrays:
     activities: tuple[Activity, ...] = ()
     routing: Routing | None = None
     expanded: Expanded | None = None
+    security: Security | None = None
 
     @cached_property
     def must_serve(self) -> Bools | None:
@@ -153,6 +157,8 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
     whole = not faults
     if arrays.routing is not None:
         faults += routing_faults(layout, arrays.routing)
+    if arrays.security is not None:
+        faults += security_faults(layout, arrays.security)
     labels = labels_of(layout)
     for name, values in arrays.items() if whole else []:
         faults += number_faults(name, values, MARKET[name].full_dims, labels, layout.link_unit)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 
 import numpy as np
 
-from tokenflow_sim.errors import CertificateError, InfeasibleError
+from tokenflow_sim.errors import CertificateError, Fault, InfeasibleError, MarketError
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.carbon_least import find_cap_error
 from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
@@ -16,6 +17,8 @@ from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.path_limits import takes_paths
 from tokenflow_sim.market.paths import PathEngine
 from tokenflow_sim.market.quadratic import solve_quadratic
+from tokenflow_sim.market.reserve_shortage import reserve_note
+from tokenflow_sim.market.secured import SecuredClearer
 from tokenflow_sim.market.values import Values, total_cost, values_of
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.variables import MARKET
@@ -73,11 +76,42 @@ class Clearer:
     docs/explanation/prices.md.
     """
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, *, lazy: bool | None = None) -> None:
         require_market(market)
+        self._lazy = lazy
         self._paths: PathEngine | None = None
         # Where demand takes paths, this one is not used.
-        self._engine = Engine(market, lazy=True if takes_paths(market) else None)
+        self._engine = Engine(market, lazy=True if takes_paths(market) else lazy)
+
+    @cached_property
+    def _secured(self) -> SecuredClearer:
+        # The labelled program is that of the market without rows for losses, whose coefficients come and go.
+        return SecuredClearer(partial(Clearer, lazy=True))
+
+    def shifted(self, market: Market) -> tuple[Floats, Floats] | None:
+        """Return dispatch and flow of the shifted program of the market that was cleared last.
+
+        Parameters
+        ----------
+        market : Market
+            That market.
+
+        Returns
+        -------
+        tuple of ndarray or None
+            In Mtok/s, dims (asset, workload) and (arc, workload); None where its numbers do not come from one program.
+        """
+        engine, program = self._engine, self._engine.program
+        if market.is_quadratic:
+            return None
+        values = engine.solver.column_values() * engine.scaled(market.arrays).scale.quantity
+        asked = values[program.x].sum() + values[program.y].sum() + values[program.v].sum()
+        if not asked > 0:
+            return None
+        # What the solver was given last may have been magnified, by a power of two.
+        values /= 2.0 ** np.round(np.log2(asked / market.arrays.demand.sum()))
+        dispatch = values[program.x].reshape(program.offers_shape).sum(axis=2)
+        return dispatch, values[program.f].reshape(program.flow_shape)
 
     def clear(self, market: Market) -> Clearing:
         """Clear a market.
@@ -103,19 +137,26 @@ class Clearer:
             If no method reaches an optimum that can be certified.
         """
         require_market(market)
+        if market.arrays.security is not None:
+            if takes_paths(market):
+                raise MarketError([Fault("is not cleared with rules for whole paths", "security")], "market")
+            with one_thread():
+                return self._secured.clear(market)
         with one_thread():
             try:
                 return self._clear(market)
-            except InfeasibleError:
+            except InfeasibleError as error:
                 if (capped := find_cap_error(market)) is not None:
                     raise capped from None
+                if note := reserve_note(market, lambda other: Clearer(other)._clear(other)):
+                    error.add_note(f"  {note}")
                 raise
 
     def _clear(self, market: Market) -> Clearing:
         if takes_paths(market):
             return self._clear_along_paths(market)
         if not self._engine.program.serves(market):
-            self._engine = Engine(market)
+            self._engine = Engine(market, lazy=self._lazy)
         reasons: list[str] = []
         for how, prepare in self._fallbacks(market):
             engine = self._engine = prepare(self._engine, market)

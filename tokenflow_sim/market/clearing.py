@@ -15,6 +15,7 @@ from tokenflow_sim.market.html import MOST_ROWS, table
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.path_table import paths_in_use
 from tokenflow_sim.market.ranges import price_bounds, revenue_ranges
+from tokenflow_sim.market.security import without_security
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.variables import CLEARING, Variable
@@ -75,7 +76,10 @@ class Clearing:
         """
         require_market(market)
         cleared = self.market
-        if cleared.same_as(market):
+        if cleared.same_as(market) or (
+            cleared.arrays.security is not None
+            and without_security(cleared).same_as(without_security(market))
+        ):
             return
         if cleared.layout != market.layout:
             differs = "its labels or incidence"

@@ -44,11 +44,15 @@ class Term:
     member : ndarray of int, optional
         Position of the label that each asset, arc, node or label of the activity uses, dims (asset,) etc.; `NOBODY`
         where it uses none. By default each uses the label at its own position. What uses several has several terms.
+    kept : ndarray, optional
+        What of the use is of one's own part of the capacity (see `SharedCapacity.held`), dims as of `use`: what it
+        costs stays with the user, also where the limit has a payee.
     """
 
     on: str
     use: Floats
     member: Ints | None = None
+    kept: Floats | None = None
 
     def charge(self, rent: Floats) -> Floats:
         """Return what a unit of each pays at given rents, with the dims of `use`."""
@@ -148,6 +152,9 @@ class SharedCapacity:
         Of an equality: whether nobody can ask for more of it, as of Kirchhoff's voltage law around a cycle. Its dual
         does not count in the price rule (of several sets of duals, the one in which one more unit of everything costs
         most), and what is infeasible is not put down to it.
+    held : ndarray, optional
+        Whose the capacity is, dims (label, asset, workload): the rent of what of it an asset does not use itself is
+        paid to the asset, as for reserve.
     part : {'limits', 'energy'}
         Which part of a price its charge is: the bus price times the energy of a token is that token's energy part.
     like : SharedCapacity, optional
@@ -168,6 +175,7 @@ class SharedCapacity:
     meaning: str = ""
     equality: bool = False
     law: bool = False
+    held: Floats | None = None
     part: Literal["limits", "energy"] = "limits"
     like: SharedCapacity | None = None
 
@@ -190,6 +198,8 @@ class SharedCapacity:
     def _arrays(self) -> list[NDArray[Any]]:
         arrays: list[NDArray[Any]] = [self.capacity, *(term.use for term in self.terms)]
         arrays += [term.member for term in self.terms if term.member is not None]
+        arrays += [term.kept for term in self.terms if term.kept is not None]
+        arrays += [] if self.held is None else [self.held]
         return arrays if self.supply is None else [*arrays, self.supply.price, self.supply.quantity]
 
     def add_charges(self, rent: Floats, sums: dict[str, Floats]) -> None:

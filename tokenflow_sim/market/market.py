@@ -228,12 +228,13 @@ class Market:
             "limits": kept is not None and bool(kept.limits),
             "activities": kept is not None and bool(kept.activities),
             "routing": isinstance(routing, Routing),
+            "security": kept is not None and kept.security is not None,
         }
         if any(bound.values()) and (order is None or layout != order):
             rule = "belong to the market's labels: give them again to a market with others"
             raise MarketError([Fault(rule, name) for name, held in bound.items() if held], "market")
         if kept is not None:
-            arrays = arrays.with_(limits=kept.limits, activities=kept.activities)
+            arrays = arrays.with_(limits=kept.limits, activities=kept.activities, security=kept.security)
         if routing is not None:
             arrays = arrays.with_(routing=read_routing(layout, routing))
         market = cls.__new__(cls)
@@ -287,6 +288,11 @@ class Market:
                 other.arrays.routing is None
                 if self.arrays.routing is None
                 else self.arrays.routing.same_as(other.arrays.routing)
+            )
+            and (
+                other.arrays.security is None
+                if self.arrays.security is None
+                else self.arrays.security.same_as(other.arrays.security)
             )
         )
 

@@ -110,6 +110,7 @@ def decompose(
     if reference is not None:
         return _beside(market, clearing, reference, (true_cost, electricity_cost, carbon_cost) != (None,) * 3)
     costs = _read_costs(market.layout, true_cost, electricity_cost, carbon_cost)
+    market = clearing.market  # which has the rows of losses, where there are any
     parts = decompose_values(market.layout, market.arrays, clearing.values, costs)
     return xr.Dataset(
         {name: market.layout.label(DECOMPOSITION[name], part) for name, part in parts.items()},

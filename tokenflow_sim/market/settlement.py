@@ -16,6 +16,7 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.reserve import held_income
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.variables import SETTLEMENT
@@ -87,6 +88,8 @@ class Money:
         Below zero where it pays: of a bus it is what local load pays, with its sign turned.
     activity_income : dict of ndarray
         What each label of an activity is paid by the limits it gives to less what it pays, by name, dims (label,).
+    reserve_payment : ndarray or None
+        What of the revenue is paid for capacity kept free, dims (asset, workload); None without reserve.
     """
 
     payment: Floats
@@ -94,6 +97,7 @@ class Money:
     link_income: Floats
     limit_income: Floats
     activity_income: dict[str, Floats]
+    reserve_payment: Floats | None = None
 
 
 def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
@@ -123,10 +127,14 @@ def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
         activity_income[one.name] = np.zeros(one.size)
     charge = arrays.route_cost + values.congestion_rent[:, None] * arrays.link_use
     worth, income = values.service_price[layout.asset_node], np.zeros(len(arrays.limits))
+    reserve = any(limit.held is not None for limit in arrays.limits)
+    held: Floats = np.zeros(quantities["dispatch"].shape if reserve else 0)
     for place, limit in enumerate(arrays.limits):
         rent = values.rents[limit.rent]
         for term in limit.terms:
             due = term.charge(rent)
+            if term.kept is not None:
+                due = due - term.of_members(rent)[:, None] * term.kept
             if limit.paid_to is not None:
                 income[place] += float((due * quantities[term.on]).sum())
                 if term.on == "dispatch":
@@ -138,9 +146,13 @@ def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
             elif term.on == "flow":
                 # A price pays for all that a flow uses; what no payee gets of it is the link owner's.
                 charge = charge + due
+        if limit.held is not None:
+            earned = held_income(limit, rent, quantities["dispatch"])
+            held, income[place] = held + earned, income[place] - float(earned.sum())
     return Money(
         payment=payment,
-        revenue=worth * quantities["dispatch"],
+        revenue=worth * quantities["dispatch"] + held if reserve else worth * quantities["dispatch"],
+        reserve_payment=held if reserve else None,
         link_income=charge * values.flow,
         limit_income=income,
         activity_income=activity_income,
@@ -168,6 +180,7 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
         If the clearing is of a market with other labels or numbers.
     """
     clearing.check_belongs_to(market)
+    market = clearing.market  # which has the rows of losses, where there are any
     money = settle_values(market.layout, market.arrays, clearing.values)
 
     def labelled(name: str) -> xr.DataArray:

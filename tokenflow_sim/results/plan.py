@@ -127,7 +127,8 @@ class Plan:
         for limit in self.limits:
             dims = ("period", limit.dim) if limit.dim else ("period",)
             rents[limit.rent] = Variable(limit.rent, dims, limit.rent_unit, limit.meaning)
-        return table | {name: LIMITS[name] for name in ("price_limits", "limit_income")} | rents
+        held = ["reserve_payment"] if any(limit.held is not None for limit in self.limits) else []
+        return table | {name: LIMITS[name] for name in ("price_limits", "limit_income", *held)} | rents
 
     @cached_property
     def variables(self) -> dict[str, Variable]:

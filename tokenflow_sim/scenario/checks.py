@@ -16,8 +16,10 @@ from tokenflow_sim.scenario.grid_checks import find_grid_faults
 from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.outage_checks import find_arc_faults, find_outage_faults
 from tokenflow_sim.scenario.places import Found, Loc, path_of
+from tokenflow_sim.scenario.reserve_rules import find_reserve_faults
 from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
+from tokenflow_sim.scenario.security_rules import find_security_faults
 from tokenflow_sim.scenario.series import NodeSeries
 from tokenflow_sim.scenario.series_kinds import section_of, series_of, token_columns
 from tokenflow_sim.scenario.size import find_size_faults
@@ -89,6 +91,8 @@ class _Checks:
             self.found += too_many
             if not too_many:
                 self.links()
+        if not unsound & {"nodes", "zones", "workloads", "hardware", "providers"}:
+            self.found += find_reserve_faults(self.scenario)
         return self.found
 
     def links(self) -> None:
@@ -98,6 +102,9 @@ class _Checks:
         if not {"zones", "residency", "providers", "hardware"} & {str(loc[0]) for loc, _ in self.found}:
             self.found += find_reach_faults(self.scenario, links)
         self.found += find_arc_faults(self.scenario, links.labels)
+        assets = [asset_label(provider, asset) for _, provider, asset in assets_of(self.scenario)]
+        if "power" not in self.also:
+            self.found += find_security_faults(self.scenario, assets, links.labels)
 
     def note(self, loc: Loc, message: str) -> None:
         self.found.append((loc, message))

@@ -36,6 +36,8 @@ from tokenflow_sim.scenario.links import make_links
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.outage_history import components_of
 from tokenflow_sim.scenario.path_rules import PathRules
+from tokenflow_sim.scenario.reserve_rules import reserve_rows
+from tokenflow_sim.scenario.security_rules import losses_of
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.scenario.supply import nominal_power
 
@@ -74,6 +76,10 @@ class Compiled:
         Hardware type of each asset.
     components : tuple of Component
         What fails at random times.
+    security : Security or None
+        Losses that every schedule has to survive.
+    reserve : ReserveRows or None
+        The rows of reserve, their capacity aside.
     power_use : ndarray
         Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
     grid : GridArrays or None
@@ -174,6 +180,7 @@ class Compiled:
         limited = np.isfinite(power_at).any()
         drawn = frozen(self.power_use * pue[:, None])
         self._limits = (site_limit(self.layout, drawn, power_at),) if limited else ()
+        self.reserve = reserve_rows(scenario, self.layout, self.power_use)
         self._whole = (capacity, limit if shared else None, self.network.link_capacity)
         described = [
             {"asset": label, "provider": provider, "node": asset.node, "hardware": asset.hardware}
@@ -181,6 +188,7 @@ class Compiled:
         ]
         self._availability = Availability(scenario, described, self.network.labels)
         self.components = components_of(scenario, described, self.network)
+        self.security = losses_of(scenario, self.layout, power, self.network)
         self.has_outages = bool(scenario.outages or self.components)
 
     def _set_agents(self, scenario: ScenarioFields) -> None:
@@ -273,6 +281,8 @@ class Compiled:
         network = self.network
         true_cost, local = self._costs.at(period), self._prices.at(period)
         limits, grid = (*self._limits, *self.carbon.limits(period, self._planned(period))), None
+        if self.reserve is not None:
+            limits = (*limits, self.reserve.at(capacity, limit))
         activities: tuple[Activity, ...] = ()
         if self.grid is not None:
             grid = self.grid.state(period, bus_price, local)
@@ -300,6 +310,7 @@ class Compiled:
             emission_rate=self.carbon.rate(period) if self.carbon.has_emissions else None,
             carbon_price=self.carbon.price(period) if self.carbon.has_price else None,
             carbon_cost=self.carbon.cost(period) if self.carbon.has_price else None,
+            security=self.security,
             availability=self._availability.shares(segment) if self.has_outages else None,
             activities=activities,
             grid=grid,
@@ -371,5 +382,6 @@ class Compiled:
             limits=state.limits,
             routing=state.routing,
             activities=state.activities,
+            security=state.security,
         )
         return Market.from_arrays(self.layout, arrays, self.hours)

@@ -28,7 +28,9 @@ from tokenflow_sim.scenario.grid import Grid
 from tokenflow_sim.scenario.known_types import listed
 from tokenflow_sim.scenario.network import Network, Owner
 from tokenflow_sim.scenario.outage_process import OutageProcess
+from tokenflow_sim.scenario.reserve import Reserve
 from tokenflow_sim.scenario.residency import Places, Residency
+from tokenflow_sim.scenario.security import SecurityRule, rule_of
 from tokenflow_sim.scenario.series import PeriodSeries
 from tokenflow_sim.scenario.supply import Hardware, Outage, Provider
 from tokenflow_sim.scenario.zone import known_zone
@@ -294,6 +296,15 @@ class ScenarioFields(Part):
     )
     outages: Annotated[tuple[Outage, ...], BeforeValidator(listed)] = Field(
         default=(), description="Outages: a list, or a CSV table with the columns of an outage."
+    )
+    security: Annotated[SecurityRule | None, BeforeValidator(rule_of)] = Field(
+        default=None,
+        description="Losses that every schedule has to survive: `n-1` (every asset and every link), or a mapping that"
+        " says which; none if left out.",
+    )
+    reserve: Annotated[dict[Name, Reserve], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="Capacity kept free beside what is served, by name; none if left out.",
     )
     outage_processes: Annotated[dict[Name, OutageProcess], Freeze] = Field(
         default_factory=FrozenDict,

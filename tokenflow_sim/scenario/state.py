@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.delivery import Delivery
 from tokenflow_sim.market.limits import SharedCapacity
+from tokenflow_sim.market.losses import Security
 from tokenflow_sim.market.routing import Routing
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.grid_arrays import GridState
@@ -47,6 +48,8 @@ class State:
         Price of emissions in $/t, dims (node,); None where there is none.
     carbon_cost : ndarray or None
         What of the true cost is paid for emissions, in $/Mtok, dims (asset, workload); None without a price.
+    security : Security or None
+        Losses that the schedule has to survive; None where there are none.
     routing : Routing or None
         What holds along whole paths; None where nothing does.
     delivery : Delivery or None
@@ -80,6 +83,7 @@ class State:
     carbon_cost: Floats | None = None
     routing: Routing | None = None
     delivery: Delivery | None = None
+    security: Security | None = None
     availability: tuple[Floats, Floats] | None = None
     activities: tuple[Activity, ...] = ()
     grid: GridState | None = None

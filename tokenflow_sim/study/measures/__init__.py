@@ -10,6 +10,7 @@ from tokenflow_sim.study.measures.latency import delivered_latency, share_beyond
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup, price_markup
 from tokenflow_sim.study.measures.money import revenue_adequacy, volatility
 from tokenflow_sim.study.measures.pivotal import pivotal, residual_supply_index, shortfall_without
+from tokenflow_sim.study.measures.reliability import reliability
 from tokenflow_sim.study.measures.summary import market_power, mean_price, summarise
 from tokenflow_sim.study.measures.welfare import deadweight_loss, price_of_anarchy, truthful, welfare_split
 
@@ -32,6 +33,7 @@ __all__ = [
     "price_of_anarchy",
     "profit_concentration",
     "relevant_markets",
+    "reliability",
     "residual_supply_index",
     "revenue_adequacy",
     "share_beyond",

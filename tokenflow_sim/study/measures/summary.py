@@ -11,6 +11,7 @@ from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.measures.concentration import hhi
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup
 from tokenflow_sim.study.measures.pivotal import residual_supply_index
+from tokenflow_sim.study.measures.reliability import reliability
 from tokenflow_sim.study.measures.welfare import welfare_split
 from tokenflow_sim.variables import MARKET_POWER, MEASURES
 
@@ -53,6 +54,7 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
     with np.errstate(invalid="ignore", divide="ignore"):
         lost = (unserved / asked).where(asked != 0, 0.0)
     lost = lost.where(~(lost <= NOISE), 0.0)
+    adequacy = reliability(ds, scenario)
     found = {
         "profit_rate": ds["profit"].sum("period", skipna=False) / hours,
         "markup": markup(run).isel(period=0, drop=True),
@@ -63,6 +65,8 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
         ),
         "mean_price": mean_price(ds),
         "unserved_share": lost,
+        "eue_rate": adequacy["eue"] / hours,
+        "lolp": adequacy["lolp"],
         "consumer_surplus_rate": split["consumer_surplus"] / hours,
         "producer_surplus_rate": split["producer_surplus"] / hours,
         "network_surplus_rate": split["network_surplus"] / hours,
