@@ -21,6 +21,7 @@ from tokenflow_sim.plot import gallery, registry
 from tokenflow_sim.plot.reference import reference
 from tokenflow_sim.variables import (
     BACKLOG,
+    DELIVERY,
     GRID,
     MARKET_POWER,
     MEASURES,
@@ -68,7 +69,7 @@ def test_every_figure_is_described_and_asks_for_what_exists() -> None:
         if not entry.is_own:
             continue  # a page of the documentation registers one, in this process
         assert entry.summary.endswith(".")
-        assert set(entry.needs) <= {*RESULTS, *BACKLOG, *GRID, *RESULT_COORDINATES, *STUDIES}, name
+        assert set(entry.needs) <= {*RESULTS, *DELIVERY, *BACKLOG, *GRID, *RESULT_COORDINATES, *STUDIES}, name
         parameters = list(inspect.signature(entry.draw).parameters)
         assert parameters[0] == "ds"
         assert {"columns", "ax"} <= set(parameters)

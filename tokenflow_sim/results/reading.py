@@ -17,6 +17,7 @@ from tokenflow_sim.scenario import Compiled, Scenario
 from tokenflow_sim.variables import (
     AVAILABILITY,
     BACKLOG,
+    DELIVERY,
     EMISSIONS,
     GRID,
     LIMITS,
@@ -24,7 +25,7 @@ from tokenflow_sim.variables import (
     RESULTS,
 )
 
-VARIABLES = RESULTS | BACKLOG | EMISSIONS | LIMITS | AVAILABILITY | GRID
+VARIABLES = RESULTS | BACKLOG | EMISSIONS | LIMITS | AVAILABILITY | GRID | DELIVERY
 """Whatever a run of any market may record."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""

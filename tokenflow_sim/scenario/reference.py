@@ -65,7 +65,8 @@ TAIL = """\
   it serves. They are recorded. They cost `carbon.price` (or `carbon.prices`) in the asset's true cost, and a permit
   under `carbon.cap`.
 - Latency of an arc: distance / `km_per_ms` + `hop_latency`; distance is the great circle on a sphere of 6371 km. A
-  class may not use an arc that is slower than its `latency_limit`.
+  class may not use an arc that is slower than its `latency_limit`; where `latency_rule` is `path`, the arcs from
+  origin to server, and the delay that counts in the limit, add up to no more than it.
 - Cost of an arc for class k: `route_cost` + tariff x `payload` of k (x `overhead` where bandwidth is physical). The
   tariff is the arc's, else its owner's, else the network's.
 - Where bandwidth is `token_equivalent`, an arc of W GB/s carries W / (the least payload) Mtok/s of all classes
