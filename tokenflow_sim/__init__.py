@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.market import decompose as decompose
     from tokenflow_sim.market import linopy_model as linopy_model
     from tokenflow_sim.market import settle as settle
+    from tokenflow_sim.market.marginal import marginal_emissions as marginal_emissions
     from tokenflow_sim.model import TokenMarket as TokenMarket
     from tokenflow_sim.results import load_results as load_results
     from tokenflow_sim.results import save_results as save_results
@@ -74,6 +75,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Clearer", "Clearing", "Limit", "LimitView", "Market", "Settlement", "clear", "decompose", "linopy_model",
         "settle",
     ),
+    "market.marginal": ("marginal_emissions",),
     "model": ("TokenMarket",),
     "scenario": ("Scenario", "list_scenarios", "load_scenario"),
     "strategies": (

@@ -12,6 +12,7 @@ import tokenflow_sim as tf
 from tests.scenario.test_carbon import CLEAN, DIRTY, TEXT
 from tokenflow_sim.study import measures
 
+PRICES = "period,north,south\n0,10,10\n1,100,100\n"
 CAP = 0.0027 * 3600  # t in a period of an hour: half of 0.3 Mtok/s at each site
 
 
@@ -97,6 +98,17 @@ def test_a_budget_by_each_rule() -> None:
     assert np.allclose(measures.offer_markup(adaptive), 0.0, atol=1e-12)
     for ds in (even, quiet, adaptive):
         whole(ds)
+
+
+def test_marginal_emissions_are_recorded_by_choice() -> None:
+    ds = run({"carbon.marginal": True, "nodes.south.demand_weight": 0.1, "carbon.prices": PRICES}, 2)
+    found = ds["marginal_emissions"].sel(workload="chat").transpose("period", "node").values[:, :2]
+    # At 10 $/t the north serves its own; at 100 $/t the south does.
+    assert np.allclose(found, [[DIRTY, CLEAN], [CLEAN, CLEAN]], rtol=1e-9)
+    assert ds["marginal_emissions"].attrs["units"] == "t/Mtok"
+    assert "marginal_emissions" not in run({"carbon.price": 1})
+    with pytest.raises(tf.ScenarioError, match="needs a linear market"):
+        run({"carbon.marginal": True, "market.congestion_curvature": 1})
 
 
 def test_a_run_with_a_budget_goes_on_where_it_stood() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import mesa
@@ -15,6 +16,8 @@ from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, Net
 from tokenflow_sim.agents.period_result import PeriodResult, ownership_of, settle_period
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
+from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.marginal import marginal_values
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.state import State
@@ -124,6 +127,7 @@ class ClearingHouse(mesa.Agent):
         self.clearer = clearer
         self._publishes = publish_offers
         self._market: Market | None = None
+        self._second: Engine | None = None
         self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
         self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
         self._ownership = ownership_of(
@@ -188,9 +192,17 @@ class ClearingHouse(mesa.Agent):
                 error.add_note(f"  {hint}")
             raise
         result = settle_period(period, state, book.worth, self.clearing, self._ownership)
+        if state.asks_marginal and state.emission_rate is not None:
+            result = replace(result, marginal_emissions=self._marginal(market, result, state.emission_rate))
         self._published.append(result.values.price, result.bid, result.unserved)
         self.result, self._market = result, market
         return result
+
+    def _marginal(self, market: Market, result: PeriodResult, rate: Floats) -> Floats:
+        """Return what one more unit demanded would emit, by a second engine so that the first stays hot."""
+        if self._second is None or not self._second.program.serves(market):
+            self._second = Engine(market)
+        return frozen(marginal_values(self._second, market, result.values, rate))
 
     def send_receipts(self, result: PeriodResult) -> None:
         """Give everybody who learns the own receipt; all see their own results and the prices next period."""
@@ -224,7 +236,7 @@ class ClearingHouse(mesa.Agent):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the solver's model out of pickles and copies: it is made again, and results do not depend on it."""
-        return {**vars(self), "clearer": None}
+        return {**vars(self), "clearer": None, "_second": None}
 
     def get_state(self) -> dict[str, Any]:
         """Return what it remembers: the last result and what it has published (clearing needs no memory)."""

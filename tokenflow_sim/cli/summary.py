@@ -7,6 +7,7 @@ import xarray as xr
 
 from tokenflow_sim.cli.console import counted, money, say, share, show_table, significant
 from tokenflow_sim.results import dates, parties
+from tokenflow_sim.results.emissions import emission_totals
 from tokenflow_sim.results.parties import NEEDED, has_payees, largest, residual_of
 from tokenflow_sim.results.totals import Totals
 
@@ -32,6 +33,7 @@ def show_summary(results: xr.Dataset, name: str, seconds: float) -> None:
     _show_classes(totals)
     _show_providers(totals)
     _show_settlement(totals)
+    _show_emissions(results, totals)
     _show_power(totals)
     welfare = money([totals.total("welfare")])[0]
     say(f"welfare: {welfare} $ (value of service, where it is finite, less true cost)")
@@ -87,6 +89,24 @@ def _show_settlement(totals: Totals) -> None:
     last = ("residual (in less out)", significant(np.nan if residual is None else residual, 2), "")
     rows = [*zip(amounts, money(amounts.values()), shares, strict=True), last]
     show_table("Settlement", ["", "$", "share"], rows, total=True)
+
+
+def _show_emissions(results: xr.Dataset, totals: Totals) -> None:
+    """Print what was emitted by class, and what it cost, where emissions were recorded."""
+    found = emission_totals(results)
+    if found is None:
+        return
+    tonnes, served = found.by_asset.sum("asset").to_numpy(), found.served.sum("node").to_numpy()
+    names = [*results["workload"].to_numpy().astype(str), "all"]
+    emitted, sold = np.append(tonnes, tonnes.sum()), np.append(served, served.sum())
+    rows = [
+        (str(name), significant(t), significant(t / s if s > 0 else np.nan), share(t, found.total))
+        for name, t, s in zip(names, emitted, sold, strict=True)
+    ]
+    show_table("Emissions", ["class", "emissions\nt", "of a Mtok\nt", "share"], rows, total=True)
+    if totals.has("carbon_payment"):
+        paid = money([totals.total("carbon_payment")])[0]
+        say(f"carbon: providers pay {paid} $ to the state, out of what they receive")
 
 
 def _show_power(totals: Totals) -> None:

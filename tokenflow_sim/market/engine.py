@@ -137,7 +137,8 @@ class Engine:
             duals = price_idle(self.program, data.costs, data.upper, solution.duals, idle)
             solution = replace(solution, duals=duals)
         values = serve_first(self.program, data.costs, data.upper, data.rows, solution)
-        return BasicSolution(values * scale.quantity, solution.duals * scale.price)
+        basis = solution.basis if values is solution.values else None
+        return BasicSolution(values * scale.quantity, solution.duals * scale.price, basis)
 
     def _solve_scaled(self, data: ScaledData) -> BasicSolution:
         self._idle, paid = self._nothing, self._tied or pays(data.costs)

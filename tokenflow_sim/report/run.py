@@ -12,6 +12,7 @@ from tokenflow_sim.numerals import compact, counted, share, significant
 from tokenflow_sim.report import tables
 from tokenflow_sim.report.blocks import Block, Facts, Note, Notes, Page, Prose, Section, Table
 from tokenflow_sim.report.drawings import drawings
+from tokenflow_sim.report.emissions import emission_tables
 from tokenflow_sim.report.findings import findings
 from tokenflow_sim.report.provenance import subtitle, what_was_run
 from tokenflow_sim.results.dates import named
@@ -45,11 +46,18 @@ def run_page(ds: xr.Dataset, file: str) -> Page:
             ),
             Section("settlement", "Settlement", list(_settlement(totals, scenario))),
             Section("links", "Links", _tables(tables.links(totals))),
+            *_emissions(totals, scenario),
             Section("figures", "Figures", list(drawings(ds))),
             Section("certificates", "Certificates", list(_certificates(totals))),
             Section("run", "What was run", list(what_was_run(ds, scenario, file))),
         ),
     )
+
+
+def _emissions(totals: Totals, scenario: Any) -> list[Section]:
+    """Return the section on emissions, where they were recorded."""
+    found: list[Block] = list(emission_tables(totals, scenario))
+    return [Section("emissions", "Emissions", found)] if found else []
 
 
 def _tables(*found: Table | None) -> list[Block]:

@@ -11,6 +11,7 @@ from tokenflow_sim.scenario import Scenario
 Frame = pd.DataFrame
 NEEDED = (
     "price", "demand", "unserved", "payment", "revenue", "cost", "profit", "owner_income", "limit_income", "welfare",
+    "carbon_payment",
     "certificate", "load_payment", "power_cost", "generator_income", "line_income",
 )  # fmt: skip
 """What the key figures of a run are read from."""

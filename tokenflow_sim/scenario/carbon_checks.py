@@ -40,6 +40,7 @@ def find_carbon_faults(
         *_intensities(scenario, sites, dropped),
         *_caps(scenario),
         *_budget(scenario),
+        *_marginal(scenario),
         *_places(scenario, sites, known),
     ]
 
@@ -96,6 +97,15 @@ def _budget(scenario: ScenarioFields) -> Iterator[Found]:
     if budget is not None and budget.rule == "adaptive_price" and budget.offset_price is not None:
         message = "belongs to rules that make caps; adaptive_price makes none"
         yield ("carbon", "budget", "offset_price"), message
+
+
+def _marginal(scenario: ScenarioFields) -> Iterator[Found]:
+    if not scenario.carbon.marginal:
+        return
+    if scenario.rules.congestion_curvature > 0:
+        yield ("carbon", "marginal"), "needs a linear market: market.congestion_curvature must be 0"
+    if scenario.rules.latency_rule == "path" or scenario.residency:
+        yield ("carbon", "marginal"), "needs a market without rules for whole paths (latency_rule, residency)"
 
 
 def _places(scenario: ScenarioFields, sites: Sequence[str], known: Collection[str]) -> Iterator[Found]:

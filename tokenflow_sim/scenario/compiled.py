@@ -311,6 +311,7 @@ class Compiled:
             carbon_price=self.carbon.price(period) if self.carbon.has_price else None,
             carbon_cost=self.carbon.cost(period) if self.carbon.has_price else None,
             security=self.security,
+            asks_marginal=self.carbon.has_marginal,
             availability=self._availability.shares(segment) if self.has_outages else None,
             activities=activities,
             grid=grid,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Protocol, Self
 
+import xarray as xr
 from pydantic import ValidationInfo, model_validator
 
 from tokenflow_sim.errors import Fault, ScenarioError, unknown_name
@@ -23,6 +24,7 @@ from tokenflow_sim.scenario.reading import at_hand, from_text, give_way, read_ta
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series_kinds import KINDS, series_of
 from tokenflow_sim.scenario.times import PeriodTimes
+from tokenflow_sim.variables import Variable
 
 _CACHED = ("compiled", "_yaml", "packed")
 """What a scenario derives from its fields once; left out of copies and pickles."""
@@ -107,6 +109,15 @@ class Scenario(ScenarioFields):
         read_tables(intake)
         give_way(intake, changes)
         return build(intake, type(self), also)
+
+    def emission_rate(self, period: int = 0) -> xr.DataArray:
+        """Return what a Mtok of service emits at each asset in a period, in t/Mtok, dims (asset, workload).
+
+        NaN where the scenario gives no carbon intensity.
+        """
+        layout = self.compiled.layout
+        row = Variable("emission_rate", ("asset", "workload"), "t/Mtok", "emissions of a unit of service")
+        return layout.label(row, self.compiled.carbon.rate(period))
 
     @property
     def series_notes(self) -> dict[str, list[str]]:

@@ -50,6 +50,8 @@ class State:
         What of the true cost is paid for emissions, in $/Mtok, dims (asset, workload); None without a price.
     security : Security or None
         Losses that the schedule has to survive; None where there are none.
+    asks_marginal : bool
+        Whether marginal emissions are to be recorded.
     routing : Routing or None
         What holds along whole paths; None where nothing does.
     delivery : Delivery or None
@@ -81,6 +83,7 @@ class State:
     emission_rate: Floats | None = None
     carbon_price: Floats | None = None
     carbon_cost: Floats | None = None
+    asks_marginal: bool = False
     routing: Routing | None = None
     delivery: Delivery | None = None
     security: Security | None = None

@@ -227,9 +227,7 @@ def _recorded(record: Iterable[str], pattern: Task) -> tuple[tuple[str, ...], li
     """
     given = set([record] if isinstance(record, str) else record)
     table = {**RESULTS, **BACKLOG}
-    if (
-        given - set(table) and pattern.scenario.limits
-    ):  # the duals of limits of a user are known to the model alone
+    if given - set(table):  # what not every run records, such as duals of limits, is known to the model alone
         table = pattern.model().ledger.plan.table
     faults = [
         Fault(unknown_name("variable", name, list(table)), "record") for name in given if name not in table

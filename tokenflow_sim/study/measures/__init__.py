@@ -5,6 +5,7 @@
 
 from tokenflow_sim.study.measures.concentration import gini, hhi, profit_concentration, relevant_markets
 from tokenflow_sim.study.measures.delivered import delivered_price_hhi, local_residual_supply_index
+from tokenflow_sim.study.measures.emissions import abatement_cost, emissions
 from tokenflow_sim.study.measures.grid import joint_gain, power_price_gain
 from tokenflow_sim.study.measures.latency import delivered_latency, share_beyond
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup, price_markup
@@ -15,9 +16,11 @@ from tokenflow_sim.study.measures.summary import market_power, mean_price, summa
 from tokenflow_sim.study.measures.welfare import deadweight_loss, price_of_anarchy, truthful, welfare_split
 
 __all__ = [
+    "abatement_cost",
     "deadweight_loss",
     "delivered_latency",
     "delivered_price_hhi",
+    "emissions",
     "gini",
     "hhi",
     "joint_gain",
