@@ -243,6 +243,56 @@ def network_of(grid: Grid, draw: Any = None) -> Any:
     return network
 
 
+def grid_of(network: Any) -> Grid:
+    """Write a PyPSA network's first snapshot as a grid: lines, transformers, links of two buses, generators, loads."""
+    network.calculate_dependent_values()
+    now = network.snapshots[0]
+    buses = list(network.buses.index)
+    at = {bus: place for place, bus in enumerate(buses)}
+    load = np.zeros(len(buses))
+    np.add.at(load, network.loads.bus.map(at), network.get_switchable_as_dense("Load", "p_set").loc[now])
+    parts = []
+    for branches in (network.lines, network.transformers):
+        direct = branches.bus0.map(network.buses.carrier).eq("DC")
+        drop = np.where(direct, branches.r_pu_eff, branches.x_pu_eff) if len(branches) else np.zeros(0)
+        most = (branches.s_nom * branches.s_max_pu).to_numpy(float)
+        parts.append(
+            (branches, most, -most, np.divide(1.0, drop), np.ones(len(most)), np.zeros(len(most)), "dc")
+        )
+    links, one = network.links, np.ones(len(network.links))
+    low, high = (network.get_switchable_as_dense("Link", name).loc[now] for name in ("p_min_pu", "p_max_pu"))
+    parts.append(
+        (
+            links,
+            links.p_nom * high,
+            links.p_nom * low,
+            one,
+            links.efficiency,
+            links.marginal_cost,
+            "transport",
+        )
+    )
+    plants = network.generators
+    lowest, highest = (
+        network.get_switchable_as_dense("Generator", name).loc[now] for name in ("p_min_pu", "p_max_pu")
+    )
+    cost = network.get_switchable_as_dense("Generator", "marginal_cost").loc[now]
+
+    def joined(position: int) -> Any:
+        return np.concatenate([np.asarray(part[position], dtype=float) for part in parts])
+
+    names = [f"{kind} {name}" for kind, part in zip("ltk", parts, strict=True) for name in part[0].index]
+    return Grid(
+        buses=buses, load=load, lines=names,
+        from_bus=np.concatenate([part[0].bus0.map(at).to_numpy(int) for part in parts]),
+        to_bus=np.concatenate([part[0].bus1.map(at).to_numpy(int) for part in parts]),
+        limit=joined(1), least=joined(2), kind=[part[6] for part in parts for _ in part[0].index],
+        susceptance=joined(3), efficiency=joined(4), line_cost=joined(5), generators=list(plants.index),
+        generator_bus=plants.bus.map(at).to_numpy(int), price=cost.to_numpy(),
+        available=(plants.p_nom * highest).to_numpy(), minimum=(plants.p_nom * lowest).to_numpy(),
+    )  # fmt: skip
+
+
 def add_tokens(network: Any, grid: Grid, market: Market, power_use: Any) -> None:
     """Add a market of tokens to the network of its grid: amounts are Mtok/h, and money is $/h."""
     lay, a = market.layout, market.arrays
@@ -258,11 +308,19 @@ def add_tokens(network: Any, grid: Grid, market: Market, power_use: Any) -> None
         marginal_cost=a.value[:, :, 0].ravel(),
     )  # fmt: skip
     power = np.array(grid.buses)[grid.node_bus[lay.asset_node]]
+    shared: dict[str, Any] = {}
+    if (
+        a.power_use is not None and a.power_limit is not None
+    ):  # what an asset's classes share, as a bus of its own
+        budget = np.array([f"power {s}" for s in lay.assets])
+        network.add("Bus", budget, carrier="MW")
+        network.add("Generator", budget, bus=budget, p_nom=a.power_limit)
+        shared = {"bus2": np.repeat(budget, K), "efficiency2": -(a.power_use / power_use).ravel()}
     network.add(
         "Link", [f"{s}|{k}" for s in lay.assets for k in lay.workloads], bus0=np.repeat(power, K),
         bus1=token[lay.asset_node].ravel(), efficiency=(HOUR / power_use).ravel(),
         p_nom=(a.capacity[:, :, 0] * power_use).ravel(),
-        marginal_cost=(a.offer_price[:, :, 0] * HOUR / power_use).ravel(),
+        marginal_cost=(a.offer_price[:, :, 0] * HOUR / power_use).ravel(), **shared,
     )  # fmt: skip
     if not len(lay.arcs):
         return
@@ -273,7 +331,7 @@ def add_tokens(network: Any, grid: Grid, market: Market, power_use: Any) -> None
     network.add(
         "Link", [f"{arc}|{k}" for arc in lay.arcs for k in lay.workloads], bus0=token[lay.destination].ravel(),
         bus1=token[lay.origin].ravel(), bus2=np.repeat(band, K), efficiency=1.0, efficiency2=-a.link_use.ravel(),
-        p_nom=np.where(a.allowed, 1e6, 0.0).ravel(), marginal_cost=a.route_cost.ravel(),
+        p_nom=np.where(a.allowed, demand.sum() * HOUR, 0.0).ravel(), marginal_cost=a.route_cost.ravel(),
     )  # fmt: skip
 
 
@@ -281,6 +339,6 @@ def optimize_network(network: Any) -> None:
     """Solve a network's one snapshot by HiGHS, silently."""
     status = network.optimize(
         solver_name="highs", log_to_console=False, output_flag=False, threads=1,
-        primal_feasibility_tolerance=1e-9, dual_feasibility_tolerance=1e-9, assign_all_duals=True,
+        progress=False, primal_feasibility_tolerance=1e-9, dual_feasibility_tolerance=1e-9, assign_all_duals=True,
     )  # fmt: skip
     assert status[0] == "ok", status
