@@ -134,7 +134,10 @@ def test_against_angles(seed: int) -> None:
     assert both is not None
     clearing, grid_side = jointly(market, grid, use)
     assert clearing.values.cost == pytest.approx(both.cost, rel=1e-9)
-    np.testing.assert_allclose(clearing.values.price, both.price, rtol=1e-8)
+    # Where nothing is served there are several duals, from the value on; ours is the dearest.
+    served = clearing.values.unserved[:, :, 0] < market.arrays.demand[:, :, 0] * (1 - 1e-9)
+    np.testing.assert_allclose(clearing.values.price[served], both.price[served], rtol=1e-8)
+    assert (clearing.values.price >= both.price * (1 - 1e-8)).all()
     np.testing.assert_allclose(grid_side.bus_price, both.bus_price, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(clearing.values.dispatch[:, :, 0], both.dispatch, rtol=1e-8, atol=1e-8)
     # What the joint clearing draws costs the grid alone as much.
