@@ -13,6 +13,7 @@ import tokenflow_sim as tf
 from tests.oracle.linprog_oracle import solve
 from tokenflow_sim.errors import MarketError
 from tokenflow_sim.market.bound_limit import bind_limits
+from tokenflow_sim.market.limit_names import CONSTRAINTS
 from tokenflow_sim.market.limits import BUILT_IN
 from tokenflow_sim.market.own_limit import LimitView
 from tokenflow_sim.variables import RESULT_COORDINATES, STUDY_COORDINATES
@@ -65,13 +66,16 @@ def by_zone(values: list[float], labels: str) -> xr.DataArray:
 
 
 def test_names_of_constraints_that_a_market_has_are_refused() -> None:
-    for name in BUILT_IN:
+    for name in CONSTRAINTS:
         said = refusal(made("".join(part.title() for part in name.split("_"))))
         assert f"name: {name!r} is a constraint that the market has already" in said
-    # None is missing: a market with curved links, power limits and a site limit has all of them.
+    # None is missing: a market with curved links, power limits, a site limit and delays has all of them.
     scenario = tf.load_scenario("us5").override(
-        {"market.congestion_curvature": 0.1, "market.shared_power": True, "nodes.dallas.grid_mw": 5.0}
-    )
+        {
+            "market.congestion_curvature": 0.1, "market.shared_power": True, "nodes.dallas.grid_mw": 5.0,
+            "delay": {"sites": {"idle": 20, "value": 0.001}, "links": {"idle": 1, "value": 0.0001}},
+        }
+    )  # fmt: skip
     assert set(tf.linopy_model(scenario.market()).constraints) == BUILT_IN
 
 

@@ -10,8 +10,11 @@ import pandas as pd
 
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.carbon import CARBON, WINDOW
+from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
 from tokenflow_sim.market.limits import BUILT_IN
+from tokenflow_sim.market.losses import CUTS, SECURITY
 from tokenflow_sim.market.own_limit import Limit
+from tokenflow_sim.market.reserve import RESERVE
 from tokenflow_sim.variables import (
     AVAILABILITY,
     BACKLOG,
@@ -35,6 +38,9 @@ from tokenflow_sim.variables import (
 
 MARKET_DIMS = ("node", "asset", "arc")
 """Dims of the market that a limit may be by."""
+
+CONSTRAINTS = BUILT_IN | {CARBON, WINDOW, RESERVE, SECURITY, CUTS, BUS_BALANCE, CYCLE_LAW}
+"""Names of constraints that a market may have without limits of a user, those of every option among them."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # What results and studies, and their coordinates, are called, which a dual or a dim must not hide. A site's grid limit
@@ -62,7 +68,7 @@ def name_faults(limit: Limit) -> list[Fault]:
     if faults:
         return faults
     name, rent, dim = limit.name, rent_of(limit), limit.dim
-    if name in BUILT_IN | {CARBON, WINDOW}:
+    if name in CONSTRAINTS:
         faults.append(
             Fault(
                 f"{name!r} is a constraint that the market has already; rename the class, or set `name`",

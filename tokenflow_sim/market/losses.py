@@ -11,6 +11,10 @@ from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.numeric import Bools
 
+SECURITY = "security_limit"
+CUTS = "security_cut"
+"""Names of the row that is published for every loss, and of the rows that clear."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Security:

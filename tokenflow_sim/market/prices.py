@@ -120,7 +120,10 @@ def decompose(
 
 def _beside(market: Market, clearing: Clearing, reference: object, with_costs: bool) -> xr.Dataset:
     if with_costs:
-        fault = Fault("takes no true costs: the parts beside a reference have none", "reference")
+        fault = Fault(
+            "takes no true_cost, electricity_cost or carbon_cost: the parts beside a reference have none",
+            "reference",
+        )
         raise MarketError([fault], "argument")
     layout, arrays, values = market.layout, market.arrays, clearing.values
     if values.along is not None:

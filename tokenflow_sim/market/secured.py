@@ -22,9 +22,9 @@ from tokenflow_sim.market.certificate import CERTIFIED, certify
 from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.contingency import ContingencyProgram, Cut
 from tokenflow_sim.market.limits import SharedCapacity, Term
-from tokenflow_sim.market.losses import Security
+from tokenflow_sim.market.losses import CUTS, Security
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.security import CUTS, published, without_security
+from tokenflow_sim.market.security import published, without_security
 from tokenflow_sim.numeric import Floats
 
 # In the solver's units, in which a market's mean demand is 64: a shortage of a schedule, and of the shifted one, whose

@@ -20,13 +20,11 @@ from __future__ import annotations
 import numpy as np
 
 from tokenflow_sim.market.limits import SharedCapacity, Term
-from tokenflow_sim.market.losses import Security
+from tokenflow_sim.market.losses import SECURITY, Security
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
 
-SECURITY = "security_limit"
-CUTS = "security_cut"
 OPERATOR = "security"
 """Payee of what links would carry after a loss; what assets would serve then is theirs."""
 

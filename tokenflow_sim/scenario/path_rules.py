@@ -88,9 +88,11 @@ class PathRules:
         """What delay adds at no load in ms, dims (arc,) and (node, workload)."""
         sizes = self._layout.sizes
         nothing = np.zeros((sizes["asset"], sizes["workload"]))
-        return self.at_loads(
+        links, sites = self.at_loads(
             nothing, None, self._network.link_capacity, nothing, np.zeros(self.allowed.shape)
         )
+        links.flags.writeable = sites.flags.writeable = False
+        return links, sites
 
     def at_loads(
         self, capacity: Floats, power_limit: Floats | None, links: Floats, dispatch: Floats, flow: Floats
