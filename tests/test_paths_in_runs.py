@@ -117,6 +117,48 @@ def test_a_residency_rule_that_binds(chain: Scenario) -> None:
     assert float(alone.residency_cost[0, 0]) == pytest.approx(0.1, rel=1e-9)
 
 
+def test_a_rule_costs_nothing_where_nothing_is_asked_for(chain: Scenario) -> None:
+    rule = {"residency.chat.b": ["b"], "nodes.b.demand_weight": 0, "periods": 1}
+    ds = run(chain, **rule)
+    # The price is what the first unit would cost under the rule.
+    assert float(ds.price[0, 1, 0]) == pytest.approx(0.2, rel=1e-9)
+    assert float(ds.residency_cost[0, 0]) == 0.0
+
+
+def test_a_study_varies_what_changes_the_labels_of_latencies_and_rules(chain: Scenario) -> None:
+    vary = {"residency.chat.b": [None, ["b"]], "workloads.chat.latency_limit": [9, 12]}
+    record = ["price", "delivered_within"]
+    ds = tf.sweep(chain, vary, periods=1, record=record).dataset.isel(seed=0, period=0)
+    own = ds.price.sel(node="b", workload="chat").transpose("residency.chat.b", ...)
+    np.testing.assert_allclose(own, [[0.1] * 2, [0.2] * 2], rtol=1e-9)
+    assert {9.0, 12.0} <= set(ds.bound.values.tolist())
+    within = ds.delivered_within.isel({"residency.chat.b": 0, "node": 0, "workload": 0})
+    found = [within.sel({"workloads.chat.latency_limit": own, "bound": own}).item() for own in (9, 12)]
+    assert found == pytest.approx([1.0, 1.0])
+    rules = tf.sweep(chain, {"market.latency_rule": ["arc", "path"]}, periods=1).dataset
+    np.testing.assert_allclose(rules.price[:, 0, 0, :, 0], [[0.1] * 3, [0.2, 0.1, 0.1]], rtol=1e-9)
+
+
+def test_measures_and_figures_of_assets_follow_what_they_are_paid_and_whom_they_may_serve(
+    chain: Scenario,
+) -> None:
+    ds = run(chain, periods=1)
+    # Within 12 ms of `a` are a and b; of `b`, b and c.
+    others = {f"p{place}": {"assets": [{"node": place, "hardware": "h", "power_mw": 5}]} for place in "abc"}
+    apart = run(chain.model_copy(update={"providers": {}}).override({"providers": others}), periods=1)
+    hhi = measures.delivered_price_hhi(apart, within=1.0)[0, :, 0]
+    np.testing.assert_allclose(hhi, [5000, 5000, 10_000], rtol=1e-9)
+    index = measures.local_residual_supply_index(apart)[0, :, :, 0].sel(node="a")
+    np.testing.assert_allclose(index, [5.0, 5.0, 10.0], rtol=1e-9)  # c's cannot come
+    for one in (ds, tf.clear(chain.market(0))):
+        axes = tf.plot.merit_order(one, "b", "chat").axes[0]
+        (point,) = [line for line in axes.lines if line.get_marker() == "o"]
+        np.testing.assert_allclose([*point.get_xdata(), *point.get_ydata()], [1.0, 0.2], rtol=1e-9)
+        axes = tf.plot.residual_demand(one, "p", "chat").axes[0]
+        (point,) = [line for line in axes.lines if line.get_marker() == "o"]
+        np.testing.assert_allclose(point.get_ydata(), (0.2 + 2 * 0.1) / 3, rtol=1e-9)
+
+
 STAR = """
 format: 1
 name: star

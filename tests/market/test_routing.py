@@ -9,7 +9,8 @@ import pytest
 
 import tokenflow_sim as tf
 from tokenflow_sim.errors import MarketError
-from tokenflow_sim.market import Routing
+from tokenflow_sim.market import Market, Routing
+from tokenflow_sim.market.limits import site_limit
 
 
 def chain(**more):
@@ -46,6 +47,28 @@ def test_rules_are_read_by_label_and_stay_with_the_market():
         assert not other.arrays.routing.latency.flags.writeable
     assert not market.same_as(market.replace(routing=None))
     assert not market.same_as(market.replace(routing={"latency": 8.0, "limit": {"chat": 13.0}}))
+
+
+def test_rules_stand_in_the_dataset_of_a_market_and_limits_are_refused_there():
+    servers = {"batch": {"c": ["c"], "a": ["b", "a"]}}
+    rules = {
+        "latency": 8.0,
+        "limit": {"chat": 12},
+        "processing": {"a": 1, "b": 2, "c": 3},
+        "servers": servers,
+    }
+    market = chain(routing=rules)
+    dataset = market.to_dataset()
+    again = tf.Market.from_dataset(dataset)
+    assert again.same_as(market)
+    assert np.array_equal(tf.clear(again).price, tf.clear(market).price)
+    assert tf.Market.from_dataset(chain(routing=None).to_dataset()).arrays.routing is None
+    with pytest.raises(MarketError, match=r"routing.servers.*labels of the market"):
+        tf.Market.from_dataset(dataset.assign_coords(server=["c", "b", "a"]))
+    site = site_limit(market.layout, np.ones((3, 2)), np.full(3, 9.0))
+    limited = Market.from_arrays(market.layout, market.arrays.with_(limits=(site,)))
+    with pytest.raises(MarketError, match=r"limits: cannot stand in a Dataset"):
+        limited.to_dataset()
 
 
 def test_all_faults_of_rules_are_reported_at_once():

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import tokenflow_sim as tf
+from tests.market.test_routing import chain
 from tests.strategies.oligopoly import oligopoly, play
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.best_response import BestResponse
 from tokenflow_sim.strategies.cournot import Cournot
 from tokenflow_sim.strategies.fictitious_play import FictitiousPlay, average
-from tokenflow_sim.strategies.levels import best_prices, critical_gaps, thin
+from tokenflow_sim.strategies.levels import best_prices, critical_gaps, paid_prices, thin
 from tokenflow_sim.strategies.markups import FixedMarkup
 from tokenflow_sim.strategies.price_forecast import PriceForecast
 from tokenflow_sim.strategies.reclearing import Rehearsal, groups
@@ -133,9 +134,20 @@ def test_critical_gaps_are_rivals_and_values_beside_the_local_price() -> None:
     view = recorded().views[1]
     market, price = view.last_market, view.history.price[-1]
     assert market is not None
-    gaps = critical_gaps(market, price, np.array([0, 1]), 0)
+    gaps = critical_gaps(market, price, price, np.array([0, 1]), 0)
     rivals = market.arrays.offer_price[2:, 0, 0] - price[:, 0]
     np.testing.assert_allclose(gaps, np.unique([*rivals, *(10.0 - price[:, 0])]))
+
+
+def test_where_demand_takes_paths_a_rival_is_beside_what_assets_are_paid() -> None:
+    market = chain()
+    price = tf.clear(market).price.values
+    paid = paid_prices(market, price)
+    # `b` is served by `c` at 10 + 1; its own asset serves `a` alone, and is paid 20.
+    np.testing.assert_allclose(paid[:, 0], [21.0, 20.0, 10.0])
+    gaps = critical_gaps(market, price, paid, np.array([0]), 0)
+    np.testing.assert_allclose(gaps, [0.0])  # both rivals are paid what they ask
+    assert paid_prices(chain(routing=None), price) is price
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9, 50])

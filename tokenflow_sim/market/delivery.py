@@ -141,6 +141,7 @@ def residency_costs(
     held = np.zeros((nodes, classes), dtype=np.bool_)
     for rule in rules:
         held[rule.origins, rule.workload] = True
+    held &= arrays.demand.sum(axis=2) > 0  # where nothing is asked for, no rule keeps anything
     saved = np.zeros((nodes, classes))
     weight = np.where(arrays.allowed & (arrays.link_capacity > 0)[:, None], arrays.route_cost, np.inf)
     for limit in arrays.every_limit:

@@ -31,6 +31,7 @@ from tokenflow_sim.market.path_limits import open_arcs
 from tokenflow_sim.market.path_pool import NO_ARC, Paths, with_none
 from tokenflow_sim.market.path_search import PathSearch
 from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.routing import least_latency
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
 NOWHERE = -1
@@ -121,20 +122,10 @@ class Expansion:
         return Cells(home, np.where(plain, table["plain"], table["server"]), passage, count)
 
     def _set_reach(self) -> None:
-        """Find from where whom can be served within the limits, by shortest ways in time."""
+        """Find from where whom can be served within the limits."""
         routing, shape = self.routing, self.on_paths.shape
-        arc_time = np.where(self.allowed, routing.latency_by_class(), np.inf)
-        way = np.full((self.classes, self.nodes, self.nodes), np.inf)
-        origin, destination = self.layout.origin, self.layout.destination
-        for k in range(self.classes):
-            np.minimum.at(way[k], (origin, destination), arc_time[:, k])
-        way[:, np.arange(self.nodes), np.arange(self.nodes)] = 0.0
-        for via in range(self.nodes):
-            np.minimum(way, way[:, :, via, None] + way[:, via, None, :], out=way)
-        whole = way + routing.processing_by_class(self.nodes).T[:, None, :]
-        if routing.servers is not None:
-            whole = np.where(routing.servers.transpose(1, 0, 2), whole, np.inf)
-        self.least_latency: Floats = whole.min(axis=2, initial=np.inf).T
+        whole = least_latency(routing, self.layout, self.allowed)
+        self.least_latency: Floats = whole.min(axis=2, initial=np.inf)
         within = np.isfinite(self.least_latency) & (self.least_latency <= routing.ceiling())
         self.reachable: Bools = np.where(self.on_paths, within, np.ones(shape, dtype=np.bool_))
 

@@ -18,7 +18,7 @@ from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.own_limit import Limit, LimitView
 from tokenflow_sim.market.routing import Routing
-from tokenflow_sim.market.routing_input import read_routing
+from tokenflow_sim.market.routing_input import NAMES, PREFIX, read_routing, routing_arrays
 from tokenflow_sim.market.validation import read_arrays
 from tokenflow_sim.variables import COORDINATES, MARKET
 
@@ -297,8 +297,23 @@ class Market:
         )
 
     def to_dataset(self) -> xr.Dataset:
-        """Return copies of all arrays as one Dataset, with `hours` among its attributes."""
+        """Return copies of all arrays as one Dataset, with `hours` among its attributes.
+
+        Rules for whole paths stand in it as `routing_latency`, `routing_limit`, `routing_processing` and
+        `routing_servers`.
+
+        Raises
+        ------
+        MarketError
+            If the market has limits, activities or losses, which no table of its labels can hold.
+        """
+        further = ("limits", "activities", "security")
+        if held := [name for name in further if getattr(self.arrays, name)]:
+            rule = "cannot stand in a Dataset, and a market made from it would lack them; pickle the market instead"
+            raise MarketError([Fault(rule, name) for name in held], "market")
         data = {name: self[name].copy() for name, _ in self.arrays.items()}
+        if self.arrays.routing is not None:
+            data |= routing_arrays(self.layout, self.arrays.routing)
         return xr.Dataset(data, attrs={"hours": self.hours, "link_unit": self.layout.link_unit})
 
     @classmethod
@@ -312,7 +327,8 @@ class Market:
         """
         data: dict[str, Any] = {str(name): array for name, array in dataset.data_vars.items()}
         data |= {name: dataset.attrs[name] for name in ("hours", "link_unit") if name in dataset.attrs}
-        return cls._from_names(data)
+        routing = {name: data.pop(f"{PREFIX}{name}") for name in NAMES if f"{PREFIX}{name}" in data}
+        return cls._from_names(data, routing=routing or None)
 
     def __repr__(self) -> str:
         """Summarise the market in one line."""

@@ -117,6 +117,43 @@ class Routing:
         )
 
 
+def least_latency(routing: Routing, layout: Layout, allowed: Bools) -> Floats:
+    """Return the least latency with which each node can serve each origin, by shortest ways in time.
+
+    Parameters
+    ----------
+    routing : Routing
+        The rules.
+    layout : Layout
+        The network.
+    allowed : ndarray of bool
+        Which arcs each class may use, dims (arc, workload).
+
+    Returns
+    -------
+    ndarray
+        In ms, what the serving node adds included, dims (origin, workload, server); infinite where no path leads
+        there, and where the node may not serve the origin.
+    """
+    nodes, classes = layout.sizes["node"], layout.sizes["workload"]
+    arc_time = np.where(allowed, routing.latency_by_class(), np.inf)
+    way = np.full((nodes, classes, nodes), np.inf)
+    for k in range(classes):
+        np.minimum.at(way[:, k], (layout.origin, layout.destination), arc_time[:, k])
+    way[np.arange(nodes), :, np.arange(nodes)] = 0.0
+    for via in range(nodes):
+        np.minimum(way, way[:, :, via, None] + way[via], out=way)
+    way = way + routing.processing_by_class(nodes).T
+    found: Floats = way if routing.servers is None else np.where(routing.servers, way, np.inf)
+    return found
+
+
+def may_serve(routing: Routing, layout: Layout, allowed: Bools) -> Bools:
+    """Return which node may serve whom within the limits, dims (origin, workload, server); see `least_latency`."""
+    least = least_latency(routing, layout, allowed)
+    return np.isfinite(least) & (least <= routing.ceiling()[:, None])
+
+
 def routing_faults(layout: Layout, routing: object) -> list[Fault]:
     """Find everything in the rules for paths that no market can have.
 

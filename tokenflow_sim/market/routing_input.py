@@ -16,6 +16,9 @@ from tokenflow_sim.numeric import Bools, Floats
 
 NAMES = ("latency", "limit", "processing", "servers")
 _DIMS = {"latency": ("arc", "workload"), "limit": ("workload",), "processing": ("node", "workload")}
+_SERVERS = ("node", "workload", "server")
+PREFIX = "routing_"
+"""What the names begin with in the Dataset of a market."""
 
 
 def read_routing(layout: Layout, given: object) -> Routing:
@@ -29,7 +32,7 @@ def read_routing(layout: Layout, given: object) -> Routing:
         A Routing in the order of the labels; or `latency` (by arc, perhaps also by class), `limit` (by class; a class
         that is left out has none), `processing` (by node, perhaps also by class) as numbers, mappings, Series,
         DataFrames or DataArrays, and `servers`: by class, by origin, the nodes that may serve it; whoever is left out
-        may be served anywhere.
+        may be served anywhere. `servers` may also be flags, an ndarray or DataArray of dims (node, workload, server).
 
     Raises
     ------
@@ -59,6 +62,19 @@ def read_routing(layout: Layout, given: object) -> Routing:
         raise MarketError(faults, "market")
     assert isinstance(given, Routing)
     return given
+
+
+def routing_arrays(layout: Layout, routing: Routing) -> dict[str, xr.DataArray]:
+    """Return the rules as labelled arrays, as `read_routing` takes them, by their names in a market's Dataset."""
+    found = {}
+    for name in NAMES:
+        values = getattr(routing, name)
+        if values is not None:
+            dims = _SERVERS if name == "servers" else _DIMS[name][: values.ndim]
+            labels = [layout.index("node" if dim == "server" else dim).to_numpy() for dim in dims]
+            unit = {} if name == "servers" else {"units": "ms"}
+            found[f"{PREFIX}{name}"] = xr.DataArray(values.copy(), labels, dims, attrs=unit)
+    return found
 
 
 def _read(layout: Layout, name: str, dims: tuple[str, ...], given: Any, faults: list[Fault]) -> Floats:
@@ -106,6 +122,14 @@ def _servers(layout: Layout, given: object, faults: list[Fault]) -> Bools:
     allowed = np.ones((len(nodes), len(classes), len(nodes)), dtype=np.bool_)
     if isinstance(given, np.ndarray):
         return given
+    if isinstance(given, xr.DataArray) and set(given.dims) == set(_SERVERS):
+        labels = {"node": nodes, "workload": classes, "server": nodes}
+        if all(dim in given.indexes and given.indexes[dim].equals(index) for dim, index in labels.items()):
+            return given.transpose(*_SERVERS).to_numpy()
+        faults.append(
+            Fault("must have the labels of the market, in its order, as node and server", "routing.servers")
+        )
+        return allowed
     if not isinstance(given, Mapping):
         faults.append(
             Fault("must map classes to origins to the nodes that may serve them", "routing.servers")

@@ -5,15 +5,17 @@ Between two such levels a higher price loses nothing, so a best price lies just 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tokenflow_sim.market import Market
+from tokenflow_sim.market.path_limits import takes_paths
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import raised
 from tokenflow_sim.strategies.base import View
-from tokenflow_sim.strategies.reclearing import By, Rehearsal, groups
+from tokenflow_sim.strategies.reclearing import By, Rehearsal, clear_again, groups
 
 _SAME = 1e-9
 
@@ -34,7 +36,24 @@ class Reply(NamedTuple):
     profit: float
 
 
-def critical_gaps(market: Market, price: Floats, own: Ints, workload: int) -> Floats:
+def paid_prices(market: Market, price: Floats) -> Floats:
+    """Return what assets were paid in a published market in $/Mtok, dims (node, workload).
+
+    That is its price, except where demand takes paths: the price of an origin is then not that of service there, which
+    is known when the market is cleared again.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+    price : ndarray
+        Its prices in $/Mtok, dims (node, workload).
+    """
+    clearing = clear_again(market) if takes_paths(market) else None
+    return price if clearing is None else clearing.values.service_price
+
+
+def critical_gaps(market: Market, price: Floats, paid: Floats, own: Ints, workload: int) -> Floats:
     """Return how far rivals' offers and demand's values lie from the price at their own node.
 
     Parameters
@@ -43,6 +62,8 @@ def critical_gaps(market: Market, price: Floats, own: Ints, workload: int) -> Fl
         A published market.
     price : ndarray
         Its prices in $/Mtok, dims (node, workload).
+    paid : ndarray
+        What assets were paid there, likewise; see `paid_prices`.
     own : ndarray of int
         Positions of the provider's own assets, which are left out.
     workload : int
@@ -57,7 +78,7 @@ def critical_gaps(market: Market, price: Floats, own: Ints, workload: int) -> Fl
     arrays, layout = market.arrays, market.layout
     offered = arrays.capacity[:, workload] > 0
     offered[own] = False
-    asked = arrays.offer_price[:, workload] - price[layout.asset_node, workload][:, None]
+    asked = arrays.offer_price[:, workload] - paid[layout.asset_node, workload][:, None]
     worth = arrays.value[:, workload] - price[:, workload][:, None]
     wanted = (arrays.demand[:, workload] > 0) & np.isfinite(worth)
     return np.unique(np.concatenate([asked[offered], worth[wanted]]))
@@ -91,7 +112,7 @@ def candidate_prices(
     view : View
         The provider's view.
     prices : ndarray
-        The market's prices in $/Mtok, dims (node, workload).
+        What assets were paid in $/Mtok, dims (node, workload).
     gaps : ndarray
         Distances from the local price in $/Mtok, rising.
     group : tuple
@@ -151,13 +172,14 @@ def best_prices(
     that profit never falls, and the end is a best response in each group separately.
     """
     view = rehearsal.view
+    paid = [paid_prices(market, price) for market, price in zip(rehearsal.markets, prices, strict=True)]
     offered, _ = rehearsal.last_offer()
     price, quantity = np.maximum(view.cost, offered), view.capacity.copy()
     profit = rehearsal.trial(price, quantity).profit
     for _ in range(sweeps):
         before = profit
         for rows, workload in groups(view, by):
-            found = _options(rehearsal, prices, (rows, workload), candidates, under, shares)
+            found = _options(rehearsal, prices, paid, (rows, workload), candidates, under, shares)
             start = price[rows, workload].copy(), quantity[rows, workload].copy()
             best, best_profit = start, profit
             for option in found:
@@ -177,6 +199,7 @@ def best_prices(
 def _options(
     rehearsal: Rehearsal,
     prices: Floats,
+    paid: Sequence[Floats],
     group: tuple[Ints, int],
     candidates: int,
     under: float,
@@ -187,12 +210,12 @@ def _options(
     gaps = np.unique(
         np.concatenate(
             [
-                critical_gaps(market, price, rehearsal.rows, workload)
-                for market, price in zip(rehearsal.markets, prices, strict=True)
+                critical_gaps(market, price, earned, rehearsal.rows, workload)
+                for market, price, earned in zip(rehearsal.markets, prices, paid, strict=True)
             ]
         )
     )
-    local = prices[-1]
+    local = paid[-1]
     # Levels that lie under the cheapest unit's cost cannot be used, and are no reason to leave others out.
     floor = (view.cost[rows, workload] - local[view.asset_node[rows], workload]).min()
     gaps = thin(gaps[gaps > floor], candidates - 1)

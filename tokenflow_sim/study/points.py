@@ -10,6 +10,7 @@ from typing import Any
 
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.errors import Fault, InputError, ScenarioError
+from tokenflow_sim.results import Plan
 from tokenflow_sim.scenario.places import parse_path, value_at
 from tokenflow_sim.scenario.reading import held
 from tokenflow_sim.strategies.assignment import (
@@ -97,13 +98,18 @@ def _structure(task: Task) -> Hashable:
     scenario = task.scenario.override(task.overrides, also=partial(find_faults, allow_code=task.allow_code))
     compiled = scenario.compiled
     made, own = assign_with_limits(scenario, task.strategies, allow_code=task.allow_code)
-    limits = tuple(
-        (one.name, one.rent, one.dim, one.labels, one.payee, one.rent_unit)
-        for one in Environment(compiled, 0, own).limits()
-    )
+    limits = Environment(compiled, 0, own).limits()
     backlogs = tuple(getattr(strategy, "keeps_backlog", False) for strategy in made["region"].values())
     layout = with_blocks(compiled.layout, made)
-    return layout, compiled.periods, compiled.providers, compiled.owners, backlogs, scenario.times, limits
+    # Asked of the plan, which has all labels that results may have, those of grid, rules and latencies among them.
+    plan = Plan(
+        layout, compiled.providers, compiled.owners, {}, has_backlog=any(backlogs), limits=limits,
+        carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
+        delivery=compiled.path_rules.delivery,
+    )  # fmt: skip
+    labels = tuple((name, dim, tuple(values.tolist())) for name, (dim, values) in plan.coords.items())
+    units = tuple((name, row.unit_for(layout.link_unit)) for name, row in plan.table.items())
+    return layout, compiled.periods, backlogs, scenario.times, labels, units
 
 
 def _parted(values: Mapping[str, Any], faults: dict[str, Fault]) -> tuple[dict[str, Any], dict[str, Choice]]:

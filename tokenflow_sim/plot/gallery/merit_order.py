@@ -43,7 +43,9 @@ def merit_order(
     is sent over links to other nodes, at the price there. What is used is opaque, what is not is pale. The line is
     demand: the node's own and what other nodes send here, less what is left unserved. It meets the price at the
     clearing point. Where an asset's power is used up, only what it leaves for the class is drawn. A bar for demand
-    sent ends below the price by what the way costs: route cost and congestion.
+    sent ends below the price by what the way costs: route cost and congestion. Where demand of the class takes paths
+    of its own (rules from origin to server), the bars are the offers of the node's assets alone, the line is what is
+    served here, wherever it was asked for, and the price is the one that assets here are paid.
 
     Parameters
     ----------
@@ -82,9 +84,10 @@ def merit_order(
         results = at_period(results, period)
     elif is_one:
         results = at_position(results, int(paid[:, i, k].argmax()))
-    supply, sent = _own(results, nodes[i], k), _sent(results, nodes, i, k)
+    on_paths = _on_paths(results, k)
+    supply, sent = _own(results, nodes[i], k), [] if on_paths else _sent(results, nodes, i, k)
     bars = sorted([*supply, *sent], key=lambda bar: (bar.price, bar.label))
-    price = float(results["price"].values[0, i, k])
+    price = float(results["service_price" if on_paths else "price"].values[0, i, k])
     served = sum(bar.used for bar in bars)
 
     drawn = panels(1, ax, columns, figure="merit_order", height=2.3)
@@ -113,7 +116,8 @@ def merit_order(
     longest = 12 if columns == 1 else 18
     head(ax_, f"{text.name(classes[k], longest)} at {text.name(nodes[i], longest)}{when}", price_text)
     dress_value(ax_, text.labelled("Price", unit), from_zero=True)
-    balance = "\n".join(wrap(_balance(results, i, k, sent), 50 if columns == 1 else 110))
+    words = f"served here {text.number(served)}" if on_paths else _balance(results, i, k, sent)
+    balance = "\n".join(wrap(words, 50 if columns == 1 else 110))
     ax_.set_xlabel(f"{text.labelled('Quantity', str(results.attrs('dispatch')['units']))}\n{balance}")
     ax_.xaxis.set_major_formatter(text.TickNumbers())
     drawn.entries = {text.name(name): Patch(facecolor=fill, linewidth=0) for name, fill in fills.items()}
@@ -125,10 +129,18 @@ def merit_order(
         )
     if any(bar.quantity > bar.used for bar in bars):
         drawn.entries["not used"] = Patch(facecolor="#808080", alpha=_IDLE, linewidth=0)
-    drawn.entries["demand"] = Line2D([], [], color=INK, linewidth=1.0)
+    drawn.entries["served here" if on_paths else "demand"] = Line2D([], [], color=INK, linewidth=1.0)
     drawn.entries["clearing point"] = Line2D([], [], color=INK, marker="o", linestyle="none")
     drawn.legend()
     return drawn.figure
+
+
+def _on_paths(results: Results, k: int) -> bool:
+    """Whether what assets are paid for a class is not the price of demand somewhere: flows then have many origins."""
+    if "service_price" not in results.ds:
+        return False
+    price, paid = (results[name].values[0, :, k] for name in ("price", "service_price"))
+    return bool((np.abs(price - paid) > NOISE * np.abs(price)).any())
 
 
 @dataclass(frozen=True)

@@ -147,10 +147,13 @@ def supply_curve(price: Floats, quantity: Floats, top: float) -> tuple[Floats, F
 
 
 def _asset_price(results: Results) -> Floats:
-    """Return the price at each asset's node, dims (asset, workload)."""
+    """Return the price that assets are paid at each one's node, dims (asset, workload)."""
     nodes = results.names("node", "price")
     place = [nodes.index(node) for node in results.along("asset_node")]
-    return np.asarray(results["price"].values[0][place])
+    paid = (
+        "service_price" if "service_price" in results.ds else "price"
+    )  # they differ where demand takes paths
+    return np.asarray(results[paid].values[0][place])
 
 
 def _value(results: Results, workload: str) -> float:

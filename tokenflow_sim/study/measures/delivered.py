@@ -9,7 +9,8 @@ from scipy.sparse.csgraph import dijkstra
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market.pivotal import supply_of_class
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.market.routing import may_serve
+from tokenflow_sim.numeric import Bools, Floats, Ints
 from tokenflow_sim.results.reading import Background, collapse, need_periods, needed, sum_at
 from tokenflow_sim.scenario import Scenario
 
@@ -47,7 +48,8 @@ def local_residual_supply_index(ds: xr.Dataset, scenario: Scenario | None = None
     capacity of a link, a class has what is left of it when the others are served as they were; capacity is what
     exists, outages taken off, not what was offered. Other nodes want the same imports, and farther links may be
     full: it is an upper bound, hence says who *is* pivotal at a node, by supply alone, when it is below 1. `pivotal`
-    clears the market without the provider; `residual_supply_index` looks at all nodes as one.
+    clears the market without the provider; `residual_supply_index` looks at all nodes as one. Where rules hold along
+    whole paths (latency, residency), only nodes that may serve the node's requests count.
 
     References
     ----------
@@ -65,7 +67,13 @@ def local_residual_supply_index(ds: xr.Dataset, scenario: Scenario | None = None
     whole = supply.sum(axis=(1, 2))[:, None, None, :]
     # What the sums leave of nothing is not a supply.
     others = np.where(others <= _ROUNDING * whole, 0.0, others)
-    elsewhere = others.sum(axis=1, keepdims=True) - others
+    may = _may_serve(background)
+    if may is None:
+        elsewhere = others.sum(axis=1, keepdims=True) - others
+    else:
+        at_home = others * may.diagonal(axis1=0, axis2=2).T[:, None, :]
+        elsewhere = np.einsum("nkm,tmpk->tnpk", may.astype(float), others) - at_home
+        others = at_home
     # An arc carries requests from where they are made to where they are served.
     into = sum_at(room, layout.origin, len(layout.nodes))
     imports = np.minimum(into[:, :, None, :], np.maximum(elsewhere, 0.0))
@@ -113,8 +121,9 @@ def delivered_price_hhi(
     where more of it comes together than a link has room for, each provider's part is cut by the same share, link by
     link towards the node (pro rata). Capacity and room are those of `local_residual_supply_index`: what exists, less
     what other classes use of shared power and links. It asks who *could* sell there, `hhi` who does. A provider whose
-    cheapest path is full gets no credit for a dearer one. It takes time in proportion to the square of the number of
-    nodes.
+    cheapest path is full gets no credit for a dearer one. Where rules hold along whole paths, only nodes that may
+    serve the node's requests, by the quickest path if not by the cheapest, count. It takes time in proportion to the
+    square of the number of nodes.
 
     References
     ----------
@@ -134,12 +143,15 @@ def delivered_price_hhi(
     supply = _supply(ds, background)
     room = link_room(ds, background)
     asset_node = background.compiled.layout.asset_node
+    may = _may_serve(background)
     index = np.full(price.shape, np.nan)
     for k in range(price.shape[2]):
         paths = _Paths(background, k, room[:, :, k])
         for n in range(price.shape[1]):
             most = (1 + within + _ROUNDING) * price[:, n, k]
             cheap = cost[:, :, k] + paths.cost[n, asset_node] <= most[:, None]
+            if may is not None:
+                cheap &= may[n, k, asset_node]
             own = np.where(cheap, supply[:, :, k], 0.0)[:, :, None]
             held = paths.deliver(n, _by_place(ds, background, own)[:, :, :, 0])
             all_ = held.sum(axis=1)
@@ -225,6 +237,13 @@ def link_room(ds: xr.Dataset, background: Background) -> Floats:
         room = np.where(use > 0, np.maximum(left, 0.0) / np.where(use > 0, use, 1.0), np.inf)
     found: Floats = np.where(background.allowed, room, 0.0)
     return found
+
+
+def _may_serve(background: Background) -> Bools | None:
+    """Return which node may serve whom under rules for whole paths; None where there are none."""
+    compiled = background.compiled
+    rules = compiled.path_rules
+    return None if rules.routing is None else may_serve(rules.routing, compiled.layout, rules.allowed)
 
 
 def _supply(ds: xr.Dataset, background: Background) -> Floats:

@@ -98,7 +98,7 @@ def share_beyond(ds: xr.Dataset, ms: float | None = None, scenario: Scenario | N
         beyond = np.zeros(served.shape)
         for k, limit in enumerate(limits.tolist()):
             if np.isfinite(limit):
-                beyond[:, :, k] = served[:, :, k] - within[:, :, k, int(np.searchsorted(bounds, limit))]
+                beyond[:, :, k] = served[:, :, k] - within[:, :, k, int(np.flatnonzero(bounds == limit)[0])]
     else:
         limits = _limits(ds, scenario) if ms is None else np.full(ds.sizes.get("workload", 1), float(ms))
         served, _, beyond = _traced(ds, limits, scenario, "share_beyond")
