@@ -15,20 +15,23 @@ is a row of the market.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.carbon import CARBON, WINDOW
 from tokenflow_sim.market.highs import Solver
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.limits import SharedCapacity
+from tokenflow_sim.market.limits import OWN_UNITS, SharedCapacity
 from tokenflow_sim.market.losses import Security
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.perturbation import Scale
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.reserve import RESERVE
+from tokenflow_sim.market.survival import Room, survives_in_place
 from tokenflow_sim.numeric import Floats
 
 NOT_AFTER_A_LOSS = frozenset({RESERVE, CARBON, WINDOW})
@@ -84,6 +87,8 @@ class ContingencyProgram:
 
     def __init__(self, market: Market) -> None:
         self._program = Program(self._plain(market))
+        # Other limits than these may not let a node serve what a loss takes from it.
+        self._in_place = {placed.limit.name for placed in self._program.limits} <= OWN_UNITS
         self._solver = Solver(self._program.matrix)
         costs = np.zeros(self._program.columns)
         costs[self._program.v] = 1.0
@@ -110,9 +115,16 @@ class ContingencyProgram:
         return self._program.serves(self._plain(market))
 
     def violated(
-        self, market: Market, security: Security, dispatch: Floats, flow: Floats, tolerance: float
+        self,
+        market: Market,
+        security: Security,
+        dispatch: Floats,
+        flow: Floats,
+        tolerance: float,
+        first: Sequence[int] = (),
+        most: int = 0,
     ) -> list[Cut]:
-        """Return a row for every loss that a schedule does not survive.
+        """Return a row for losses that a schedule does not survive, none if it survives all.
 
         Parameters
         ----------
@@ -124,6 +136,15 @@ class ContingencyProgram:
             The schedule in Mtok/s, dims (asset, workload) and (arc, workload).
         tolerance : float
             Shortage up to which a schedule counts as secure, where the market's mean demand is 64.
+        first : sequence of int
+            Positions of losses to check before all others; these follow by how much they take away.
+        most : int
+            After how many rows to stop; by default there is one for every loss.
+
+        Raises
+        ------
+        CertificateError
+            If HiGHS cannot tell what can be served after a loss.
         """
         program, arrays = self._program, self._plain(market).arrays
         scale = Scale.of(market.arrays).quantity
@@ -146,14 +167,35 @@ class ContingencyProgram:
         busy = security.assets @ (dispatch.sum(axis=1) > tolerance * scale) + security.arcs @ (
             flow.sum(axis=1) > tolerance * scale
         )
-        found = []
-        for number in np.flatnonzero(busy).tolist():
+        found: list[Cut] = []
+        taken = security.assets @ dispatch.sum(axis=1) + security.arcs @ flow.sum(axis=1)
+        taken[list(first)] = np.inf
+        left = np.argsort(-taken, kind="stable")
+        left = left[busy[left]]
+        served = rows[program.balance].reshape(program.nodal_shape)
+        bases = [(dispatch / scale, flow / scale)]
+        while left.size:
+            if bases and self._in_place:
+                base = bases.pop()
+                left = left[~survives_in_place(program.layout, security, left, limits.room, served, base)]
+                continue
+            number, left = int(left[0]), left[1:]
             bounds = upper.copy()
             bounds[program.x].reshape(limits.upper.shape)[security.assets[number]] = 0.0
             bounds[program.f].reshape(flow.shape)[security.arcs[number]] = 0.0
             self._solver.set_columns(np.zeros(program.columns), bounds)
-            if self._solver.run() and self._solver.column_values()[program.v].sum() > tolerance:
+            if not self._solver.run():
+                self._solver.forget()
+                if not self._solver.run():
+                    raise CertificateError(f"no optimum was found after the loss of {security.labels[number]}")
+            values = self._solver.column_values()
+            if values[program.v].sum() > tolerance:
                 found.append(self._cut(number, bounds, rows, limits, scale))
+                if len(found) == most:
+                    break
+            else:
+                # A schedule after this loss may show that others are survived.
+                bases.append((values[program.x].reshape(limits.upper.shape), values[program.f].reshape(flow.shape)))
         return found
 
     def _cut(self, number: int, upper: Floats, rows: Floats, limits: _Responses, scale: float) -> Cut:
@@ -211,6 +253,7 @@ class _Responses:
         self, program: Program, arrays: Arrays, response: float, dispatch: Floats, scale: float
     ) -> None:
         self.response = response
+        self.power_use: Floats | None = None
         self.capacity = arrays.capacity[:, :, 0] / scale
         self.upper = self.capacity
         self.responds = np.zeros(self.capacity.shape, dtype=np.bool_)
@@ -225,6 +268,12 @@ class _Responses:
         self.power_responds = reach < self.power_limit
         self.power = np.where(self.power_responds, reach, self.power_limit)
         self.power_rows = next(placed.rows for placed in program.limits if placed.limit.name == "power_limit")
+
+
+    @property
+    def room(self) -> Room:
+        """The same as rows and bounds."""
+        return Room(self.upper, self.power_use, self.power)
 
 
 def _reaching(program: Program, dispatch: Floats, flow: Floats) -> Floats:

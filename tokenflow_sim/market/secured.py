@@ -31,6 +31,7 @@ from tokenflow_sim.numeric import Floats
 # rows are shifted by up to 2e-6 and whose demands by 1e-4.
 SECURE, SHIFTED_SECURE = 1e-8, 1e-5
 _ROUNDS = 500
+_AT_ONCE = 3  # rows brought in at once: most losses are survived once the worst are
 _KEPT = 16  # solvers of sets of rows
 _NOTHING = 1e-12  # of the largest price: a dual that is rounding
 _MISSING = 1e-7  # of all demand
@@ -101,11 +102,12 @@ class SecuredClearer:
                     raise
                 raise self._explained(plain, security, cuts) from None
             values = clearing.values
-            found = self._violated(plain, security, values.dispatch.sum(axis=2), values.flow, SECURE)
             known = {cut.key for cut in cuts}
+            first = list(dict.fromkeys(cut.number for cut in reversed(cuts)))
+            found = self._violated(plain, security, values.dispatch.sum(axis=2), values.flow, SECURE, first)
             new = [cut for cut in found if cut.key not in known]
             if not new and (shifted := solver.shifted(master)) is not None:
-                found = self._violated(plain, security, *shifted, SHIFTED_SECURE)
+                found = self._violated(plain, security, *shifted, SHIFTED_SECURE, first)
                 new = [cut for cut in found if cut.key not in known]
             if not new:
                 return clearing, cuts
@@ -113,11 +115,17 @@ class SecuredClearer:
         raise CertificateError(f"no schedule was found to be secure within {_ROUNDS} rounds")
 
     def _violated(
-        self, plain: Market, security: Security, dispatch: Floats, flow: Floats, tolerance: float
+        self,
+        plain: Market,
+        security: Security,
+        dispatch: Floats,
+        flow: Floats,
+        tolerance: float,
+        first: Sequence[int],
     ) -> list[Cut]:
         if self._after is None or not self._after.serves(plain):
             self._after = ContingencyProgram(plain)
-        return self._after.violated(plain, security, dispatch, flow, tolerance)
+        return self._after.violated(plain, security, dispatch, flow, tolerance, first, _AT_ONCE)
 
     def _solver(self, plain: Market, cuts: Sequence[Cut]) -> Solves:
         key = tuple(cut.key for cut in cuts)
