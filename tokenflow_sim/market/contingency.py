@@ -187,7 +187,9 @@ class ContingencyProgram:
             if not self._solver.run():
                 self._solver.forget()
                 if not self._solver.run():
-                    raise CertificateError(f"no optimum was found after the loss of {security.labels[number]}")
+                    raise CertificateError(
+                        f"no optimum was found after the loss of {security.labels[number]}"
+                    )
             values = self._solver.column_values()
             if values[program.v].sum() > tolerance:
                 found.append(self._cut(number, bounds, rows, limits, scale))
@@ -195,7 +197,9 @@ class ContingencyProgram:
                     break
             else:
                 # A schedule after this loss may show that others are survived.
-                bases.append((values[program.x].reshape(limits.upper.shape), values[program.f].reshape(flow.shape)))
+                bases.append(
+                    (values[program.x].reshape(limits.upper.shape), values[program.f].reshape(flow.shape))
+                )
         return found
 
     def _cut(self, number: int, upper: Floats, rows: Floats, limits: _Responses, scale: float) -> Cut:
@@ -247,13 +251,14 @@ class _Responses:
         Where the response is what limits it.
     power, power_limit, power_responds, power_use
         The same of its power where classes share it.
+    room : Room
+        The bounds of both.
     """
 
     def __init__(
         self, program: Program, arrays: Arrays, response: float, dispatch: Floats, scale: float
     ) -> None:
         self.response = response
-        self.power_use: Floats | None = None
         self.capacity = arrays.capacity[:, :, 0] / scale
         self.upper = self.capacity
         self.responds = np.zeros(self.capacity.shape, dtype=np.bool_)
@@ -262,18 +267,14 @@ class _Responses:
             reach = dispatch + response * self.capacity
             self.responds = reach < self.capacity
             self.upper = np.where(self.responds, reach, self.capacity)
+            self.room = Room(self.upper, None, None)
             return
         self.power_use, self.power_limit = arrays.power_use, arrays.power_limit / scale
         reach = (arrays.power_use * dispatch).sum(axis=1) + response * self.power_limit
         self.power_responds = reach < self.power_limit
         self.power = np.where(self.power_responds, reach, self.power_limit)
+        self.room = Room(self.upper, self.power_use, self.power)
         self.power_rows = next(placed.rows for placed in program.limits if placed.limit.name == "power_limit")
-
-
-    @property
-    def room(self) -> Room:
-        """The same as rows and bounds."""
-        return Room(self.upper, self.power_use, self.power)
 
 
 def _reaching(program: Program, dispatch: Floats, flow: Floats) -> Floats:

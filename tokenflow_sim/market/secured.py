@@ -1,11 +1,11 @@
 """Clearing a market whose schedule has to survive losses: rows are brought in until it does.
 
-The market is cleared, each loss is checked (`contingency.py`), and for each that the schedule does not survive a row
-is added, until none is left: Benders decomposition. Prices are right-hand derivatives, so that not only the schedule
-has to be secure but also that of the shifted program, from whose basis they are read: what holds at the optimum with
-nothing to spare costs nothing yet, and something with one more unit. Each market starts without rows, so that the
-outcome is a function of the market alone; what is kept between markets is the solver of each set of rows, which does
-not change what is found.
+The market is cleared, losses are checked (`contingency.py`), those that take most first, and for a few that the
+schedule does not survive rows are added, until it survives all: Benders decomposition. Prices are right-hand
+derivatives, so that not only the schedule has to be secure but also that of the shifted program, from whose basis they
+are read: what holds at the optimum with nothing to spare costs nothing yet, and something with one more unit. Each
+market starts without rows, so that the outcome is a function of the market alone; what is kept between markets is the
+solver of each set of rows, which does not change what is found.
 """
 
 from __future__ import annotations

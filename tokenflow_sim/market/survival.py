@@ -65,16 +65,15 @@ def survives_in_place(
     """
     dispatch, flow = base
     gone, cut = security.assets[losses], security.arcs[losses]
-    needs = _reached(layout, flow, served)
+    needs = _needed(layout, flow, served)
     # A flow that is cut leaves its requests where they come from, and is missed where it led to.
     places = np.zeros((len(losses), *served.shape))
-    for arc in np.flatnonzero(cut.any(axis=0) & flow.any(axis=1)).tolist():
-        lost = cut[:, arc]
-        places[lost, layout.origin[arc]] += flow[arc]
-        places[lost, layout.destination[arc]] -= flow[arc]
+    loss, arc = np.nonzero(cut)
+    np.add.at(places, (loss, layout.origin[arc]), flow[arc])
+    np.subtract.at(places, (loss, layout.destination[arc]), flow[arc])
     hit = (places != 0).any(axis=2)
-    for asset in np.flatnonzero(gone.any(axis=0)).tolist():
-        hit[gone[:, asset], layout.asset_node[asset]] = True
+    loss, asset = np.nonzero(gone)
+    hit[loss, layout.asset_node[asset]] = True
     # Nodes that a loss leaves alone serve what they have to as in the base, if they can.
     every = np.ones((1, len(served)), dtype=np.bool_)
     whole = _serves(layout, every, np.zeros((1, len(dispatch)), dtype=np.bool_), room, needs[None], dispatch)
@@ -83,7 +82,7 @@ def survives_in_place(
     return found
 
 
-def _reached(layout: Layout, flow: Floats, served: Floats) -> Floats:
+def _needed(layout: Layout, flow: Floats, served: Floats) -> Floats:
     """Return what has to be made at each node, dims (node, workload), at given flows."""
     needs = served.copy()
     np.subtract.at(needs, layout.origin, flow)
@@ -91,9 +90,7 @@ def _reached(layout: Layout, flow: Floats, served: Floats) -> Floats:
     return needs
 
 
-def _serves(
-    layout: Layout, pairs: Bools, gone: Bools, room: Room, needs: Floats, dispatch: Floats
-) -> Bools:
+def _serves(layout: Layout, pairs: Bools, gone: Bools, room: Room, needs: Floats, dispatch: Floats) -> Bools:
     """Return at which nodes, of which losses, the assets left can make what is needed, dims (loss, node)."""
     found = np.zeros(pairs.shape, dtype=np.bool_)
     # One entry for each asset at a node of a pair: few, since a loss hits few nodes.
