@@ -36,7 +36,7 @@ grid:
   buses: {west: {}, east: {load_mw: 100}}
   lines: {tie: {from: west, to: east, limit_mw: 60, reactance: 0.1}}
   generators:
-    wind: {bus: west, capacity_mw: 150, cost: 5, co2: 0, availability: 0.8}
+    wind: {bus: west, capacity_mw: 150, cost: 5, co2: 0, availability: 0.8, curtailable: true}
     gas: {bus: east, capacity_mw: 300, cost: 45, co2: 0.4}
   links: {a: west, b: east}
 """
@@ -131,6 +131,60 @@ def test_in_sequence_tokens_are_cleared_at_expected_prices_and_power_is_paid_at_
         if name != "welfare_gain"
     )
     assert np.allclose(parties, gain.welfare_gain, atol=1e-6)
+
+
+THREE_BUSES = {
+    "network.tariff": 0.02,
+    "network.arcs.a->b.capacity": 2.4,
+    "grid.buses": {"west": {"load_mw": 20}, "mid": {"load_mw": 100}, "east": {"load_mw": 50}},
+    "grid.lines": {
+        "wm": {"from": "west", "to": "mid", "limit_mw": 100, "reactance": 0.1},
+        "me": {"from": "mid", "to": "east", "limit_mw": 100, "reactance": 0.1},
+        "we": {"from": "west", "to": "east", "limit_mw": 40, "reactance": 0.1},
+    },
+    "grid.generators.wind.capacity_mw": 500,
+    "grid.generators.coal": {"bus": "mid", "capacity_mw": 300, "cost": 30},
+}
+
+
+@pytest.mark.parametrize("clearing", ["joint", "sequential"])
+def test_three_buses_with_a_congested_line_and_a_data_centre_at_each_end_by_hand(clearing: str) -> None:
+    """The middle of a triangle with a full line is priced between both ends.
+
+    With equal reactances the line west-east carries (2 p_w + p_m) / 3 = 40 MW of injections p: the middle's price is
+    the mean of both ends', below coal's. The asset at a serves 1.8 Mtok/s with 90 MW at 12.5 kWh/Mtok at
+    the meter (81 MW), so that b is left with 0.2 (7.2 MW): p_m = -100, p_w = 110, wind 110 + 20 + 81.
+    """
+    three = tf.Scenario.from_yaml(TWO_BUSES).override(THREE_BUSES | {"grid.clearing": clearing})
+    ds = played(three)
+    assert ds.bus_price.values == pytest.approx(np.array([[5.0, 25.0, 45.0]] * 2), abs=1e-9)
+    assert ds.line_flow.values[1] == pytest.approx([70.0, -30.0, 40.0], abs=1e-9)
+    assert ds.line_rent.values[1] == pytest.approx([0.0, 0.0, 60.0], abs=1e-9)
+    assert ds.generation.sel(generator=["wind", "gas", "coal"]).values[1] == pytest.approx(
+        [211.0, 50 + 7.2 - 10, 0.0], abs=1e-9
+    )
+    assert ds.line_income.values[1] == pytest.approx([0.0, 0.0, 2400.0], abs=1e-9)
+    assert ds.dispatch.values[1, :, 0] == pytest.approx([1.8, 0.2], abs=1e-9)
+    # b's own asset is at the margin: 45 $/MWh x 10 kWh; a's price is that less the link's 0.001 GB at 0.02 $.
+    assert ds.price.values[1, :, 0] == pytest.approx([0.5 - 2e-5, 0.5], abs=1e-9)
+    assert ds.owner_income.values[1] == pytest.approx([0.8 * 3600 * 2e-5], abs=1e-9)
+    assert ds.profit.values[1] == pytest.approx([1.8 * 3600 * (0.5 - 2e-5 - 0.05 - 0.0625), 0.0], abs=1e-6)
+    assert max(residuals(ds)) < 1e-9
+    # A full link between the sites: its owner's part of the gain is in the sum.
+    full = {"network.arcs.a->b.capacity": 5e-4, "grid.lines.we.limit_mw": 90}
+    gain = measures.joint_gain(played(three.override(full)))
+    parties = sum(
+        gain[name].sum([dim for dim in gain[name].dims if dim != "period"])
+        for name in gain
+        if name != "welfare_gain"
+    )
+    assert np.allclose(parties, gain.welfare_gain, atol=1e-6)
+    assert float(abs(gain.network_gain).max()) > 0
+    short = three.override({"grid.generators.gas.capacity_mw": 45, "grid.generators.coal.capacity_mw": 0})
+    with pytest.raises(tf.errors.InfeasibleError) as caught:
+        played(short)
+    said = str(caught.value) + " ".join(caught.value.__notes__)
+    assert "generators and lines with more capacity" in said or "lines there more capacity" in said
 
 
 GRID = {

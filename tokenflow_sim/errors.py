@@ -78,6 +78,17 @@ class StrategyError(TokenflowError):
     """A strategy cannot be found or made, or returned an offer that the market cannot take."""
 
 
+_REMEDY = (
+    "\n  Lower demand, add capacity or links, relax the latency limits, sites' `grid_mw` and limits of your own, or"
+    " let demand go unserved at a value (`value` of a Market; `market.must_serve: false` in a scenario)."
+)
+_POWER = "bus_balance"  # the limit that a power grid has at its buses
+_POWER_REMEDY = (
+    "\n  Where power is short, give generators or lines there more capacity, lower the load, or add a generator at the"
+    " value of load that may be shed; where there is too much, lower what must run, or give lines more capacity."
+)
+
+
 class InfeasibleError(TokenflowError):
     """Demand that must be served cannot be met, or a limit cannot be kept.
 
@@ -120,9 +131,7 @@ class InfeasibleError(TokenflowError):
         super().__init__(
             ("demand that must be served cannot be met:\n" if shortfall else "limits cannot be kept:\n")
             + "\n".join(lines)
-            + "\n  Lower demand, add capacity or links, relax the latency limits, sites' `grid_mw` and limits of your"
-            " own, or let demand go unserved at a value (`value` of a Market; `market.must_serve: false` in a"
-            " scenario)."
+            + (_POWER_REMEDY if by_limit.keys() == {_POWER} and not shortfall else _REMEDY)
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -228,9 +228,39 @@ def test_what_a_network_has_and_a_grid_has_not_is_named_at_once(tmp_path: Path, 
     assert "coal" in found
     (found,) = faults(base, grid | {"buses": BUSES}, start="2026-01-05")
     assert "stands beside buses: give the network, or tables, and not both" in found
+    odd = network()
+    odd.add("Load", "lost", bus="nowhere", p_set=5.0)
+    odd.generators_t.p_max_pu.iloc[1, 0] = np.nan
+    assert faults(base, {"pypsa": odd, "nearest": True}, start="2026-01-05") == [
+        "grid.pypsa: has no bus nowhere: bus of loads lost",
+        "grid.pypsa: has no value in some snapshots: p_max_pu of generators sun",
+    ]
     shutil.rmtree(tmp_path / "net")
     (found,) = faults(base, grid, start="2026-01-05")
     assert "does not exist" in found
+
+
+def test_a_network_at_hand_is_taken_with_load_that_is_shed_in_kilowatts(base: Scenario) -> None:
+    made = network()
+    made.add("Generator", "shed", bus="two", p_nom=1e6, marginal_cost=3.0, sign=1e-3)
+    made.add("Generator", "pump", bus="two", p_nom=50.0, sign=-1.0)
+    made.add("Bus", "low", v_nom=110.0)
+    made.add("Transformer", "shift", bus0="two", bus1="low", x=0.1, s_nom=9.0, phase_shift=30.0)
+    before = made.copy()
+    (found,) = faults(base, {"pypsa": made, "nearest": True}, start="2026-01-05")
+    assert "signs (sign of generators pump)" in found
+    assert "phase_shifts (phase_shift of transformers shift)" in found
+    given = {"file": made, "ignore": ["signs", "phase_shifts"]}
+    grid = base.override({"start": "2026-01-05", "grid": {"pypsa": given, "nearest": True}}).grid
+    shed = grid.generators["shed"]
+    assert (shed.capacity_mw, shed.cost) == pytest.approx((1000.0, 3000.0))
+    assert "pump" not in grid.generators
+    pd.testing.assert_frame_equal(made.lines, before.lines)
+    one = network()
+    one.set_snapshots(one.snapshots[:1])
+    # a series of one snapshot is one: what the sun could do beside it is curtailed
+    grid = base.override({"start": "2026-01-05", "periods": 1, "grid": {"pypsa": one, "nearest": True}}).grid
+    assert grid.availability.names == ("sun",)
 
 
 @pytest.mark.parametrize("name", ["ac-dc-meshed", "ac-dc-meshed.nc", "scigrid-de"])

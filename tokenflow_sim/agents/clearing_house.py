@@ -190,6 +190,11 @@ class ClearingHouse(mesa.Agent):
         except InfeasibleError as error:
             if hint := direction_hint(market):
                 error.add_note(f"  {hint}")
+            if error.shortfall and state.grid is not None and state.grid.is_joint:
+                error.add_note(
+                    "  Power is cleared with the tokens (grid.clearing: joint), so that it may be what is short there:"
+                    " generators and lines with more capacity help then."
+                )
             raise
         result = settle_period(period, state, book.worth, self.clearing, self._ownership)
         if state.asks_marginal and state.emission_rate is not None:

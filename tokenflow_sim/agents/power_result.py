@@ -103,7 +103,7 @@ def settle_power(state: GridState, values: Values, hours: float) -> PowerResult:
         local_load=grid.load,
         load_payment=outcome.load_payment * hours,
         generation=outcome.generation,
-        curtailment=np.where(arrays.varies, np.maximum(unused, 0.0), 0.0),
+        curtailment=np.where(arrays.curtailable, np.maximum(unused, 0.0), 0.0),
         generator_income=outcome.generator_income * hours,
         generation_cost=generation_cost(grid, outcome.generation) * hours,
         line_flow=outcome.line_flow,

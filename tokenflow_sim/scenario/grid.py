@@ -105,6 +105,11 @@ class Generator(Part):
         " emissions follow the generators that run.",
     )
     carrier: str = Field(default="", description="What it runs on, for figures and tables.")
+    curtailable: bool | None = Field(
+        default=None,
+        description="Whether what is available and does not run counts as curtailment; if left out, where"
+        " `grid.availability` has it by period, as weather does.",
+    )
 
     @property
     def capacity(self) -> float:
@@ -126,7 +131,7 @@ class Generator(Part):
 PARTS = (
     "storage_units", "stores", "global_constraints", "shunt_impedances", "processes", "committable",
     "ramp_limits", "extendable", "quadratic_costs", "energy_limits", "fixed_operation", "line_series", "losses",
-    "outputs", "weightings", "signs", "negative_minimum",
+    "outputs", "weightings", "signs", "negative_minimum", "maintenance", "delays", "angle_limits", "phase_shifts",
 )  # fmt: skip
 """What a PyPSA network may have that a grid here has not, by the names that `ignore` takes; see `grid_pypsa`."""
 
@@ -139,7 +144,8 @@ class PypsaNetwork(Part):
     """A network of PyPSA that the grid is taken from, and how it is read."""
 
     file: str = Field(
-        description="Folder of CSV files, or NetCDF file, in the scenario's folder; read by PyPSA (extra `data`)."
+        description="Folder of CSV files, or NetCDF file, in the scenario's folder; read by PyPSA (extra `data`). In"
+        " Python also a `pypsa.Network`."
     )
     ignore: Annotated[Literal["all"] | tuple[Annotated[str, Field()], ...], BeforeValidator(_as_list)] = (
         Field(

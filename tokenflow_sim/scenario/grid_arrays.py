@@ -78,8 +78,8 @@ class GridArrays:
         Position of each asset's bus, dims (asset,).
     periods : int or None
         How many periods its series cover; None without any.
-    varies : ndarray of bool
-        Which generators are not always available in full, dims (generator,).
+    curtailable : ndarray of bool
+        Of which generators what is available and unused is curtailment, dims (generator,).
     has_co2 : bool
         Whether emissions of all generators are known.
     """
@@ -97,10 +97,15 @@ class GridArrays:
         self._bound: BoundGrid = bind_grid(self.template, layout, self.power_use)
         made = list(fields.generators.values())
         by_period = set() if fields.availability is None else set(fields.availability.names)
-        self.varies: Bools = np.array(
-            [name in by_period or one.availability < 1 for name, one in fields.generators.items()], dtype=bool
+        # As in PyPSA's statistics: a fixed availability is a derating, and a plant that rests does so for its cost.
+        self.curtailable: Bools = np.array(
+            [
+                name in by_period if one.curtailable is None else one.curtailable
+                for name, one in fields.generators.items()
+            ],
+            dtype=bool,
         )
-        self.varies.setflags(write=False)
+        self.curtailable.setflags(write=False)
         self.has_co2 = all(one.co2 is not None for one in made)
         self.is_joint = fields.clearing == "joint"
         self._base = Cycle(self._base_at, None, len(fields.buses))

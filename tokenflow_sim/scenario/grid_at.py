@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from tokenflow_sim.errors import ResultError, unknown_name
 from tokenflow_sim.scenario.grid import PARTS, PypsaNetwork
-from tokenflow_sim.scenario.grid_pypsa import grid_of, unlike
+from tokenflow_sim.scenario.grid_pypsa import grid_of
 from tokenflow_sim.scenario.intake import Intake
 from tokenflow_sim.scenario.places import faults_of
-from tokenflow_sim.scenario.pypsa_network import open_network, quiet
+from tokenflow_sim.scenario.pypsa_network import is_network, open_network, quiet
+from tokenflow_sim.scenario.pypsa_unlike import faults_of_network, unlike
 from tokenflow_sim.scenario.table_at import TableAt
 
 TABLES = {"buses": "bus", "lines": "line", "generators": "generator"}
@@ -61,7 +62,9 @@ class _LinksAt(TableAt):
 
 
 class _NetworkAt(TableAt):
-    """The PyPSA network at its place."""
+    """The PyPSA network at its place: a file, or an object of PyPSA."""
+
+    network: Any = None
 
     def read(self) -> None:
         """Put the network's tables in its place, or report what keeps them out."""
@@ -74,9 +77,13 @@ class _NetworkAt(TableAt):
         if spec is None or beside:
             self.lose()
             return
-        self.file = self.name_of(spec.file)
         try:
-            network = open_network(self.path_of(spec.file))
+            if self.network is None:
+                self.file = self.name_of(spec.file)
+                network = open_network(self.path_of(spec.file))
+            else:
+                # What PyPSA works out on the way is written into a copy, not into the user's own.
+                self.file, network = spec.file, self.network.copy()
             tables = self.tables(network, spec)
         except ResultError as error:
             self.file = ""
@@ -99,12 +106,16 @@ class _NetworkAt(TableAt):
         self.put(None)
 
     def spec(self) -> PypsaNetwork | None:
-        """Return how the network is read; None where that has faults."""
+        """Return how the network is read, and keep it where it is an object; None where that has faults."""
         given = self.given
+        if isinstance(given, PypsaNetwork):
+            return given
+        fields = dict(given) if isinstance(given, Mapping) else {"file": given}
+        if is_network(fields.get("file")):
+            self.network = fields["file"]
+            fields["file"] = str(self.network.name or "") or "the network"
         try:
-            if isinstance(given, PypsaNetwork):
-                return given
-            return PypsaNetwork.model_validate(dict(given) if isinstance(given, Mapping) else {"file": given})
+            return PypsaNetwork.model_validate(fields)
         except ValidationError as error:
             self.intake.report([((*self.loc, *loc), text) for loc, text in faults_of(error, PypsaNetwork)])
             return None
@@ -112,7 +123,8 @@ class _NetworkAt(TableAt):
     def tables(self, network: Any, spec: PypsaNetwork) -> dict[str, Any] | None:
         """Return the tables of a network; None where it has what it may not."""
         with quiet():
-            found = unlike(network)
+            wrong = list(faults_of_network(network))
+            found = {} if wrong else unlike(network)
         ignored = PARTS if spec.ignore == "all" else spec.ignore
         for name in ignored:
             if name not in PARTS:
@@ -128,5 +140,8 @@ class _NetworkAt(TableAt):
                 f" `pypsa: {{file: {spec.file}, ignore: [{', '.join(left)}]}}` (or `ignore: all`)",
                 None,
             )
+        for text in wrong:
+            self.note("", text, None)
+        if left or wrong:
             return None
         return grid_of(network, spec.rate, self.file)

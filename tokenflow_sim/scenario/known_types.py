@@ -14,9 +14,12 @@ import xarray as xr
 from pydantic import BaseModel
 
 from tokenflow_sim.scenario.places import Loc
+from tokenflow_sim.scenario.pypsa_network import is_network
 from tokenflow_sim.scenario.series import Series
 from tokenflow_sim.scenario.sheet import is_table
 
+NETWORK_PLACES = ("grid", "pypsa"), ("grid", "pypsa", "file")
+"""Where a network of PyPSA may stand: a file, or the object."""
 _SINGLE = (type(None), bool, int, float, str, date, BaseModel, Series)
 _REMEDIES = {
     "DataFrame": "give its text as CSV, e.g. frame.to_csv(), or a list of rows, e.g. frame.to_dict('records')",
@@ -60,7 +63,8 @@ def plain(
     elif isinstance(value, xr.DataArray) and not value.dims and not takes_table(loc):
         value = value.item()
     elif isinstance(value, PathLike):
-        if loc and not takes_table(loc) and loc[-1] != "file" and not {"strategy", "limits"} & set(loc[:-1]):
+        names_file = takes_table(loc) or loc[-1:] == ("file",) or loc in NETWORK_PLACES
+        if loc and not names_file and not {"strategy", "limits"} & set(loc[:-1]):
             raise UnknownType(
                 f"{_at(place)}is a path, and no file may stand here; give text; found {fspath(value)!r:.60}"
             )
@@ -79,7 +83,7 @@ def plain(
             plain(item, f"{place}[{number}]", (*loc, number), takes_table)
             for number, item in enumerate(value)
         ]
-    if is_table(value) and takes_table(loc):
+    if (is_table(value) and takes_table(loc)) or (is_network(value) and loc in NETWORK_PLACES):
         return value
     if isinstance(value, xr.Dataset) and takes_table(loc):
         names = [str(name) for name in value.data_vars]

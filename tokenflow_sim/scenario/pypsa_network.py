@@ -12,6 +12,14 @@ from typing import Any
 from tokenflow_sim.scenario.extra import load_extra
 
 
+def is_network(value: object) -> bool:
+    """Whether a value is a network of PyPSA, which need not be installed to say no."""
+    return any(
+        kind.__name__ == "Network" and kind.__module__.partition(".")[0] == "pypsa"
+        for kind in type(value).__mro__
+    )
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep PyPSA's and linopy's messages to themselves: what matters is in the summary."""

@@ -17,6 +17,7 @@ from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.results.reading import need_periods
 from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.study.measures.welfare import welfare_split
 
 MOST_ACTIONS = 4096
 """Most combinations of shares that are tried."""
@@ -39,22 +40,17 @@ def joint_gain(ds: xr.Dataset, **changes: Any) -> xr.Dataset:
         Joint less sequential in $/period: `welfare_gain` (period,), never negative where everybody is truthful
         and demand does not depend on past prices, since the joint program has the least cost; `profit_gain` (period,
         provider); `generator_gain` (period, generator), in income less cost; `operator_gain` (period,) of the grid
-        operator; `load_gain` (period,), what local load pays less; and `demand_gain` (period,), what users pay less.
+        operator; `load_gain` (period,), what local load pays less; `demand_gain` (period,), of users, in value of
+        service less payments; and `network_gain` (period,) of network owners. Where there are such, also `limit_gain`
+        of the payees of further limits, and `state_gain`, of the state that is paid for emissions. All parties' add
+        up to `welfare_gain`.
 
     Raises
     ------
     ResultError
         If the results have no grid, or do not say how they were made.
     """
-    needed = (
-        "welfare",
-        "profit",
-        "generator_income",
-        "generation_cost",
-        "line_income",
-        "load_payment",
-        "payment",
-    )
+    needed = ("welfare", "profit", "generator_income", "generation_cost", "load_payment")
     ds = need_periods(ds, needed, "joint_gain")
     fields = Scenario.from_results(ds).grid
     if fields is None:
@@ -62,27 +58,36 @@ def joint_gain(ds: xr.Dataset, **changes: Any) -> xr.Dataset:
     other = "sequential" if fields.clearing == "joint" else "joint"
     again = _play_again(ds, {"grid.clearing": other}, changes)
     joint, apart = (ds, again) if fields.clearing == "joint" else (again, ds)
+    split, split_apart = (welfare_split(one) for one in (joint, apart))
+    surplus = {name: split[name] - split_apart[name] for name in split if name in split_apart}
+    generators = (joint["generator_income"] - joint["generation_cost"]) - (
+        apart["generator_income"] - apart["generation_cost"]
+    )
+    load = apart["load_payment"].sum("bus") - joint["load_payment"].sum("bus")
     gains = {
         "welfare_gain": (joint["welfare"] - apart["welfare"], "welfare gained by joint clearing"),
         "profit_gain": (joint["profit"] - apart["profit"], "profit of the provider gained by joint clearing"),
-        "generator_gain": (
-            (joint["generator_income"] - joint["generation_cost"])
-            - (apart["generator_income"] - apart["generation_cost"]),
-            "profit of the generator gained by joint clearing",
-        ),
+        "generator_gain": (generators, "profit of the generator gained by joint clearing"),
         "operator_gain": (
-            joint["line_income"].sum("line") - apart["line_income"].sum("line"),
-            "income of the grid operator gained by joint clearing",
+            surplus["grid_surplus"] - generators.sum("generator") - load,
+            "income less costs of the grid operator gained by joint clearing",
         ),
-        "load_gain": (
-            apart["load_payment"].sum("bus") - joint["load_payment"].sum("bus"),
-            "payments of local load saved by joint clearing",
-        ),
+        "load_gain": (load, "payments of local load saved by joint clearing"),
         "demand_gain": (
-            apart["payment"].sum(["node", "workload"]) - joint["payment"].sum(["node", "workload"]),
-            "payments of users saved by joint clearing",
+            surplus["consumer_surplus"],
+            "value of service less payments gained by joint clearing",
+        ),
+        "network_gain": (
+            surplus["network_surplus"],
+            "income less costs of networks gained by joint clearing",
         ),
     }
+    for who in ("limit", "state"):
+        if f"{who}_surplus" in surplus:
+            text = {"limit": "income of payees of further limits", "state": "carbon payments to the state"}[
+                who
+            ]
+            gains[f"{who}_gain"] = (surplus[f"{who}_surplus"], f"{text} gained by joint clearing")
     return xr.Dataset(
         {name: array.assign_attrs(_MONEY, long_name=text) for name, (array, text) in gains.items()}
     )
