@@ -141,13 +141,17 @@ class Environment:
     def _view(self, period: int, state: State | None) -> LimitView:
         """Return what a limit may look at in a period, and of the first one where none is given yet."""
         compiled = self._compiled
-        prices = (compiled.state(period) if state is None else state).electricity_price
+        now = compiled.state(period) if state is None else state
+        is_known = now.grid is None or not now.grid.is_joint
+        price = (
+            xr.DataArray(now.electricity_price, {"node": self._layout.nodes}, ("node",)) if is_known else None
+        )
         return LimitView(
             period=period,
             hours=compiled.hours,
             layout=self._layout,
             power_use=self._layout.label(MARKET["power_use"], compiled.power_use),
-            electricity_price=xr.DataArray(prices, {"node": self._layout.nodes}, ("node",)),
+            electricity_price=price,
         )
 
     def get_state(self) -> dict[str, Any]:
