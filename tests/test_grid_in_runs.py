@@ -11,6 +11,7 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.importing.real import FOLDER
+from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.market.grid import Grid
 from tokenflow_sim.market.grid_intensity import bus_intensity
 from tokenflow_sim.results.parties import power
@@ -180,6 +181,8 @@ def test_three_buses_with_a_congested_line_and_a_data_centre_at_each_end_by_hand
     )
     assert np.allclose(parties, gain.welfare_gain, atol=1e-6)
     assert float(abs(gain.network_gain).max()) > 0
+    view = Environment(three.compiled, 1)._view(0, None)
+    assert (view.electricity_price is None) == (clearing == "joint")
     short = three.override({"grid.generators.gas.capacity_mw": 45, "grid.generators.coal.capacity_mw": 0})
     with pytest.raises(tf.errors.InfeasibleError) as caught:
         played(short)

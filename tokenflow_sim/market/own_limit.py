@@ -39,8 +39,8 @@ class LimitView:
     power_use : DataArray or None
         Power drawn per unit of service in MW per Mtok/s, dims (asset, workload); None where a market does not say.
     electricity_price : DataArray or None
-        In $/kWh, dims (node,); None for a market that stands alone, and where power is cleared with the tokens, so that
-        nobody knows it before.
+        In $/kWh, dims (node,); None for a market that stands alone, and where power is cleared with the tokens, whose
+        price nobody knows before.
     """
 
     period: int
