@@ -6,11 +6,14 @@ import highspy
 import numpy as np
 import pytest
 
+import tokenflow_sim as tf
 from tests.oracle.paper_markets import paper_market
 from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market import Certificate, Clearer, Market
+from tokenflow_sim.market import Certificate, Clearer, Market, labelled
 from tokenflow_sim.market.certificate import certify
 from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.formulation import linopy_model
+from tokenflow_sim.market.limits import SharedCapacity, Supply, Term
 
 BAD = Certificate(primal=1e-3, dual=0.0, complementarity=0.0, gap=0.0)
 
@@ -84,3 +87,49 @@ def test_a_solver_without_an_answer_is_tried_again(market: Market, monkeypatch: 
     assert Clearer(market).clear(market).certificate.worst < 1e-7
     assert len(calls) == 2
     assert calls[0] is not calls[1]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_coefficients_that_change_are_taken_up_by_the_live_model(
+    lazy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Intensities, overheads and losses by period: the same bits as with an engine of their own, and one engine."""
+    built: list[tf.Market] = []
+    monkeypatch.setattr(
+        labelled, "linopy_model", lambda one, **how: built.append(one) or linopy_model(one, **how)
+    )
+    labelled._compared.clear()
+    base = tf.load_scenario("us5").override({"market.shared_power": True}).market()
+    clearer, rng, engines, binding = tf.Clearer(base, lazy=lazy), np.random.default_rng(3), set(), 0
+    served, node, power_use = base.arrays.demand.sum(), base.layout.asset_node, base.arrays.power_use
+    carried, total = np.full(len(base.layout.arcs), 1.0), np.array([served / 4])
+    assert power_use is not None
+    for number in range(8):
+        use = rng.uniform(0, 2, base.arrays.capacity.shape[:2]) * rng.integers(0, 2, (len(node), 1))
+        use[0, 0] = 10.0 ** -rng.integers(8, 12)  # HiGHS drops what is too small to matter
+        terms = Term("dispatch", use, node), Term("flow", rng.uniform(0, 1e-3, base.arrays.route_cost.shape))
+        common = Term("dispatch", use, np.zeros(len(node), dtype=int))
+        more = Supply(np.array([[5.0]]), np.array([[np.inf]]))
+        limits = (
+            SharedCapacity(name="site", rent="a", dim="node", capacity=np.full(5, served), terms=terms[:1]),
+            SharedCapacity(name="carried", rent="b", dim="arc", capacity=carried, terms=terms[1:]),
+            SharedCapacity(
+                name="all", rent="c", dim="x", labels=("all",), capacity=total, terms=(common,), supply=more
+            ),
+        )
+        arrays = base.arrays.with_(
+            limits=limits,
+            value=np.full_like(base.arrays.value, 40.0),
+            link_use=base.arrays.link_use * rng.uniform(0.5, 2),
+            power_use=power_use * 1.01**number,
+        )
+        market = tf.Market.from_arrays(base.layout, arrays, base.hours)
+        hot, own = clearer.clear(market).values, tf.Clearer(market, lazy=lazy).clear(market).values
+        for name in ("price", "dispatch", "flow", "unserved"):
+            assert np.array_equal(getattr(hot, name), getattr(own, name)), (number, name)
+        assert all(np.array_equal(hot.rents[rent], own.rents[rent]) for rent in own.rents)
+        binding += bool(own.rents["c"].any())
+        engines.add(id(clearer._engine))
+    assert binding > 2
+    assert len(engines) == 1
+    assert len(built) == (0 if lazy else 2)  # of the market without further limits, and with them

@@ -205,7 +205,7 @@ class ClearingHouse(mesa.Agent):
 
     def _marginal(self, market: Market, result: PeriodResult, rate: Floats) -> Floats:
         """Return what one more unit demanded would emit, by a second engine so that the first stays hot."""
-        if self._second is None or not self._second.program.serves(market):
+        if self._second is None or not self._second.turn_to(market):
             self._second = Engine(market)
         return frozen(marginal_values(self._second, market, result.values, rate))
 

@@ -58,7 +58,8 @@ def _describe_spans(apart: dict[str, tuple[float, float]]) -> str:
 class Clearer:
     """Clears one market after another, building the solver's model once and then only moving numbers.
 
-    A market of another structure (labels, incidence, link use, power use) rebuilds it automatically.
+    A market of another structure (labels, incidence) rebuilds it automatically; other coefficients (link use, power
+    use, what limits are used by) move like all numbers.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ class Clearer:
     def _clear(self, market: Market) -> Clearing:
         if takes_paths(market):
             return self._clear_along_paths(market)
-        if not self._engine.program.serves(market):
+        if not self._engine.turn_to(market):
             self._engine = Engine(market, lazy=self._lazy)
         reasons: list[str] = []
         for how, prepare in self._fallbacks(market):

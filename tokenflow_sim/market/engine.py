@@ -7,7 +7,6 @@ program has one optimal basis, which is checked; where it cannot be checked, the
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
@@ -82,6 +81,7 @@ class Engine:
                 check_labelled(market, self.program)
             self.solver = Solver(self.program.matrix)
         self.perturbation = Perturbation(self.program)
+        self._aside: LazySolver | None = None
         equations = self.program.equations.stop
         # Where equalities tie quantities together, less may cost more, as where some service is paid to be made.
         self._tied = equations > self.program.balance.stop
@@ -96,10 +96,35 @@ class Engine:
         """The proof of which demand can take no more, dims (row,), of the market solved last; None without any."""
         return self._ray
 
-    @cached_property
+    @property
     def aside(self) -> LazySolver:
         """A second solver for the rare exact solves, so that the first stays hot."""
-        return LazySolver(self.program)
+        if self._aside is None:
+            self._aside = LazySolver(self.program)
+        return self._aside
+
+    def turn_to(self, market: Market) -> bool:
+        """Take up the coefficients of a market to be solved next, if its rows and columns are those of this engine.
+
+        Building the labelled program again for intensities that change by period, for example, would cost a hundred
+        times what the period does. The live models get the new coefficients instead, and keep their bases.
+
+        Returns
+        -------
+        bool
+            False where it takes another engine.
+        """
+        if self.program.serves(market):
+            return True
+        program = Program(market)
+        moved = program.moved_from(self.program)
+        if moved is None:
+            return False
+        self.program, self.perturbation = program, Perturbation(program)
+        for solver in (self.solver, self._aside):
+            if solver is not None:
+                solver.change(program, moved)
+        return True
 
     def scaled(self, arrays: Arrays) -> ScaledData:
         """Bring a market's numbers into the solver's units."""

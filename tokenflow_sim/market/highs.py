@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from tokenflow_sim.market.program import NO_ROW, Program
+from tokenflow_sim.market.program import NO_ROW, Entries, Program
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # HiGHS's tolerances are absolute; the numbers it gets are scaled to one size, see perturbation.Scale.
@@ -34,6 +34,8 @@ OPTIONS: dict[str, Any] = {
 _DUAL, _PRIMAL = 1, 4  # HiGHS's simplex_strategy
 # A flow is worth adding from this much below zero of its reduced cost on, a link limit from this much overload on.
 _WORTH = 1e-9
+# HiGHS's small_matrix_value.
+_DROPPED = 1e-9
 # How many of the arcs out of a node are added at once for a class.
 _BEST = 3
 
@@ -108,6 +110,10 @@ class Solver:
         self._rows = rows
         self._every = np.arange(max(columns, rows), dtype=np.int32)
 
+    def change(self, program: Program, entries: Entries) -> None:
+        """Go over to a program of the same rows and columns, some of whose coefficients are others."""
+        change_entries(self.highs, *entries)
+
     def set_costs(self, costs: Floats) -> None:
         """Set the cost of every column."""
         self.highs.changeColsCost(costs.size, self._every[: costs.size], costs)
@@ -150,6 +156,14 @@ class Solver:
     def basis(self) -> tuple[Ints, Ints]:
         """Return the basic columns, and the rows whose slack is not basic, in ascending order."""
         return read_basis(self.highs, self.upper.size, self._rows)
+
+
+def change_entries(highs: Any, rows: Ints, columns: Ints, values: Floats) -> None:
+    """Change coefficients of a HiGHS model, which keeps its basis."""
+    # Given a program, HiGHS leaves such entries out; to a change it would only object, and keep the old value.
+    values = np.where(np.abs(values) <= _DROPPED, 0.0, values)
+    for row, column, value in zip(rows.tolist(), columns.tolist(), values.tolist(), strict=True):
+        highs.changeCoeff(row, column, value)
 
 
 def read_basis(highs: Any, columns: int, rows: int) -> tuple[Ints, Ints]:
@@ -197,6 +211,13 @@ class LazySolver:
         self.upper = np.zeros(program.columns)
         self.row_lower, self.row_upper = -limit, limit
         self.forget()
+
+    def change(self, program: Program, entries: Entries) -> None:
+        """Go over to a program of the same rows and columns, some of whose coefficients are others."""
+        self.program = program
+        rows, columns = self._row_place[entries.rows], self._column_place[entries.columns]
+        held = (rows != NO_ROW) & (columns != NO_ROW)
+        change_entries(self.highs, rows[held], columns[held], entries.values[held])
 
     def _bring_in_movable(self) -> None:
         """Bring in the flows that may fall below zero, as in directional programs, and the limits they meet.

@@ -1,8 +1,9 @@
 """A check that what HiGHS solves is the labelled linopy program.
 
-linopy builds and labels the program of each structure once in a process, and its coefficients must be those that are
-solved. Whatever is cleared afterwards moves only costs, bounds and right-hand sides, so that
-rebuilding the labelled program for each market, which costs hundreds of times what solving it does, is not needed.
+linopy builds and labels the program of each pattern (which row meets which column) once in a process, and its
+coefficients must be those that are solved. Whatever is cleared afterwards moves only numbers, so that rebuilding the
+labelled program for each market, which costs hundreds of times what solving it does, is not needed. Coefficients are
+such numbers too: the certificate counts all of them again, by the limits themselves.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ def check_labelled(market: Market, program: Program) -> None:
     """
     own = program.matrix
     key = blake2b(digest_size=16)
-    for part in (np.array(own.shape), own.indptr, own.indices, own.data):
+    for part in (np.array(own.shape), own.indptr, own.indices):
         key.update(np.ascontiguousarray(part).tobytes())
+    key.update(repr([(one.limit.name, one.rows, one.limit.equality) for one in program.limits]).encode())
     digest = key.digest()
     if digest in _compared:
         _compared.move_to_end(digest)

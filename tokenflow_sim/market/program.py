@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,14 @@ _OF_LAW = 0.01
 # Up to this many coefficients, zeros included, a dense matrix is faster than index arrays. A BLAS does products
 # and factorisations of that size in one thread, so that their bits do not depend on how many there are.
 _DENSE = 2**15
+
+
+class Entries(NamedTuple):
+    """Some coefficients of a program: the row, the column and the value of each."""
+
+    rows: Ints
+    columns: Ints
+    values: Floats
 
 
 class Program:
@@ -205,6 +213,14 @@ class Program:
                 == [(one.name, one.labels, one.price.shape) for one in self._done_of]
             )
         )
+
+    def moved_from(self, other: Program) -> Entries | None:
+        """Return the coefficients that differ from those of another program; None where rows or columns do."""
+        slices = [(one.x, one.f, one.y, one.w, one.z, one.v, one.equations) for one in (self, other)]
+        if slices[0] != slices[1] or not np.array_equal(self.met, other.met):
+            return None
+        columns, slots = np.nonzero((self.coefficient != other.coefficient) & (self.met < self.rows))
+        return Entries(self.met[columns, slots], columns, self.coefficient[columns, slots])
 
     def numbers_of(self, arrays: Arrays) -> Iterator[tuple[Placed, SharedCapacity]]:
         """Yield where each group of limits stands, with a market's own numbers of it."""
