@@ -286,13 +286,7 @@ LIMITS: dict[str, Variable] = _table(
     Variable("reserve_rent", ("period", "reserve"), "$/Mtok", "price of reserve", required=False),
     Variable("security_rent", ("period", "contingency"), "$/Mtok", "price of the loss", required=False),
     Variable("reserve_payment", _PA, "$/period", "revenue from reserve and security", required=False),
-    Variable(
-        "carbon_rent",
-        ("period", "carbon_zone"),
-        "$/t",
-        "price of a permit under a carbon cap",
-        required=False,
-    ),
+    Variable("carbon_rent", ("period", "carbon_zone"), "$/t", "price of a permit of a cap", required=False),
     Variable(
         "limit_income", ("period", "limit"), "$/period", "income of the payee of a limit", required=False
     ),
@@ -316,8 +310,13 @@ GRID: dict[str, Variable] = _table(
     Variable("power_drawn", ("period", "asset"), "MW", "power drawn by the asset", required=False),
     Variable("power_cost", _PAK, "$/period", "cost of the power bought by the asset", required=False),
     Variable("bus_intensity", _PB, "g/kWh", "carbon intensity of the power taken at the bus", required=False),
+    Variable("generator_emissions", _PG, "t/period", "emissions of the generator", required=False),
+    Variable("generator_carbon_payment", _PG, "$/period", "paid by generators for emissions", required=False),
+    Variable(
+        "marginal_intensity", _PB, "g/kWh", "emissions of one more MWh taken at the bus", required=False
+    ),
 )
-"""What a run records beside, where the scenario has a power grid; `bus_intensity` where generators have emissions."""
+"""What a run records beside, where the scenario has a power grid; the last four where generators have emissions."""
 
 MEASURES: dict[str, Variable] = _table(
     Variable("profit_rate", ("provider",), "$/h", "profit of the provider"),

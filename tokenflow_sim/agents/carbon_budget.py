@@ -12,6 +12,7 @@ from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.market.carbon import CARBON
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario import Compiled, State
+from tokenflow_sim.scenario.exogenous import frozen
 
 
 class BudgetKeeper:
@@ -58,6 +59,13 @@ class BudgetKeeper:
 
     def _priced(self, state: State) -> State:
         """Add the rule's price to the scenario's, at the nodes that count."""
+        if self._carbon.is_of_generators:
+            assert state.grid is not None
+            grid = state.grid.charged(self.price)
+            known = state.carbon_price if state.carbon_price is not None else np.zeros(self._nodes.size)
+            return replace(
+                state, grid=grid, activities=grid.activities, carbon_price=frozen(known + self.price)
+            )
         rate, price, paid = state.emission_rate, state.carbon_price, state.carbon_cost
         if rate is None or price is None or paid is None:
             raise AssertionError("a price of emissions is kept only where intensities are known")
@@ -72,7 +80,11 @@ class BudgetKeeper:
         """Count what a period emitted."""
         if self._plan is None or result.emissions is None:
             return
-        emitted = self._carbon.used(result.emissions)
+        by_generators = None if result.power is None else result.power.generator_emissions
+        if by_generators is not None and self._carbon.is_of_generators:
+            emitted = float(by_generators.sum())
+        else:
+            emitted = self._carbon.used(result.emissions)
         self.spent += emitted
         if not self._carbon.makes_caps:
             self.price = self._plan.next_price(self.price, emitted)

@@ -17,8 +17,9 @@ from tokenflow_sim.agents.period_result import PeriodResult, ownership_of, settl
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.marginal import marginal_values
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.market.grid_rows import GENERATION
+from tokenflow_sim.market.marginal import marginal_intensity, marginal_rows
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import History
@@ -197,17 +198,25 @@ class ClearingHouse(mesa.Agent):
                 )
             raise
         result = settle_period(period, state, book.worth, self.clearing, self._ownership)
-        if state.asks_marginal and state.emission_rate is not None:
-            result = replace(result, marginal_emissions=self._marginal(market, result, state.emission_rate))
+        if state.asks_marginal:
+            result = self._with_marginal(market, result, state)
         self._published.append(result.values.price, result.bid, result.unserved)
         self.result, self._market = result, market
         return result
 
-    def _marginal(self, market: Market, result: PeriodResult, rate: Floats) -> Floats:
-        """Return what one more unit demanded would emit, by a second engine so that the first stays hot."""
+    def _with_marginal(self, market: Market, result: PeriodResult, state: State) -> PeriodResult:
+        """Add what one more unit demanded would emit, by a second engine so that the first stays hot."""
         if self._second is None or not self._second.turn_to(market):
             self._second = Engine(market)
-        return frozen(marginal_values(self._second, market, result.values, rate))
+        program, rate, power, done = self._second.program, state.emission_rate, result.power, None
+        by_generators = state.grid is not None and state.grid.arrays.asks_marginal
+        if by_generators and state.grid is not None:
+            done = {GENERATION: state.grid.grid.co2 / SECONDS_PER_HOUR}
+        rows = marginal_rows(self._second, market, result.values, rate, done)
+        if by_generators and power is not None:
+            power = replace(power, marginal_intensity=frozen(marginal_intensity(program, rows)))
+        found = frozen(rows[: program.balance.stop].reshape(program.nodal_shape))
+        return replace(result, marginal_emissions=found, power=power)
 
     def send_receipts(self, result: PeriodResult) -> None:
         """Give everybody who learns the own receipt; all see their own results and the prices next period."""

@@ -260,9 +260,13 @@ def settle_period(
     service_value = service_value_of(worth, arrays, values)
     welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
     welfare -= supply_cost(arrays, values.supplied) * seconds
-    if power is not None:
+    if power is not None and state.grid is not None:
         # What is paid for power stays among providers, generators and the grid operator; what it costs does not.
         welfare += float(power.power_cost.sum()) - float(power.generation_cost.sum()) - power.carrying_cost
+        if (
+            power.generator_emissions is not None
+        ):  # what generators pay to the state is in their cost, and none of all
+            welfare += state.grid.charge * float(power.generator_emissions.sum())
     service_value *= seconds
     provider_profit = np.bincount(ownership.provider_of, profit.sum(axis=1), ownership.providers)
     owner_income = np.bincount(ownership.owner_of, link_income.sum(axis=1), ownership.owners)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tokenflow_sim.errors import InfeasibleError
+from tokenflow_sim.market.carbon import RENT
 from tokenflow_sim.market.grid import Grid
 from tokenflow_sim.market.grid_intensity import bus_intensity
 from tokenflow_sim.market.values import Values
@@ -36,6 +37,11 @@ class PowerResult:
         True cost of carrying power.
     bus_intensity : ndarray or None
         Carbon intensity of power in g/kWh, dims (bus,), where generators' emissions are known.
+    generator_emissions, generator_carbon_payment : ndarray or None
+        In t, where those of all generators are known, and what they pay for them as a price and for permits in $,
+        where they pay anything, dims (generator,).
+    marginal_intensity : ndarray or None
+        Emissions of one more MWh taken in g/kWh, dims (bus,), where they are asked for.
     emissions : ndarray or None
         What assets' power emits in t, dims (asset, workload), alike.
     """
@@ -54,6 +60,9 @@ class PowerResult:
     power_cost: Floats
     carrying_cost: float
     bus_intensity: Floats | None = None
+    generator_emissions: Floats | None = None
+    generator_carbon_payment: Floats | None = None
+    marginal_intensity: Floats | None = None
     emissions: Floats | None = None
 
     def arrays(self) -> dict[str, Floats]:
@@ -92,8 +101,12 @@ def settle_power(state: GridState, values: Values, hours: float) -> PowerResult:
         raise
     drawn = arrays.power_use * values.dispatch.sum(axis=2)
     price = outcome.bus_price[arrays.asset_bus]
-    intensity = emissions = None
+    intensity = emissions = emitted = paid = None
     if arrays.has_co2:
+        emitted = outcome.emissions * hours
+        if arrays.pays_carbon:
+            permits = values.rents.get(RENT, np.zeros(1)).sum()  # every zone counts all generators
+            paid = emitted * (state.charge + permits)
         intensity = bus_intensity(grid, outcome.generation, outcome.line_flow)
         at_asset = np.nan_to_num(intensity)[arrays.asset_bus]
         emissions = at_asset[:, None] * drawn * (hours / KWH_PER_MWH)
@@ -113,6 +126,8 @@ def settle_power(state: GridState, values: Values, hours: float) -> PowerResult:
         power_cost=price[:, None] * drawn * hours,
         carrying_cost=float((grid.line_cost * np.abs(outcome.line_flow)).sum()) * hours,
         bus_intensity=intensity,
+        generator_emissions=emitted,
+        generator_carbon_payment=paid,
         emissions=emissions,
     )
     for array in (*made.arrays().values(), *([] if emissions is None else [emissions])):

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tokenflow_sim.market.grid_rows import GENERATION
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Supply, Term
-from tokenflow_sim.numeric import Bools, Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats
 from tokenflow_sim.variables import LIMITS
 
 CARBON = "carbon_limit"
@@ -55,6 +56,26 @@ def carbon_limit(
     across : bool
         Whether it holds over several periods together, and is told from caps of a period by its name.
     """
+    return limit_of(
+        terms_of(emission_rate, member),
+        zones,
+        capacity,
+        offset_price=offset_price,
+        payee=payee,
+        across=across,
+    )
+
+
+def limit_of(
+    terms: tuple[Term, ...],
+    zones: Sequence[str],
+    capacity: Floats,
+    *,
+    offset_price: Floats | None = None,
+    payee: str = STATE,
+    across: bool = False,
+) -> SharedCapacity:
+    """Return the limit on what the terms say is emitted; parameters as of `carbon_limit`."""
     row, supply = LIMITS[RENT], None
     if offset_price is not None:
         has = np.isfinite(offset_price)
@@ -64,13 +85,27 @@ def carbon_limit(
         rent=WINDOW_RENT if across else RENT,
         dim=f"{WINDOW}_zone" if across else ZONE,
         capacity=capacity,
-        terms=terms_of(emission_rate, member),
+        terms=terms,
         supply=supply,
         labels=tuple(zones),
         payee=payee,
         rent_unit=row.unit,
         meaning=row.long_name,
     )
+
+
+def generation_terms(co2: Floats, zones: int) -> tuple[Term, ...]:
+    """Return what all generators of a grid emit, counted in each zone.
+
+    Parameters
+    ----------
+    co2 : ndarray
+        In t/MWh, dims (generator,).
+    zones : int
+        How many zones there are.
+    """
+    use = co2 / SECONDS_PER_HOUR  # a cap is a rate in t/s
+    return tuple(Term(GENERATION, use, np.full(co2.size, zone, dtype=np.int64)) for zone in range(zones))
 
 
 def terms_of(emission_rate: Floats, member: Bools) -> tuple[Term, ...]:

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tokenflow_sim.market.highs_model import change_entries, flags, read_basis, set_basis
 from tokenflow_sim.market.program import NO_ROW, Entries, Program
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import Floats, Ints
 
 # HiGHS's tolerances are absolute; the numbers it gets are scaled to one size, see perturbation.Scale.
 OPTIONS: dict[str, Any] = {
@@ -34,8 +35,6 @@ OPTIONS: dict[str, Any] = {
 _DUAL, _PRIMAL = 1, 4  # HiGHS's simplex_strategy
 # A flow is worth adding from this much below zero of its reduced cost on, a link limit from this much overload on.
 _WORTH = 1e-9
-# HiGHS's small_matrix_value.
-_DROPPED = 1e-9
 # How many of the arcs out of a node are added at once for a class.
 _BEST = 3
 
@@ -156,43 +155,6 @@ class Solver:
     def basis(self) -> tuple[Ints, Ints]:
         """Return the basic columns, and the rows whose slack is not basic, in ascending order."""
         return read_basis(self.highs, self.upper.size, self._rows)
-
-
-def change_entries(highs: Any, rows: Ints, columns: Ints, values: Floats) -> None:
-    """Change coefficients of a HiGHS model, which keeps its basis."""
-    # Given a program, HiGHS leaves such entries out; to a change it would only object, and keep the old value.
-    values = np.where(np.abs(values) <= _DROPPED, 0.0, values)
-    for row, column, value in zip(rows.tolist(), columns.tolist(), values.tolist(), strict=True):
-        highs.changeCoeff(row, column, value)
-
-
-def read_basis(highs: Any, columns: int, rows: int) -> tuple[Ints, Ints]:
-    """Return the basic columns of a HiGHS model, and the rows whose slack is not basic, in ascending order."""
-    _, basic = highs.getBasicVariables()  # columns by their number, rows by the one before its negative
-    found = np.zeros(columns + rows, dtype=np.bool_)
-    found[basic] = True  # rows count from the end
-    return found[:columns].nonzero()[0], (~found[columns:][::-1]).nonzero()[0]
-
-
-def flags(size: int, *sets: Ints) -> list[Bools]:
-    """Return sets of positions as flags."""
-    found = [np.zeros(size, dtype=np.bool_) for _ in sets]
-    for flag, positions in zip(found, sets, strict=True):
-        flag[positions] = True
-    return found
-
-
-def set_basis(highs: Any, basic: Bools, at_upper: Bools, tight: Bools) -> None:
-    """Give a HiGHS model a basis: its basic columns, those at their upper bound, its rows with no basic slack."""
-    status = highspy.HighsBasisStatus
-    basis = highspy.HighsBasis()
-    basis.col_status = [
-        status.kBasic if b else status.kUpper if u else status.kLower
-        for b, u in zip(basic.tolist(), at_upper.tolist(), strict=True)
-    ]
-    basis.row_status = [status.kUpper if t else status.kBasic for t in tight.tolist()]
-    basis.valid = True
-    highs.setBasis(basis)
 
 
 class LazySolver:

@@ -15,6 +15,7 @@ Industry, in Handbook of CO2 in Power Systems.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.clearing import Clearing, require_market
 from tokenflow_sim.market.directional import AT_BOUND, DirectionalProgram
 from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.grid_rows import BUS_BALANCE, PER_MWH
 from tokenflow_sim.market.highs import LazySolver
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.perturbation import ScaledData
@@ -37,6 +39,7 @@ from tokenflow_sim.variables import EMISSIONS, Variable
 
 # Relative to what equal offers add up to: a smaller difference from an equal share is the rounding of a solver.
 _EVEN = 1e-9
+GRAMS_PER_KILOGRAM = 1000.0
 
 
 def marginal_emissions(clearing: Clearing, emission_rate: Any) -> xr.DataArray:
@@ -93,8 +96,49 @@ def marginal_emissions(clearing: Clearing, emission_rate: Any) -> xr.DataArray:
     return layout.label(Variable(row.name, row.dims[1:], row.unit, row.long_name), found)
 
 
-def marginal_values(engine: Engine, market: Market, values: Values, rate: Floats) -> Floats:
+def marginal_values(
+    engine: Engine,
+    market: Market,
+    values: Values,
+    rate: Floats | None,
+    done: Mapping[str, Floats] | None = None,
+) -> Floats:
     """Return the same as a plain array, dims (node, workload).
+
+    Parameters
+    ----------
+    engine, market, values, rate, done
+        As in `marginal_rows`.
+    """
+    program = engine.program
+    found = marginal_rows(engine, market, values, rate, done)[: program.balance.stop]
+    return found.reshape(program.nodal_shape)
+
+
+def marginal_intensity(program: Program, rows: Floats) -> Floats:
+    """Return what one more MWh taken at each bus would emit in g/kWh, dims (bus,).
+
+    Parameters
+    ----------
+    program : Program
+        Of a market with a grid.
+    rows : ndarray
+        What `marginal_rows` returns.
+    """
+    placed = next(one for one in program.limits if one.limit.name == BUS_BALANCE)
+    # From t/s per MW, in the unit of the row, whose sign is turned.
+    found: Floats = rows[placed.rows] / -placed.unit * PER_MWH * GRAMS_PER_KILOGRAM
+    return found
+
+
+def marginal_rows(
+    engine: Engine,
+    market: Market,
+    values: Values,
+    rate: Floats | None,
+    done: Mapping[str, Floats] | None = None,
+) -> Floats:
+    """Return what one more unit asked of every equation would emit, dims (equation,).
 
     Parameters
     ----------
@@ -104,29 +148,36 @@ def marginal_values(engine: Engine, market: Market, values: Values, rate: Floats
         The market.
     values : Values
         Its clearing.
-    rate : ndarray
-        Dims (asset, workload).
+    rate : ndarray or None
+        What a unit of service emits in t/Mtok, dims (asset, workload); None where it emits nothing itself.
+    done : mapping of ndarray, optional
+        What a unit of an activity emits in t/s, dims (label,), by its name: ``generation`` of a grid for example.
     """
     program, arrays = engine.program, market.arrays
     emitted = np.zeros(program.columns)
-    emitted[program.x] = np.broadcast_to(rate[:, :, None], program.offers_shape).ravel()
+    if rate is not None:
+        emitted[program.x] = np.broadcast_to(rate[:, :, None], program.offers_shape).ravel()
+    for own in program.activities:
+        if done is not None and own.activity.name in done:
+            each = done[own.activity.name][:, None] * own.unit
+            emitted[own.columns] = np.broadcast_to(each, own.activity.price.shape).ravel()
     if program.offers_compete:
         _share(program, market, values, emitted)
     data = engine.scaled(arrays)
     solution = engine.solve(arrays)
-    nodal = program.balance.stop
+    asked = program.equations.stop
     if solution.basis is not None and not _is_degenerate(program, data, solution):
         # What the basis gives way, in emissions instead of costs.
-        found: Floats = solution.basis.factor.dual(emitted[None])[0, :nodal]
-        return found.reshape(program.nodal_shape)
+        found: Floats = solution.basis.factor.dual(emitted[None])[0, :asked]
+        return found
     costs = data.costs + program.split(engine.perturbation.numbers)[0]
     solver = LazySolver(program)
     # From the vertex that the engine found: what ties is not yet shared there, so that no equal offers can be swapped.
     point = solution.values / data.scale.quantity
     moves = DirectionalProgram(solver, program, point, data.upper, data.rows)
     supported: Floats | None = None
-    found = np.empty(nodal)
-    for row in range(nodal):
+    found = np.empty(asked)
+    for row in range(asked):
         step = np.zeros(program.rows)
         step[row] = 1.0
         move = moves.move(step, costs)
@@ -135,7 +186,7 @@ def marginal_values(engine: Engine, market: Market, values: Values, rate: Floats
                 supported = moves.supported_costs(data.costs, solution.duals / data.scale.price)
             move = moves.move(step, supported)
         found[row] = np.nan if move is None else float(emitted @ move.values)
-    return found.reshape(program.nodal_shape)
+    return found
 
 
 def _share(program: Program, market: Market, values: Values, emitted: Floats) -> None:

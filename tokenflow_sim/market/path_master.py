@@ -9,7 +9,8 @@ from scipy import sparse
 
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.expansion import Expansion
-from tokenflow_sim.market.highs import Solver, read_basis
+from tokenflow_sim.market.highs import Solver
+from tokenflow_sim.market.highs_model import read_basis
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.path_pool import NO_ARC, Paths
 from tokenflow_sim.market.perturbation import COST_STEP

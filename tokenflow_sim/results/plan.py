@@ -115,8 +115,10 @@ class Plan:
         table = _TABLE | {name: EMISSIONS[name] for name in self.carbon} if self.carbon else _TABLE
         table = table | AVAILABILITY if self.has_outages else table
         if self.grid is not None:
-            known = self.grid.has_co2
-            table = table | {name: row for name, row in GRID.items() if known or name != "bus_intensity"}
+            unknown = set() if self.grid.has_co2 else {"bus_intensity", "generator_emissions"}
+            unknown |= set() if self.grid.pays_carbon else {"generator_carbon_payment"}
+            unknown |= set() if self.grid.asks_marginal else {"marginal_intensity"}
+            table = table | {name: row for name, row in GRID.items() if name not in unknown}
         if self.delivery is not None:
             table = table | DELIVERY
             if not self.delivery.rules:

@@ -323,7 +323,7 @@ class Background:
     def true_cost(self) -> xr.DataArray:
         """True cost of service in $/Mtok, dims (period, asset, workload)."""
         cost = self._stack("true_cost", ("asset", "workload"))
-        if self.compiled.carbon.has_price and "emission_price" in self.ds:
+        if self.compiled.pays_carbon and "emission_price" in self.ds:
             # A price that adapts to a run is none of the scenario's.
             beyond = self.ds["emission_price"].values - self._stack("carbon_price", ("node",)).values
             at_asset = beyond[:, self.compiled.layout.asset_node, None]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence, Set
 
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.carbon import BUDGET
+from tokenflow_sim.scenario.carbon_state import emits_by_generators
 from tokenflow_sim.scenario.places import Found, Loc
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.series import listed as shown
@@ -56,6 +57,9 @@ def _intensities(scenario: ScenarioFields, sites: Sequence[str], dropped: Set[st
     if "carbon.series" in dropped:
         return
     if not fixed and series is None:
+        if emits_by_generators(scenario):
+            yield from _of_generators(scenario)
+            return
         asks = [
             name
             for name, given in (
@@ -70,6 +74,7 @@ def _intensities(scenario: ScenarioFields, sites: Sequence[str], dropped: Set[st
             message = (
                 f"{' and '.join(asks)} need{'s' if len(asks) == 1 else ''} carbon intensities: give nodes"
                 " `carbon_intensity`, or `carbon.series`"
+                f"{'' if scenario.grid is None else ', or all generators of the grid a `co2`'}"
             )
             yield ("carbon",), message
         return
@@ -80,6 +85,29 @@ def _intensities(scenario: ScenarioFields, sites: Sequence[str], dropped: Set[st
             " `carbon_intensity`"
         )
         yield ("carbon",) if series is None else ("carbon", "series"), message
+
+
+def _of_generators(scenario: ScenarioFields) -> Iterator[Found]:
+    """Yield what means something only where nodes emit, or only where the grid is cleared with the tokens."""
+    carbon, grid = scenario.carbon, scenario.grid
+    if carbon.prices is not None:
+        yield (
+            ("carbon", "prices"),
+            "are by node, and the grid's generators emit: give them one `carbon.price`",
+        )
+    for loc, names in named_places(scenario):
+        if names:
+            yield loc, "names places, and the grid's generators emit, all of which count: leave it out"
+    if grid is None or grid.clearing == "joint":
+        return
+    makes_caps = carbon.budget is not None and carbon.budget.rule != "adaptive_price"
+    asks = (("cap", bool(carbon.cap)), ("budget", makes_caps), ("marginal", carbon.marginal))
+    for name, given in asks:
+        if given:
+            yield (
+                ("carbon", name),
+                "needs `grid.clearing: joint`, since the grid's generators emit, which only follow otherwise",
+            )
 
 
 def _caps(scenario: ScenarioFields) -> Iterator[Found]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tokenflow_sim.market.carbon import STATE, carbon_limit
+from tokenflow_sim.market.carbon import STATE, carbon_limit, generation_terms, limit_of
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats
@@ -14,6 +14,18 @@ from tokenflow_sim.scenario.carbon import BUDGET
 from tokenflow_sim.scenario.exogenous import ByNode, frozen
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.zones import groups_of
+
+
+def emits_by_generators(scenario: ScenarioFields) -> bool:
+    """Whether emissions are those of a grid's generators: all have a `co2`, and nodes no intensities of their own.
+
+    Intensities that are given hold, so that nothing is counted twice.
+    """
+    grid, carbon = scenario.grid, scenario.carbon
+    given = carbon.series is not None or any(
+        node.carbon_intensity is not None for node in scenario.nodes.values()
+    )
+    return grid is not None and not given and all(one.co2 is not None for one in grid.generators.values())
 
 
 class CarbonState:
@@ -56,7 +68,10 @@ class CarbonState:
         self._groups = groups_of(scenario)
         self.budget = carbon.budget
         self.has_marginal = carbon.marginal
-        self.is_of_generators = False
+        self.is_of_generators = emits_by_generators(scenario)
+        made_by = [] if scenario.grid is None else list(scenario.grid.generators.values())
+        # In t/MWh, dims (generator,).
+        self.co2: Floats = np.array([one.co2 or 0.0 for one in made_by], dtype=float)
         adapts = carbon.budget is not None and carbon.budget.rule == "adaptive_price"
         self.has_price = adapts or carbon.price is not None or carbon.prices is not None
         self.is_priced_by_period = self.has_price and (carbon.series or carbon.prices) is not None
@@ -84,7 +99,8 @@ class CarbonState:
     def recorded(self) -> tuple[str, ...]:
         """Which of `variables.EMISSIONS` a run knows."""
         names = ["emissions"] if self.has_emissions or self.is_of_generators else []
-        names += ["emission_price", "carbon_payment", "price_carbon"] if self.has_price else []
+        charged = ["emission_price", *([] if self.is_of_generators else ["carbon_payment", "price_carbon"])]
+        names += charged if self.has_price else []
         return (*names, *(["marginal_emissions"] if self.has_marginal else []))
 
     def assets_at(self, nodes: Sequence[str]) -> Bools:
@@ -124,10 +140,19 @@ class CarbonState:
         capacity = self._caps
         if share is not None:
             capacity = np.append(capacity, max(share, 0.0) / (self.hours * SECONDS_PER_HOUR))
-        made = carbon_limit(
-            self.rate(period), self.zones, self.counts, frozen(capacity.copy()), offset_price=self._offsets,
-            payee=self.payee,
-        )  # fmt: skip
+        capacity = frozen(capacity.copy())
+        if self.is_of_generators:
+            terms = generation_terms(self.co2, len(self.zones))
+            made = limit_of(terms, self.zones, capacity, offset_price=self._offsets, payee=self.payee)
+        else:
+            made = carbon_limit(
+                self.rate(period),
+                self.zones,
+                self.counts,
+                capacity,
+                offset_price=self._offsets,
+                payee=self.payee,
+            )
         if self._kept is not None and self._intensity.table is None:
             made.terms = self._kept[0].terms  # the same object, so that nothing compares it number by number
         self._kept = (made,)

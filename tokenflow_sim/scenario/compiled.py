@@ -107,7 +107,6 @@ class Compiled:
         )
         series = (self._demand, self._prices, self._site_power, self.carbon)
         self.grid = None if scenario.grid is None else GridArrays(scenario, self.layout, self._energy)
-        self.carbon.is_of_generators = self.grid is not None and self.grid.has_co2
         spans = [item.periods for item in series if item.periods is not None]
         spans += [] if self.grid is None or self.grid.periods is None else [self.grid.periods]
         self.covered: int | None = min(spans) if spans else None
@@ -288,7 +287,7 @@ class Compiled:
             grid = self.grid.state(period, bus_price, local)
             local = grid.electricity_price
             true_cost = self.grid.power_cost(local) + self._running
-            true_cost = frozen(true_cost + self.carbon.cost(period) if self.carbon.has_price else true_cost)
+            true_cost = frozen(true_cost + self.carbon.cost(period) if self.pays_carbon else true_cost)
             limits, activities = (*limits, *grid.limits), grid.activities
         limits = (*limits, *self.path_rules.delays(capacity, limit, link_capacity))
         return State(
@@ -309,7 +308,7 @@ class Compiled:
             limits=limits,
             emission_rate=self.carbon.rate(period) if self.carbon.has_emissions else None,
             carbon_price=self.carbon.price(period) if self.carbon.has_price else None,
-            carbon_cost=self.carbon.cost(period) if self.carbon.has_price else None,
+            carbon_cost=self.carbon.cost(period) if self.pays_carbon else None,
             security=self.security,
             asks_marginal=self.carbon.has_marginal,
             availability=self._availability.shares(segment) if self.has_outages else None,
@@ -336,8 +335,15 @@ class Compiled:
         """Return what a budget plans for a period in tonnes; None where none makes caps."""
         return self.carbon_plan.share(period) if self.carbon_plan and self.carbon.makes_caps else None
 
+    @property
+    def pays_carbon(self) -> bool:
+        """Whether assets are charged for what they emit: where generators emit, these are, and power costs more."""
+        return self.carbon.has_price and not self.carbon.is_of_generators
+
     def _expected_emissions(self, period: int) -> float:
         """Return what expected demand would emit at the mean emission rate of what is installed, in t/s."""
+        if self.grid is not None and self.carbon.is_of_generators:
+            return self.grid.expected_emissions(period, self._demand.at(period).sum(axis=0))
         rate, capacity = self.carbon.rate(period), self._whole[0]
         mean = (rate * capacity).sum(axis=0) / np.maximum(capacity.sum(axis=0), np.finfo(float).tiny)
         return float(self._demand.at(period).sum(axis=0) @ mean)

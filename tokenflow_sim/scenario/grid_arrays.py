@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
+from tokenflow_sim.scenario.carbon_state import emits_by_generators
 from tokenflow_sim.scenario.exogenous import Cycle, frozen
 from tokenflow_sim.scenario.geography import haversine
 from tokenflow_sim.scenario.grid import Grid as GridFields
@@ -38,6 +39,8 @@ class GridState:
         Its numbers in the period.
     electricity_price : ndarray
         Price of power in $/kWh at which tokens are cleared, dims (node,); NaN where it is cleared with them.
+    charge : float
+        Price of emissions in $/t, which generators pay to the state and the grid's prices contain.
     limits, activities : tuple
         What the grid adds to the market of tokens where both are cleared together; else nothing.
     """
@@ -45,6 +48,7 @@ class GridState:
     arrays: GridArrays
     grid: Grid
     electricity_price: Floats
+    charge: float = 0.0
     limits: tuple[SharedCapacity, ...] = ()
     activities: tuple[Activity, ...] = ()
 
@@ -52,6 +56,12 @@ class GridState:
     def is_joint(self) -> bool:
         """Whether the grid is cleared with the tokens."""
         return self.arrays.is_joint
+
+    def charged(self, more: float) -> GridState:
+        """Return the grid where generators pay so much more, in $/t, for what they emit."""
+        grid = self.grid.with_(price=self.grid.price + more * self.grid.co2[:, None])
+        activities = self.arrays.rows(grid)[1] if self.is_joint else ()
+        return replace(self, grid=grid, charge=self.charge + more, activities=activities)
 
 
 class GridArrays:
@@ -82,6 +92,12 @@ class GridArrays:
         Of which generators what is available and unused is curtailment, dims (generator,).
     has_co2 : bool
         Whether emissions of all generators are known.
+    charge : float
+        The scenario's price of emissions in $/t where generators pay it, else zero.
+    pays_carbon : bool
+        Whether generators pay for what they emit, by a price or for permits.
+    asks_marginal : bool
+        Whether emissions of one more MWh at each bus are recorded.
     """
 
     def __init__(self, scenario: ScenarioFields, layout: Layout, energy: Floats) -> None:
@@ -107,6 +123,12 @@ class GridArrays:
         )
         self.curtailable.setflags(write=False)
         self.has_co2 = all(one.co2 is not None for one in made)
+        carbon, emit = scenario.carbon, emits_by_generators(scenario)
+        self.charge = (carbon.price or 0.0) if emit else 0.0
+        self.pays_carbon = emit and (
+            carbon.price is not None or carbon.budget is not None or bool(carbon.cap)
+        )
+        self.asks_marginal = emit and carbon.marginal
         self.is_joint = fields.clearing == "joint"
         self._base = Cycle(self._base_at, None, len(fields.buses))
         self._unknown = frozen(np.full(len(layout.nodes), np.nan))
@@ -122,8 +144,31 @@ class GridArrays:
         return cost
 
     def at(self, period: int) -> Grid:
-        """Return the grid of a period."""
-        return self.template.with_(**self._numbers.at(period))
+        """Return the grid of a period; what generators ask contains what they pay for emissions."""
+        numbers = self._numbers.at(period)
+        if self.charge:
+            numbers["price"] = numbers["price"] + self.charge * self.template.co2[:, None]
+        return self.template.with_(**numbers)
+
+    def rows(self, grid: Grid) -> tuple[tuple[SharedCapacity, ...], tuple[Activity, ...]]:
+        """Return what the grid of a period adds to the market of tokens."""
+        return self._bound.at(grid)
+
+    def expected_emissions(self, period: int, demand: Floats) -> float:
+        """Return what local load and demand would emit in t/s at the mean rate of what is available.
+
+        Parameters
+        ----------
+        period : int
+            The period.
+        demand : ndarray
+            In Mtok/s, dims (workload,).
+        """
+        grid = self.at(period)
+        available = grid.available.sum(axis=1)
+        drawn = (self.power_use.sum(axis=0) / np.maximum((self.power_use > 0).sum(axis=0), 1)) @ demand
+        mean = (grid.co2 @ available) / max(float(available.sum()), np.finfo(float).tiny)
+        return float((grid.load.sum() + drawn) * mean / SECONDS_PER_HOUR)
 
     def clear(self, grid: Grid, draw: Floats | None = None) -> GridOutcome:
         """Clear the grid alone.
@@ -176,7 +221,7 @@ class GridArrays:
         activities: tuple[Activity, ...] = ()
         if self.is_joint:
             local = self._unknown
-            limits, activities = self._bound.at(grid)
+            limits, activities = self.rows(grid)
         elif self.fields.expected_price != "given":
             is_last = self.fields.expected_price == "last" and bus_price is not None
             price = bus_price if is_last and bus_price is not None else self.base_price(period)
@@ -186,6 +231,7 @@ class GridArrays:
             arrays=self,
             grid=grid,
             electricity_price=local,
+            charge=self.charge,
             limits=limits,
             activities=activities,
         )

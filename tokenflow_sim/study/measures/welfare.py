@@ -61,6 +61,10 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         split["grid_surplus"] = _grid_surplus(ds, background)
     if "carbon_payment" in ds:
         split["state_surplus"] = ds["carbon_payment"].sum(["asset", "workload"], skipna=False)
+    elif "emission_price" in ds and "generator_emissions" in ds:
+        # The same at all nodes, where generators pay it.
+        charge = ds["emission_price"].isel(node=0, drop=True)
+        split["state_surplus"] = charge * ds["generator_emissions"].sum("generator", skipna=False)
     if "limit_income" in ds:
         # What payees of further limits get, less what more of them costs, which is in welfare alone.
         known = _added_up(split)
@@ -97,6 +101,11 @@ def _grid_surplus(ds: xr.Dataset, background: Background) -> xr.DataArray:
         raise ResultError("welfare_split: these results have a power grid, and their scenario has none")
     carrying = (abs(ds["line_flow"]) * grid.template.line_cost).sum("line") * background.hours
     made = (ds["generator_income"] - ds["generation_cost"]).sum("generator", skipna=False)
+    if "generator_carbon_payment" in ds:
+        # The part that is a charge stands in their cost already; permits do not.
+        charge = ds["emission_price"].isel(node=0, drop=True) if "emission_price" in ds else 0.0
+        permits = ds["generator_carbon_payment"] - charge * ds["generator_emissions"]
+        made = made - permits.sum("generator", skipna=False)
     surplus: xr.DataArray = made + ds["line_income"].sum("line") - carrying - ds["load_payment"].sum("bus")
     return surplus
 
