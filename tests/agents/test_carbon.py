@@ -100,6 +100,23 @@ def test_a_budget_by_each_rule() -> None:
         whole(ds)
 
 
+def test_how_near_an_adaptive_price_comes_to_its_budget() -> None:
+    """By hand: one more $/t saves 0.012^2 / 0.4 x 3600 = 1.296 t, so that gains below 15 settle, at 35 $/t."""
+    periods, start = 40, 30.0
+    budget = {"tonnes": periods * CAP, "rule": "adaptive_price", "start_price": start}
+    for gain, settles in ((7.5, True), (12.0, True), (18.0, False)):
+        changes = {"market.congestion_curvature": 0.4, "carbon.budget": budget | {"gain": gain}}
+        ds = run(changes, periods)
+        prices = ds["emission_price"].sel(node="north").values
+        spent = ds["emissions"].sum(["asset", "workload"]).values
+        last = prices[-1] + gain * (spent[-1] / CAP - 1)
+        assert (prices[-10:] == pytest.approx(35.0, abs=0.01)) == settles, gain
+        # No price falls to zero here, so that the bound is met with equality.
+        assert spent.sum() == pytest.approx(periods * CAP * (1 + (last - start) / (gain * periods)), rel=1e-9)
+        if settles:
+            assert spent.sum() <= periods * CAP * 1.017
+
+
 def test_marginal_emissions_are_recorded_by_choice() -> None:
     ds = run({"carbon.marginal": True, "nodes.south.demand_weight": 0.1, "carbon.prices": PRICES}, 2)
     found = ds["marginal_emissions"].sel(workload="chat").transpose("period", "node").values[:, :2]

@@ -32,7 +32,10 @@ class BudgetPlan:
     - `adaptive_price`: it pays ``p_t = max(0, p_{t-1} + gain * (e_{t-1} T / B - 1))`` in $/t, an integral
       controller of the emissions e: the price follows what was emitted beyond an even share so far. It is the
       carbon-deficit queue of Ren and He, ``q_t = max(0, q_{t-1} + e_{t-1} - B/T)``, with ``gain * T / B`` as the
-      price of a tonne of deficit. Nothing holds the sum at B: it ends above by at most the last deficit, q_T.
+      price of a tonne of deficit. Nothing holds the sum at B: added up, the rule says that it ends at no more than
+      ``B (1 + (p_T - p_0) / (gain T))``, and at just that where no price was cut off at zero. The larger the gain, the
+      less is spent beyond B; but where emissions fall by s tonnes with one more $/t, the price settles only for
+      ``gain < 2 B / (T s)``, without swinging for half of that.
 
     References
     ----------
