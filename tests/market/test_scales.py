@@ -56,6 +56,18 @@ def test_a_dear_offer_beside_a_cheap_one() -> None:
     assert price_of(**HERE, assets=offers, demand=[1.0]) == pytest.approx([1e-6], rel=1e-9)
 
 
+def test_a_single_offer_far_below_all_other_prices_is_no_measure_of_them() -> None:
+    for tiny in (1e-17, 1e-12, 1e-9):
+        for cost in (0.0, 3.0):  # of the way between the two
+            market = small(
+                assets=[("west", 0.0, 2.0), ("east", tiny, 9.0)], demand=[5.0, 5.0],
+                arcs=[("west", "east", 4.0)], route_cost=[[cost]], value=5.0,
+            )  # fmt: skip
+            assert cleared(market).price.to_numpy().ravel() == pytest.approx([cost, 0.0], abs=1e-8)
+        offers = [("here", 0.0, 2.0), ("here", tiny, 2.0)]
+        assert price_of(**HERE, assets=offers, demand=[5.0], value=7.0) == [7.0]
+
+
 def test_a_value_of_lost_service_far_above_all_offers() -> None:
     assert price_of(**HERE, assets=[("here", 1.0, 2.0)], demand=[5.0], value=1e9) == [1e9]
     assert price_of(**HERE, assets=[("here", 1.0, 9.0)], demand=[5.0], value=1e9) == [1.0]

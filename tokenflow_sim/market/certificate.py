@@ -140,9 +140,9 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
             free_rent = max(free_rent, _top(rent[endless]))
             most, used = np.where(endless, 0.0, most), np.where(endless, 0.0, used)
         held.append((most, used, rent))
-    margin, route, worth = (charges[name] for name in ("dispatch", "flow", "unserved"))
-    if must_serve is not None:
-        worth = np.where(must_serve, 0.0, worth)
+    margin, route = charges["dispatch"], charges["flow"]
+    if charges["unserved"] is not worth:  # some limit charges what is unserved
+        worth = charges["unserved"] if must_serve is None else np.where(must_serve, 0.0, charges["unserved"])
     for one in arrays.activities:
         further.add_activity(one, charges[one.name], values.done[one.name])
     route = route + between

@@ -8,6 +8,7 @@ Power is measured in megawatts and service in millions of tokens, so each residu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -47,15 +48,19 @@ class Further:
     """
 
     def __init__(self, arrays: Arrays, quantities: Mapping[str, Floats], money: float) -> None:
-        self._arrays, self._money = arrays, money
-        # What each quantity might be, or is where nothing bounds it: sums are exact up to the rounding of these.
-        self._reach = {name: np.abs(some) for name, some in quantities.items()}
+        self._arrays, self._quantities, self._money = arrays, quantities, money
+        self.primal = self.dual = self.fine = self.product = self.dual_cost = 0.0
+
+    @cached_property
+    def _reach(self) -> dict[str, Floats]:
+        """What each quantity might be, or is where nothing bounds it: sums are exact up to the rounding of these."""
+        arrays, reach = self._arrays, {name: np.abs(some) for name, some in self._quantities.items()}
         if arrays.activities:
-            self._reach |= {"dispatch": arrays.capacity, "unserved": arrays.demand}
+            reach |= {"dispatch": arrays.capacity, "unserved": arrays.demand}
         for one in arrays.activities:
             bounds = np.maximum(np.abs(one.lowest), np.where(one.most < np.inf, np.abs(one.most), 0.0))
-            self._reach[one.name] = np.maximum(self._reach[one.name], bounds)
-        self.primal = self.dual = self.fine = self.product = self.dual_cost = 0.0
+            reach[one.name] = np.maximum(reach[one.name], bounds)
+        return reach
 
     def add_equality(self, limit: SharedCapacity, rent: Floats, used: Floats) -> None:
         """Add a group of equalities.

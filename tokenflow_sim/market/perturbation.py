@@ -55,18 +55,30 @@ class Scale:
         """
         quantity = _mean_positive(arrays.demand) or _mean_positive(arrays.capacity)
         price = _mean_positive(np.abs(arrays.offer_price)) or _mean_positive(arrays.route_cost)
+        own_prices = []
         for own, activity in done:
+            own_prices.append(activity.price * own.unit)
             if not quantity:
                 quantity = (
                     _mean_positive(np.where(activity.most < np.inf, np.abs(activity.most), 0.0)) / own.unit
                 )
             if not price:
                 price = _mean_positive(np.abs(activity.price)) * own.unit
+        if price < _SMALL:  # looked at only then, since it takes time
+            prices = (arrays.value, arrays.route_cost, arrays.offer_price, *own_prices)
+            price = max(price, _NO_MEASURE * max(map(_largest, prices)))
         quantity, price = quantity or 1.0, price or 1.0
         return cls(_power_of_two(quantity) / UNIT, _power_of_two(price) / UNIT)
 
 
 _LEAST = 2.0**-60
+# A mean offer, in $/Mtok, that may be too small to scale by; and beside the market's largest price it is, below this.
+_SMALL, _NO_MEASURE = 1e-3, 2.0**-30
+
+
+def _largest(values: Floats) -> float:
+    """Return the largest finite size of a number."""
+    return float(np.abs(values).max(initial=0.0, where=values < np.inf))
 
 
 def _mean_positive(values: Floats) -> float:

@@ -228,6 +228,8 @@ class Program:
 
     def done_in(self, arrays: Arrays) -> Iterator[tuple[PlacedActivity, Activity]]:
         """Yield where each activity stands, with a market's own numbers of it."""
+        if not self.activities:
+            return iter(())
         return zip(self.activities, arrays.activities, strict=True)
 
     @cached_property
