@@ -106,6 +106,7 @@ def test_all_faults_of_zones_and_rules_are_told_at_once(us5: Scenario) -> None:
 def test_a_form_that_says_nothing_is_refused(us5: Scenario) -> None:
     found = told(us5, **{"residency.chat.dallas": [], "residency.code.dallas": {"nott": ["dallas"]}})
     assert "names no place" in found["residency.chat.dallas"]
+    assert told(us5, zones={"a": None}) == {"zones.a": "must be a list; found None"}
     assert "did you mean 'not'" in found["residency.code.dallas.nott"]
 
 

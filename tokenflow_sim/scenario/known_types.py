@@ -115,5 +115,7 @@ def listed(value: Any) -> Any:
         For a set, a generator, or anything else that is no list.
     """
     if not isinstance(value, (list, tuple, str)):
-        raise ValueError(f"must be a list; found a {type(value).__name__}")
+        # A number or nothing is named by itself; a generator would be named by its address.
+        is_plain = value is None or isinstance(value, (bool, int, float))
+        raise ValueError(f"must be a list; found {value if is_plain else f'a {type(value).__name__}'}")
     return value
