@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.expanded import Expanded
+from tokenflow_sim.market.further_faults import further_faults
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity, groups_of
 from tokenflow_sim.market.losses import Security, security_faults
@@ -159,6 +160,8 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
         faults += routing_faults(layout, arrays.routing)
     if arrays.security is not None:
         faults += security_faults(layout, arrays.security)
+    if arrays.limits or arrays.activities:
+        faults += further_faults(layout, arrays.limits, arrays.activities)
     labels = labels_of(layout)
     for name, values in arrays.items() if whole else []:
         faults += number_faults(name, values, MARKET[name].full_dims, labels, layout.link_unit)
