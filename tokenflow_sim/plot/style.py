@@ -36,7 +36,7 @@ PALETTES: dict[Family, tuple[str, ...]] = {
     "workload": _OKABE_ITO,
     "provider": _MUTED,
     "owner": ("#595959", "#A6A6A6", "#D9D9D9"),
-    "part": ("#BBBBBB", "#225522", "#AA9933", "#EECC66", "#EE6677", "#4477AA", "#66CCEE", "#AA3377"),
+    "part": ("#BBBBBB", "#225522", "#C2850A", "#EECC66", "#EE6677", "#4477AA", "#66CCEE", "#AA3377"),
     "rank": _MUTED,
 }
 """Colours of classes, providers, network owners, parts of a price, and of anything ranked by size."""
