@@ -441,7 +441,7 @@ def test_what_is_no_file(us5_folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["us6", "", "a\0b", "x" * 5000, "/nowhere/at all"])
 def test_unknown_scenario(name: str) -> None:
-    with pytest.raises(ScenarioError, match="known scenarios: us20"):
+    with pytest.raises(ScenarioError, match="known scenarios: eu_residency, us20"):
         load_scenario(name)
 
 

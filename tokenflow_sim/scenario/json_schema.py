@@ -13,6 +13,7 @@ _TABLES: dict[str, tuple[str, ...]] = {
     "Demand": ("hourly", "weekly"),
     "Electricity": ("hourly",),
     "Provider": ("assets",),
+    "Grid": ("buses", "lines", "generators", "links"),
 }
 """Fields that files may give as a table, by the part that has them; the scenario itself has no name."""
 _TABLE: list[dict[str, Any]] = [
