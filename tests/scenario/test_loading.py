@@ -61,5 +61,7 @@ def test_the_bundled_folder_itself_is_no_clash(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_unknown_bundled_scenario() -> None:
-    with pytest.raises(ScenarioError, match="unknown bundled scenario 'us6'; known bundled scenarios: eu_residency, us20"):
+    with pytest.raises(
+        ScenarioError, match="unknown bundled scenario 'us6'; known bundled scenarios: eu_residency, us20"
+    ):
         load_bundled("us6")

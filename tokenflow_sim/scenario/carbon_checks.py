@@ -63,7 +63,8 @@ def _intensities(scenario: ScenarioFields, sites: Sequence[str], dropped: Set[st
         asks = [
             name
             for name, given in (
-                ("price", carbon.price is not None or carbon.prices is not None),
+                ("price", carbon.price is not None),
+                ("prices", carbon.prices is not None),
                 ("cap", bool(carbon.cap)),
                 ("budget", carbon.budget is not None),
                 ("marginal", carbon.marginal),
@@ -71,12 +72,13 @@ def _intensities(scenario: ScenarioFields, sites: Sequence[str], dropped: Set[st
             if given
         ]
         if asks and not dropped & {"nodes"}:
+            alone = len(asks) == 1
             message = (
-                f"{' and '.join(asks)} need{'s' if len(asks) == 1 else ''} carbon intensities: give nodes"
+                f"{'needs' if alone else f'{", ".join(asks[:-1])} and {asks[-1]} need'} carbon intensities: give nodes"
                 " `carbon_intensity`, or `carbon.series`"
                 f"{'' if scenario.grid is None else ', or all generators of the grid a `co2`'}"
             )
-            yield ("carbon",), message
+            yield ("carbon", asks[0]) if alone else ("carbon",), message
         return
     lacking = [name for name in sites if name in scenario.nodes and name not in fixed | by_period]
     if lacking:
