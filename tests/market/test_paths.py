@@ -9,9 +9,12 @@ import pytest
 import tokenflow_sim as tf
 from tests.market.test_routing import chain
 from tests.oracle.effort import FACTOR
+from tests.oracle.grids import with_grid
+from tests.oracle.markets import Numbers
 from tests.oracle.path_oracle import clear_or_none, least_cost, least_cost_by_origin, random_market
 from tokenflow_sim.errors import MarketError
 from tokenflow_sim.market import Market, Routing
+from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.certificate import certify
 from tokenflow_sim.market.labelled import _agree, _built
 from tokenflow_sim.market.limits import SharedCapacity, Term, site_limit
@@ -238,3 +241,24 @@ def test_what_paths_do_not_allow_is_refused():
     market = chain()
     with pytest.raises(MarketError, match=r"gives: a flow that gives|gives.*whole paths"):
         tf.clear(Market.from_arrays(market.layout, market.arrays.with_(limits=(gives,))))
+
+
+def test_prices_are_derivatives_beside_a_grid():
+    checked = 0
+    with one_thread():
+        for seed in (3, 16, 21):
+            plain = random_market(seed)
+            market = with_grid(plain, Numbers("continuous", seed), np.random.default_rng(seed))
+            clearing = tf.clear(market)
+            demand, price = market.arrays.demand, clearing.values.price
+            served = demand - clearing.values.unserved
+            # Where a part of it is served, one more unit costs what the price says, in service, paths and power.
+            for cell in zip(*np.nonzero((served > 0).any(axis=2)), strict=True):
+                more = demand.copy()
+                more[(*cell, 0)] += 1e-6
+                changed = market.arrays.with_(demand=more)
+                dearer = tf.clear(Market.from_arrays(market.layout, changed, market.hours))
+                rise = (dearer.values.cost - clearing.values.cost) / 1e-6
+                assert rise == pytest.approx(price[cell], abs=1e-4 * max(1.0, abs(rise)))
+                checked += 1
+    assert checked > 10
