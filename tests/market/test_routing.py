@@ -67,8 +67,9 @@ def test_rules_stand_in_the_dataset_of_a_market_and_limits_are_refused_there():
         tf.Market.from_dataset(dataset.assign_coords(server=["c", "b", "a"]))
     site = site_limit(market.layout, np.ones((3, 2)), np.full(3, 9.0))
     limited = Market.from_arrays(market.layout, market.arrays.with_(limits=(site,)))
-    with pytest.raises(MarketError, match=r"limits: cannot stand in a Dataset"):
-        limited.to_dataset()
+    assert limited.to_dataset().drop_attrs().identical(dataset.drop_attrs())
+    with pytest.raises(MarketError, match=r"limits: stood in the market .* pickle the market"):
+        tf.Market.from_dataset(limited.to_dataset())
 
 
 def test_all_faults_of_rules_are_reported_at_once():

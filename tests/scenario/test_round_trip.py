@@ -25,6 +25,7 @@ def test_text_holds_all_of_a_bundled_scenario(name: str) -> None:
     assert again == scenario
     assert hash(again) == hash(scenario)
     assert ".csv" not in text
+    assert again.market(3).same_as(scenario.market(3))
     assert again.market(3).to_dataset().identical(scenario.market(3).to_dataset())
 
 

@@ -22,6 +22,9 @@ from tokenflow_sim.market.routing_input import NAMES, PREFIX, read_routing, rout
 from tokenflow_sim.market.validation import read_arrays
 from tokenflow_sim.variables import COORDINATES, MARKET
 
+# What a market may have that no table of its labels can hold.
+_BEYOND_LABELS = ("limits", "activities", "security")
+
 
 class Market:
     """One period's market: offers, demand and network, as labelled arrays.
@@ -300,21 +303,16 @@ class Market:
         """Return copies of all arrays as one Dataset, with `hours` among its attributes.
 
         Rules for whole paths stand in it as `routing_latency`, `routing_limit`, `routing_processing` and
-        `routing_servers`.
-
-        Raises
-        ------
-        MarketError
-            If the market has limits, activities or losses, which no table of its labels can hold.
+        `routing_servers`. Limits, activities and losses have no place in a table of the market's labels: the attribute
+        `lacks` names those that the market has, and `from_dataset` refuses such a Dataset.
         """
-        further = ("limits", "activities", "security")
-        if held := [name for name in further if getattr(self.arrays, name)]:
-            rule = "cannot stand in a Dataset, and a market made from it would lack them; pickle the market instead"
-            raise MarketError([Fault(rule, name) for name in held], "market")
         data = {name: self[name].copy() for name, _ in self.arrays.items()}
         if self.arrays.routing is not None:
             data |= routing_arrays(self.layout, self.arrays.routing)
-        return xr.Dataset(data, attrs={"hours": self.hours, "link_unit": self.layout.link_unit})
+        attrs = {"hours": self.hours, "link_unit": self.layout.link_unit}
+        if lacks := [name for name in _BEYOND_LABELS if getattr(self.arrays, name)]:
+            attrs["lacks"] = ", ".join(lacks)
+        return xr.Dataset(data, attrs=attrs)
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> Market:
@@ -323,8 +321,12 @@ class Market:
         Raises
         ------
         MarketError
-            As in the constructor.
+            As in the constructor; and if the market that it was made of has limits, activities or losses, without
+            which this one would be another.
         """
+        if lacks := dataset.attrs.get("lacks"):
+            rule = "stood in the market that the Dataset was made of, and not in itself; pickle the market instead"
+            raise MarketError([Fault(rule, name) for name in str(lacks).split(", ")], "market")
         data: dict[str, Any] = {str(name): array for name, array in dataset.data_vars.items()}
         data |= {name: dataset.attrs[name] for name in ("hours", "link_unit") if name in dataset.attrs}
         routing = {name: data.pop(f"{PREFIX}{name}") for name in NAMES if f"{PREFIX}{name}" in data}
