@@ -309,7 +309,7 @@ class Market:
         data = {name: self[name].copy() for name, _ in self.arrays.items()}
         if self.arrays.routing is not None:
             data |= routing_arrays(self.layout, self.arrays.routing)
-        attrs = {"hours": self.hours, "link_unit": self.layout.link_unit}
+        attrs: dict[str, object] = {"hours": self.hours, "link_unit": self.layout.link_unit}
         if lacks := [name for name in _BEYOND_LABELS if getattr(self.arrays, name)]:
             attrs["lacks"] = ", ".join(lacks)
         return xr.Dataset(data, attrs=attrs)
