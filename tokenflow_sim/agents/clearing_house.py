@@ -18,7 +18,7 @@ from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.grid_rows import GENERATION
-from tokenflow_sim.market.marginal import marginal_intensity, marginal_rows
+from tokenflow_sim.market.marginal import by_node, marginal_intensity, marginal_rows
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.state import State
@@ -215,8 +215,7 @@ class ClearingHouse(mesa.Agent):
         rows = marginal_rows(self._second, market, result.values, rate, done)
         if by_generators and power is not None:
             power = replace(power, marginal_intensity=frozen(marginal_intensity(program, rows)))
-        found = frozen(rows[: program.balance.stop].reshape(program.nodal_shape))
-        return replace(result, marginal_emissions=found, power=power)
+        return replace(result, marginal_emissions=frozen(by_node(program, rows)), power=power)
 
     def send_receipts(self, result: PeriodResult) -> None:
         """Give everybody who learns the own receipt; all see their own results and the prices next period."""

@@ -72,7 +72,6 @@ class _Pairs:
     origins: list[str]
     destinations: list[str]
     values: Floats
-    square: bool
     form: str
 
 
@@ -195,7 +194,7 @@ def _long(text: TextTable, faults: Faults) -> _Pairs | None:
         seen.setdefault(pair, row)
         if values[row] < 0:
             text.note(faults, row, value, f"a latency must not be negative; found {values[row]:g}")
-    return _Pairs(origins, destinations, values, square=False, form="rows of origin, destination and latency")
+    return _Pairs(origins, destinations, values, form="rows of origin, destination and latency")
 
 
 def _why_no_matrix(text: TextTable, names: list[str], columns: list[str]) -> str:
@@ -256,4 +255,4 @@ def _matrix(text: TextTable, faults: Faults) -> _Pairs:
             text.note(faults, row, column, f"a latency must not be negative; found {values[row, number]:g}")
     origins = [name for name in names for _ in columns]
     shape = f"matrix of {len(names)} by {len(columns)}"
-    return _Pairs(origins, columns * len(names), values.ravel(), square=bool(shared), form=shape)
+    return _Pairs(origins, columns * len(names), values.ravel(), form=shape)

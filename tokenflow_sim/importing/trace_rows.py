@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -130,9 +130,6 @@ class Grid:
             )
             return first, last
         return f"{self.first:g} {self.unit}", f"{self.last:g} {self.unit}"
-
-
-ClassOf = Callable[[str], str]
 
 
 def read_requests(files: list[tuple[Path, TraceFormat, str]], grid: Grid, by: str | None) -> Counts:

@@ -184,19 +184,6 @@ def bind_grid(grid: Grid, layout: Layout, power_use: Floats) -> BoundGrid:
     return BoundGrid(grid, layout, power_use)
 
 
-def grid_rows(
-    grid: Grid, layout: Layout, power_use: Floats
-) -> tuple[tuple[SharedCapacity, ...], tuple[Activity, ...]]:
-    """Return a grid's limits and activities for one market that stands alone; see `bind_grid`.
-
-    Examples
-    --------
-    >>> limits, activities = grid_rows(grid, market.layout, power_use)  # doctest: +SKIP
-    >>> arrays = market.arrays.with_(limits=limits, activities=activities)  # doctest: +SKIP
-    """
-    return bind_grid(grid, layout, power_use).at(grid)
-
-
 def _least(grid: Grid) -> Floats:
     """Return what of each tranche runs at least, dims (generator, tranche): the cheapest first, up to the minimum."""
     least = np.zeros(grid.available.shape)

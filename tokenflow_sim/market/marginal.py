@@ -92,27 +92,22 @@ def marginal_emissions(clearing: Clearing, emission_rate: Any) -> xr.DataArray:
         raise MarketError(faults, "marginal emissions")
     row = EMISSIONS["marginal_emissions"]
     with one_thread():
-        found = marginal_values(Engine(market), market, clearing.values, rate)
+        engine = Engine(market)
+        found = by_node(engine.program, marginal_rows(engine, market, clearing.values, rate))
     return layout.label(Variable(row.name, row.dims[1:], row.unit, row.long_name), found)
 
 
-def marginal_values(
-    engine: Engine,
-    market: Market,
-    values: Values,
-    rate: Floats | None,
-    done: Mapping[str, Floats] | None = None,
-) -> Floats:
-    """Return the same as a plain array, dims (node, workload).
+def by_node(program: Program, rows: Floats) -> Floats:
+    """Return what one more Mtok at each node and class would emit in t/Mtok, dims (node, workload).
 
     Parameters
     ----------
-    engine, market, values, rate, done
-        As in `marginal_rows`.
+    program : Program
+        The market's program.
+    rows : ndarray
+        What `marginal_rows` returns.
     """
-    program = engine.program
-    found = marginal_rows(engine, market, values, rate, done)[: program.balance.stop]
-    return found.reshape(program.nodal_shape)
+    return rows[program.balance].reshape(program.nodal_shape)
 
 
 def marginal_intensity(program: Program, rows: Floats) -> Floats:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.results.reading import collapse, hours_of, need_periods, stretches, sum_at
 
 NEEDS = ("emissions", "dispatch", "flow", "demand", "unserved")
@@ -110,7 +110,7 @@ def attribution(ds: xr.Dataset) -> xr.Dataset:
     def places(name: str) -> Ints:
         return np.array([place[str(label)] for label in ds[name].values.astype(str)], dtype=np.int64)
 
-    seconds = (hours_of(ds) or 1.0) * 3600.0
+    seconds = (hours_of(ds) or 1.0) * SECONDS_PER_HOUR
     by_asset = ("period", "asset", "workload")
     emitted = ds["emissions"].transpose(*by_asset).values
     dispatch = collapse(ds, "dispatch").transpose(*by_asset).values * seconds
@@ -142,7 +142,7 @@ def emission_totals(ds: xr.Dataset) -> EmissionTotals | None:
     """Return the emissions of a whole run, read some periods at a time; None where they were not recorded."""
     if any(name not in ds.data_vars for name in NEEDS) or not ds.sizes["period"]:
         return None
-    seconds = (hours_of(ds) or 1.0) * 3600.0
+    seconds = (hours_of(ds) or 1.0) * SECONDS_PER_HOUR
     sums: list[xr.DataArray] = []
     for part in stretches(ds, NEEDS):
         found = attribution(part)
