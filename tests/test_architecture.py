@@ -22,7 +22,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"strategies"}),
     frozenset({"agents", "results"}),
     frozenset({"model"}),
-    frozenset({"importing", "study", "testing"}),
+    frozenset({"batch"}),
+    frozenset({"env", "importing", "study", "testing"}),
+    frozenset({"games", "learning"}),
     frozenset({"plot"}),
     frozenset({"report"}),
     frozenset({""}),
@@ -33,7 +35,7 @@ FLOORS: tuple[frozenset[str], ...] = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LONGEST = 400  # lines, as CONTRIBUTING.md has it
 MESA = {"mesa", "mesa_geo", "mesa_llm"}
-MESA_ROOMS = {"agents", "model", "study", "app"}
+MESA_ROOMS = {"agents", "model", "batch", "env", "study", "app"}
 
 
 @dataclass(frozen=True)
