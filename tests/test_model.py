@@ -509,3 +509,23 @@ def test_every_public_name_is_there() -> None:
         assert getattr(tf, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Markett'"):
         tf.Markett  # noqa: B018
+
+
+def test_looking_ahead_shows_what_will_be_played_and_changes_nothing() -> None:
+    plain, ahead = (tf.TokenMarket("us20", rng=3, periods=4) for _ in range(2))
+    while ahead.running:
+        shown = ahead.upcoming.demand
+        view = ahead.view(next(iter(ahead.regions)))
+        assert ahead.upcoming.demand is shown
+        state = ahead.get_state()
+        ahead.step()
+        assert ahead.clearing_house.result is not None
+        np.testing.assert_array_equal(ahead.clearing_house.result.bid, shown)
+        assert view.period == ahead.period - 1
+        again = tf.TokenMarket("us20", rng=3, periods=4)
+        again.set_state(state)
+        np.testing.assert_array_equal(again.upcoming.demand, shown)
+    plain.run()
+    xr.testing.assert_identical(plain.results(), ahead.results())
+    with pytest.raises(tf.InputError, match="unknown provider, owner or region 'nobody'"):
+        ahead.view("nobody")

@@ -11,34 +11,36 @@ from typing import Any, Self
 import mesa
 import xarray as xr
 
-from tokenflow_sim.agents import ClearingHouse, ComputeProvider, DemandRegion, NetworkOwner, RunInfo
-from tokenflow_sim.agents.agent_classes import AgentClass, check_kind, choose_classes
+from tokenflow_sim.agents import ClearingHouse, RunInfo
+from tokenflow_sim.agents.agent_classes import AgentClass, choose_classes
 from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
+from tokenflow_sim.agents.participants_of import participants_of
 from tokenflow_sim.agents.provenance import attributes_of_choices
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
-from tokenflow_sim.numeric import Ints
 from tokenflow_sim.pickling import Portable
 from tokenflow_sim.results import Ledger, Plan, attributes
 from tokenflow_sim.results.plan import arguments_of
-from tokenflow_sim.scenario import Compiled, Scenario, load_scenario
+from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.expectation import reference_price
 from tokenflow_sim.scenario.override import changes_of
+from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.assignment import (
     Choice,
     LimitChoice,
-    StrategiesByKind,
     assign_with_limits,
     find_faults,
     find_limits,
     specs,
     with_blocks,
 )
-from tokenflow_sim.strategies.base import Kind
+from tokenflow_sim.strategies.base import Kind, View
 from tokenflow_sim.strategies.code import compare
+from tokenflow_sim.strategies.demand import DemandView
+from tokenflow_sim.strategies.network import NetworkView
 
 SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
@@ -152,7 +154,11 @@ class TokenMarket(Portable, mesa.Model):
         self._environment = Environment(compiled, seed, own)
         reference = partial(reference_price, compiled)
         run = RunInfo(layout, self.periods, self.hours, seed, compiled.transfer, reference)
-        self._add_agents(compiled, made, classes, run, history, clearer)
+        self.providers, self.owners, self.regions = participants_of(self, compiled, made, classes, run)
+        self.clearing_house = ClearingHouse(
+            self, run, list(self.providers.values()), list(self.owners.values()), list(self.regions.values()),
+            history, clearer, compiled.scenario.rules.publish_offers,
+        )  # fmt: skip
         attrs = attributes(self.settings, seed, layout.link_unit)
         attrs |= attributes_of_choices(
             strategies, agents, given, [type(self), *made.values(), agents or {}, own]
@@ -173,35 +179,6 @@ class TokenMarket(Portable, mesa.Model):
         names += ["emissions"] if "emissions" in compiled.carbon.recorded else []
         self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
 
-    def _add_agents(
-        self,
-        compiled: Compiled,
-        made: StrategiesByKind,
-        classes: Mapping[Kind, Mapping[str, AgentClass]],
-        run: RunInfo,
-        history: int,
-        clearer: Clearer | None,
-    ) -> None:
-        def participants(kind: Kind, rows: Mapping[str, Ints]) -> dict[str, Any]:
-            return {
-                name: check_kind(kind, name, make(self, name, made[kind][name], rows[name], run))
-                for name, make in classes[kind].items()
-            }
-
-        self.providers: dict[str, ComputeProvider] = participants("provider", compiled.provider_assets)
-        self.owners: dict[str, NetworkOwner] = participants("owner", compiled.owner_arcs)
-        self.regions: dict[str, DemandRegion] = participants("region", compiled.region_nodes)
-        self.clearing_house = ClearingHouse(
-            self,
-            run,
-            list(self.providers.values()),
-            list(self.owners.values()),
-            list(self.regions.values()),
-            history,
-            clearer,
-            compiled.scenario.rules.publish_offers,
-        )
-
     @property
     def scenario(self) -> None:
         """Always None; the scenario that is played is `settings`.
@@ -219,6 +196,21 @@ class TokenMarket(Portable, mesa.Model):
     def clearing(self) -> Clearing | None:
         """The last clearing, None before the first."""
         return self.clearing_house.clearing
+
+    @property
+    def upcoming(self) -> State:
+        """Everything exogenous of the next period; what is drawn for it here is what will be played."""
+        return self._environment.foresee(self.period, self.clearing_house.bus_price)
+
+    def view(self, name: str) -> View | NetworkView | DemandView:
+        """Return what a provider, an owner or a region will see before it submits for the next period.
+
+        Raises
+        ------
+        InputError
+            If nobody has that name.
+        """
+        return self.clearing_house.view(name, self.period, self.upcoming)
 
     def step(self) -> None:
         """Play one period; does nothing once the last one is played.
@@ -392,8 +384,7 @@ class TokenMarket(Portable, mesa.Model):
         return own | others | {f"model.{name}": value for name, value in vars(self).items()}
 
     def _of(self, kind: Kind) -> Mapping[str, Any]:
-        agents: Mapping[str, Any] = getattr(self, f"{kind}s")
-        return agents
+        return dict(getattr(self, f"{kind}s"))
 
 
 def _scalar(model: TokenMarket, *, name: str) -> float:

@@ -14,7 +14,7 @@ from tokenflow_sim.agents.order_book import OrderBook
 from tokenflow_sim.agents.participant import RunInfo
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.agents.period_result import PeriodResult, ownership_of, settle_period
-from tokenflow_sim.errors import InfeasibleError
+from tokenflow_sim.errors import Fault, InfeasibleError, InputError, unknown_name
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.grid_rows import GENERATION
@@ -22,7 +22,9 @@ from tokenflow_sim.market.marginal import by_node, marginal_intensity, marginal_
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.state import State
-from tokenflow_sim.strategies.base import History
+from tokenflow_sim.strategies.base import History, View
+from tokenflow_sim.strategies.demand import DemandView
+from tokenflow_sim.strategies.network import NetworkView
 
 
 def frozen(array: Floats) -> Floats:
@@ -152,6 +154,23 @@ class ClearingHouse(mesa.Agent):
         """Bus prices of the last period in $/MWh, dims (bus,); None before it, and without a grid."""
         power = None if self.result is None else self.result.power
         return None if power is None else power.bus_price
+
+    def view(self, name: str, period: int, state: State) -> View | NetworkView | DemandView:
+        """Return what the provider, owner or region of a name will see in a period.
+
+        Raises
+        ------
+        InputError
+            If nobody has that name.
+        """
+        agents = {agent.name: agent for agents in self._by_kind.values() for agent in agents}
+        if name not in agents:
+            unknown = unknown_name("provider, owner or region", name, list(agents))
+            raise InputError([Fault(unknown, "name")], "agents")
+        seen: View | NetworkView | DemandView = agents[name].view(
+            period, state, self.result, self.history, self.last_market
+        )
+        return seen
 
     def collect(self, period: int, state: State) -> OrderBook:
         """Ask everybody for a submission; the order does not matter.

@@ -76,6 +76,8 @@ class Environment:
         self._own = [stream(seed, "demand", str(node)) for node in compiled.layout.nodes]
         self._left: tuple[Floats, Floats, Floats] | None = None
         self._outages: OutageHistory | None = None
+        # The next period's state where somebody has looked ahead, and where the streams stood before it was drawn.
+        self._drawn: tuple[State, dict[str, Any]] | None = None
         if compiled.components:
             sizes = len(self._layout.assets), len(self._layout.arcs)
             draw = partial(stream, seed, "outage")
@@ -91,6 +93,9 @@ class Environment:
         bus_price : ndarray, optional
             Bus prices of the period before in $/MWh, dims (bus,), where there is a grid.
         """
+        if self._drawn is not None:
+            (state, _), self._drawn = self._drawn, None
+            return state
         state = self._compiled.state(period, bus_price)
         if self._outages is not None:
             state = self._after_outages(state, *self._outages.shares(period))
@@ -107,6 +112,13 @@ class Environment:
         demand = state.demand * self._noise.step(self._common, self._own)
         demand.flags.writeable = False
         return replace(state, demand=demand)
+
+    def foresee(self, period: int, bus_price: Floats | None = None) -> State:
+        """Return what `state` will return next, which goes on from there; parameters as there."""
+        if self._drawn is None:
+            before = self.get_state()
+            self._drawn = self.state(period, bus_price), before
+        return self._drawn[0]
 
     def _after_outages(self, state: State, assets: Floats, arcs: Floats) -> State:
         """Take outages off a state; while nothing changes, arrays of links are the same objects, as without them."""
@@ -156,6 +168,8 @@ class Environment:
 
     def get_state(self) -> dict[str, Any]:
         """Return where the noise stands, and latencies that follow the loads."""
+        if self._drawn is not None:
+            return self._drawn[1]
         return {
             "noise": self._noise.state(),
             "common": self._common.bit_generator.state,
@@ -166,6 +180,7 @@ class Environment:
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
+        self._drawn = None
         self._noise.restore(state["noise"])
         self._budget.set_state(state["budget"])
         self._common.bit_generator.state = state["common"]
