@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tokenflow_sim import importing as importing
     from tokenflow_sim import plot as plot
     from tokenflow_sim import testing as testing
+    from tokenflow_sim.batch import Batch as Batch
     from tokenflow_sim.errors import CarbonCapError as CarbonCapError
     from tokenflow_sim.errors import CertificateError as CertificateError
     from tokenflow_sim.errors import DataError as DataError
@@ -70,6 +71,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "CarbonCapError", "CertificateError", "DataError", "InfeasibleError", "InputError", "MarketError",
         "ResultError", "ScenarioError", "StrategyError", "TokenflowError",
     ),
+    "batch": ("Batch",),
     "results": ("load_results", "save_results", "to_frame"),
     "market": (
         "Clearer", "Clearing", "Limit", "LimitView", "Market", "Settlement", "clear", "decompose", "linopy_model",

@@ -1,0 +1,3 @@
+"""Many markets of one scenario that differ in their seeds, stepped together."""
+
+from tokenflow_sim.batch.batch import Batch as Batch
