@@ -249,7 +249,7 @@ class TokenMarket(Portable, mesa.Model):
         result = house.clear(period, state, house.collect(period, state))
         house.send_receipts(result)
         self._environment.learn(state, result)
-        record = result.record()
+        record = {name: result.recorded(name) for name in self.ledger.asked}
         if names := self.ledger.plan.backlog:
             record |= house.waiting(names)
         true_cost = result.true_cost, result.running_cost, result.carbon_cost

@@ -11,9 +11,10 @@ import mesa
 import numpy as np
 
 from tokenflow_sim.agents.order_book import OrderBook
+from tokenflow_sim.agents.ownership import ownership_of
 from tokenflow_sim.agents.participant import RunInfo
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
-from tokenflow_sim.agents.period_result import PeriodResult, ownership_of, settle_period
+from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError, unknown_name
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.engine import Engine
@@ -216,14 +217,14 @@ class ClearingHouse(mesa.Agent):
                     " generators and lines with more capacity help then."
                 )
             raise
-        result = settle_period(period, state, book.worth, self.clearing, self._ownership)
+        result = PeriodResult(period, state, book.worth, self.clearing, self._ownership)
         if state.asks_marginal:
-            result = self._with_marginal(market, result, state)
+            self._add_marginal(market, result, state)
         self._published.append(result.values.price, result.bid, result.unserved)
         self.result, self._market = result, market
         return result
 
-    def _with_marginal(self, market: Market, result: PeriodResult, state: State) -> PeriodResult:
+    def _add_marginal(self, market: Market, result: PeriodResult, state: State) -> None:
         """Add what one more unit demanded would emit, by a second engine so that the first stays hot."""
         if self._second is None or not self._second.turn_to(market):
             self._second = Engine(market)
@@ -233,8 +234,8 @@ class ClearingHouse(mesa.Agent):
             done = {GENERATION: state.grid.grid.co2 / SECONDS_PER_HOUR}
         rows = marginal_rows(self._second, market, result.values, rate, done)
         if by_generators and power is not None:
-            power = replace(power, marginal_intensity=frozen(marginal_intensity(program, rows)))
-        return replace(result, marginal_emissions=frozen(by_node(program, rows)), power=power)
+            result.power = replace(power, marginal_intensity=frozen(marginal_intensity(program, rows)))
+        result.marginal_emissions = frozen(by_node(program, rows))
 
     def send_receipts(self, result: PeriodResult) -> None:
         """Give everybody who learns the own receipt; all see their own results and the prices next period."""

@@ -3,210 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import fields
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
+from tokenflow_sim.agents.ownership import Ownership
 from tokenflow_sim.agents.power_result import PowerResult, settle_power
-from tokenflow_sim.market import Arrays, Clearing, Layout
+from tokenflow_sim.agents.welfare import service_value_of, welfare_of
+from tokenflow_sim.market import Clearing, Layout
 from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
-from tokenflow_sim.market.settlement import settle_values
-from tokenflow_sim.market.values import Values, supply_cost
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
+from tokenflow_sim.market.settlement import Money, settle_values
+from tokenflow_sim.market.values import supply_cost
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
+from tokenflow_sim.scenario.exogenous import frozen
 from tokenflow_sim.scenario.state import State
 
 ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
+# Where the variables of results stand that have another name here, or stand in the market or its clearing.
+_PLACES: dict[str, tuple[str, str]] = {
+    **{
+        name: ("values", name)
+        for name in ("price", "unserved", "dispatch", "scarcity_rent", "power_rent", "flow")
+    },
+    **{name: ("arrays", name) for name in ("demand", "offer_price")},
+    "offer_quantity": ("arrays", "capacity"),
+}
+_RENAMED = {"profit": "provider_profit", "emission_price": "carbon_price"}
 
 
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """Who owns what.
-
-    Parameters
-    ----------
-    provider_of : ndarray of int
-        Position of each asset's provider, dims (asset,).
-    owner_of : ndarray of int
-        Position of each arc's owner, dims (arc,).
-    providers, owners : int
-        How many there are.
-    """
-
-    provider_of: Ints
-    owner_of: Ints
-    providers: int
-    owners: int
-
-
-@dataclass(frozen=True, slots=True)
 class PeriodResult:
-    """One cleared period as plain read-only arrays; money is $ in the period.
-
-    Parameters
-    ----------
-    period : int
-        The period.
-    arrays : Arrays
-        The market as submitted.
-    values : Values
-        Its clearing.
-    certificate : float
-        Its largest residual.
-    asset_price : ndarray
-        Price at each asset's node in $/Mtok less what payees of limits get of it, dims (asset, workload): what an
-        offer competes with. Where a grid is cleared with the tokens, that is the price less the power in it.
-    dispatch : ndarray
-        Dispatch over all blocks in Mtok/s, dims (asset, workload).
-    bid, served, unserved : ndarray
-        Demand over all steps in Mtok/s: all that was bid, and its two parts; dims (node, workload).
-    payment : ndarray
-        What demand pays, dims (node, workload).
-    service_value : ndarray
-        What the service is worth to those who were served, dims (node, workload); see `service_value_of`.
-    true_cost, running_cost : ndarray
-        True cost of a unit of service in $/Mtok, and what of it is running cost, dims (asset, workload).
-    revenue, cost, profit : ndarray
-        What assets are paid, their true cost, with a grid that of the power bought at their bus, and the difference,
-        dims (asset, workload).
-    link_income, transport_cost : ndarray
-        What links are paid, and the true cost of transport, dims (arc, workload).
-    limit_income : ndarray
-        What the payees of further limits are paid, dims (limit,), those of a grid aside.
-    provider_profit, owner_income : ndarray
-        Sums by provider and by owner, dims (provider,) and (owner,).
-    link_use_share : ndarray
-        Share of each link's offered capacity in use, dims (arc,); zero where that is zero or infinite.
-    total_cost : float
-        Total cost as offered.
-    welfare : float
-        Value of what was served less true costs; see `welfare_of`.
-    emissions : ndarray or None
-        What assets emit in t, dims (asset, workload); None where no carbon intensity is known.
-    reserve_payment : ndarray or None
-        What of the revenue is paid for capacity kept free, dims (asset,); None in a market without reserve.
-    asset_availability, link_availability : ndarray or None
-        Shares of capacity that outages leave, dims (asset,) and (arc,); None in a scenario without outages.
-    power : PowerResult or None
-        What happened on the grid; None without one.
-    carbon_price, carbon_cost, carbon_payment : ndarray or None
-        Price of emissions in $/t, dims (node,); what of the true cost is paid for them in $/Mtok, and what assets pay
-        to the state, dims (asset, workload); None without a price.
-    marginal_emissions : ndarray or None
-        Emissions of one more unit demanded in t/Mtok, dims (node, workload), where they are asked for.
-    delivered : mapping of ndarray
-        Latencies and costs of residency by the names of `variables.DELIVERY`, where rules hold along whole paths.
-    """
-
-    period: int
-    arrays: Arrays
-    values: Values
-    certificate: float
-    asset_price: Floats
-    dispatch: Floats
-    bid: Floats
-    served: Floats
-    unserved: Floats
-    payment: Floats
-    service_value: Floats
-    true_cost: Floats
-    running_cost: Floats
-    revenue: Floats
-    cost: Floats
-    profit: Floats
-    link_income: Floats
-    limit_income: Floats
-    transport_cost: Floats
-    provider_profit: Floats
-    owner_income: Floats
-    link_use_share: Floats
-    total_cost: float
-    welfare: float
-    emissions: Floats | None = None
-    reserve_payment: Floats | None = None
-    asset_availability: Floats | None = None
-    link_availability: Floats | None = None
-    power: PowerResult | None = None
-    carbon_price: Floats | None = None
-    carbon_cost: Floats | None = None
-    carbon_payment: Floats | None = None
-    marginal_emissions: Floats | None = None
-    delivered: Mapping[str, Floats] = field(default_factory=dict)
-
-    def freeze(self) -> None:
-        """Make all arrays read-only, which copies and unpickled ones are not."""
-        holders: list[Any] = [self, self.arrays, self.values]
-        for holder in holders if self.power is None else [*holders, self.power]:
-            for one_field in fields(holder):
-                array = getattr(holder, one_field.name)
-                for one in array.values() if isinstance(array, dict) else [array]:
-                    if isinstance(one, np.ndarray):
-                        one.flags.writeable = False
-        for limit in self.arrays.limits:
-            limit.freeze()
-        for activity in self.arrays.activities:
-            activity.freeze()
-
-    def record(self) -> dict[str, Any]:
-        """Return the period by the names of `variables.RESULTS`, but for the parts of its prices."""
-        arrays, values = self.arrays, self.values
-        return {
-            "price": values.price,
-            "demand": arrays.demand,
-            "unserved": values.unserved,
-            "payment": self.payment,
-            "service_value": self.service_value,
-            "dispatch": values.dispatch,
-            "offer_price": arrays.offer_price,
-            "offer_quantity": arrays.capacity,
-            "scarcity_rent": values.scarcity_rent,
-            **values.rents,
-            **{limit.rent: values.rents[limit.rent][0] for limit in arrays.limits if not limit.dim},
-            "power_rent": values.power_rent,
-            "revenue": self.revenue,
-            "cost": self.cost,
-            "profit": self.provider_profit,
-            "owner_income": self.owner_income,
-            "flow": values.flow,
-            "link_income": self.link_income,
-            "limit_income": self.limit_income,
-            "link_use_share": self.link_use_share,
-            "total_cost": self.total_cost,
-            "welfare": self.welfare,
-            "certificate": self.certificate,
-            "emissions": self.emissions,
-            "reserve_payment": self.reserve_payment,
-            "asset_availability": self.asset_availability,
-            "link_availability": self.link_availability,
-            **({} if self.power is None else self.power.arrays()),
-            "emission_price": self.carbon_price,
-            "carbon_payment": self.carbon_payment,
-            "marginal_emissions": self.marginal_emissions,
-            **self.delivered,
-        }
-
-    def scalars(self, layout: Layout) -> dict[str, float]:
-        """Return a few numbers to watch: mean price paid by class, unserved demand, welfare, total cost, emissions."""
-        served = self.served.sum(axis=0)
-        paid = (self.values.price * self.served).sum(axis=0)
-        # Rounding leaves some 1e-16 of what was asked for where all is shed.
-        is_served = served > ROUNDING * self.bid.sum(axis=0)
-        means = np.where(is_served, paid / np.where(is_served, served, 1.0), np.nan).tolist()
-        scalars = {f"mean_price_{name}": mean for name, mean in zip(layout.workloads, means, strict=True)}
-        return {
-            **scalars,
-            "unserved": float(self.unserved.sum()),
-            "welfare": self.welfare,
-            "total_cost": self.total_cost,
-            **({} if self.emissions is None else {"emissions": float(self.emissions.sum())}),
-        }
-
-
-def settle_period(
-    period: int, state: State, worth: Floats, clearing: Clearing, ownership: Ownership
-) -> PeriodResult:
-    """Work out who is paid what in a cleared period.
+    """One cleared period as plain read-only arrays, worked out when first asked for; money is $ in the period.
 
     Parameters
     ----------
@@ -225,147 +54,272 @@ def settle_period(
     ------
     InfeasibleError
         If the grid cannot supply what the market draws.
+
+    Attributes
+    ----------
+    period : int
+        The period.
+    arrays : Arrays
+        The market as submitted.
+    values : Values
+        Its clearing.
+    certificate : float
+        Its largest residual.
+    true_cost, running_cost : ndarray
+        True cost of a unit of service in $/Mtok, and what of it is running cost, dims (asset, workload).
+    carbon_price, carbon_cost : ndarray or None
+        Price of emissions in $/t, dims (node,), and what of the true cost is paid for them in $/Mtok, dims (asset,
+        workload); None without a price.
+    asset_availability, link_availability : ndarray or None
+        Shares of capacity that outages leave, dims (asset,) and (arc,); None in a scenario without outages.
+    power : PowerResult or None
+        What happened on the grid; None without one.
+    marginal_emissions : ndarray or None
+        Emissions of one more unit demanded in t/Mtok, dims (node, workload), where they are asked for.
     """
-    market, values = clearing.market, clearing.values
-    layout, arrays = market.layout, market.arrays
-    seconds = SECONDS_PER_HOUR * market.hours
-    money = settle_values(layout, arrays, values)
-    payment, revenue, link_income = money.payment, money.revenue, money.link_income
-    own = np.array([limit.name not in (BUS_BALANCE, CYCLE_LAW) for limit in arrays.limits], dtype=bool)
-    limit_income = money.limit_income[own]
-    for rate in (payment, revenue, link_income, limit_income):
-        rate *= seconds
-    reserve_payment = None
-    if money.reserve_payment is not None:
-        reserve_payment = money.reserve_payment.sum(axis=1) * seconds
-        reserve_payment.flags.writeable = False
-    dispatch, unserved = _total(values.dispatch), _total(values.unserved)
-    power = None
-    if state.grid is None:
-        cost = state.true_cost * dispatch
-        cost *= seconds
-    else:
-        power = settle_power(state.grid, values, market.hours)
-        beside = state.running_cost if state.carbon_cost is None else state.running_cost + state.carbon_cost
-        cost = beside * dispatch * seconds + power.power_cost
-        if state.grid.is_joint:  # the program has taken what power costs from revenue
-            revenue += power.power_cost
-    transport_cost = state.route_cost * values.flow
-    transport_cost *= seconds
-    profit = revenue - cost
-    asset_price = earned_price(arrays, values, layout.asset_node)
-    bid = _total(arrays.demand)
-    served = bid - unserved
-    load = (arrays.link_use * values.flow).sum(axis=1)
-    service_value = service_value_of(worth, arrays, values)
-    welfare = welfare_of(service_value, arrays, load, cost, transport_cost, seconds)
-    welfare -= supply_cost(arrays, values.supplied) * seconds
-    if power is not None and state.grid is not None:
-        # What is paid for power stays among providers, generators and the grid operator; what it costs does not.
-        welfare += float(power.power_cost.sum()) - float(power.generation_cost.sum()) - power.carrying_cost
-        if (
-            power.generator_emissions is not None
-        ):  # what generators pay to the state is in their cost, and none of all
-            welfare += state.grid.charge * float(power.generator_emissions.sum())
-    service_value *= seconds
-    provider_profit = np.bincount(ownership.provider_of, profit.sum(axis=1), ownership.providers)
-    owner_income = np.bincount(ownership.owner_of, link_income.sum(axis=1), ownership.owners)
-    share = _share(load, arrays.link_capacity)
-    emissions = carbon_payment = None
-    if state.emission_rate is not None:
-        emissions = state.emission_rate * dispatch * seconds
-        emissions.flags.writeable = False
-    elif power is not None:
-        emissions = power.emissions
-    if state.carbon_cost is not None:
-        carbon_payment = state.carbon_cost * dispatch * seconds
-        carbon_payment.flags.writeable = False
-        # What is paid to the state is a cost of the asset, and none of everybody together.
-        welfare += float(carbon_payment.sum())
-    for array in (
-        asset_price, dispatch, served, unserved, payment, service_value, revenue, cost, profit, link_income,
-        limit_income, transport_cost, provider_profit, owner_income, share,
-    ):  # fmt: skip
-        array.flags.writeable = False
-    return PeriodResult(
-        period=period,
-        arrays=arrays,
-        values=values,
-        certificate=clearing.certificate.worst,
-        asset_price=asset_price,
-        dispatch=dispatch,
-        bid=bid,
-        served=served,
-        unserved=unserved,
-        payment=payment,
-        service_value=service_value,
-        true_cost=state.true_cost,
-        running_cost=state.running_cost,
-        revenue=revenue,
-        cost=cost,
-        profit=profit,
-        link_income=link_income,
-        limit_income=limit_income,
-        transport_cost=transport_cost,
-        provider_profit=provider_profit,
-        owner_income=owner_income,
-        link_use_share=share,
-        total_cost=values.cost * seconds,
-        welfare=welfare,
-        emissions=emissions,
-        reserve_payment=reserve_payment,
-        asset_availability=None if state.availability is None else state.availability[0],
-        link_availability=None if state.availability is None else state.availability[1],
-        power=power,
-        carbon_price=state.carbon_price,
-        carbon_cost=state.carbon_cost,
-        carbon_payment=carbon_payment,
-        delivered=_delivered(state, layout, arrays, values),
-    )
+
+    # What of it is asked for by nobody, neither recorded nor seen by an agent, costs nothing.
+    COMPUTED: ClassVar[tuple[str, ...]] = (
+        "asset_price", "dispatch", "bid", "served", "unserved", "payment", "service_value", "revenue", "cost",
+        "profit", "link_income", "limit_income", "transport_cost", "provider_profit", "owner_income", "link_use_share",
+        "total_cost", "welfare", "emissions", "reserve_payment", "carbon_payment", "delivered",
+    )  # fmt: skip
+
+    def __init__(
+        self, period: int, state: State, worth: Floats, clearing: Clearing, ownership: Ownership
+    ) -> None:
+        market = clearing.market
+        self.period, self.arrays, self.values = period, market.arrays, clearing.values
+        self.certificate = clearing.certificate.worst
+        self.true_cost, self.running_cost = state.true_cost, state.running_cost
+        self.carbon_price, self.carbon_cost = state.carbon_price, state.carbon_cost
+        left: tuple[Floats | None, Floats | None] = state.availability or (None, None)
+        self.asset_availability, self.link_availability = left
+        self.marginal_emissions: Floats | None = None
+        self._state, self._worth, self._ownership = state, worth, ownership
+        self._layout, self._seconds = market.layout, SECONDS_PER_HOUR * market.hours
+        self.power: PowerResult | None = None
+        if state.grid is not None:
+            self.power = settle_power(state.grid, self.values, market.hours)
+
+    @cached_property
+    def _money(self) -> Money:
+        return settle_values(self._layout, self.arrays, self.values)
+
+    @cached_property
+    def asset_price(self) -> Floats:
+        """Price at each asset's node less what payees of limits get of it, $/Mtok, dims (asset, workload).
+
+        What an offer competes with: where a grid is cleared with the tokens, the price less the power in it.
+        """
+        return frozen(earned_price(self.arrays, self.values, self._layout.asset_node))
+
+    @cached_property
+    def dispatch(self) -> Floats:
+        """Dispatch over all blocks in Mtok/s, dims (asset, workload)."""
+        return frozen(_total(self.values.dispatch))
+
+    @cached_property
+    def unserved(self) -> Floats:
+        """Demand over all steps that was not served in Mtok/s, dims (node, workload)."""
+        return frozen(_total(self.values.unserved))
+
+    @cached_property
+    def bid(self) -> Floats:
+        """Demand over all steps in Mtok/s, dims (node, workload)."""
+        return _total(self.arrays.demand)
+
+    @cached_property
+    def served(self) -> Floats:
+        """What of it was served in Mtok/s, dims (node, workload)."""
+        return frozen(self.bid - self.unserved)
+
+    @cached_property
+    def payment(self) -> Floats:
+        """What demand pays, dims (node, workload)."""
+        return frozen(self._money.payment * self._seconds)
+
+    @cached_property
+    def link_income(self) -> Floats:
+        """What links are paid, dims (arc, workload)."""
+        return frozen(self._money.link_income * self._seconds)
+
+    @cached_property
+    def limit_income(self) -> Floats:
+        """What the payees of further limits are paid, dims (limit,), those of a grid aside."""
+        limits = self.arrays.limits
+        own = np.array([limit.name not in (BUS_BALANCE, CYCLE_LAW) for limit in limits], dtype=bool)
+        return frozen(self._money.limit_income[own] * self._seconds)
+
+    @cached_property
+    def reserve_payment(self) -> Floats | None:
+        """What of the revenue is paid for capacity kept free, dims (asset,); None in a market without reserve."""
+        paid = self._money.reserve_payment
+        return None if paid is None else frozen(paid.sum(axis=1) * self._seconds)
+
+    @cached_property
+    def revenue(self) -> Floats:
+        """What assets are paid, dims (asset, workload)."""
+        revenue = self._money.revenue * self._seconds
+        grid = self._state.grid
+        if grid is not None and grid.is_joint and self.power is not None:
+            revenue += self.power.power_cost  # the program has taken what power costs from revenue
+        return frozen(revenue)
+
+    @cached_property
+    def cost(self) -> Floats:
+        """True cost of what assets serve, with a grid that of power bought at their bus, dims (asset, workload)."""
+        if self.power is None:
+            cost = self.true_cost * self.dispatch
+            cost *= self._seconds
+            return frozen(cost)
+        beside = self.running_cost if self.carbon_cost is None else self.running_cost + self.carbon_cost
+        return frozen(beside * self.dispatch * self._seconds + self.power.power_cost)
+
+    @cached_property
+    def profit(self) -> Floats:
+        """Revenue less true cost, dims (asset, workload)."""
+        return frozen(self.revenue - self.cost)
+
+    @cached_property
+    def transport_cost(self) -> Floats:
+        """True cost of transport, dims (arc, workload)."""
+        cost = self._state.route_cost * self.values.flow
+        cost *= self._seconds
+        return frozen(cost)
+
+    @cached_property
+    def _load(self) -> Floats:
+        load: Floats = (self.arrays.link_use * self.values.flow).sum(axis=1)
+        return load
+
+    @cached_property
+    def link_use_share(self) -> Floats:
+        """Share of each link's offered capacity in use, dims (arc,); zero where that is zero or infinite."""
+        return frozen(_share(self._load, self.arrays.link_capacity))
+
+    @cached_property
+    def provider_profit(self) -> Floats:
+        """Profit by provider, dims (provider,)."""
+        owned = self._ownership
+        return frozen(np.bincount(owned.provider_of, self.profit.sum(axis=1), owned.providers))
+
+    @cached_property
+    def owner_income(self) -> Floats:
+        """Income of links by owner, dims (owner,)."""
+        owned = self._ownership
+        return frozen(np.bincount(owned.owner_of, self.link_income.sum(axis=1), owned.owners))
+
+    @cached_property
+    def total_cost(self) -> float:
+        """Total cost as offered."""
+        return self.values.cost * self._seconds
+
+    @cached_property
+    def _service_rate(self) -> Floats:
+        return service_value_of(self._worth, self.arrays, self.values)
+
+    @cached_property
+    def service_value(self) -> Floats:
+        """What the service is worth to those who were served, dims (node, workload); see `service_value_of`."""
+        return frozen(self._service_rate * self._seconds)
+
+    @cached_property
+    def welfare(self) -> float:
+        """Value of what was served less true costs; see `welfare_of`."""
+        welfare = welfare_of(
+            self._service_rate, self.arrays, self._load, self.cost, self.transport_cost, self._seconds
+        )
+        welfare -= supply_cost(self.arrays, self.values.supplied) * self._seconds
+        grid, power = self._state.grid, self.power
+        if grid is not None and power is not None:
+            # What is paid for power stays among providers, generators and the grid operator; what it costs does not.
+            welfare += (
+                float(power.power_cost.sum()) - float(power.generation_cost.sum()) - power.carrying_cost
+            )
+            if power.generator_emissions is not None:
+                # What generators pay to the state is in their cost, and none of all together.
+                welfare += grid.charge * float(power.generator_emissions.sum())
+        if self.carbon_payment is not None:
+            # What is paid to the state is a cost of the asset, and none of everybody together.
+            welfare += float(self.carbon_payment.sum())
+        return welfare
+
+    @cached_property
+    def emissions(self) -> Floats | None:
+        """What assets emit in t, dims (asset, workload); None where no carbon intensity is known."""
+        rate = self._state.emission_rate
+        if rate is not None:
+            return frozen(rate * self.dispatch * self._seconds)
+        return None if self.power is None else self.power.emissions
+
+    @cached_property
+    def carbon_payment(self) -> Floats | None:
+        """What assets pay to the state for emissions, dims (asset, workload); None without a price."""
+        cost = self.carbon_cost
+        return None if cost is None else frozen(cost * self.dispatch * self._seconds)
+
+    @cached_property
+    def delivered(self) -> Mapping[str, Floats]:
+        """Latencies and costs of residency as in `variables.DELIVERY`, where rules hold along whole paths."""
+        state = self._state
+        if state.delivery is None:
+            return {}
+        exists = state.capacity, state.power_limit, state.link_capacity
+        return state.delivery.of(self._layout, self.arrays, self.values, exists)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all that is known of the period, worked out, without what it was worked out from."""
+        for name in self.COMPUTED:
+            getattr(self, name)
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def freeze(self) -> None:
+        """Make all arrays read-only, which copies and unpickled ones are not."""
+        self.arrays.freeze()
+        holders = [vars(self), _fields_of(self.values)]
+        for holder in holders if self.power is None else [*holders, _fields_of(self.power)]:
+            for array in holder.values():
+                for one in array.values() if isinstance(array, dict) else [array]:
+                    if isinstance(one, np.ndarray):
+                        one.flags.writeable = False
+
+    def recorded(self, name: str) -> Any:
+        """Return the period's numbers of a variable of `variables.RESULTS`, but for the parts of prices."""
+        if name in _PLACES:
+            holder, attribute = _PLACES[name]
+            return getattr(getattr(self, holder), attribute)
+        if name in self._grid_arrays:  # bus prices are rents, too, in $/s
+            return self._grid_arrays[name]
+        if name in self.values.rents:
+            rent = self.values.rents[name]
+            has_one = any(limit.rent == name and not limit.dim for limit in self.arrays.limits)
+            return rent[0] if has_one else rent
+        return self.delivered[name] if name in self.delivered else getattr(self, _RENAMED.get(name, name))
+
+    @cached_property
+    def _grid_arrays(self) -> Mapping[str, Any]:
+        return {} if self.power is None else self.power.arrays()
+
+    def scalars(self, layout: Layout) -> dict[str, float]:
+        """Return a few numbers to watch: mean price paid by class, unserved demand, welfare, total cost, emissions."""
+        served = self.served.sum(axis=0)
+        paid = (self.values.price * self.served).sum(axis=0)
+        # Rounding leaves some 1e-16 of what was asked for where all is shed.
+        is_served = served > ROUNDING * self.bid.sum(axis=0)
+        means = np.where(is_served, paid / np.where(is_served, served, 1.0), np.nan).tolist()
+        scalars = {f"mean_price_{name}": mean for name, mean in zip(layout.workloads, means, strict=True)}
+        return {
+            **scalars,
+            "unserved": float(self.unserved.sum()),
+            "welfare": self.welfare,
+            "total_cost": self.total_cost,
+            **({} if self.emissions is None else {"emissions": float(self.emissions.sum())}),
+        }
 
 
-def _delivered(state: State, layout: Layout, arrays: Arrays, values: Values) -> Mapping[str, Floats]:
-    if state.delivery is None:
-        return {}
-    exists = state.capacity, state.power_limit, state.link_capacity
-    return state.delivery.of(layout, arrays, values, exists)
-
-
-def service_value_of(worth: Floats, arrays: Arrays, values: Values) -> Floats:
-    """Return what the service is worth to those who were served, in $/s, dims (node, workload).
-
-    Notes
-    -----
-    Demand that must be served has no finite value and counts as zero.
-    """
-    finite = np.isfinite(worth)
-    if not finite.any():
-        return np.zeros(values.price.shape)
-    value: Floats = (np.where(finite, worth, 0.0) * (arrays.demand - values.unserved)).sum(axis=2)
-    return value
-
-
-def welfare_of(
-    service_value: Floats,
-    arrays: Arrays,
-    load: Floats,
-    cost: Floats,
-    transport_cost: Floats,
-    seconds: float,
-) -> float:
-    """Return welfare in $: value of what was served, less true cost of service and of transport.
-
-    Notes
-    -----
-    Demand that must be served has no finite value and counts as zero, so that with nothing but such demand
-    welfare is minus the true cost. Offer prices do not enter: a mark-up moves money, it costs nothing by
-    itself. The scenario's route cost is the true cost of transport, whatever the owner asks for; with
-    curvature, the congestion charge sum_a kappa_a / 2 load_a^2 is a true cost too, as in the objective.
-    """
-    value = float(service_value.sum())
-    if arrays.link_curvature.any():
-        value -= 0.5 * float((arrays.link_curvature * load * load).sum())
-    return value * seconds - float(cost.sum()) - float(transport_cost.sum())
+def _fields_of(holder: Any) -> dict[str, Any]:
+    return {one.name: getattr(holder, one.name) for one in fields(holder)}
 
 
 def _total(values: Floats) -> Floats:
@@ -377,15 +331,3 @@ def _share(load: Floats, capacity: Floats) -> Floats:
     share = np.zeros_like(load)
     np.divide(load, capacity, out=share, where=capacity > 0)  # x / inf is zero
     return share
-
-
-def ownership_of(layout: Layout, providers: tuple[str, ...], owners: tuple[str, ...]) -> Ownership:
-    """Return who owns what, by position in the given names."""
-    provider = {name: position for position, name in enumerate(providers)}
-    owner = {name: position for position, name in enumerate(owners)}
-    return Ownership(
-        np.array([provider[name] for name in layout.provider], dtype=np.int64),
-        np.array([owner[name] for name in layout.owner], dtype=np.int64),
-        len(providers),
-        len(owners),
-    )

@@ -63,6 +63,7 @@ class Ledger:
         self._written = 0
         self._first = 0
         self._closed = False
+        self._asked = tuple(name for name in plan.variables if name not in PARTS and name not in plan.backlog)
         self._start_chunk()
 
     def _start_chunk(self) -> None:
@@ -76,6 +77,11 @@ class Ledger:
     def __len__(self) -> int:
         """Return the number of periods recorded."""
         return self._written + self._rows
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The variables that a record needs, those of work that waits aside."""
+        return self._asked
 
     def begin(self, period: int) -> None:
         """Say that the first period to be recorded is not 0, since a run goes on from a saved state.

@@ -1,0 +1,46 @@
+"""What a period brought to everybody together: value of service less true costs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenflow_sim.market import Arrays
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats
+
+
+def service_value_of(worth: Floats, arrays: Arrays, values: Values) -> Floats:
+    """Return what the service is worth to those who were served, in $/s, dims (node, workload).
+
+    Notes
+    -----
+    Demand that must be served has no finite value and counts as zero.
+    """
+    finite = np.isfinite(worth)
+    if not finite.any():
+        return np.zeros(values.price.shape)
+    value: Floats = (np.where(finite, worth, 0.0) * (arrays.demand - values.unserved)).sum(axis=2)
+    return value
+
+
+def welfare_of(
+    service_value: Floats,
+    arrays: Arrays,
+    load: Floats,
+    cost: Floats,
+    transport_cost: Floats,
+    seconds: float,
+) -> float:
+    """Return welfare in $: value of what was served, less true cost of service and of transport.
+
+    Notes
+    -----
+    Demand that must be served has no finite value and counts as zero, so that with nothing but such demand
+    welfare is minus the true cost. Offer prices do not enter: a mark-up moves money, it costs nothing by
+    itself. The scenario's route cost is the true cost of transport, whatever the owner asks for; with
+    curvature, the congestion charge sum_a kappa_a / 2 load_a^2 is a true cost too, as in the objective.
+    """
+    value = float(service_value.sum())
+    if arrays.link_curvature.any():
+        value -= 0.5 * float((arrays.link_curvature * load * load).sum())
+    return value * seconds - float(cost.sum()) - float(transport_cost.sum())
