@@ -93,6 +93,55 @@ def _power_of_two(value: float) -> float:
     return math.ldexp(1.0, min(60, max(-60, round(math.log2(value)))))
 
 
+def scales_of(
+    offer_price: Floats, capacity: Floats, demand: Floats, value: Floats, route_cost: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Read the scales off many markets at once, as `Scale.of` does off one.
+
+    Parameters
+    ----------
+    offer_price, capacity, demand, value, route_cost : ndarray
+        The markets' arrays with a leading dim `market`.
+
+    Returns
+    -------
+    tuple of ndarray
+        Units of quantity and of price, dims (market,).
+    """
+    many = len(demand)
+    routes = np.zeros((many, 0)) if route_cost is None else route_cost
+    quantity, price = _means(demand), _means(np.abs(offer_price))
+    for mean, instead in ((quantity, capacity), (price, routes)):
+        if (none := mean == 0.0).any():
+            mean[none] = _means(instead[none])
+    if (small := price < _SMALL).any():
+        largest = np.zeros(int(small.sum()))
+        for prices in (value, routes, offer_price):
+            size = np.abs(prices[small]).reshape(largest.size, -1)
+            largest = np.maximum(largest, np.maximum.reduce(size, axis=1, initial=0.0, where=size < np.inf))
+        price[small] = np.maximum(price[small], _NO_MEASURE * largest)
+    for mean in (quantity, price):
+        mean[mean == 0.0] = 1.0
+    return _powers_of_two(quantity) / UNIT, _powers_of_two(price) / UNIT
+
+
+def _means(values: Floats) -> Floats:
+    flat = values.reshape(len(values), -1)
+    counts = np.count_nonzero(flat, axis=1)
+    means: Floats = np.add.reduce(flat, axis=1) / np.maximum(counts, 1)
+    means[means < _LEAST] = 0.0
+    return means
+
+
+def _powers_of_two(values: Floats) -> Floats:
+    exponents = np.log2(values)
+    rounded = np.rint(exponents)
+    # Another logarithm may round a value that stands between two powers to the other one.
+    for close in (np.abs(np.abs(exponents - rounded) - 0.5) < 1e-9).nonzero()[0]:
+        rounded[close] = round(math.log2(values[close]))
+    return np.exp2(np.clip(rounded, -60.0, 60.0))
+
+
 @dataclass(frozen=True)
 class ScaledData:
     """One market's numbers in the solver's units.
