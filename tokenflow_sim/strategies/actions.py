@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.base import Offer, Receipt, Strategy, View
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context, Contexts, Scale, gain, truthful_profit
+
+# Offers that are kept to be made again, and the largest that are.
+_KEPT, _MOST_KEPT = 256, 64
 
 By = Literal["provider", "asset", "class", "offer"]
 """The unit of a decision: all of a provider, each asset, each workload class, or each class at each asset."""
@@ -106,6 +109,30 @@ def ladder(name: str, values: Sequence[float], high: float = math.inf) -> tuple[
     return found
 
 
+class _Made(NamedTuple):
+    """An offer, and what else follows from costs and capacities.
+
+    Parameters
+    ----------
+    offer : Offer
+        The offer.
+    live : ndarray of bool
+        Which groups have capacity, dims (group,).
+    all_live : bool
+        Whether all have.
+    there : ndarray of bool
+        Offers with capacity and a cost that is not zero, dims (asset, workload).
+    offers : ndarray
+        How many of these each group has, dims (group,).
+    """
+
+    offer: Offer
+    live: NDArray[np.bool_]
+    all_live: bool
+    there: NDArray[np.bool_]
+    offers: Floats
+
+
 class ArmLearner(Strategy):
     """A provider that chooses among mark-ups, and learns what each brought.
 
@@ -164,7 +191,7 @@ class ArmLearner(Strategy):
         self.context: Context = context
         self.baseline: Baseline = baseline
         self.group: Ints | None = None
-        self.live: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self.kept: dict[bytes, _Made] = {}
         self.arm: Ints = np.zeros(0, dtype=np.int64)
         self.row: Ints = np.zeros(0, dtype=np.int64)
 
@@ -187,8 +214,10 @@ class ArmLearner(Strategy):
 
     def rows(self, period: int) -> Ints:
         """Return the table of each group in a period, as far as it is known before the offer; dims (group,)."""
+        if self.contexts.is_one:
+            return self.every
         context = self.contexts.at(period, self.hours, self.scarcity)
-        return np.arange(len(self.scarcity)) * self.contexts.count + context
+        return self.every * self.contexts.count + context
 
     def offer(self, view: View) -> Offer:
         """Offer at the mark-ups of the arms that were chosen."""
@@ -196,6 +225,8 @@ class ArmLearner(Strategy):
             self.group = groups(self.by, *view.cost.shape)
             count = int(self.group.max()) + 1
             self.scarcity: Ints = np.zeros(count, dtype=np.int64)
+            self.every: Ints = np.arange(count)
+            self.by_arm = np.divmod(np.arange(self.arms), len(self.shares))
             self.scale = Scale(count * self.contexts.count)
             self.name, self.assets, self.hours = view.name, view.assets, view.hours
             self.place: Ints | None = None
@@ -204,16 +235,46 @@ class ArmLearner(Strategy):
         self.cost, self.capacity = view.cost, view.capacity
         self.row = self.rows(view.period)
         self.arm = self.choose(view)
-        self.live = totals(self.group, view.capacity, len(self.scarcity)) > 0
-        markup, share = np.divmod(self.arm[self.group], len(self.shares))
+        if view.cost.size > _MOST_KEPT:
+            self.made = self._make(view)
+            return self.made.offer
+        # What is offered depends on arms, costs and capacities alone, and these often come again.
+        key = self.arm.tobytes() + view.cost.tobytes() + view.capacity.tobytes()
+        found = self.kept.get(key)
+        if found is None:
+            if len(self.kept) >= _KEPT:
+                self.kept.clear()
+            found = self.kept[key] = self._make(view)
+        self.made = found
+        return found.offer
+
+    def _make(self, view: View) -> _Made:
+        """Make the offer of the arms that were chosen."""
+        assert self.group is not None
+        count = len(self.scarcity)
+        markup, share = (which[self.arm[self.group]] for which in self.by_arm)
         price = marked_up(view.cost, np.array(self.markups)[markup], self.price_cap)
-        return Offer(price, view.capacity * np.array(self.shares)[share])
+        quantity = view.capacity * np.array(self.shares)[share]
+        live = totals(self.group, view.capacity, count) > 0
+        there = (view.capacity > 0) & (view.cost != 0)
+        offers = totals(self.group, there.astype(np.float64), count)
+        for array in (price, quantity, live, there, offers):
+            array.flags.writeable = False
+        return _Made(Offer(price, quantity), live, bool(live.all()), there, offers)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything the strategy remembers, parameters included, but what can be made again."""
+        kept, self.kept = self.kept, {}
+        state = super().get_state()
+        self.kept = kept
+        return state
 
     def learn(self, receipt: Receipt) -> None:
         """Learn from what each group that had capacity brought."""
         assert self.group is not None, "a receipt follows an offer"
-        ratio, there = self.price_over_cost(receipt.price)
-        self.scarcity = np.where(there, self.contexts.scarcity(ratio), self.scarcity)
+        if self.contexts.by_scarcity:
+            ratio, there = self.price_over_cost(receipt.price)
+            self.scarcity = np.where(there, self.contexts.scarcity(ratio), self.scarcity)
         reward = totals(self.group, receipt.profit, len(self.scarcity))
         self.compared = self.baseline == "truthful" and receipt.market is not None
         if self.compared:
@@ -221,7 +282,10 @@ class ArmLearner(Strategy):
             if truthful is None:
                 return
             reward = gain(reward, totals(self.group, truthful, len(self.scarcity)))
-        group = np.flatnonzero(self.live)
+        if self.made.all_live:
+            self.reinforce(self.every, self.arm, reward, receipt)
+            return
+        group = self.made.live.nonzero()[0]
         self.reinforce(group, self.arm[group], reward[group], receipt)
 
     def unit_reward(self, group: Ints, reward: Floats) -> Floats:
@@ -232,9 +296,8 @@ class ArmLearner(Strategy):
     def price_over_cost(self, price: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the mean price over own cost of each group's offers with capacity, and whether it has any."""
         assert self.group is not None
-        there = (self.capacity > 0) & (self.cost != 0)
+        there, offers = self.made.there, self.made.offers
         ratio = one_plus_markup(price, self.cost, there)
-        offers = totals(self.group, there.astype(np.float64), len(self.scarcity))
         return totals(self.group, ratio, len(self.scarcity)) / np.maximum(offers, 1.0), offers > 0
 
     def own_rows(self, market: Market) -> Ints:
@@ -259,3 +322,8 @@ def draw(probability: Floats, rng: np.random.Generator) -> Ints:
     point = rng.random(len(probability)) * ladder[:, -1]
     drawn: Ints = np.minimum((ladder <= point[:, None]).sum(axis=1), probability.shape[1] - 1)
     return drawn
+
+
+def draw_evenly(arms: int, count: int, rng: np.random.Generator) -> Ints | int:
+    """Draw one of all arms for each of so many groups; for one group, which takes a quarter of the time, a number."""
+    return int(rng.integers(arms)) if count == 1 else rng.integers(arms, size=count)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, within
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, draw_evenly, within
 from tokenflow_sim.strategies.base import Receipt, View
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 
@@ -108,7 +108,7 @@ class EpsilonGreedy(_MeanLearner):
         epsilon = np.minimum(1.0, np.maximum(tried, self.least))
         # Both are drawn in every period, so that the stream does not depend on what was learnt.
         anything = view.rng.random(len(count)) < epsilon
-        drawn = view.rng.integers(self.arms, size=len(count))
+        drawn = draw_evenly(self.arms, len(count), view.rng)
         chosen = np.where(anything, drawn, mean.argmax(axis=1))
         # Arms without a mean come first, in their order.
         fresh = count == 0

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, totals, within
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw_evenly, totals, within
 from tokenflow_sim.strategies.base import Receipt, View
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 from tokenflow_sim.strategies.rival_prices import PriceBins
@@ -183,7 +183,7 @@ class QLearning(ArmLearner):
         q = self.q[self.row]
         # Both are drawn in every period, so that the stream does not depend on what was learnt.
         anything = view.rng.random(len(q)) < math.exp(-self.decay * self.played)
-        drawn = view.rng.integers(self.arms, size=len(q))
+        drawn = draw_evenly(self.arms, len(q), view.rng)
         best = q.argmax(axis=1)
         if self.preset == "short":
             fresh = self.count[self.row] == 0

@@ -44,6 +44,7 @@ class Contexts:
             raise ValueError(f"levels must rise; found {list(levels)!r}")
         self.levels = np.array(levels, dtype=np.float64)
         self.by_hour, self.by_scarcity = context in ("hour", "both"), context in ("scarcity", "both")
+        self.is_one = not (self.by_hour or self.by_scarcity)
 
     @property
     def count(self) -> int:
