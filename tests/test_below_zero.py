@@ -49,7 +49,7 @@ def test_a_markup_raises_what_is_negative_and_is_read_off_it_again() -> None:
     assert read.tolist() == [1.25, 0.0, 1.25]
 
 
-@pytest.mark.parametrize("name", [name for name in names("provider") if name != "marginal_cost"])
+@pytest.mark.parametrize("name", sorted({*names("provider")} - {"marginal_cost", "learned_policy"}))
 def test_providers_offer_no_less_than_a_negative_cost(scenario: tf.Scenario, name: str) -> None:
     model = tf.TokenMarket(scenario, strategies={"providers": name}, rng=3, periods=3)
     model.run()

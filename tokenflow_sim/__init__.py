@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from tokenflow_sim.strategies import Strategy as Strategy
     from tokenflow_sim.strategies import Tender as Tender
     from tokenflow_sim.strategies import View as View
+    from tokenflow_sim.strategies.learned_policy import LearnedBid as LearnedBid
+    from tokenflow_sim.strategies.learned_policy import LearnedPolicy as LearnedPolicy
+    from tokenflow_sim.strategies.learned_policy import LearnedTariff as LearnedTariff
     from tokenflow_sim.study.carbon_cap import WindowCap as WindowCap
     from tokenflow_sim.study.carbon_cap import carbon_cap as carbon_cap
     from tokenflow_sim.study.compare import compare as compare
@@ -84,6 +87,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "Bid", "DemandReceipt", "DemandStrategy", "DemandView", "NetworkReceipt", "NetworkStrategy", "NetworkView",
         "Offer", "Receipt", "Strategy", "Tender", "View",
     ),
+    "strategies.learned_policy": ("LearnedBid", "LearnedPolicy", "LearnedTariff"),
     "study.carbon_cap": ("WindowCap", "carbon_cap"),
     "study.compare": ("compare",),
     "study.sensitivity": ("sensitivity",),

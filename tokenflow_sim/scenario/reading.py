@@ -16,6 +16,7 @@ from tokenflow_sim.scenario.series import Series
 from tokenflow_sim.scenario.series_at import SeriesAt
 from tokenflow_sim.scenario.series_kinds import KINDS
 from tokenflow_sim.scenario.sheet import is_table, records
+from tokenflow_sim.scenario.strategy_files import place_strategy_files
 from tokenflow_sim.scenario.table_at import TableAt
 
 
@@ -75,6 +76,7 @@ def read_tables(intake: Intake) -> None:
             if isinstance(provider, dict):
                 providers[name] = dict(provider)
                 TableAt(intake, providers[name], ("providers", name, "assets")).records()
+    place_strategy_files(intake)
 
 
 _KEYS: dict[Loc, str] = {

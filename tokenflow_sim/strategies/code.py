@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from tokenflow_sim.strategies import loading
+from tokenflow_sim.strategies.policy import Policy
 
 UNKNOWN = "unknown"
 """What stands for the digest of code whose source cannot be had."""
@@ -32,7 +33,7 @@ _last: dict[str, str] = {}
 
 
 def fingerprint(*things: object) -> dict[str, str]:
-    """Return the digests of all code of a user's own in some objects, classes and functions.
+    """Return the digests of all code of a user's own, and of all trained policies, in some objects and classes.
 
     Parameters
     ----------
@@ -46,12 +47,12 @@ def fingerprint(*things: object) -> dict[str, str]:
         SHA-256 of the source by module, sorted; of every module that a class, one of its bases or a function
         stands in, and of the modules that these import from the same folder. A class of a notebook stands by itself,
         as ``__main__:Class``, with its methods and the functions and constants that they name. Code whose source
-        cannot be had, or is not what was loaded, is ``unknown``.
+        cannot be had, or is not what was loaded, is ``unknown``. A trained policy stands as ``policy PATH``.
     """
     found: dict[str, str] = {}
     for thing in _reachable(things):
         if thing not in _known:
-            _known[thing] = _digests(thing)
+            _known[thing] = thing.fingerprint() if isinstance(thing, Policy) else _digests(thing)
         for name, digest in _known[thing].items():
             # One module in two states is in none that could be named.
             found[name] = digest if found.get(name, digest) == digest else UNKNOWN
@@ -90,8 +91,12 @@ def compare(then: object, now: object, where: str) -> str:
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
-    if differing:
-        return f"module{'s' if len(differing) > 1 else ''} {', '.join(differing)}"
+    policies = [text for text in differing if text.startswith("policy ")]
+    modules = [text for text in differing if text not in policies]
+    if modules:
+        policies.insert(0, f"module{'s' if len(modules) > 1 else ''} {', '.join(modules)}")
+    if policies:
+        return ", ".join(policies)
     if unseen := [name for name, digest in after.items() if digest == UNKNOWN]:
         warnings.warn(
             f"{where}: the source of {', '.join(unseen)} cannot be had, so that nobody can tell whether it is"
@@ -122,7 +127,7 @@ def is_foreign(thing: object) -> bool:
 
 
 def _reachable(things: Iterable[object]) -> Iterator[Any]:
-    """Yield the classes and functions of a user's own that things are made of."""
+    """Yield the classes and functions of a user's own, and the trained policies, that things are made of."""
     waiting, seen = list(things), set[int]()
     kept = []  # or an id might be given twice
     while waiting:
@@ -137,6 +142,8 @@ def _reachable(things: Iterable[object]) -> Iterator[Any]:
             waiting += thing
         elif isinstance(thing, partial):
             waiting += [thing.func, *thing.args, *thing.keywords.values()]
+        elif isinstance(thing, Policy):
+            yield thing
         elif isinstance(thing, MethodType):
             waiting += [thing.__func__, thing.__self__]
         elif isinstance(thing, type):

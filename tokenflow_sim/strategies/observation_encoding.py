@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from operator import attrgetter
 from typing import Any, Literal
@@ -218,6 +218,10 @@ class ObservationEncoding:
     labels: Mapping[str, tuple[str, ...]]
     quantities: tuple[Quantity, ...]
     lags: int = 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the fields alone: what is cached holds functions, and is made again where it is needed."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def coordinates(self) -> dict[str, tuple[str, ...]]:

@@ -109,7 +109,8 @@ def _table(cls: type[BaseStrategy], section: str) -> str:
     rows = ["| parameter | type | default | meaning |", "| --- | --- | --- | --- |"]
     for name, parameter in own.items():
         kind, meaning = terms.get(name, ("", []))
-        default = "needed" if parameter.default is parameter.empty else f"`{_yaml(parameter.default)}`"
+        is_needed = parameter.default is parameter.empty or parameter.default == ""
+        default = "needed" if is_needed else f"`{_yaml(parameter.default)}`"
         rows.append(f"| `{name}` | {kind} | {default} | {_markdown(' '.join(meaning))} |")
     return "\n".join(rows)
 
