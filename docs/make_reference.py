@@ -86,6 +86,11 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         variables.AVAILABILITY,
     ),
     (
+        "The operator",
+        "What they hold beside, where `market.pricing` is not `lmp`.",
+        variables.OPERATOR,
+    ),
+    (
         "The power grid",
         "What they hold beside, where the scenario has a `grid`.",
         variables.GRID,

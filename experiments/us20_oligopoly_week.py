@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from tokenflow_sim import TokenMarket
 from tokenflow_sim.market import Clearer, Market
 from tokenflow_sim.market.clearing import Clearing
-from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario import Scenario, load_scenario
 

@@ -170,7 +170,7 @@ class TokenMarket(Portable, mesa.Model):
             layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
             carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
-            delivery=compiled.path_rules.delivery,
+            delivery=compiled.path_rules.delivery, has_budget=compiled.pricing is not None,
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0

@@ -204,8 +204,7 @@ SETTLEMENT: dict[str, Variable] = _table(
 )
 """Who pays whom, as a rate."""
 
-_PNK, _PAK, _PLK = (("period", *dims) for dims in (_NK, _AK, _LK))
-_PA, _PL = ("period", "asset"), ("period", "arc")
+_PNK, _PAK, _PLK, _PA, _PL = (("period", *dims) for dims in (_NK, _AK, _LK, ("asset",), ("arc",)))
 
 RESULTS: dict[str, Variable] = _table(
     Variable("price", _PNK, "$/Mtok", "locational marginal price"),
@@ -263,6 +262,10 @@ AVAILABILITY: dict[str, Variable] = _table(
     Variable("link_availability", _PL, "1", "share of the link that outages leave", required=False),
 )
 """What a run records beside, where the scenario has outages."""
+OPERATOR = _table(
+    Variable("operator_budget", ("period",), "$/period", "kept by the operator", required=False)
+)
+"""What a run records beside, where the pricing rule is not ``lmp``; below zero a deficit."""
 DELIVERY: dict[str, Variable] = _table(
     Variable("service_price", _PNK, "$/Mtok", "price that assets there are paid", required=False),
     Variable("delivered_latency", _PNK, "ms", "mean latency of service, by origin", required=False),

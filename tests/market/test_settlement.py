@@ -14,7 +14,7 @@ from tests.oracle.effort import effort, tell
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
 from tokenflow_sim.errors import MarketError
-from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.market.pricing_rules import settle_values
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 
 from tokenflow_sim.market import Clearer, Market, clear
 from tokenflow_sim.market.clearing import Clearing
-from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario, load_scenario
 

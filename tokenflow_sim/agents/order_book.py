@@ -146,6 +146,7 @@ class OrderBook:
             routing=state.routing,
             activities=state.activities,
             security=state.security,
+            pricing=state.pricing,
         )
 
     def check(self, agents: Mapping[str, list[Any]], period: int) -> None:

@@ -15,7 +15,8 @@ from tokenflow_sim.agents.welfare import service_value_of, welfare_of
 from tokenflow_sim.market import Clearing, Layout
 from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
-from tokenflow_sim.market.settlement import Money, settle_values
+from tokenflow_sim.market.money import Money
+from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.market.values import supply_cost
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.exogenous import frozen
@@ -53,7 +54,10 @@ class PeriodResult:
     Raises
     ------
     InfeasibleError
-        If the grid cannot supply what the market draws.
+        If the grid cannot supply what the market draws, or `vcg` takes away a provider without which demand that must
+        be served cannot be.
+    MarketError
+        If the pricing rule is not defined for such a market.
 
     Attributes
     ----------
@@ -82,7 +86,7 @@ class PeriodResult:
     COMPUTED: ClassVar[tuple[str, ...]] = (
         "asset_price", "dispatch", "bid", "served", "unserved", "payment", "service_value", "revenue", "cost",
         "profit", "link_income", "limit_income", "transport_cost", "provider_profit", "owner_income", "link_use_share",
-        "total_cost", "welfare", "emissions", "reserve_payment", "carbon_payment", "delivered",
+        "total_cost", "welfare", "emissions", "reserve_payment", "carbon_payment", "delivered", "operator_budget",
     )  # fmt: skip
 
     def __init__(
@@ -101,10 +105,19 @@ class PeriodResult:
         self.power: PowerResult | None = None
         if state.grid is not None:
             self.power = settle_power(state.grid, self.values, market.hours)
+        if (
+            self.arrays.pricing is not None
+        ):  # at once, since the rule may find that it cannot settle the market
+            self._money  # noqa: B018  # kept
 
     @cached_property
     def _money(self) -> Money:
         return settle_values(self._layout, self.arrays, self.values)
+
+    @cached_property
+    def operator_budget(self) -> float | None:
+        """What the operator keeps under a pricing rule, below zero what it adds; None at prices."""
+        return None if self.arrays.pricing is None else self._money.budget * self._seconds
 
     @cached_property
     def asset_price(self) -> Floats:
@@ -304,7 +317,10 @@ class PeriodResult:
     def scalars(self, layout: Layout) -> dict[str, float]:
         """Return a few numbers to watch: mean price paid by class, unserved demand, welfare, total cost, emissions."""
         served = self.served.sum(axis=0)
-        paid = (self.values.price * self.served).sum(axis=0)
+        if self.arrays.pricing is None:
+            paid = (self.values.price * self.served).sum(axis=0)
+        else:
+            paid = self.payment.sum(axis=0) / self._seconds
         # Rounding leaves some 1e-16 of what was asked for where all is shed.
         is_served = served > ROUNDING * self.bid.sum(axis=0)
         means = np.where(is_served, paid / np.where(is_served, served, 1.0), np.nan).tolist()

@@ -84,6 +84,8 @@ def _show_settlement(totals: Totals) -> None:
     amounts |= {f"network owner {name} receives": amount for name, amount in owners.items()}
     if has_payees(totals):
         amounts["payees of limits receive"] = totals.total("limit_income")
+    if totals.has("operator_budget"):
+        amounts["the operator keeps"] = totals.total("operator_budget")
     residual = residual_of(totals)
     shares = [share(amount, paid) for amount in amounts.values()]
     last = ("residual (in less out)", significant(np.nan if residual is None else residual, 2), "")

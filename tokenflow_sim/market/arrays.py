@@ -19,6 +19,7 @@ from tokenflow_sim.market.further_faults import further_faults
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity, groups_of
 from tokenflow_sim.market.losses import Security, security_faults
+from tokenflow_sim.market.pricing import Pricing
 from tokenflow_sim.market.routing import Routing, routing_faults
 from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.variables import MARKET
@@ -58,6 +59,8 @@ class Arrays:
         Rules for whole paths, from origin to server; None where all rules are those of arcs.
     expanded : Expanded, optional
         What a market made from one with such rules has beside; see `expansion`.
+    pricing : Pricing, optional
+        By which rule it is settled; None at its prices.
     """
 
     offer_price: Floats
@@ -76,6 +79,7 @@ class Arrays:
     routing: Routing | None = None
     expanded: Expanded | None = None
     security: Security | None = None
+    pricing: Pricing | None = None
 
     @cached_property
     def must_serve(self) -> Bools | None:

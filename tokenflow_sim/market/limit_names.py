@@ -28,6 +28,7 @@ from tokenflow_sim.variables import (
     MARKET,
     MARKET_POWER,
     MEASURES,
+    OPERATOR,
     REFERENCE,
     RESULT_COORDINATES,
     RESULTS,
@@ -47,7 +48,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # has its own.
 _TABLES = (
     MARKET, CLEARING, DECOMPOSITION, SETTLEMENT, RESULTS, BACKLOG, EMISSIONS, AVAILABILITY, DELIVERY, GRID, REFERENCE,
-    LIMITS, MEASURES,
+    LIMITS, MEASURES, OPERATOR,
     MARKET_POWER, STUDY_VARIABLES, STUDY_COORDINATES, COORDINATES, RESULT_COORDINATES,
 )  # fmt: skip
 _TAKEN = frozenset(name for table in _TABLES for name in table) | {

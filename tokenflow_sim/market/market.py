@@ -23,7 +23,7 @@ from tokenflow_sim.market.validation import read_arrays
 from tokenflow_sim.variables import COORDINATES, MARKET
 
 # What a market may have that no table of its labels can hold.
-_BEYOND_LABELS = ("limits", "activities", "security")
+_BEYOND_LABELS = ("limits", "activities", "security", "pricing")
 
 
 class Market:
@@ -237,7 +237,9 @@ class Market:
             rule = "belong to the market's labels: give them again to a market with others"
             raise MarketError([Fault(rule, name) for name, held in bound.items() if held], "market")
         if kept is not None:
-            arrays = arrays.with_(limits=kept.limits, activities=kept.activities, security=kept.security)
+            arrays = arrays.with_(
+                limits=kept.limits, activities=kept.activities, security=kept.security, pricing=kept.pricing
+            )
         if routing is not None:
             arrays = arrays.with_(routing=read_routing(layout, routing))
         market = cls.__new__(cls)
@@ -303,8 +305,8 @@ class Market:
         """Return copies of all arrays as one Dataset, with `hours` among its attributes.
 
         Rules for whole paths stand in it as `routing_latency`, `routing_limit`, `routing_processing` and
-        `routing_servers`. Limits, activities and losses have no place in a table of the market's labels: the attribute
-        `lacks` names those that the market has, and `from_dataset` refuses such a Dataset.
+        `routing_servers`. Limits, activities, losses and a pricing rule have no place in a table of the market's
+        labels: the attribute `lacks` names those that the market has, and `from_dataset` refuses such a Dataset.
         """
         data = {name: self[name].copy() for name, _ in self.arrays.items()}
         if self.arrays.routing is not None:

@@ -1,8 +1,4 @@
-"""Who pays whom: the settlement that the prices of a clearing imply, to the last cent.
-
-Demand at node n pays ``pi (d - y)``, an asset earns ``pi x = (p + mu + sigma h) x``, a link earns
-``(c + rent u) f`` (section 2.4 of the paper), and money in equals money out.
-"""
+"""Who pays whom: the settlement of a clearing, at its prices or by another pricing rule, to the last cent."""
 
 from __future__ import annotations
 
@@ -11,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.errors import Fault, MarketError, unknown_name
 from tokenflow_sim.market.activity import Activity
-from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.clearing import Clearing
-from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.reserve import held_income
-from tokenflow_sim.market.values import Values
+from tokenflow_sim.market.pricing import RULES, Pricing
+from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.variables import SETTLEMENT
 
@@ -40,7 +35,9 @@ class Settlement:
     activity_income : Dataset
         What activities are paid, by name, each with its own dim, and `payee` in its attributes; empty without any.
     residual : float
-        Money in less money out; zero up to rounding.
+        Money in less money out, the operator's budget included; zero up to rounding.
+    budget : float
+        What the operator keeps, below zero what it adds; zero but under `vcg`.
     """
 
     payment: xr.DataArray
@@ -49,6 +46,7 @@ class Settlement:
     limit_income: xr.DataArray
     activity_income: xr.Dataset
     residual: float
+    budget: float = 0.0
 
     def by_party(self) -> xr.Dataset:
         """Return totals in $/h: `payment` by node, `revenue` by provider, `link_income` by owner."""
@@ -64,102 +62,15 @@ class Settlement:
 
     def __repr__(self) -> str:
         """Summarise the settlement in one line."""
+        operator = f"the operator keeps {self.budget:,.2f} $/h, " if self.budget else ""
         return (
             f"<Settlement: demand pays {float(self.payment.sum()):,.2f} $/h, providers earn "
             f"{float(self.revenue.sum()):,.2f} $/h, networks {float(self.link_income.sum()):,.2f} $/h, "
-            f"residual {self.residual:.2g} $/h>"
+            f"{operator}residual {self.residual:.2g} $/h>"
         )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Money:
-    """The same as plain arrays, in $/s.
-
-    Parameters
-    ----------
-    payment : ndarray
-        Dims (node, workload).
-    revenue : ndarray
-        Dims (asset, workload).
-    link_income : ndarray
-        Dims (arc, workload).
-    limit_income : ndarray
-        What the payee of each limit is paid, dims (limit,), in the order of `Arrays.limits`; zero without a payee.
-        Below zero where it pays: of a bus it is what local load pays, with its sign turned.
-    activity_income : dict of ndarray
-        What each label of an activity is paid by the limits it gives to less what it pays, by name, dims (label,).
-    reserve_payment : ndarray or None
-        What of the revenue is paid for capacity kept free, dims (asset, workload); None without reserve.
-    """
-
-    payment: Floats
-    revenue: Floats
-    link_income: Floats
-    limit_income: Floats
-    activity_income: dict[str, Floats]
-    reserve_payment: Floats | None = None
-
-
-def settle_values(layout: Layout, arrays: Arrays, values: Values) -> Money:
-    """Settle plain arrays.
-
-    Parameters
-    ----------
-    layout : Layout
-        Where assets stand.
-    arrays : Arrays
-        The market's numbers.
-    values : Values
-        The clearing's.
-
-    Returns
-    -------
-    Money
-        In $/s.
-    """
-    lost = values.unserved.sum(axis=2)
-    served = (arrays.demand - values.unserved).sum(axis=2)
-    quantities = {"dispatch": values.dispatch.sum(axis=2), "flow": values.flow, "unserved": lost}
-    payment = values.price * served
-    activity_income: dict[str, Floats] = {}
-    for one in arrays.activities:
-        quantities[one.name] = values.done[one.name].sum(axis=1)
-        activity_income[one.name] = np.zeros(one.size)
-    charge = arrays.route_cost + values.congestion_rent[:, None] * arrays.link_use
-    worth, income = values.service_price[layout.asset_node], np.zeros(len(arrays.limits))
-    reserve = any(limit.held is not None for limit in arrays.limits)
-    held: Floats = np.zeros(quantities["dispatch"].shape if reserve else 0)
-    for place, limit in enumerate(arrays.limits):
-        rent = values.rents[limit.rent]
-        for term in limit.terms:
-            due = term.charge(rent)
-            if term.kept is not None:
-                due = due - term.of_members(rent)[:, None] * term.kept
-            if limit.paid_to is not None:
-                income[place] += float((due * quantities[term.on]).sum())
-                if term.on == "dispatch":
-                    worth = worth - due
-                elif term.on == "unserved":
-                    payment = payment + due * lost
-                elif term.on in activity_income:
-                    activity_income[term.on] = activity_income[term.on] - due * quantities[term.on]
-            elif term.on == "flow":
-                # A price pays for all that a flow uses; what no payee gets of it is the link owner's.
-                charge = charge + due
-        if limit.held is not None:
-            earned = held_income(limit, rent, quantities["dispatch"])
-            held, income[place] = held + earned, income[place] - float(earned.sum())
-    return Money(
-        payment=payment,
-        revenue=worth * quantities["dispatch"] + held if reserve else worth * quantities["dispatch"],
-        reserve_payment=held if reserve else None,
-        link_income=charge * values.flow,
-        limit_income=income,
-        activity_income=activity_income,
-    )
-
-
-def settle(market: Market, clearing: Clearing) -> Settlement:
+def settle(market: Market, clearing: Clearing, *, pricing: str | Pricing | None = None) -> Settlement:
     """Settle a clearing.
 
     Parameters
@@ -168,6 +79,9 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
         What was cleared.
     clearing : Clearing
         Its outcome.
+    pricing : {'lmp', 'pay_as_bid', 'vcg', 'k_double_auction'} or Pricing, optional
+        The pricing rule; that of the market's scenario if left out, which is ``lmp`` for markets made by hand. A
+        `tokenflow_sim.market.pricing.Pricing` has parameters beside.
 
     Returns
     -------
@@ -177,11 +91,15 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
     Raises
     ------
     MarketError
-        If the clearing is of a market with other labels or numbers.
+        If the clearing is of a market with other labels or numbers, there is no rule of that name, or the rule is not
+        defined for such a market.
+    InfeasibleError
+        If `vcg` takes away a provider without which demand that must be served cannot be.
     """
     clearing.check_belongs_to(market)
+    rule = _rule_of(market, pricing)
     market = clearing.market  # which has the rows of losses, where there are any
-    money = settle_values(market.layout, market.arrays, clearing.values)
+    money = settle_values(market.layout, market.arrays.with_(pricing=rule), clearing.values)
 
     def labelled(name: str) -> xr.DataArray:
         amounts = getattr(money, name) * SECONDS_PER_HOUR
@@ -209,8 +127,17 @@ def settle(market: Market, clearing: Clearing) -> Settlement:
         activity_income=xr.Dataset(
             {one.name: _income(one, money.activity_income[one.name]) for one in market.arrays.activities}
         ),
-        residual=float((money.payment.sum() - paid) * SECONDS_PER_HOUR),
+        residual=float((money.payment.sum() - paid - money.budget) * SECONDS_PER_HOUR),
+        budget=money.budget * SECONDS_PER_HOUR,
     )
+
+
+def _rule_of(market: Market, given: str | Pricing | None) -> Pricing | None:
+    if given is None or isinstance(given, Pricing):
+        return market.arrays.pricing if given is None else given
+    if given not in RULES:
+        raise MarketError([Fault(unknown_name("pricing rule", given, RULES), "pricing")], "settlement")
+    return Pricing(rule=given)  # type: ignore[arg-type]  # it is one of them
 
 
 def _income(activity: Activity, income: Floats) -> xr.DataArray:

@@ -35,6 +35,8 @@ def statement(totals: Totals) -> Table | None:
     whole = len(rows) == 3
     if has_payees(totals):
         rows.append(("Payees of limits receive", totals.total("limit_income")))
+    if totals.has("operator_budget"):
+        rows.append(("The operator keeps", totals.total("operator_budget")))
     cells = [
         [name, text, share(amount, paid)]
         for (name, amount), text in zip(rows, money([amount for _, amount in rows]), strict=True)

@@ -12,6 +12,7 @@ Frame = pd.DataFrame
 NEEDED = (
     "price", "demand", "unserved", "payment", "revenue", "cost", "profit", "owner_income", "limit_income", "welfare",
     "carbon_payment",
+    "operator_budget",
     "certificate", "load_payment", "power_cost", "generator_income", "line_income",
 )  # fmt: skip
 """What the key figures of a run are read from."""
@@ -110,7 +111,7 @@ def residual_of(totals: Totals) -> float | None:
         return None
     received = [totals.total("revenue")]
     received += [totals.total("owner_income")] if totals.ds.sizes["owner"] else []
-    received += [totals.total("limit_income")] if totals.has("limit_income") else []
+    received += [totals.total(name) for name in ("limit_income", "operator_budget") if totals.has(name)]
     return totals.total("payment") - sum(received)
 
 

@@ -30,6 +30,7 @@ from tokenflow_sim.variables import (
     EMISSIONS,
     GRID,
     LIMITS,
+    OPERATOR,
     REFERENCE,
     RESULT_COORDINATES,
     RESULTS,
@@ -76,6 +77,8 @@ class Plan:
         The scenario's power grid.
     delivery : Delivery or None
         What is recorded of latencies and residency, where rules hold along whole paths.
+    has_budget : bool
+        Whether the pricing rule is another than ``lmp``, so that the operator's budget is recorded.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class Plan:
     has_outages: bool = False
     grid: GridArrays | None = None
     delivery: Delivery | None = None
+    has_budget: bool = False
 
     def __post_init__(self) -> None:
         """Check the names to record, and leave out the limits that are the grid's: that has its own variables."""
@@ -114,6 +118,7 @@ class Plan:
         """Whatever this run may record."""
         table = _TABLE | {name: EMISSIONS[name] for name in self.carbon} if self.carbon else _TABLE
         table = table | AVAILABILITY if self.has_outages else table
+        table = table | OPERATOR if self.has_budget else table
         if self.grid is not None:
             unknown = set() if self.grid.has_co2 else {"bus_intensity", "generator_emissions"}
             unknown |= set() if self.grid.pays_carbon else {"generator_carbon_payment"}
@@ -137,6 +142,8 @@ class Plan:
         """The variables to record, in the order of the table."""
         everything = set(self.table) - (set() if self.has_backlog else set(BACKLOG))
         wanted = everything if self.record is None else set(self.record)
+        if self.has_budget and "payment" in wanted:  # which says that payments are not those of prices
+            wanted = wanted | set(OPERATOR)
         return {name: variable for name, variable in self.table.items() if name in wanted}
 
     @cached_property

@@ -21,11 +21,12 @@ from tokenflow_sim.variables import (
     EMISSIONS,
     GRID,
     LIMITS,
+    OPERATOR,
     RESULT_COORDINATES,
     RESULTS,
 )
 
-VARIABLES = RESULTS | BACKLOG | EMISSIONS | LIMITS | AVAILABILITY | GRID | DELIVERY
+VARIABLES = RESULTS | BACKLOG | EMISSIONS | LIMITS | AVAILABILITY | GRID | DELIVERY | OPERATOR
 """Whatever a run of any market may record."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""
@@ -113,10 +114,8 @@ def collapse(ds: xr.Dataset, name: str) -> xr.DataArray:
     array, row = ds[name], VARIABLES.get(name)
     if row is None or row.extra is None or row.extra not in array.dims:
         return array
-    if row.collapse == "max":
-        return array.max(row.extra, skipna=False)
-    if row.collapse == "sum":
-        return array.sum(row.extra, skipna=False)
+    if row.collapse != "mean":
+        return (array.max if row.collapse == "max" else array.sum)(row.extra, skipna=False)
     plain = array.mean(row.extra, skipna=False)
     if row.weight not in ds:
         return plain

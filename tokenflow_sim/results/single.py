@@ -54,6 +54,8 @@ def results_of(clearing: Clearing) -> xr.Dataset:
         "total_cost": clearing.total_cost * market.hours,
         "certificate": clearing.certificate.worst,
     }
+    if arrays.pricing is not None:
+        data["operator_budget"] = money.budget * market.hours
     if values.paid is not None:
         data["service_price"] = values.paid
     coords: dict[str, Any] = {

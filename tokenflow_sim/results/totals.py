@@ -158,7 +158,7 @@ class Totals:
 
     @property
     def mean_price(self) -> pd.Series[float]:
-        """Mean price of each class over nodes and periods in $/Mtok, weighted by what was served.
+        """Mean price of each class over nodes and periods in $/Mtok, weighted by what was served: what it paid.
 
         NaN where nothing was served, where a price at which something was is missing, and without prices.
         """
@@ -176,6 +176,8 @@ class Totals:
             return
         price, asked = arrays["price"], arrays["demand"]
         served = asked - arrays["unserved"]
+        if {"operator_budget", "payment"} <= arrays.keys():  # who paid by another rule than the price
+            price = arrays["payment"] / (served * self.amount).where(served != 0)
         # A price at which nobody was served counts nothing, missing or not.
         new = {"paid": (price * served).where(served != 0, 0.0), "served": served, "asked": asked}
         for name, array in new.items():

@@ -16,6 +16,7 @@ from tokenflow_sim.scenario.grid_checks import find_grid_faults
 from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
 from tokenflow_sim.scenario.outage_checks import find_arc_faults, find_outage_faults
 from tokenflow_sim.scenario.places import Found, Loc, path_of
+from tokenflow_sim.scenario.pricing_checks import find_pricing_faults
 from tokenflow_sim.scenario.reserve_rules import find_reserve_faults
 from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
@@ -82,6 +83,7 @@ class _Checks:
             self.residency,
         ):
             part()
+        self.found += find_pricing_faults(self.scenario)
         self.found += find_grid_faults(self.scenario, self.known_names, self.also, self.dropped)
         # Only sound names can be turned into arcs.
         unsound = {str(loc[0]) for loc, _ in self.found} | {path.split(".")[0] for path in self.dropped}

@@ -95,6 +95,7 @@ class Compiled:
         self._set_labels(scenario)
         self._set_assets(scenario)
         self._set_agents(scenario)
+        self.pricing = scenario.rules.pricing_rule
         self.path_rules = PathRules(scenario, self.layout, self.network, self.power_use)
         clock = Clock(scenario)
         self._demand = DemandSeries(scenario, clock)
@@ -316,6 +317,7 @@ class Compiled:
             grid=grid,
             routing=self.path_rules.routing,
             delivery=self.path_rules.delivery,
+            pricing=self.pricing,
         )
 
     def _by_site_power(
@@ -390,5 +392,6 @@ class Compiled:
             routing=state.routing,
             activities=state.activities,
             security=state.security,
+            pricing=state.pricing,
         )
         return Market.from_arrays(self.layout, arrays, self.hours)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from tokenflow_sim.market.pricing import Pricing, RuleName, Trade
 from tokenflow_sim.scenario.carbon import Carbon
 from tokenflow_sim.scenario.delay import OptionalDelay
 from tokenflow_sim.scenario.demand import Day, Demand, Region
@@ -23,6 +24,7 @@ from tokenflow_sim.scenario.fields import (
     Number,
     Part,
     Positive,
+    Share,
 )
 from tokenflow_sim.scenario.grid import Grid
 from tokenflow_sim.scenario.known_types import listed
@@ -83,6 +85,26 @@ class MarketRules(Part):
         description="Whether the market publishes all offers, bids and tariffs after each clearing; agents see those"
         " of the last period.",
     )
+    pricing: RuleName = Field(
+        default="lmp",
+        description="What everybody pays and is paid; clearing and prices stay the same. `lmp`: the price at the own"
+        " node. `pay_as_bid`: offers, whose mean demand pays. `vcg`: providers are paid their offers and what their"
+        " presence saves. `k_double_auction`: a price between bid and offer, at one node or in a pool.",
+    )
+    k: Share = Field(
+        default=0.5,
+        description="Weight of the bid in the prices of `k_double_auction`, from 0 to 1; 0.5 is the midpoint.",
+    )
+    double_auction: Trade = Field(
+        default="discriminatory",
+        description="Prices of `k_double_auction`: `discriminatory`, one for each matched pair of bid and offer, or"
+        " `uniform`, one for all.",
+    )
+    pivotal_value: NonNegative | None = Field(
+        default=None,
+        description="Worth in $/Mtok of demand that must be served while `vcg` takes a provider away; if left out, a"
+        " provider without which it cannot be served is an error.",
+    )
     opex_adder: NonNegative = Field(
         default=0.0,
         description="Uniform operating cost beside electricity, in $ per MW of nominal power and hour of"
@@ -93,6 +115,15 @@ class MarketRules(Part):
         description="Slope of a congestion charge that grows with a link's load: $/Mtok per Mtok/s in token"
         " equivalents, $/GB per GB/s where bandwidth is physical. Positive makes the congestion-QP.",
     )
+
+    @property
+    def pricing_rule(self) -> Pricing | None:
+        """By which rule the market is settled; None at its prices."""
+        if self.pricing == "lmp":
+            return None
+        return Pricing(
+            rule=self.pricing, k=self.k, trade=self.double_auction, pivotal_value=self.pivotal_value
+        )
 
 
 class Tokens(Part):

@@ -11,6 +11,7 @@ from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.delivery import Delivery
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.losses import Security
+from tokenflow_sim.market.pricing import Pricing
 from tokenflow_sim.market.routing import Routing
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.grid_arrays import GridState
@@ -63,6 +64,8 @@ class State:
         What is done beside service and flow: generation and flows of a grid that is cleared with the tokens.
     grid : GridState or None
         The power grid; None without one.
+    pricing : Pricing or None
+        By which rule the market is settled; None at its prices.
     """
 
     period: int
@@ -90,3 +93,4 @@ class State:
     availability: tuple[Floats, Floats] | None = None
     activities: tuple[Activity, ...] = ()
     grid: GridState | None = None
+    pricing: Pricing | None = None

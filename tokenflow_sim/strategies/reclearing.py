@@ -6,8 +6,6 @@ else had changed theirs. `Rehearsal` does that; `groups` says which assets and c
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,30 +14,15 @@ import numpy as np
 import pandas as pd
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError, StrategyError
-from tokenflow_sim.market import Clearer, Clearing, Layout, Market
-from tokenflow_sim.market.earned_price import earned_price
+from tokenflow_sim.market import Clearing, Market
+from tokenflow_sim.market.paid_price import paid_price
+from tokenflow_sim.market.shared_clearer import shared_clearer
 from tokenflow_sim.numeric import SECONDS_PER_HOUR as SECONDS_PER_HOUR
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.base import View
 
-_KEPT = 8
-
 By = Literal["workload", "node", "asset"]
 """What moves together: a class at all of a provider's assets, at those of one node, or at one asset."""
-
-
-class _Workshop(threading.local):
-    """The Clearers of one thread, those used last.
-
-    What they answer is a function of the market alone, so that sharing them changes no result; kept by a strategy
-    instead, each would have to be rebuilt in every model and after every restored state.
-    """
-
-    def __init__(self) -> None:
-        self.clearers: OrderedDict[Layout, Clearer] = OrderedDict()
-
-
-_workshop = _Workshop()
 
 
 def clear_again(market: Market) -> Clearing | None:
@@ -55,15 +38,8 @@ def clear_again(market: Market) -> Clearing | None:
     Clearing or None
         None if demand that must be served cannot be, or no optimum can be certified.
     """
-    clearers, layout = _workshop.clearers, market.layout
-    clearer = clearers.get(layout)
-    if clearer is None:
-        clearer = clearers[layout] = Clearer(market)
-        if len(clearers) > _KEPT:
-            clearers.popitem(last=False)
-    clearers.move_to_end(layout)
     try:
-        return clearer.clear(market)
+        return shared_clearer(market).clear(market)
     except (InfeasibleError, CertificateError):
         return None
 
@@ -169,11 +145,11 @@ class Rehearsal:
         return Trial(total / sum(self.weights), tuple(clearings))
 
     def _profit(self, clearing: Clearing) -> float:
-        values, node = clearing.values, self.view.asset_node
+        market, values = clearing.market, clearing.values
         dispatch = values.dispatch[self.rows].sum(axis=2)
-        earned = earned_price(clearing.market.arrays, values, node, self.rows)
+        earned = paid_price(market.layout, market.arrays, values, self.rows)
         rate = float(((earned - self.view.cost) * dispatch).sum())
-        return rate * SECONDS_PER_HOUR * clearing.market.hours
+        return rate * SECONDS_PER_HOUR * market.hours
 
     def last_offer(self) -> tuple[Floats, Floats]:
         """Return the provider's own offer in the latest market.

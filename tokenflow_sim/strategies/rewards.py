@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.market import Market
-from tokenflow_sim.market.earned_price import earned_price
+from tokenflow_sim.market.paid_price import paid_price
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
 
@@ -113,7 +113,7 @@ def truthful_profit(market: Market, rows: Ints, cost: Floats, capacity: Floats) 
     clearing = clear_again(Market.from_arrays(market.layout, changed, market.hours, check=False))
     if clearing is None:
         return None
-    paid = earned_price(changed, clearing.values, market.layout.asset_node[rows], rows)
+    paid = paid_price(market.layout, changed, clearing.values, rows)
     served = clearing.values.dispatch[rows].sum(axis=2)
     return (paid - cost) * served * SECONDS_PER_HOUR * market.hours
 

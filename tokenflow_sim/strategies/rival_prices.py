@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from tokenflow_sim.market import Market
-from tokenflow_sim.market.earned_price import earned_price
+from tokenflow_sim.market.paid_price import paid_price
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import one_plus_markup, raised
 from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
@@ -129,5 +129,5 @@ class PriceBins:
         if clearing is None:
             return np.zeros_like(self.cost)
         served = clearing.values.dispatch[self.rows].sum(axis=2)
-        paid = earned_price(changed, clearing.values, layout.asset_node[self.rows], self.rows)
+        paid = paid_price(layout, changed, clearing.values, self.rows)
         return (paid - self.cost) * served * SECONDS_PER_HOUR * self.market.hours

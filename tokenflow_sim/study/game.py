@@ -10,7 +10,7 @@ import numpy as np
 
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
-from tokenflow_sim.market.settlement import settle_values
+from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.strategies.actions import markups_to, raised
 from tokenflow_sim.study.moves import Move, padded

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.market import Market
 from tokenflow_sim.market.arrays import Arrays
-from tokenflow_sim.market.settlement import Money
+from tokenflow_sim.market.money import Money
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.actions import markups_to, raised

@@ -72,7 +72,7 @@ def revenue_adequacy(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dat
     -------
     Dataset
         In $/period, dims (period,): `payment`, `revenue` (with the income of payees of further limits),
-        `link_income`; `residual`, payment less the other two;
+        `link_income`; `residual`, payment less the other two and what the operator keeps;
         `merchandising_surplus`, payment less revenue; `congestion_income`, the congestion rents times the loads;
         `routing_income`, the rest of what links earn: tariffs and route costs; `transport_cost`, the true cost of
         transport; and `coverage`, the merchandising surplus over what is owed to links (1 is adequate; NaN where
@@ -110,7 +110,10 @@ def revenue_adequacy(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dat
         "payment": (payment, "payments by demand"),
         "revenue": (revenue, "revenues of providers"),
         "link_income": (link_income, "incomes of links"),
-        "residual": (payment - revenue - link_income, "money in less money out"),
+        "residual": (
+            payment - revenue - link_income - ds.get("operator_budget", 0.0),
+            "money in less money out",
+        ),
         "merchandising_surplus": (surplus, "payments less revenues of providers"),
         "congestion_income": (congestion, "congestion rents times loads"),
         "routing_income": (link_income - congestion, "incomes of links beside congestion"),

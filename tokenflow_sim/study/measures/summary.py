@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.results.pivotal import usual_variant
-from tokenflow_sim.results.reading import NOISE, Background, by_provider, collapse, need_periods
+from tokenflow_sim.results.reading import NOISE, Background, by_provider, collapse, hours_of, need_periods
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.measures.concentration import hhi
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup
@@ -95,7 +96,8 @@ def mean_price(ds: xr.Dataset, dims: tuple[str, ...] = ("period", "node")) -> xr
     Returns
     -------
     DataArray
-        Sum of price times service over sum of service in $/Mtok, dims as left; NaN where nothing was served (up to
+        Sum of price times service (of payments, where another pricing rule than `lmp` makes these) over sum of service
+        in $/Mtok, dims as left; NaN where nothing was served (up to
         1e-9 of what was asked for, the rounding of a solver), or a price at which something was served is missing.
 
     Raises
@@ -107,7 +109,12 @@ def mean_price(ds: xr.Dataset, dims: tuple[str, ...] = ("period", "node")) -> xr
     asked = collapse(ds, "demand")
     served = asked - collapse(ds, "unserved")
     # A price at which nobody was served counts nothing, missing or not.
-    paid = (ds["price"] * served).where(served != 0, 0.0).sum(dims, skipna=False)
+    if "operator_budget" in ds:  # everybody paid by another rule than the price
+        ds = need_periods(ds, ("payment",), "mean_price")
+        due = ds["payment"] / ((hours_of(ds) or 1.0) * SECONDS_PER_HOUR)
+    else:
+        due = ds["price"] * served
+    paid = due.where(served != 0, 0.0).sum(dims, skipna=False)
     sold = served.sum(dims, skipna=False)
     is_sold = sold > NOISE * asked.sum(dims, skipna=False)
     mean = paid / sold.where(is_sold)

@@ -35,7 +35,8 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         `welfare`, which the three add up to because money in is money out. With further limits also `limit_surplus`,
         what their payees get less what more of a limit costs; with a power grid also `grid_surplus`, what generators
         and the grid operator earn beyond their costs less what local load pays; with a carbon price `state_surplus`,
-        what the state is paid for emissions. `welfare` is the sum of all.
+        what the state is paid for emissions; under another pricing rule than `lmp` `operator_surplus`, what the
+        operator keeps. `welfare` is the sum of all.
 
     Raises
     ------
@@ -65,6 +66,8 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         # The same at all nodes, where generators pay it.
         charge = ds["emission_price"].isel(node=0, drop=True)
         split["state_surplus"] = charge * ds["generator_emissions"].sum("generator", skipna=False)
+    if "operator_budget" in ds:
+        split["operator_surplus"] = ds["operator_budget"]
     if "limit_income" in ds:
         # What payees of further limits get, less what more of them costs, which is in welfare alone.
         known = _added_up(split)
@@ -76,6 +79,7 @@ def welfare_split(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Datase
         "network_surplus": "income of links less true cost of transport",
         "grid_surplus": "profits of generators and the grid operator less payments by local load",
         "state_surplus": "what the state is paid for emissions at a carbon price",
+        "operator_surplus": "money in less money out of the operator",
         "limit_surplus": "income of payees of further limits less the cost of supply",
         "welfare": "value of service less true cost",
     }

@@ -1,0 +1,191 @@
+"""The k-double auction at one place: a price between bid and offer, pair by pair or one for all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.money import Money
+from tokenflow_sim.market.pricing import Pricing
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats, Ints
+
+_ROUNDING = 1e-9
+"""Share of a quantity up to which a trade is the rounding of a solver."""
+
+
+class KDoubleAuction:
+    """Buyers and sellers trade at prices between bids and offers, each class by itself.
+
+    Notes
+    -----
+    Who trades how much is the clearing's: the dearest bids and the cheapest offers. With k from 0 to 1, 1/2 being the
+    midpoint,
+
+    - ``discriminatory``: the dearest bid is matched with the cheapest offer, and so on down both lists, and each match
+      trades at ``k bid + (1 - k) offer``. Equal bids share what their quantity is matched with in proportion to what
+      each trades, and so do equal offers.
+    - ``uniform``: all trade at ``k b + (1 - k) a``, where prices from a to b clear the market: a is the dearest of
+      offers taken and of bids left, b the cheapest of bids taken and of offers left. A step that is taken in part is
+      both taken and left, so that it sets the price. (With k = 1 that is the buyer's bid double auction.)
+
+    Payments equal revenues. It takes one place without limits: one node, or a pool (``bandwidth: none``), and bids
+    with a finite value.
+
+    References
+    ----------
+    K. Chatterjee and W. Samuelson, "Bargaining under Incomplete Information", Operations Research 31 (1983) 835-851:
+    the price k b + (1 - k) s of one pair. M. A. Satterthwaite and S. R. Williams, "Bilateral Trade with the Sealed Bid
+    k-Double Auction", Journal of Economic Theory 48 (1989) 107-133, and "The Rate of Convergence to Efficiency in the
+    Buyer's Bid Double Auction as the Market Becomes Large", Review of Economic Studies 56 (1989) 477-498: one price
+    for many. J. Nicolaisen, V. Petrov and L. Tesfatsion, "Market Power and Efficiency in a Computational Electricity
+    Market with Discriminatory Double-Auction Pricing", IEEE Transactions on Evolutionary Computation 5 (2001) 504-523:
+    the midpoint of each matched pair.
+    """
+
+    def faults(self, layout: Layout, arrays: Arrays) -> list[str]:
+        """Return why a market cannot be settled so."""
+        found = []
+        if not _is_one_place(layout, arrays):
+            found.append(
+                f"k_double_auction takes one node or a pool; found {len(layout.nodes)} nodes"
+                f" {'with a network' if len(layout.arcs) else 'apart'}: have one node, or market.bandwidth none"
+            )
+        beside = {
+            "shared power": arrays.power_limit is not None,
+            "rules for whole paths": arrays.routing is not None,
+            "losses that the schedule has to survive": arrays.security is not None,
+            "a grid": bool(arrays.activities),
+            **{f"the limit {limit.name}": True for limit in arrays.limits},
+        }
+        if named := [name for name, there in beside.items() if there]:
+            found.append(f"k_double_auction has no price for {', '.join(named)}: leave that out")
+        must = arrays.must_serve
+        if must is not None and (arrays.demand[must] > 0).any():
+            spot = np.argwhere(must & (arrays.demand > 0))[0]
+            found.append(
+                "k_double_auction needs a finite value of every bid; found demand that must be served, of"
+                f" {layout.workloads[spot[1]]!r} at {layout.nodes[spot[0]]!r}: have market.must_serve false"
+            )
+        return found
+
+    def money(
+        self,
+        layout: Layout,
+        arrays: Arrays,
+        values: Values,
+        at_price: Money,
+        pricing: Pricing,
+        own: Ints | None,
+    ) -> Money:
+        """Return who pays and is paid how much."""
+        bought, sold = arrays.demand - values.unserved, values.dispatch
+        payment, revenue = np.zeros(bought.shape[:2]), np.zeros(sold.shape[:2])
+        for column in range(len(layout.workloads)):
+            bid, offer = arrays.value[:, column], arrays.offer_price[:, column]
+            quantities = bought[:, column], sold[:, column]
+            if pricing.trade == "uniform":
+                lots = arrays.demand[:, column], arrays.capacity[:, column]
+                price = uniform_price(bid, offer, *quantities, *lots, pricing.k)
+                paid, got = price * quantities[0], price * quantities[1]
+            else:
+                paid, got = matched(bid, offer, *quantities, pricing.k)
+            payment[:, column], revenue[:, column] = paid.sum(axis=1), got.sum(axis=1)
+        return Money(
+            payment=payment,
+            revenue=revenue,
+            link_income=np.zeros_like(at_price.link_income),
+            limit_income=at_price.limit_income,
+            activity_income=at_price.activity_income,
+            budget=float(payment.sum() - revenue.sum()),
+        )
+
+
+def matched(bid: Floats, offer: Floats, bought: Floats, sold: Floats, k: float) -> tuple[Floats, Floats]:
+    """Return what bids pay and offers get where the dearest bid is matched with the cheapest offer, and so on.
+
+    Parameters
+    ----------
+    bid, offer : ndarray
+        In $/Mtok, any dims.
+    bought, sold : ndarray
+        What of each trades in Mtok/s, dims as `bid` and `offer`.
+    k : float
+        Weight of the bid in the price of a match.
+
+    Returns
+    -------
+    tuple of ndarray
+        In $/s, dims as `bid` and `offer`.
+    """
+    bids, of_bid = np.unique(-bid[bought > 0], return_inverse=True)  # from the dearest
+    offers, of_offer = np.unique(offer[sold > 0], return_inverse=True)  # from the cheapest
+    bids = -bids
+    in_bid = np.bincount(of_bid, bought[bought > 0], len(bids))
+    in_offer = np.bincount(of_offer, sold[sold > 0], len(offers))
+    up, down = np.cumsum(in_bid), np.cumsum(in_offer)
+    # How much of each level of bids stands against each level of offers: where their stretches overlap.
+    overlap = np.minimum(up[:, None], down) - np.maximum((up - in_bid)[:, None], down - in_offer)
+    overlap = np.maximum(overlap, 0.0)
+    money = overlap * (k * bids[:, None] + (1.0 - k) * offers)
+    paid, got = np.zeros_like(bought), np.zeros_like(sold)
+    paid[bought > 0] = (money.sum(axis=1) / in_bid)[of_bid] * bought[bought > 0]
+    got[sold > 0] = (money.sum(axis=0) / in_offer)[of_offer] * sold[sold > 0]
+    return paid, got
+
+
+def uniform_price(
+    bid: Floats, offer: Floats, bought: Floats, sold: Floats, wanted: Floats, offered: Floats, k: float
+) -> float:
+    """Return the one price of all trades in $/Mtok; zero where nothing trades.
+
+    Parameters
+    ----------
+    bid, offer, bought, sold, k
+        As of `matched`.
+    wanted, offered : ndarray
+        All that was bid and offered in Mtok/s, dims as `bid` and `offer`.
+
+    Notes
+    -----
+    Where nothing is left on a side, the price there is bounded by what is taken alone.
+    """
+    small = _ROUNDING * max(float(wanted.sum()), float(offered.sum()), 1e-300)
+    if not (bought > small).any():
+        return 0.0
+    low = max(
+        float(offer[sold > small].max(initial=-np.inf)),
+        float(bid[wanted - bought > small].max(initial=-np.inf)),
+    )
+    high = min(
+        float(bid[bought > small].min(initial=np.inf)),
+        float(offer[offered - sold > small].min(initial=np.inf)),
+    )
+    return k * high + (1.0 - k) * low
+
+
+def _is_one_place(layout: Layout, arrays: Arrays) -> bool:
+    """Whether all nodes are one, or arcs that cost nothing and limit nothing lead from each to all."""
+    count = len(layout.nodes)
+    if count == 1:
+        return not len(layout.arcs)
+    free = (
+        arrays.allowed.all()
+        and not arrays.route_cost.any()
+        and not arrays.link_curvature.any()
+        and np.isinf(arrays.link_capacity).all()
+    )
+    return bool(free) and _leads_everywhere(layout)
+
+
+def _leads_everywhere(layout: Layout) -> bool:
+    """Whether arcs lead from the first node to all, and from all to it."""
+    for start, end in ((layout.origin, layout.destination), (layout.destination, layout.origin)):
+        reached = np.zeros(len(layout.nodes), dtype=bool)
+        reached[0] = True
+        while (new := reached[start] & ~reached[end]).any():
+            reached[end[new]] = True
+        if not reached.all():
+            return False
+    return True

@@ -1,0 +1,142 @@
+"""Vickrey, Clarke and Groves: each provider is paid its offers and what its presence saves everybody else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tokenflow_sim.errors import InfeasibleError
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.money import Money
+from tokenflow_sim.market.pay_as_bid import offered_cost
+from tokenflow_sim.market.pricing import Pricing
+from tokenflow_sim.market.shared_clearer import shared_clearer
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats, Ints
+
+
+class VCG:
+    """Providers are paid by Vickrey, Clarke and Groves; demand, links and payees of limits stay at the prices.
+
+    Notes
+    -----
+    With C the cost of the clearing as offered (lost service at its value), c_i what provider i asks for what it
+    serves, and C_-i the cost of the market without its assets, provider i is paid
+
+        c_i + C_-i - C,
+
+    so that to offer all capacity at true cost is at least as good as any other offer, whatever rivals do. The market
+    is cleared once more for each provider that serves something (or keeps capacity free where there is a reserve).
+    What is paid beyond c_i stands on the provider's assets and classes by what each serves.
+
+    Demand pays the price, which need not bring in what providers are paid: `Money.budget` is what the operator keeps,
+    below zero where it adds to it. A provider without which demand that must be served cannot be has no finite
+    payment; `Pricing.pivotal_value` gives that demand a value then.
+
+    References
+    ----------
+    W. Vickrey, "Counterspeculation, Auctions, and Competitive Sealed Tenders", Journal of Finance 16 (1961) 8-37.
+    E. H. Clarke, "Multipart Pricing of Public Goods", Public Choice 11 (1971) 17-33. T. Groves, "Incentives in Teams",
+    Econometrica 41 (1973) 617-631. B. F. Hobbs, M. H. Rothkopf, L. C. Hyde and R. P. O'Neill, "Evaluation of a
+    Truthful Revelation Auction in the Context of Energy Markets with Nonconcave Benefits", Journal of Regulatory
+    Economics 18 (2000) 5-32: the rule in a power market, and its deficit.
+    """
+
+    def faults(self, layout: Layout, arrays: Arrays) -> list[str]:
+        """Return why a market cannot be settled so."""
+        if arrays.security is None:
+            return []
+        return ["vcg is not defined with losses that the schedule has to survive (security)"]
+
+    def money(
+        self,
+        layout: Layout,
+        arrays: Arrays,
+        values: Values,
+        at_price: Money,
+        pricing: Pricing,
+        own: Ints | None,
+    ) -> Money:
+        """Return who pays and is paid how much.
+
+        Raises
+        ------
+        InfeasibleError
+            If demand that must be served cannot be without one of the providers, and has no `pivotal_value`.
+        """
+        asked, dispatch = offered_cost(arrays, values), values.dispatch.sum(axis=2)
+        revenue = asked.copy()
+        keeps_free = at_price.reserve_payment is not None
+        for name, rows in providers_of(layout).items():
+            if own is not None and own[0] not in rows:
+                continue
+            weight = dispatch[rows]
+            if not weight.any():
+                if not keeps_free:
+                    continue
+                weight = arrays.capacity[rows].sum(axis=2)
+                if not weight.any():
+                    continue
+            saved = cost_without(layout, arrays, name, rows, pricing.pivotal_value) - values.cost
+            # Less than nothing is rounding, or a pivotal value below what the service costs.
+            revenue[rows] += max(saved, 0.0) * (weight / weight.sum())
+        return Money(
+            payment=at_price.payment,
+            revenue=revenue,
+            link_income=at_price.link_income,
+            limit_income=at_price.limit_income,
+            activity_income=at_price.activity_income,
+            reserve_payment=at_price.reserve_payment,
+            budget=float(at_price.revenue.sum() - revenue.sum()),
+        )
+
+
+def providers_of(layout: Layout) -> dict[str, Ints]:
+    """Return the positions of each provider's assets, by name."""
+    names = np.array(layout.provider, dtype=object)
+    return {name: np.flatnonzero(names == name) for name in dict.fromkeys(layout.provider)}
+
+
+def cost_without(layout: Layout, arrays: Arrays, name: str, rows: Ints, pivotal_value: float | None) -> float:
+    """Return what the market costs without a provider's assets, in $/s.
+
+    Parameters
+    ----------
+    layout : Layout
+        Labels of the market.
+    arrays : Arrays
+        The market.
+    name : str
+        The provider, for messages.
+    rows : ndarray of int
+        Positions of its assets.
+    pivotal_value : float or None
+        What demand that must be served is worth meanwhile in $/Mtok.
+
+    Raises
+    ------
+    InfeasibleError
+        If demand that must be served cannot be.
+    """
+    capacity = arrays.capacity.copy()
+    capacity[rows] = 0.0
+    value = _valued(arrays, pivotal_value)
+    without = Market.from_arrays(
+        layout, arrays.with_(capacity=capacity, value=value, pricing=None), check=False
+    )
+    try:
+        return shared_clearer(without).clear(without).values.cost
+    except InfeasibleError as error:
+        error.add_note(
+            f"  That is without provider {name!r}: market.pricing vcg pays what its presence saves, which has no bound"
+            " then. Give `market.pivotal_value`, the worth of that demand while a provider is taken away, or let"
+            " demand go unserved at a value."
+        )
+        raise
+
+
+def _valued(arrays: Arrays, pivotal_value: float | None) -> Floats:
+    if pivotal_value is None or arrays.must_serve is None:
+        return arrays.value
+    return np.where(arrays.must_serve, pivotal_value, arrays.value)
