@@ -262,9 +262,7 @@ AVAILABILITY: dict[str, Variable] = _table(
     Variable("link_availability", _PL, "1", "share of the link that outages leave", required=False),
 )
 """What a run records beside, where the scenario has outages."""
-OPERATOR = _table(
-    Variable("operator_budget", ("period",), "$/period", "kept by the operator", required=False)
-)
+OPERATOR = _table(Variable("operator_budget", ("period",), "$/period", "operator's budget", required=False))
 """What a run records beside, where the pricing rule is not ``lmp``; below zero a deficit."""
 DELIVERY: dict[str, Variable] = _table(
     Variable("service_price", _PNK, "$/Mtok", "price that assets there are paid", required=False),

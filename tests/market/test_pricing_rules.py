@@ -139,7 +139,7 @@ def test_pay_as_bid_by_hand() -> None:
     found = paid(market, "pay_as_bid")
     assert by_asset(found) == [10.0, 9.0]
     assert (found.link_income / OF_UNIT).item() == pytest.approx(0.5)
-    # Of 43.5 paid at prices 8.5 and 9, 24 is rent (the link has room, the offers have not): 4.8 for each of five served.
+    # Of 43.5 paid at prices 8.5 and 9, 24 is rent (of the offers that are full): 4.8 for each of five served.
     assert (found.payment / OF_UNIT).to_numpy().ravel() == pytest.approx([3 * 3.7, 2 * 4.2])
     assert abs(found.residual) < 1e-9 * 1e5
     assert found.budget == 0.0
