@@ -529,3 +529,12 @@ def test_looking_ahead_shows_what_will_be_played_and_changes_nothing() -> None:
     xr.testing.assert_identical(plain.results(), ahead.results())
     with pytest.raises(tf.InputError, match="unknown provider, owner or region 'nobody'"):
         ahead.view("nobody")
+
+
+def test_scalars_are_collected_by_choice() -> None:
+    model = TokenMarket("us5", rng=1, periods=2, collect=["welfare", "mean_price_chat"])
+    model.run()
+    assert list(model.datacollector.get_model_vars_dataframe()) == ["mean_price_chat", "welfare"]
+    np.testing.assert_array_equal(model.datacollector.model_vars["welfare"], model.results().welfare)
+    with pytest.raises(tf.InputError, match="unknown scalar 'welfar'.*did you mean 'welfare'"):
+        TokenMarket("us5", collect=["welfar"])

@@ -17,6 +17,7 @@ from tokenflow_sim.agents.clearing_house import WEEK
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.participants_of import participants_of
 from tokenflow_sim.agents.provenance import attributes_of_choices
+from tokenflow_sim.agents.scalars import chosen, scalars_of
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Clearing
@@ -42,7 +43,6 @@ from tokenflow_sim.strategies.code import compare
 from tokenflow_sim.strategies.demand import DemandView
 from tokenflow_sim.strategies.network import NetworkView
 
-SCALARS = ("unserved", "welfare", "total_cost")
 KINDS: tuple[Kind, ...] = ("provider", "owner", "region")
 
 
@@ -74,6 +74,8 @@ class TokenMarket(Portable, mesa.Model):
         Whether `out` may be replaced where it exists.
     record : iterable of str, optional
         The variables to record, of those in `variables.RESULTS`; all if left out.
+    collect : iterable of str, optional
+        The scalars that the DataCollector keeps, of those below; all if left out. None (``()``) saves time.
     history : int
         How many past periods' prices the agents see.
     clearer : Clearer, optional
@@ -107,7 +109,7 @@ class TokenMarket(Portable, mesa.Model):
     ScenarioError
         If the scenario, an override or a strategy has faults; all are listed.
     InputError
-        If the seed or `record` cannot be read, or `agents` names what is no agent or no class of its kind.
+        If the seed, `record` or `collect` cannot be read, or `agents` names what is no agent or no class of its kind.
     ResultError
         If `out` exists already and `force` is false.
 
@@ -132,6 +134,7 @@ class TokenMarket(Portable, mesa.Model):
         out: str | Path | None = None,
         force: bool = False,
         record: Iterable[str] | None = None,
+        collect: Iterable[str] | None = None,
         history: int = WEEK,
         clearer: Clearer | None = None,
         allow_code: bool = False,
@@ -174,10 +177,8 @@ class TokenMarket(Portable, mesa.Model):
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0
-        self._scalars: dict[str, float] = {}
-        names = [*(f"mean_price_{workload}" for workload in layout.workloads), *SCALARS]
-        names += ["emissions"] if "emissions" in compiled.carbon.recorded else []
-        self.datacollector = mesa.DataCollector({name: partial(_scalar, name=name) for name in names})
+        scalars = scalars_of(layout, has_emissions="emissions" in compiled.carbon.recorded)
+        self.datacollector = mesa.DataCollector(chosen(scalars, collect))
 
     @property
     def scenario(self) -> None:
@@ -254,7 +255,6 @@ class TokenMarket(Portable, mesa.Model):
             record |= house.waiting(names)
         true_cost = result.true_cost, result.running_cost, result.carbon_cost
         self.ledger.append(record, result.arrays, result.values, true_cost)
-        self._scalars = result.scalars(house.layout)
         self.period = period + 1
         self.activate()
         self.datacollector.collect(self)
@@ -385,7 +385,3 @@ class TokenMarket(Portable, mesa.Model):
 
     def _of(self, kind: Kind) -> Mapping[str, Any]:
         return dict(getattr(self, f"{kind}s"))
-
-
-def _scalar(model: TokenMarket, *, name: str) -> float:
-    return model._scalars[name]

@@ -12,7 +12,7 @@ import numpy as np
 from tokenflow_sim.agents.ownership import Ownership
 from tokenflow_sim.agents.power_result import PowerResult, settle_power
 from tokenflow_sim.agents.welfare import service_value_of, welfare_of
-from tokenflow_sim.market import Clearing, Layout
+from tokenflow_sim.market import Clearing
 from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
 from tokenflow_sim.market.money import Money
@@ -314,8 +314,9 @@ class PeriodResult:
     def _grid_arrays(self) -> Mapping[str, Any]:
         return {} if self.power is None else self.power.arrays()
 
-    def scalars(self, layout: Layout) -> dict[str, float]:
-        """Return a few numbers to watch: mean price paid by class, unserved demand, welfare, total cost, emissions."""
+    @cached_property
+    def mean_prices(self) -> list[float]:
+        """Mean price paid by class, weighted by what was served, in $/Mtok; NaN where nothing was."""
         served = self.served.sum(axis=0)
         if self.arrays.pricing is None:
             paid = (self.values.price * self.served).sum(axis=0)
@@ -323,15 +324,8 @@ class PeriodResult:
             paid = self.payment.sum(axis=0) / self._seconds
         # Rounding leaves some 1e-16 of what was asked for where all is shed.
         is_served = served > ROUNDING * self.bid.sum(axis=0)
-        means = np.where(is_served, paid / np.where(is_served, served, 1.0), np.nan).tolist()
-        scalars = {f"mean_price_{name}": mean for name, mean in zip(layout.workloads, means, strict=True)}
-        return {
-            **scalars,
-            "unserved": float(self.unserved.sum()),
-            "welfare": self.welfare,
-            "total_cost": self.total_cost,
-            **({} if self.emissions is None else {"emissions": float(self.emissions.sum())}),
-        }
+        means: list[float] = np.where(is_served, paid / np.where(is_served, served, 1.0), np.nan).tolist()
+        return means
 
 
 def _fields_of(holder: Any) -> dict[str, Any]:
