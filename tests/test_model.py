@@ -536,5 +536,5 @@ def test_scalars_are_collected_by_choice() -> None:
     model.run()
     assert list(model.datacollector.get_model_vars_dataframe()) == ["mean_price_chat", "welfare"]
     np.testing.assert_array_equal(model.datacollector.model_vars["welfare"], model.results().welfare)
-    with pytest.raises(tf.InputError, match="unknown scalar 'welfar'.*did you mean 'welfare'"):
+    with pytest.raises(tf.InputError, match=r"unknown scalar 'welfar'.*did you mean 'welfare'"):
         TokenMarket("us5", collect=["welfar"])
