@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tokenflow_sim.errors import ScenarioError as ScenarioError
     from tokenflow_sim.errors import StrategyError as StrategyError
     from tokenflow_sim.errors import TokenflowError as TokenflowError
+    from tokenflow_sim.games.game import Game as Game
+    from tokenflow_sim.games.tabulated import game as game
     from tokenflow_sim.market import Clearer as Clearer
     from tokenflow_sim.market import Clearing as Clearing
     from tokenflow_sim.market import Limit as Limit
@@ -75,6 +77,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "ResultError", "ScenarioError", "StrategyError", "TokenflowError",
     ),
     "batch": ("Batch",),
+    "games.game": ("Game",),
+    "games.tabulated": ("game",),
     "results": ("load_results", "save_results", "to_frame"),
     "market": (
         "Clearer", "Clearing", "Limit", "LimitView", "Market", "Settlement", "clear", "decompose", "linopy_model",

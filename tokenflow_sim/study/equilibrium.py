@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.errors import Fault, unknown_name
 from tokenflow_sim.market import Market
-from tokenflow_sim.scenario import Scenario, load_scenario
-from tokenflow_sim.scenario.override import changes_of
-from tokenflow_sim.strategies.assignment import limits_of
+from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.arguments import refuse
 from tokenflow_sim.study.equilibrium_dataset import dataset_of
 from tokenflow_sim.study.executor import Executor, Progress, check_workers
 from tokenflow_sim.study.found import Equilibrium as Equilibrium
-from tokenflow_sim.study.game import MarketGame, region_nodes
+from tokenflow_sim.study.game import MarketGame
 from tokenflow_sim.study.messages import warn
 from tokenflow_sim.study.mixed import MOST_PROFILES, small_game
+from tokenflow_sim.study.one_period import market_of, players_of
 from tokenflow_sim.study.roles import Play
 from tokenflow_sim.study.search import Search, Visited
 from tokenflow_sim.study.starts import STARTS, most_clearings, start_at, start_names
@@ -28,7 +26,7 @@ from tokenflow_sim.study.starts import STARTS, most_clearings, start_at, start_n
 if TYPE_CHECKING:
     from distributed import Client
 
-    from tokenflow_sim.numeric import Floats, Ints
+    from tokenflow_sim.numeric import Floats
 
 
 def equilibrium(
@@ -174,9 +172,9 @@ def equilibrium(
     >>> found.offers.offer_price.dims
     ('asset', 'workload')
     """
-    name, market, regions = _market(scenario, period, overrides, allow_code)
+    name, market, regions = market_of(scenario, period, overrides, allow_code)
     faults: list[Fault] = []
-    players = _players(providers, market, regions, faults)
+    players = players_of(providers, market, regions, faults)
     _check(faults, play=play, by=by, starts=starts)
     _check_counts(faults, points=points, levels=levels, rounds=rounds, random=random, seed=seed, mixed=mixed)
     if clearings is not None:
@@ -238,54 +236,6 @@ def equilibrium(
             "  Nobody moves there: what could be gained at such a profile is not known."
         )
     return Equilibrium(dataset)
-
-
-def _market(
-    scenario: str | Path | Scenario | Market,
-    period: int,
-    overrides: Mapping[str, Any] | None,
-    allow_code: bool,
-) -> tuple[str, Market, Mapping[str, Ints]]:
-    if isinstance(scenario, Market):
-        return "a market", scenario, region_nodes(scenario)
-    loaded = load_scenario(scenario, changes_of(overrides))
-    market = loaded.market(period)
-    if own := limits_of(loaded, allow_code=allow_code):
-        limits = Environment(loaded.compiled, 0, own).limits(period)
-        market = Market.from_arrays(market.layout, market.arrays.with_(limits=limits), market.hours)
-    return loaded.name, market, loaded.compiled.region_nodes
-
-
-def _players(
-    providers: object, market: Market, regions: Mapping[str, Ints], faults: list[Fault]
-) -> list[str] | None:
-    """Return who plays, in the order of their names; None for all providers."""
-    if providers is None:
-        return None
-    sellers = sorted(set(market.layout.provider))
-    others = {
-        "owners": sorted(set(market.layout.owner)),
-        "regions": list(regions),
-    }
-    if isinstance(providers, str) or not isinstance(providers, Sequence):
-        text = f"must be a list of providers, e.g. [{str(providers)!r}]; found {providers!r:.80}"
-        faults.append(Fault(text, "providers"))
-        return None
-    if not len(providers):
-        faults.append(Fault(f"name at least one of {', '.join(sellers)}", "providers"))
-    listed = list(map(str, providers))
-    for chosen in dict.fromkeys(name for name in listed if listed.count(name) > 1):
-        faults.append(Fault(f"{chosen!r} is named twice; name each player once", "providers"))
-    for chosen in providers:
-        kind, _, rest = str(chosen).partition(".")
-        if chosen in sellers:
-            continue
-        if kind in others:
-            if rest not in others[kind]:
-                faults.append(Fault(unknown_name(kind.removesuffix("s"), rest, others[kind]), "providers"))
-        else:
-            faults.append(Fault(unknown_name("provider", chosen, sellers), "providers"))
-    return sorted(set(map(str, providers)))
 
 
 def _check(faults: list[Fault], play: object, by: object, starts: object) -> None:

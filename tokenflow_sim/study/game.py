@@ -85,12 +85,16 @@ class Payoff:
         In $/h, dims (player,).
     payment : float
         What demand pays, in $/h.
+    welfare : float
+        What the service is truly worth to those who were served, less all true costs, in $/h; demand that must be
+        served counts as zero.
     clearing : Clearing
         The market's clearing.
     """
 
     profit: Floats
     payment: float
+    welfare: float
     clearing: Clearing
 
 
@@ -146,7 +150,7 @@ class MarketGame:
         self.market, self.play, self._ceiling = market, play, ceiling
         names = sorted(set(market.layout.provider)) if players is None else list(players)
         own = region_nodes(market) if regions is None else regions
-        self._regions = own
+        self.regions = own
         self.roles: tuple[Role, ...] = tuple(_role(market, name, play, ceiling, own) for name in names)
         self.players = tuple(names)
         self.workloads = tuple(map(str, market.layout.workloads))
@@ -179,7 +183,7 @@ class MarketGame:
 
     def within(self, market: Market, players: Sequence[str]) -> MarketGame:
         """Return the game of these players in another market of the same layout."""
-        other = MarketGame(market, self.play, players, self._ceiling, self._regions)
+        other = MarketGame(market, self.play, players, self._ceiling, self.regions)
         self._family.append(other._known)
         other._family = self._family
         return other
@@ -239,7 +243,19 @@ class MarketGame:
         money = settle_values(self.market.layout, played.arrays, clearing.values)
         profit = np.array([role.profit(money, clearing.values, played.arrays) for role in self.roles])
         payment = float(money.payment.sum())
-        return Payoff(profit * SECONDS_PER_HOUR, payment * SECONDS_PER_HOUR, clearing)
+        welfare = self._welfare(played, clearing)
+        return Payoff(profit * SECONDS_PER_HOUR, payment * SECONDS_PER_HOUR, welfare, clearing)
+
+    def _welfare(self, played: Market, clearing: Clearing) -> float:
+        """Return welfare in $/h: the program's objective, with true prices in the place of those submitted."""
+        true, asked, values = self.market.arrays, played.arrays, clearing.values
+        wanted, bid = np.isfinite(true.value), np.isfinite(asked.value)
+        worth = (true.value[wanted] * (asked.demand - values.unserved)[wanted]).sum()
+        objective = clearing.total_cost / SECONDS_PER_HOUR  # also of curvature, supplies and activities
+        objective -= (asked.value[bid] * values.unserved[bid]).sum()
+        objective -= ((asked.offer_price - true.offer_price) * values.dispatch).sum()
+        objective -= ((asked.route_cost - true.route_cost) * values.flow).sum()
+        return float(worth - objective) * SECONDS_PER_HOUR
 
     def money(self, actions: Floats) -> Outcome | None:
         """Clear the market for a profile of actions; None where it cannot be, which `tally` counts.

@@ -15,6 +15,7 @@ from tokenflow_sim.study.normal_form import (
     NormalForm,
     alike,
     lemke_howson,
+    penalised,
     profiles,
     regret_matching,
 )
@@ -26,7 +27,6 @@ _BEGINNINGS = 3  # of regret matching
 _SAME = 1e-6  # probabilities up to which two exact equilibria are one
 _NEAR = 0.02  # the same of two approximate ones
 _FINER = 4  # how much finer the grid is on which it is looked for gains beyond the game's own actions
-_PENALTY = 10.0  # times the range of payoffs, where demand that must be served could not be
 _COUNTS = 1e-6  # probability from which an action is looked at
 
 
@@ -131,12 +131,7 @@ def _tensor(game: MarketGame, numbers: tuple[Floats, ...]) -> tuple[NormalForm, 
         found = game.money(profile)
         if found is not None:
             payoff[one], payment = found.profit, max(payment, found.payment)
-    if np.isnan(
-        payoff
-    ).any():  # what leaves demand unserved that must be served is worse than all that does not
-        low, high = float(np.nanmin(payoff)), float(np.nanmax(payoff))
-        payoff = np.where(np.isnan(payoff), low - _PENALTY * max(high - low, 1.0), payoff)
-    return NormalForm(payoff), payment
+    return NormalForm(penalised(payoff)), payment
 
 
 def _profile(game: MarketGame, rows: list[Floats]) -> Floats:

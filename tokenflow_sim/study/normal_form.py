@@ -71,6 +71,20 @@ class NormalForm:
         return tuple(np.eye(count)[place] for count, place in zip(self.actions, profile, strict=True))
 
 
+_PENALTY = 10.0  # times the range of payoffs
+
+
+def penalised(payoff: Floats) -> Floats:
+    """Return payoffs with a penalty where they are not a number, since the market could not be cleared.
+
+    What leaves demand unserved that must be served is worse than all that does not, by ten times their range.
+    """
+    if not np.isnan(payoff).any():
+        return payoff
+    low, high = float(np.nanmin(payoff)), float(np.nanmax(payoff))
+    return np.where(np.isnan(payoff), low - _PENALTY * max(high - low, 1.0), payoff)
+
+
 def profiles(actions: Sequence[int]) -> list[tuple[int, ...]]:
     """Return all profiles of so many actions each, the last player's changing fastest."""
     return list(product(*(range(count) for count in actions)))

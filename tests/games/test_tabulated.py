@@ -1,0 +1,117 @@
+"""A market's table: every profile cleared once, shared, kept, resumed and refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import tokenflow_sim as tf
+from tests.study.games import one_node, small
+from tokenflow_sim.errors import InputError, ResultError
+from tokenflow_sim.games.tabulation import Tabulation
+
+MARKUPS = [0.0, 0.2, 0.5]
+
+
+def test_each_profile_is_the_market_cleared_with_its_offers() -> None:
+    scenario = small()
+    market = scenario.market(period=1)
+    game = tf.game(scenario, actions={"bob": MARKUPS, "ada": [(0.1, 0.3), 0.0]}, period=1)
+    assert game.players == ("ada", "bob")
+    assert game.actions["ada"] == ["0.1/0.3", "0"]
+    offers = market.offer_price
+    for place, markup in ((0, xr.DataArray([0.1, 0.3], dims="workload")), (1, 0.0)):
+        for number, own in enumerate(MARKUPS):
+            ada, bob = offers.provider == "ada", offers.provider == "bob"
+            price = offers * (1 + xr.where(ada, 1, 0) * markup + xr.where(bob, own, 0.0))
+            asked = tf.Market.from_arrays(
+                market.layout,
+                market.arrays.with_(
+                    offer_price=np.ascontiguousarray(price.transpose("asset", "workload").values[:, :, None])
+                ),
+                market.hours,
+            )
+            clearing = tf.clear(asked)
+            at = game.dataset.isel(ada=place, bob=number)
+            np.testing.assert_allclose(at.price, clearing.price, rtol=1e-9)
+            revenue = tf.settle(asked, clearing).by_party().revenue
+            cost = (offers * clearing.dispatch).sum("workload").groupby("provider").sum() * 3600
+            for name in ("ada", "bob"):
+                expected = float(revenue.sel(provider=name) - cost.sel(provider=name))
+                assert float(at.payoff.sel(provider=name)) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+def test_processes_and_stores_bring_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    market = one_node([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], [10.0, 5.0], [1.0, 1.0])
+    actions = list(np.linspace(0, 2, 5))
+    plain = tf.game(market, actions=actions)
+    store, seen = tmp_path / "store", list[tuple[int, int]]()
+
+    class Killed(BaseException):
+        pass
+
+    def stop(done: int, count: int) -> None:
+        seen.append((done, count))
+        if 0 < done < count:
+            raise Killed
+
+    with pytest.raises(Killed):
+        tf.game(market, actions=actions, store=store, progress=stop)
+    assert seen == [(0, 125), (16, 125)]
+    (store / "000000.npy").write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="a stretch of profiles is damaged"):
+        shared = tf.game(market, actions=actions, store=store, workers=2)
+    xr.testing.assert_identical(plain.dataset, shared.dataset)
+    # Once it is whole, nothing is cleared again.
+    monkeypatch.setattr(Tabulation, "perform", None)
+    xr.testing.assert_identical(tf.game(market, actions=actions, store=store).dataset, plain.dataset)
+    with pytest.raises(ResultError, match="another game: actions differ"):
+        tf.game(market, actions=[0.0, 1.0], store=store)
+    other = one_node([1.0, 2.0, 3.5], [1.0, 1.0, 1.0], [10.0, 5.0], [1.0, 1.0])
+    with pytest.raises(ResultError, match="its market differs in some numbers"):
+        tf.game(other, actions=actions, store=store)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "text").touch()
+    with pytest.raises(ResultError, match="holds no game"):
+        tf.game(market, actions=actions, store=tmp_path / "full")
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    market = one_node([1.0, 2.0], [1.0, 1.0], [10.0], [1.0])
+    with pytest.raises(InputError) as caught:
+        tf.game(
+            market, actions={"p0": [], "p1": [0.1, 0.1, np.inf, "x", (1, 2), -2], "pp": [0]}, play="prize"
+        )  # type: ignore[arg-type]
+    text = str(caught.value)
+    for line in (
+        "unknown provider 'pp'",
+        "unknown choice 'prize'",
+        "actions['p0']: is empty",
+        "actions['p1'][2]: must be finite; found inf",
+        "actions['p1'][3]: must be a number",
+        "actions['p1'][4]: has 2 numbers where there are 1 classes",
+        "actions['p1'][5]: a mark-up must be at least -1",
+        "actions['p1']: names 0.1 more than once",
+    ):
+        assert line in text
+    assert len(caught.value.faults) == 8
+    with pytest.raises(
+        InputError, match=r"9 profiles; at most 8 are cleared: take 2 actions of each of 2 players"
+    ):
+        tf.game(market, actions=[0, 1, 2], most=8)
+    with pytest.raises(InputError, match=r"lacks the actions of p1"):
+        tf.game(market, actions={"p0": [0]}, providers=["p0", "p1"])
+
+
+def test_what_cannot_be_served_is_not_feasible_and_never_chosen() -> None:
+    market = one_node([1.0, 2.0], [1.0, 1.0], [np.inf], [1.2])
+    game = tf.game(market, actions=[0.5, 1.0], play="quantity")
+    assert game.dataset.feasible.values.tolist() == [[False, True], [True, True]]
+    assert np.isnan(game.payoff[0, 0]).all()
+    with pytest.raises(InputError, match="1 of 4 profiles are not feasible"):
+        game.play(sessions=1)
+    for found in game.pure_equilibria().place.values:
+        assert tuple(found) != (0, 0)

@@ -1,0 +1,52 @@
+"""How far payoffs are from competition to collusion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from tokenflow_sim.errors import ResultError
+from tokenflow_sim.games.mixed import mixed_equilibria
+from tokenflow_sim.numeric import Floats
+from tokenflow_sim.study.normal_form import NormalForm
+
+_SAME = 1e-9
+
+
+def collusive(form: NormalForm) -> int:
+    """Return the number of the profile at which all earn most together; of several, the one of most even payoffs."""
+    flat = form.payoff.reshape(-1, form.players)
+    total = flat.sum(axis=1)
+    most = np.flatnonzero(total >= total.max() - _SAME * max(float(np.abs(total).max()), 1e-300))
+    return int(most[np.ptp(flat[most], axis=1).argmin()])
+
+
+def competitive(form: NormalForm) -> Floats:
+    """Return the payoffs at the pure equilibrium of the lowest joint payoff; without any, of a mixed one."""
+    payoffs = [form.payoff[one] for one in form.pure_equilibria()]
+    if not payoffs:
+        payoffs = [form.expected(mixture) for mixture, _ in mixed_equilibria(form, 0, 4, 5_000)]
+    return min(payoffs, key=lambda payoff: float(payoff.sum()))
+
+
+def profit_gain(form: NormalForm, payoff: Any, nash: Any, most: Any) -> xr.DataArray:
+    """Return the average profit gain; see `game.Game.profit_gain`.
+
+    Raises
+    ------
+    ResultError
+        If the joint maximum is no more than competition.
+    """
+    found = payoff if isinstance(payoff, xr.DataArray) else xr.DataArray(payoff)
+    dim = "provider" if "provider" in found.dims else str(found.dims[-1])
+    best = form.payoff.reshape(-1, form.players)[collusive(form)] if most is None else most
+    least, top = float(np.mean(competitive(form) if nash is None else nash)), float(np.mean(best))
+    if not top > least:
+        raise ResultError(
+            "nothing is to be gained by collusion: the joint maximum is no more than competition"
+        )
+    gain: xr.DataArray = (found.mean(dim) - least) / (top - least)
+    gain.attrs = {"units": "1", "long_name": "profit gain", "nash": least, "collusive": top}
+    return gain.rename("profit_gain")

@@ -1,0 +1,1 @@
+"""Learners of a repeated game, each for one player in all sessions at once."""
