@@ -152,7 +152,7 @@ def test_a_group_that_is_sent_to_another_process_plays_the_same() -> None:
 
 
 def test_alternating_q_learning_is_the_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Klein (2021): a move is worth what it brings now and at the rival's move, then what the next own one is worth."""
+    """Klein (2021): a move is worth what it brings now and at the rival's move, then the best of the next own one."""
     found, rate, discount, decay = tables(monkeypatch), 0.3, 0.8, 1e-2
     PRISONERS.play(
         sessions=1,

@@ -84,7 +84,7 @@ def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(InputError) as caught:
         tf.game(
             market, actions={"p0": [], "p1": [0.1, 0.1, np.inf, "x", (1, 2), -2], "pp": [0]}, play="prize"
-        )  # type: ignore[arg-type]
+        )
     text = str(caught.value)
     for line in (
         "unknown provider 'pp'",

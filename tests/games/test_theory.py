@@ -95,11 +95,11 @@ def test_cournot_and_stackelberg_in_a_market() -> None:
 
 def test_bertrand_in_a_market() -> None:
     market = one_node([1.0, 1.0], [2.0, 2.0], [10.0], [1.0])
-    game = tf.game(market, actions=[0.0, 0.1, 1.0])
+    game = tf.game(market, actions=[0.0, 0.1, 0.15])
     # The dearer sells nothing; at equal prices both sell half.
     assert game.pure_equilibria().action.values.tolist() == [[0.0, 0.0], [0.1, 0.1]]
-    np.testing.assert_allclose(game.payoff.sel(p0=1.0, p1=1.0), [1800.0, 1800.0])
-    np.testing.assert_allclose(game.payoff.sel(p0=0.1, p1=1.0), [360.0, 0.0])
+    np.testing.assert_allclose(game.payoff.sel(p0=0.15, p1=0.15), [270.0, 270.0])
+    np.testing.assert_allclose(game.payoff.sel(p0=0.1, p1=0.15), [360.0, 0.0])
 
 
 def test_three_players_are_solved_exactly_where_the_support_is_found() -> None:

@@ -146,7 +146,7 @@ class Game(GameTable):
         whole = odds[0]
         for own in odds[1:]:
             whole = np.multiply.outer(whole, own)
-        shown = shown.assign(self.moments(whole), payoff=("provider", found.payoff, attrs_of("payoff")))
+        shown = shown.assign(self.moments(whole) | {"payoff": ("provider", found.payoff, attrs_of("payoff"))})
         shown["commitment"] = ("choice", found.mixture, {"long_name": "probability of the leader's actions"})
         attrs = {"leader": leader, "ties": found.ties, "unanswered": found.unanswered}
         return shown.assign_attrs(attrs | {"rule": "strong" if mixed else ties})

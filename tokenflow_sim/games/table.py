@@ -160,7 +160,7 @@ class GameTable:
         )
         return found.assign(self.moments(odds))
 
-    def moments(self, odds: Floats) -> dict[str, xr.DataArray]:
+    def moments(self, odds: Floats) -> dict[str, Any]:
         """Return the means of payment, welfare and price over profiles; what has no odds does not count."""
         weight = xr.DataArray(odds, dims=self.dims)
         return {

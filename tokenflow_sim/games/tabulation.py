@@ -73,7 +73,7 @@ class Tabulation:
     def width(self) -> int:
         """Numbers of a profile's row."""
         nodes, classes, _ = self.game.market.arrays.demand.shape
-        return 3 + len(self.numbers) + nodes * classes
+        return 3 + len(self.numbers) + int(nodes * classes)
 
     @property
     def stretch(self) -> int:
