@@ -91,6 +91,18 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         variables.OPERATOR,
     ),
     (
+        "Forward contracts",
+        "What they hold beside, where the scenario has `contracts`. `profit` is that of the market alone;\n"
+        "with contracts it is `profit + contract_income`. Coordinates along `contract`: `contract_node`,\n"
+        "`contract_workload`, `contract_seller`, `contract_buyer` (`kind:name`, empty for one outside the market).",
+        variables.CONTRACTS,
+    ),
+    (
+        "Market-power mitigation",
+        "What they hold beside, where the scenario has `market.mitigation`; `offer_price` is what was cleared.",
+        variables.MITIGATION,
+    ),
+    (
         "The power grid",
         "What they hold beside, where the scenario has a `grid`.",
         variables.GRID,

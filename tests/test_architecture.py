@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1] / PACKAGE
 # Arrows point one way: a room may import itself and rooms of a lower floor. The package's own `__init__`
 # gathers the public names, so that only what stands above it may use it.
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "numerals", "numeric", "variables"}),
+    frozenset({"errors", "numerals", "numeric", "variable"}),
+    frozenset({"variables"}),
     frozenset({"disk", "pickling"}),
     frozenset({"market"}),
     frozenset({"scenario"}),

@@ -16,7 +16,7 @@ def test_a_row_is_consistent(name: str, row: Variable, table: dict[str, Variable
     assert row.name == name
     assert (row.weight is None) == (row.collapse != "mean")
     if row.weight is not None:  # what weights a mean is a quantity with the same dims, which is summed
-        weight = table[row.weight]
+        weight = (RESULTS | table)[row.weight]
         assert (weight.full_dims, weight.collapse) == (row.full_dims, "sum")
     assert row.required is True or row.required is False or row.required in row.dims
     if row.default is not None:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.scenario import Scenario as Scenario
     from tokenflow_sim.scenario import list_scenarios as list_scenarios
     from tokenflow_sim.scenario import load_scenario as load_scenario
+    from tokenflow_sim.scenario.merge import merge as merge
     from tokenflow_sim.strategies import Bid as Bid
     from tokenflow_sim.strategies import DemandReceipt as DemandReceipt
     from tokenflow_sim.strategies import DemandStrategy as DemandStrategy
@@ -87,6 +88,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "market.marginal": ("marginal_emissions",),
     "model": ("TokenMarket",),
     "scenario": ("Scenario", "list_scenarios", "load_scenario"),
+    "scenario.merge": ("merge",),
     "strategies": (
         "Bid", "DemandReceipt", "DemandStrategy", "DemandView", "NetworkReceipt", "NetworkStrategy", "NetworkView",
         "Offer", "Receipt", "Strategy", "Tender", "View",

@@ -156,11 +156,14 @@ class TokenMarket(Portable, mesa.Model):
         own += given
         self._environment = Environment(compiled, seed, own)
         reference = partial(reference_price, compiled)
-        run = RunInfo(layout, self.periods, self.hours, seed, compiled.transfer, reference)
+        rules = compiled.scenario.rules
+        run = RunInfo(
+            layout, self.periods, self.hours, seed, compiled.transfer, reference, compiled.contracts, rules.mitigation
+        )  # fmt: skip
         self.providers, self.owners, self.regions = participants_of(self, compiled, made, classes, run)
         self.clearing_house = ClearingHouse(
             self, run, list(self.providers.values()), list(self.owners.values()), list(self.regions.values()),
-            history, clearer, compiled.scenario.rules.publish_offers,
+            history, clearer, rules.publish_offers,
         )  # fmt: skip
         attrs = attributes(self.settings, seed, layout.link_unit)
         attrs |= attributes_of_choices(
@@ -174,6 +177,7 @@ class TokenMarket(Portable, mesa.Model):
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
             carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
             delivery=compiled.path_rules.delivery, has_budget=compiled.pricing is not None,
+            contracts=compiled.contracts, mitigates=bool(rules.mitigation),
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0

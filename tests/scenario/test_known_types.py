@@ -76,10 +76,11 @@ def test_every_field_refuses_what_it_does_not_know(full: tf.Scenario, kind: str)
     every = list(dict.fromkeys(paths(type(full), "", full)))
     assert len(every) > 100
     tables = {path for path in every if kind in TABLES and takes_table(parse_path(path))}
-    with pytest.raises(tf.InputError) as caught:  # all at once
-        full.override({path: FOREIGN[kind]() for path in every if path not in tables})
-    assert {fault.place for fault in caught.value.faults} == set(every) - tables
-    assert all("which a scenario does not take; give" in fault.message for fault in caught.value.faults)
+    for part in (every[::2], every[1::2]):  # all of each at once: no more than 200 faults are listed
+        with pytest.raises(tf.InputError) as caught:
+            full.override({path: FOREIGN[kind]() for path in part if path not in tables})
+        assert {fault.place for fault in caught.value.faults} == set(part) - tables
+        assert all("which a scenario does not take; give" in fault.message for fault in caught.value.faults)
 
 
 TABLES = ("frame", "column", "array")

@@ -10,6 +10,8 @@ from typing import Any
 import mesa
 import numpy as np
 
+from tokenflow_sim.agents.contract_result import settle_contracts
+from tokenflow_sim.agents.mitigation import Mitigator
 from tokenflow_sim.agents.order_book import OrderBook
 from tokenflow_sim.agents.ownership import ownership_of
 from tokenflow_sim.agents.participant import RunInfo
@@ -137,6 +139,9 @@ class ClearingHouse(mesa.Agent):
         self._ownership = ownership_of(
             self.layout, tuple(agent.name for agent in providers), tuple(agent.name for agent in owners)
         )
+        self._contracts = run.contracts
+        self._provider_names = tuple(agent.name for agent in providers)
+        self._mitigator = None if run.mitigation is None else Mitigator(run.mitigation, self.layout)
         sizes = self.layout.sizes
         self._published = PublishedHistory(sizes["node"], sizes["workload"], max(1, min(length, run.periods)))
 
@@ -204,10 +209,28 @@ class ClearingHouse(mesa.Agent):
         """
         # The order book has checked what the agents submitted; the rest comes from the scenario, checked on loading.
         market = Market.from_arrays(self.layout, book.arrays(), self.hours, check=False)
+        mitigated: dict[str, Floats] = {}
+        if self._mitigator is None:
+            self.clearing = self._cleared(market, state)
+        else:
+            self.clearing, mitigated = self._mitigator.clear(market, state, self._cleared)
+            market = self.clearing.market
+        result = PeriodResult(period, state, book.worth, self.clearing, self._ownership)
+        result.beside |= mitigated
+        if self._contracts is not None:
+            result.beside |= settle_contracts(self._contracts, result, self._provider_names)
+        if state.asks_marginal:
+            self._add_marginal(market, result, state)
+        self._published.append(result.values.price, result.bid, result.unserved)
+        self.result, self._market = result, market
+        return result
+
+    def _cleared(self, market: Market, state: State) -> Clearing:
+        """Clear a market; where it cannot be, add to the error what may be behind it."""
         if self.clearer is None:
             self.clearer = Clearer(market)
         try:
-            self.clearing = self.clearer.clear(market)
+            return self.clearer.clear(market)
         except InfeasibleError as error:
             if hint := direction_hint(market):
                 error.add_note(f"  {hint}")
@@ -217,12 +240,6 @@ class ClearingHouse(mesa.Agent):
                     " generators and lines with more capacity help then."
                 )
             raise
-        result = PeriodResult(period, state, book.worth, self.clearing, self._ownership)
-        if state.asks_marginal:
-            self._add_marginal(market, result, state)
-        self._published.append(result.values.price, result.bid, result.unserved)
-        self.result, self._market = result, market
-        return result
 
     def _add_marginal(self, market: Market, result: PeriodResult, state: State) -> None:
         """Add what one more unit demanded would emit, by a second engine so that the first stays hot."""

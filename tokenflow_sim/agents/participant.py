@@ -18,6 +18,8 @@ from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Layout, Market
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario.contract_rules import Contracts
+from tokenflow_sim.scenario.mitigation import Mitigation
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import BaseStrategy, History, Kind
 from tokenflow_sim.strategies.registry import BASES
@@ -46,6 +48,10 @@ class RunInfo:
         Data moved by one unit of service in GB/Mtok, as tariffs count it, dims (arc, workload).
     reference_price : callable
         Works out the scenario's reference price in $/Mtok, dims (node, workload): for demand regions.
+    contracts : Contracts or None
+        Forward contracts; None without any.
+    mitigation : Mitigation or None
+        Rules against market power, which the clearing house applies; None without any.
     """
 
     layout: Layout
@@ -54,6 +60,8 @@ class RunInfo:
     seed: int
     transfer: Floats
     reference_price: Callable[[], Floats]
+    contracts: Contracts | None = None
+    mitigation: Mitigation | None = None
 
 
 class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
@@ -95,6 +103,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         # The last market as submitted, where it is published; the clearing house sets it before `learn`.
         self.published: Market | None = None
         self._stream = stream(run.seed, self.kind, name)
+        self.holding = None if run.contracts is None else run.contracts.held_by((self.kind, name))
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
         self.learns: bool = (
             type(strategy).learn is not BASES[self.kind].learn  # type: ignore[attr-defined]
@@ -122,7 +131,14 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         return {
             "name": self.name, "period": period, "periods": self.periods, "hours": self.hours,
             "workloads": self.workloads, "history": history, "rng": self._stream, "last_market": last_market,
+            "contracts": None if self.holding is None else self.holding.at(period),
         }  # fmt: skip
+
+    def contract_income(self, result: PeriodResult) -> Floats | None:
+        """Return what the agent's forward contracts brought in $, dims (node, workload); None where it has none."""
+        if self.holding is None:
+            return None
+        return frozen(self.holding.at(result.period).income(result.values.price))
 
     @abstractmethod
     def decide(self, view: V) -> T:

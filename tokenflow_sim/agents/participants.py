@@ -14,6 +14,7 @@ from tokenflow_sim.agents.participant import Participant, RunInfo, frozen
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario.positions import by_asset
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import History, Offer, Receipt, Strategy, View
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
@@ -78,7 +79,7 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
 
     def receipt(self, result: PeriodResult, history: History) -> Receipt:
         """Return what the strategy learns from a cleared period."""
-        own = self.take_rows
+        own, brought = self.take_rows, self.contract_income(result)
         blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
         return Receipt(
             period=result.period,
@@ -92,6 +93,7 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
             profit=own(result.profit),
             history=history,
             rng=self._stream,
+            contract_income=None if brought is None else frozen(by_asset(brought, self.asset_node)),
             market=self.published,
         )
 
@@ -179,6 +181,7 @@ class NetworkOwner(Participant[NetworkStrategy, NetworkView, Tender, NetworkRece
             cost=own(result.transport_cost),
             history=history,
             rng=self._stream,
+            contract_income=self.contract_income(result),
         )
 
 
@@ -258,4 +261,5 @@ class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
             payment=own(result.payment),
             history=history,
             rng=self._stream,
+            contract_income=self.contract_income(result),
         )

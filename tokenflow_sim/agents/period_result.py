@@ -80,6 +80,8 @@ class PeriodResult:
         What happened on the grid; None without one.
     marginal_emissions : ndarray or None
         Emissions of one more unit demanded in t/Mtok, dims (node, workload), where they are asked for.
+    beside : dict of ndarray
+        What contracts and mitigation brought, by the names of `variables.CONTRACTS` and `variables.MITIGATION`.
     """
 
     # What of it is asked for by nobody, neither recorded nor seen by an agent, costs nothing.
@@ -100,6 +102,7 @@ class PeriodResult:
         left: tuple[Floats | None, Floats | None] = state.availability or (None, None)
         self.asset_availability, self.link_availability = left
         self.marginal_emissions: Floats | None = None
+        self.beside: dict[str, Floats] = {}
         self._state, self._worth, self._ownership = state, worth, ownership
         self._layout, self._seconds = market.layout, SECONDS_PER_HOUR * market.hours
         self.power: PowerResult | None = None
@@ -308,6 +311,8 @@ class PeriodResult:
             rent = self.values.rents[name]
             has_one = any(limit.rent == name and not limit.dim for limit in self.arrays.limits)
             return rent[0] if has_one else rent
+        if name in self.beside:
+            return self.beside[name]
         return self.delivered[name] if name in self.delivered else getattr(self, _RENAMED.get(name, name))
 
     @cached_property

@@ -88,6 +88,33 @@ class ResidualSupply:
             index: Floats = np.where(asked == 0, np.inf, others / asked)
         return index
 
+    def jointly(self, suppliers: int) -> Floats:
+        """Return the index of each provider together with the largest of the others, dims of `supply`.
+
+        Parameters
+        ----------
+        suppliers : int
+            How many are taken out: the provider itself and the largest ``suppliers - 1`` of the others. With one it is
+            `index`.
+
+        Notes
+        -----
+        RSI_i(n) = (sum_j S_j - S_i - the largest n - 1 of the other S_j) / D: with three, the three-pivotal-supplier
+        test of PJM. Infinite where nothing is asked for.
+        """
+        along = np.moveaxis(self.supply, self.axis, -1)
+        count = along.shape[-1]
+        # Summed from the smallest up: what is left of a sum less its largest parts would be rounding.
+        rest = [
+            np.sort(np.delete(along, place, -1), axis=-1)[..., : max(count - suppliers, 0)].sum(axis=-1)
+            for place in range(count)
+        ]
+        others = np.stack(rest, axis=-1) if rest else np.zeros_like(along)
+        asked = np.asarray(self.demand)[..., None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            index: Floats = np.where(asked == 0, np.inf, others / asked)
+        return np.moveaxis(index, -1, self.axis)
+
     @property
     def pivotal(self) -> Bools:
         """Whether demand cannot be met without the provider, dims of `supply`.

@@ -20,16 +20,19 @@ from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.results.files import FORMAT, FORMAT_VERSION
 from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.scenario.contract_rules import Contracts
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.grid_arrays import GridArrays
 from tokenflow_sim.scenario.times import PeriodTimes
 from tokenflow_sim.variables import (
     AVAILABILITY,
     BACKLOG,
+    CONTRACTS,
     DELIVERY,
     EMISSIONS,
     GRID,
     LIMITS,
+    MITIGATION,
     OPERATOR,
     REFERENCE,
     RESULT_COORDINATES,
@@ -79,6 +82,10 @@ class Plan:
         What is recorded of latencies and residency, where rules hold along whole paths.
     has_budget : bool
         Whether the pricing rule is another than ``lmp``, so that the operator's budget is recorded.
+    contracts : Contracts or None
+        The scenario's forward contracts.
+    mitigates : bool
+        Whether the scenario has market-power mitigation.
 
     Raises
     ------
@@ -100,6 +107,8 @@ class Plan:
     grid: GridArrays | None = None
     delivery: Delivery | None = None
     has_budget: bool = False
+    contracts: Contracts | None = None
+    mitigates: bool = False
 
     def __post_init__(self) -> None:
         """Check the names to record, and leave out the limits that are the grid's: that has its own variables."""
@@ -119,6 +128,8 @@ class Plan:
         table = _TABLE | {name: EMISSIONS[name] for name in self.carbon} if self.carbon else _TABLE
         table = table | AVAILABILITY if self.has_outages else table
         table = table | OPERATOR if self.has_budget else table
+        table = table | MITIGATION if self.mitigates else table
+        table = table if self.contracts is None else table | CONTRACTS
         if self.grid is not None:
             unknown = set() if self.grid.has_co2 else {"bus_intensity", "generator_emissions"}
             unknown |= set() if self.grid.pays_carbon else {"generator_carbon_payment"}
@@ -160,6 +171,8 @@ class Plan:
             own |= {dim: len(labels) for dim, labels in self._grid_labels.items()}
         if self.delivery is not None:
             counts |= {"bound": len(self.delivery.bounds), "rule": len(self.delivery.rules)}
+        if self.contracts is not None:
+            counts["contract"] = len(self.contracts.names)
         return {**self.layout.sizes, **counts, **own}
 
     @property
@@ -212,6 +225,9 @@ class Plan:
             coords["bound"] = ("bound", self.delivery.bounds.copy())
             if self.delivery.rules:
                 coords["rule"] = ("rule", _text(rule.label for rule in self.delivery.rules))
+        if self.contracts is not None:
+            found = self.contracts.labels(layout.nodes, layout.workloads)
+            coords |= {name: ("contract", _text(labels)) for name, labels in found.items()}
         if self.limits:
             coords["limit"] = ("limit", _text(limit.name for limit in self.limits))
             coords["payee"] = ("limit", _text(limit.payee or "" for limit in self.limits))

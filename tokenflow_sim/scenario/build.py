@@ -32,6 +32,12 @@ _STAND_INS: dict[str, Any] = {
     "hardware": {PLACEHOLDER: {"throughput": {}, "energy": {}}},
     "providers": {PLACEHOLDER: {"assets": [{"node": PLACEHOLDER, "hardware": PLACEHOLDER, "power_mw": 1}]}},
 }
+_OF_CONTRACT: dict[str | int, Any] = {
+    "node": PLACEHOLDER,
+    "workload": PLACEHOLDER,
+    "quantity": 0.0,
+    "price": 0.0,
+}
 
 
 @dataclass
@@ -176,6 +182,11 @@ def _cut(rest: Any, loc: Loc, aside: SetAside, cut: dict[Loc, set[int]]) -> None
         if isinstance(part, int) and loc[depth - 1] in ("assets", "outages"):
             if not _patch(value_at(rest, loc[: depth + 1]), loc[depth + 1 :]):
                 cut.setdefault(loc[:depth], set()).add(part)
+            return
+    if loc[:1] == ("contracts",) and len(loc) > 2 and loc[2] in _OF_CONTRACT:
+        entry = value_at(rest, loc[:2])
+        if isinstance(entry, dict) and entry.get(loc[2]) != _OF_CONTRACT[loc[2]]:
+            entry[loc[2]] = _OF_CONTRACT[loc[2]]  # its other fields are still checked
             return
     # Other lists (a range, a matrix) mean nothing with a number taken out: the whole list goes.
     depth = len(loc)

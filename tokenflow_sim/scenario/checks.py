@@ -11,12 +11,15 @@ import numpy as np
 from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.scenario.carbon_checks import find_carbon_faults
 from tokenflow_sim.scenario.confusable import find_confusable
+from tokenflow_sim.scenario.contract_rules import find_contract_faults
 from tokenflow_sim.scenario.delay_rules import find_delay_faults
 from tokenflow_sim.scenario.grid_checks import find_grid_faults
 from tokenflow_sim.scenario.links import find_link_faults, make_links, table_places
+from tokenflow_sim.scenario.mergers import find_merger_faults
 from tokenflow_sim.scenario.outage_checks import find_arc_faults, find_outage_faults
 from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.pricing_checks import find_pricing_faults
+from tokenflow_sim.scenario.regions import homes_of
 from tokenflow_sim.scenario.reserve_rules import find_reserve_faults
 from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
@@ -81,6 +84,7 @@ class _Checks:
             self.owners,
             self.outages,
             self.residency,
+            self.mergers,
         ):
             part()
         self.found += find_pricing_faults(self.scenario)
@@ -365,6 +369,21 @@ class _Checks:
         self.found += find_residency_faults(
             self.scenario, nodes, workloads, self.dropped, knows_servers=whole
         )
+
+    def mergers(self) -> None:
+        """Check that providers merge once, that contracts are of what exists, and caps on offers of classes."""
+        scenario, agents = self.scenario, ("providers", "owners", "regions", "nodes", "demand.series")
+        for name, merger in scenario.mergers.items():
+            self.refer(("mergers", name, "members"), "providers", merger.members)
+        self.found += find_merger_faults(scenario.mergers, scenario.providers, self.known_names("providers"))
+        is_known = all(map(self.sound, agents)) and "providers" not in {
+            path.split(".")[0] for path in self.dropped
+        }
+        regions = homes_of(scenario) if is_known else None
+        self.found += find_contract_faults(scenario, regions, self.refer)
+        if scenario.rules.mitigation is not None:
+            for field, names in scenario.rules.mitigation.named_classes():
+                self.refer(("market", "mitigation", field), "workloads", names)
 
     def outages(self) -> None:
         """Check that outages hit something, and end after they begin."""

@@ -21,6 +21,7 @@ from tokenflow_sim.scenario.carbon_budget import BudgetPlan
 from tokenflow_sim.scenario.carbon_state import CarbonState
 from tokenflow_sim.scenario.checks import asset_label, assets_of
 from tokenflow_sim.scenario.clock import Clock
+from tokenflow_sim.scenario.contract_rules import contracts_of
 from tokenflow_sim.scenario.exogenous import (
     Availability,
     ByNode,
@@ -33,9 +34,11 @@ from tokenflow_sim.scenario.exogenous import (
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays
 from tokenflow_sim.scenario.grid_arrays import GridArrays
 from tokenflow_sim.scenario.links import make_links
+from tokenflow_sim.scenario.mergers import firms_of, strategy_after
 from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.outage_history import components_of
 from tokenflow_sim.scenario.path_rules import PathRules
+from tokenflow_sim.scenario.regions import homes_of
 from tokenflow_sim.scenario.reserve_rules import reserve_rows
 from tokenflow_sim.scenario.security_rules import losses_of
 from tokenflow_sim.scenario.state import State
@@ -61,7 +64,7 @@ class Compiled:
     hours, periods, link_unit
         As in the scenario.
     providers, owners, regions : tuple of str
-        Names of the agents. Without regions in the scenario, each node with demand is one.
+        Names of the agents. Providers that merged are one; without regions in the scenario, each node with demand is.
     provider_assets, owner_arcs, region_nodes : mapping
         Positions of what each agent has.
     tariff : ndarray
@@ -84,6 +87,8 @@ class Compiled:
         Nominal power drawn per unit of service in MW per Mtok/s, dims (asset, workload).
     grid : GridArrays or None
         The power grid; None without one.
+    contracts : Contracts or None
+        Forward contracts; None without any.
     path_rules : PathRules
         What holds along whole paths, and delay that grows with load.
     """
@@ -125,7 +130,7 @@ class Compiled:
 
     def _set_labels(self, scenario: ScenarioFields) -> None:
         network, placed = self.network, [(provider, asset) for _, provider, asset in assets_of(scenario)]
-        names = list(scenario.nodes)
+        names, firms = list(scenario.nodes), firms_of(scenario.mergers, scenario.providers)
         position = {name: number for number, name in enumerate(names)}
         self.link_unit: LinkUnit = network.link_unit
         self.tariff, self.transfer = network.tariff, network.transfer
@@ -138,7 +143,7 @@ class Compiled:
             assets=pd.Index([asset_label(*item) for item in placed], name="asset"),
             arcs=pd.Index(network.labels, name="arc", dtype=object if not network.labels else None),
             asset_node=np.array([position[asset.node] for _, asset in placed], dtype=np.int64),
-            provider=tuple(provider for provider, _ in placed),
+            provider=tuple(firms[provider] for provider, _ in placed),
             origin=network.origin,
             destination=network.destination,
             owner=network.owner,
@@ -184,7 +189,7 @@ class Compiled:
         self._whole = (capacity, limit if shared else None, self.network.link_capacity)
         described = [
             {"asset": label, "provider": provider, "node": asset.node, "hardware": asset.hardware}
-            for label, provider, asset in zip(self.layout.assets, self.layout.provider, placed, strict=True)
+            for label, (_, provider, asset) in zip(self.layout.assets, assets_of(scenario), strict=True)
         ]
         self._availability = Availability(scenario, described, self.network.labels)
         self.components = components_of(scenario, described, self.network)
@@ -192,23 +197,18 @@ class Compiled:
         self.has_outages = bool(scenario.outages or self.components)
 
     def _set_agents(self, scenario: ScenarioFields) -> None:
-        self.providers, self.owners = tuple(scenario.providers), tuple(scenario.owners)
+        self.providers = tuple(dict.fromkeys(firms_of(scenario.mergers, scenario.providers).values()))
+        self.owners = tuple(scenario.owners)
         self.provider_assets = positions_of(self.providers, list(self.layout.provider))
         self.owner_arcs = positions_of(self.owners, list(self.layout.owner))
-        homes = {name: region.nodes for name, region in scenario.regions.items()}
-        if not homes:
-            series = scenario.demand.series
-            homes = {
-                name: (name,)
-                for name, node in scenario.nodes.items()
-                if (node.demand_weight > 0 if series is None else name in series.nodes)
-            }
+        homes = homes_of(scenario)
         self.regions = tuple(homes)
         position = {name: number for number, name in enumerate(scenario.nodes)}
         nodes = {name: np.array([position[node] for node in members]) for name, members in homes.items()}
         for array in nodes.values():
             array.setflags(write=False)
         self.region_nodes: Mapping[str, Ints] = MappingProxyType(nodes)
+        self.contracts = contracts_of(scenario, self.regions)
 
     def strategy_of(self, kind: str, name: str) -> dict[str, Any]:
         """Return the strategy of an agent as the scenario gives it, e.g. ``{"name": "marginal_cost"}``.
@@ -235,6 +235,8 @@ class Compiled:
         names, section = sections[kind]
         if name not in names:
             raise KeyError(unknown_name(kind, name, names))
+        if kind == "provider" and name in self.scenario.mergers:
+            return strategy_after(self.scenario.mergers[name], section).as_dict()
         if name not in section:  # a region that stands for its node
             return {"name": "inelastic"}
         spec: StrategySpec = section[name].strategy

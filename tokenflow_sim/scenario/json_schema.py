@@ -8,7 +8,7 @@ from tokenflow_sim.scenario.schema import ScenarioFields
 
 _KEYWORDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _TABLES: dict[str, tuple[str, ...]] = {
-    "": ("nodes", "workloads", "outages", "outage_processes"),
+    "": ("nodes", "workloads", "outages", "outage_processes", "contracts"),
     "Network": ("arcs",),
     "Demand": ("hourly", "weekly"),
     "Electricity": ("hourly",),

@@ -140,9 +140,11 @@ def _either(first: str, second: str) -> str:
 def _without_choices(loc: Loc, root: Any) -> Loc:
     """Return a place without the names that pydantic gives to the choices of a union."""
     place: Loc = ()
+    was_choice = False
     for part in loc:
-        is_choice = get_origin(type_at(root, place)) in (Union, types.UnionType) and isinstance(part, str)
-        place = place if is_choice else (*place, part)
+        is_union = get_origin(type_at(root, place)) in (Union, types.UnionType) and isinstance(part, str)
+        was_choice = is_union and not was_choice  # what follows the choice is of the user
+        place = place if was_choice else (*place, part)
     return place
 
 

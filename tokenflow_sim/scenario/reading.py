@@ -70,6 +70,7 @@ def read_tables(intake: Intake) -> None:
             SeriesAt(intake, data[loc[0]], loc).series(kind)
     TableAt(intake, data, ("outages",)).records()
     TableAt(intake, data, ("outage_processes",)).keyed("process")
+    TableAt(intake, data, ("contracts",)).keyed("contract")
     providers = data.get("providers")
     if isinstance(providers, dict):
         for name, provider in providers.items():
@@ -83,7 +84,7 @@ _KEYS: dict[Loc, str] = {
     ("nodes",): "node", ("workloads",): "workload", ("network", "arcs"): "arc", ("demand", "hourly"): "hour",
     ("demand", "weekly"): "day", ("electricity", "hourly"): "hour", ("electricity", "weekly"): "day",
     ("grid", "links"): "node", **{("grid", name): key for name, key in TABLES.items()},
-    ("outage_processes",): "process",
+    ("outage_processes",): "process", ("contracts",): "contract",
 }  # fmt: skip
 
 

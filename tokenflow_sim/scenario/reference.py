@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
 from tokenflow_sim.scenario.fields import LimitSpec, Name, Part, Spec, StrategySpec
@@ -149,8 +149,20 @@ _WORDS: dict[Any, str] = {
 }
 
 
+_FORMS = {"list": "number, or list of numbers by period", "classes": "number, or numbers by class"}
+"""What a union of a number and another form is called, by the tag of the other."""
+
+
+def _tags(union: Any) -> set[str]:
+    """Return the tags of the choices of a union."""
+    metadata = [item for choice in get_args(union) for item in getattr(choice, "__metadata__", ())]
+    return {item.tag for item in metadata if isinstance(item, Tag)}
+
+
 def _type(annotation: Any, field: FieldInfo | None = None) -> str:
     found = unwrap(annotation)
+    if forms := [words for tag, words in _FORMS.items() if tag in _tags(found)]:
+        return forms[0]
     if found in _WORDS:
         return _WORDS[found] + (_bounds(field) if field is not None else "")
     if get_origin(found) is Literal:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from tokenflow_sim.market.pricing import Pricing, RuleName, Trade
 from tokenflow_sim.scenario.carbon import Carbon
+from tokenflow_sim.scenario.contracts import Contract
 from tokenflow_sim.scenario.delay import OptionalDelay
 from tokenflow_sim.scenario.demand import Day, Demand, Region
 from tokenflow_sim.scenario.fields import (
@@ -28,6 +29,8 @@ from tokenflow_sim.scenario.fields import (
 )
 from tokenflow_sim.scenario.grid import Grid
 from tokenflow_sim.scenario.known_types import listed
+from tokenflow_sim.scenario.mergers import Merger
+from tokenflow_sim.scenario.mitigation import Mitigation
 from tokenflow_sim.scenario.network import Network, Owner
 from tokenflow_sim.scenario.outage_process import OutageProcess
 from tokenflow_sim.scenario.reserve import Reserve
@@ -114,6 +117,11 @@ class MarketRules(Part):
         default=0.0,
         description="Slope of a congestion charge that grows with a link's load: $/Mtok per Mtok/s in token"
         " equivalents, $/GB per GB/s where bandwidth is physical. Positive makes the congestion-QP.",
+    )
+    mitigation: Mitigation | None = Field(
+        default=None,
+        description="Rules against market power, which change what is submitted before the market is cleared; none if"
+        " left out.",
     )
 
     @property
@@ -305,6 +313,16 @@ class ScenarioFields(Part):
     regions: Annotated[dict[Name, Region], Freeze] = Field(
         default_factory=FrozenDict,
         description="Demand regions by name; one for each node with demand if left out.",
+    )
+    mergers: Annotated[dict[LabelPart, Merger], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="Providers that are put together, by the name of the new firm: a list of their names, or a mapping"
+        " with `members` and `strategy`.",
+    )
+    contracts: Annotated[dict[Name, Contract], Freeze] = Field(
+        default_factory=FrozenDict,
+        description="Forward contracts by name, settled beside the market: a mapping, or a CSV table with a column"
+        " `contract`.",
     )
     zones: Annotated[dict[Name, Places], Freeze] = Field(
         default_factory=FrozenDict,

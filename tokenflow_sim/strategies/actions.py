@@ -231,8 +231,8 @@ class ArmLearner(Strategy):
             self.name, self.assets, self.hours = view.name, view.assets, view.hours
             self.place: Ints | None = None
             self.begin(count * self.contexts.count, view)
-        # Kept for `learn`, which receives prices but neither cost nor capacity.
-        self.cost, self.capacity = view.cost, view.capacity
+        # Kept for `learn`, which receives prices but neither cost nor capacity, and no contracts.
+        self.cost, self.capacity, self.contracts = view.cost, view.capacity, view.contracts
         self.row = self.rows(view.period)
         self.arm = self.choose(view)
         if view.cost.size > _MOST_KEPT:
@@ -275,7 +275,7 @@ class ArmLearner(Strategy):
         if self.contexts.by_scarcity:
             ratio, there = self.price_over_cost(receipt.price)
             self.scarcity = np.where(there, self.contexts.scarcity(ratio), self.scarcity)
-        reward = totals(self.group, receipt.profit, len(self.scarcity))
+        reward = totals(self.group, receipt.earnings, len(self.scarcity))
         self.compared = self.baseline == "truthful" and receipt.market is not None
         if self.compared:
             truthful = self._truthful(receipt)
@@ -312,8 +312,9 @@ class ArmLearner(Strategy):
         if 0.0 in self.markups and 1.0 in self.shares:
             arm = self.markups.index(0.0) * len(self.shares) + self.shares.index(1.0)
             if (self.arm == arm).all():
-                return receipt.profit
-        return truthful_profit(receipt.market, self.own_rows(receipt.market), self.cost, self.capacity)
+                return receipt.earnings
+        rows = self.own_rows(receipt.market)
+        return truthful_profit(receipt.market, rows, self.cost, self.capacity, self.contracts)
 
 
 def draw(probability: Floats, rng: np.random.Generator) -> Ints:

@@ -240,6 +240,11 @@ def find_faults(scenario: Scenario, *, allow_code: bool = False) -> list[Found]:
             for fault in faults:
                 loc = (f"{kind}s", name, "strategy", *([fault.place] if fault.place else []))
                 found.append((loc, fault.message))
+    for name, merger in scenario.mergers.items():
+        given = None if merger.strategy is None else merger.strategy.as_dict()
+        for fault in attempt("provider", given, allow_code=allow_code)[1] if given else ():
+            loc = ("mergers", name, "strategy", *([fault.place] if fault.place else []))
+            found.append((loc, fault.message))
     faults = list[Fault]()
     limits_of(scenario, allow_code=allow_code, faults=faults)
     return found + [(parse_path(fault.place), fault.message) for fault in faults]

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario.positions import Positions
 
 _FLOAT = np.dtype(np.float64)
 Kind = Literal["provider", "owner", "region"]
@@ -98,6 +99,9 @@ class View:
         The last period's market as it was submitted: everybody's offers, bids and tenders, as markets such as
         Australia's publish them after the clearing. One's own rows are those of `assets` in `last_market.layout`.
         None in the first period, and where the scenario says ``market.publish_offers: false``.
+    contracts : Positions or None
+        One's own forward contracts this period: net quantity sold by node and class, and prices. None where one holds
+        none.
     """
 
     name: str
@@ -118,6 +122,7 @@ class View:
     history: History
     rng: np.random.Generator
     last_market: Market | None = None
+    contracts: Positions | None = None
 
 
 class Offer:
@@ -174,6 +179,10 @@ class Receipt:
     market : Market or None
         The cleared market as it was submitted, which `View.last_market` will show in the next period; None where
         the scenario says ``market.publish_offers: false``.
+    contract_income : ndarray or None
+        What one's own forward contracts brought, (contract price - market price) x quantity sold, shared out among
+        the assets at the node (among all, where there is none), dims (asset, workload); None where one holds none.
+        `profit` does not contain it.
     """
 
     period: int
@@ -188,6 +197,12 @@ class Receipt:
     history: History
     rng: np.random.Generator
     market: Market | None = None
+    contract_income: Floats | None = None
+
+    @property
+    def earnings(self) -> Floats:
+        """Profit and what forward contracts brought in $, dims (asset, workload): what a learner is rewarded by."""
+        return self.profit if self.contract_income is None else self.profit + self.contract_income
 
 
 class BaseStrategy(ABC):

@@ -31,7 +31,8 @@ class CapacityWithholding(Strategy):
     -----
     For each class k with own capacity C_k over all assets, the assets are put in the order of cost, and the
     quantity offered is filled from the cheapest until (1 - share) C_k is reached; the asset where that happens
-    offers a part. What is kept back would have earned least, so a given share is kept back at the least loss.
+    offers a part. What is kept back would have earned least, so a given share is kept back at the least loss. What
+    was sold forward, net, is never kept back, since nothing is gained on it.
     It pays where the price rises by more, on what is left, than is lost: where demand is close to all capacity, and
     the provider large.
 
@@ -57,9 +58,14 @@ class CapacityWithholding(Strategy):
 
     def offer(self, view: View) -> Offer:
         """Offer the cheapest capacity."""
-        quantity = np.where(
-            self._pays(view), keep_cheapest(view.cost, view.capacity, self.share), view.capacity
-        )
+        share = np.full(len(view.workloads), self.share)
+        if view.contracts is not None:
+            exists = view.capacity.sum(axis=0)
+            sold = np.divide(
+                view.contracts.quantity.sum(axis=0), exists, out=np.zeros_like(exists), where=exists > 0
+            )
+            share = np.minimum(share, np.clip(1.0 - sold, 0.0, 1.0))
+        quantity = np.where(self._pays(view), keep_cheapest(view.cost, view.capacity, share), view.capacity)
         return Offer(marked_up(view.cost, self.markup), quantity)
 
     def _pays(self, view: View) -> NDArray[np.bool_]:
@@ -74,8 +80,16 @@ class CapacityWithholding(Strategy):
         return high
 
 
-def keep_cheapest(cost: Floats, capacity: Floats, share: float) -> Floats:
-    """Return the capacity in Mtok/s that is left when a share of each class's is kept back, dearest assets first."""
+def keep_cheapest(cost: Floats, capacity: Floats, share: float | Floats) -> Floats:
+    """Return the capacity in Mtok/s that is left when a share of each class's is kept back, dearest assets first.
+
+    Parameters
+    ----------
+    cost, capacity : ndarray
+        In $/Mtok and Mtok/s, dims (asset, workload).
+    share : float or ndarray
+        One for all classes, or one for each, dims (workload,).
+    """
     order = np.argsort(cost, axis=0, kind="stable")
     ordered = np.take_along_axis(capacity, order, axis=0)
     cheaper = np.cumsum(ordered, axis=0) - ordered

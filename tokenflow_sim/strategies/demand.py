@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario.positions import Positions
 from tokenflow_sim.strategies.base import BaseStrategy, History, as_floats
 
 
@@ -49,6 +50,9 @@ class DemandView:
         The last period's market as it was submitted: everybody's offers, bids and tenders, as markets such as
         Australia's publish them after the clearing. One's own rows are those of `nodes` in `last_market.layout`.
         None in the first period, and where the scenario says ``market.publish_offers: false``.
+    contracts : Positions or None
+        One's own forward contracts this period: net quantity sold by node and class, and prices. None where one holds
+        none.
     reference : callable or None
         Works out `reference_price`, when it is first asked for; None where there is no scenario behind the view.
     """
@@ -69,6 +73,7 @@ class DemandView:
     history: History
     rng: np.random.Generator
     last_market: Market | None = None
+    contracts: Positions | None = None
     reference: Callable[[], Floats] | None = None
 
     @property
@@ -138,6 +143,9 @@ class DemandReceipt:
         What the market has published, this period included.
     rng : numpy.random.Generator
         The region's own stream of random numbers.
+    contract_income : ndarray or None
+        What one's own forward contracts brought, (contract price - market price) x quantity sold, dims (node,
+        workload) over all nodes; None where one holds none. `payment` does not contain it.
     """
 
     period: int
@@ -149,6 +157,7 @@ class DemandReceipt:
     payment: Floats
     history: History
     rng: np.random.Generator
+    contract_income: Floats | None = None
 
 
 class DemandStrategy(BaseStrategy):

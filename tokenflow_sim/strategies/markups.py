@@ -141,7 +141,7 @@ class AdaptiveMarkup(Strategy):
     def learn(self, receipt: Receipt) -> None:
         """Add up the profit; when the mark-up was held long enough, judge and move it."""
         assert self.group is not None, "a receipt follows an offer"
-        self.sum += totals(self.group, receipt.profit, len(self.now))
+        self.sum += totals(self.group, receipt.earnings, len(self.now))
         self.held += 1
         if self.held < self.hold:
             return

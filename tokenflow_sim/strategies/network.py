@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.scenario.positions import Positions
 from tokenflow_sim.strategies.base import BaseStrategy, History, as_floats
 
 
@@ -53,6 +54,9 @@ class NetworkView:
         The last period's market as it was submitted: everybody's offers, bids and tenders, as markets such as
         Australia's publish them after the clearing. One's own rows are those of `arcs` in `last_market.layout`.
         None in the first period, and where the scenario says ``market.publish_offers: false``.
+    contracts : Positions or None
+        One's own forward contracts this period: net quantity sold by node and class, and prices. None where one holds
+        none.
     """
 
     name: str
@@ -73,6 +77,7 @@ class NetworkView:
     history: History
     rng: np.random.Generator
     last_market: Market | None = None
+    contracts: Positions | None = None
 
 
 class Tender:
@@ -125,6 +130,9 @@ class NetworkReceipt:
         What the market has published, this period included.
     rng : numpy.random.Generator
         The owner's own stream of random numbers.
+    contract_income : ndarray or None
+        What one's own forward contracts brought, (contract price - market price) x quantity sold, dims (node,
+        workload) over all nodes; None where one holds none. `income` does not contain it.
     """
 
     period: int
@@ -136,6 +144,7 @@ class NetworkReceipt:
     cost: Floats
     history: History
     rng: np.random.Generator
+    contract_income: Floats | None = None
 
 
 class NetworkStrategy(BaseStrategy):

@@ -37,7 +37,10 @@ class PivotalMarkup(Strategy):
     -----
     For each class k, with the capacity that rivals offered in the last period and the demand bid in it,
 
-        RSI_k = sum of rivals' capacity / sum of demand,        markup_k = slope max(0, threshold - RSI_k).
+        RSI_k = (sum of rivals' capacity + F_k) / sum of demand,        markup_k = slope max(0, threshold - RSI_k),
+
+    where F_k is what the provider has sold forward of the class, net, up to the capacity that it offered: it gains
+    nothing from a higher price on it.
 
     With RSI_k < 1 the provider is pivotal: some demand cannot be served without it, whatever rivals do. It then
     offers at no less than (1 + step) times the last price at each site, until service is lost there. The price at
@@ -101,7 +104,7 @@ class PivotalMarkup(Strategy):
     def _index(self, view: View) -> Floats:
         """Return the residual supply index of each class, dims (workload,); infinite where nothing is asked for."""
         if view.last_market is not None:
-            return residual_supply_index(view.last_market, view.name)
+            return residual_supply_index(view.last_market, view.name, committed(view))
         asked = view.history.demand[-1].sum(axis=0)
         shown = np.zeros_like(asked) if self.shown is None else self.shown
         return _ratio(shown, asked)
@@ -121,7 +124,12 @@ LOST = 1e-6
 """Share of demand from which on it counts as lost rather than as the solver's rounding."""
 
 
-def residual_supply_index(market: Market, provider: str) -> Floats:
+def committed(view: View) -> Floats | None:
+    """Return what the provider has sold forward of each class, net, in Mtok/s, dims (workload,); None without any."""
+    return None if view.contracts is None else np.maximum(view.contracts.quantity.sum(axis=0), 0.0)
+
+
+def residual_supply_index(market: Market, provider: str, sold: Floats | None = None) -> Floats:
     """Return the residual supply index of offered capacity: what all others offered, over what was asked for.
 
     Parameters
@@ -130,6 +138,9 @@ def residual_supply_index(market: Market, provider: str) -> Floats:
         A market as submitted.
     provider : str
         Without whom.
+    sold : ndarray, optional
+        What it has sold forward of each class in Mtok/s, dims (workload,): it counts as the others' supply, up to what
+        the provider offered.
 
     Returns
     -------
@@ -140,10 +151,25 @@ def residual_supply_index(market: Market, provider: str) -> Floats:
     demand = arrays.demand.sum(axis=(0, 2))
     by: By = "class" if arrays.power_limit is None else "power"
     own = np.array([name == provider for name in market.layout.provider], dtype=np.int64)
-    index = residual_supply(
-        by, demand, arrays.capacity.sum(axis=2), own, 2, power_use=arrays.power_use, power_limit=arrays.power_limit
-    ).index  # fmt: skip
-    return np.broadcast_to(index[1], demand.shape)
+    offered = arrays.capacity.sum(axis=2)
+    found = residual_supply(
+        by, demand, offered, own, 2, power_use=arrays.power_use, power_limit=arrays.power_limit
+    )  # fmt: skip
+    index = np.broadcast_to(found.index[1], demand.shape)
+    if sold is None:
+        return index
+    here = offered[own == 1].sum(axis=0)
+    held = np.minimum(sold, here)
+    if (
+        arrays.power_use is not None and by == "power"
+    ):  # in power: what it has sold, at the mean use of its offers
+        use = (arrays.power_use * offered)[own == 1].sum(axis=0)
+        drawn = np.divide(held * use, here, out=np.zeros_like(here), where=here > 0).sum()
+        held = np.full_like(here, min(float(drawn), float(found.supply[1])))
+    asked = np.broadcast_to(found.demand, demand.shape)
+    more = np.divide(held, asked, out=np.zeros_like(held), where=asked > 0)
+    counted: Floats = index + more
+    return counted
 
 
 def _ratio(supply: Floats, demand: Floats) -> Floats:

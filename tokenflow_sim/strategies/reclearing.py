@@ -51,7 +51,8 @@ class Trial:
     Parameters
     ----------
     profit : float
-        Revenue less true cost in $ a period; minus infinity where a market could not have been cleared.
+        Revenue less true cost in $ a period, with what the provider's forward contracts bring at the prices; minus
+        infinity where a market could not have been cleared.
     clearings : tuple of Clearing
         The clearings, empty where one failed.
     """
@@ -149,7 +150,8 @@ class Rehearsal:
         dispatch = values.dispatch[self.rows].sum(axis=2)
         earned = paid_price(market.layout, market.arrays, values, self.rows)
         rate = float(((earned - self.view.cost) * dispatch).sum())
-        return rate * SECONDS_PER_HOUR * market.hours
+        profit, contracts = rate * SECONDS_PER_HOUR * market.hours, self.view.contracts
+        return profit if contracts is None else profit + float(contracts.income(values.price).sum())
 
     def last_offer(self) -> tuple[Floats, Floats]:
         """Return the provider's own offer in the latest market.

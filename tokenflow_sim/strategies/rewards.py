@@ -10,6 +10,7 @@ import numpy as np
 from tokenflow_sim.market import Market
 from tokenflow_sim.market.paid_price import paid_price
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario.positions import Positions, by_asset
 from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
 
 Context = Literal["none", "hour", "scarcity", "both"]
@@ -87,7 +88,9 @@ TENTHS = 9
 _SAME = 1e-9
 
 
-def truthful_profit(market: Market, rows: Ints, cost: Floats, capacity: Floats) -> Floats | None:
+def truthful_profit(
+    market: Market, rows: Ints, cost: Floats, capacity: Floats, contracts: Positions | None = None
+) -> Floats | None:
     """Clear a published market again with all of a provider's capacity at true cost.
 
     Parameters
@@ -98,11 +101,14 @@ def truthful_profit(market: Market, rows: Ints, cost: Floats, capacity: Floats) 
         Positions of the provider's own assets in it, dims (asset,).
     cost, capacity : ndarray
         True cost in $/Mtok and all that could have been served in Mtok/s, dims (asset, workload).
+    contracts : Positions, optional
+        The provider's forward contracts.
 
     Returns
     -------
     ndarray or None
-        Profit in $ a period, dims (asset, workload); None where that market cannot be cleared.
+        Profit in $ a period, with what contracts bring at the prices, dims (asset, workload); None where that market
+        cannot be cleared.
     """
     arrays = market.arrays
     price, quantity = arrays.offer_price.copy(), arrays.capacity.copy()
@@ -115,7 +121,10 @@ def truthful_profit(market: Market, rows: Ints, cost: Floats, capacity: Floats) 
         return None
     paid = paid_price(market.layout, changed, clearing.values, rows)
     served = clearing.values.dispatch[rows].sum(axis=2)
-    return (paid - cost) * served * SECONDS_PER_HOUR * market.hours
+    profit: Floats = (paid - cost) * served * SECONDS_PER_HOUR * market.hours
+    if contracts is None:
+        return profit
+    return profit + by_asset(contracts.income(clearing.values.price), market.layout.asset_node[rows])
 
 
 def gain(profit: Floats, truthful: Floats) -> Floats:

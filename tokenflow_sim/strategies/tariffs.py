@@ -10,7 +10,7 @@ import pandas as pd
 
 from tokenflow_sim.errors import StrategyError, unknown_name
 from tokenflow_sim.market import Market
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.strategies.by_class import check_numbers
 from tokenflow_sim.strategies.network import NetworkReceipt, NetworkStrategy, NetworkView, Tender
 from tokenflow_sim.strategies.reclearing import clear_again
@@ -349,7 +349,10 @@ class _Trial:
         return float(np.divide(delivered, moved, out=np.zeros_like(delivered), where=usable).max(initial=0.0))
 
     def profit(self, tariffs: Floats) -> float:
-        """Return income less true cost at some tariffs, in $/s; minus infinity if the market could not be cleared."""
+        """Return income less true cost at some tariffs, and what contracts bring, in $/s.
+
+        Minus infinity if the market could not be cleared.
+        """
         view, market = self.view, self.market
         route_cost, capacity = market.arrays.route_cost.copy(), market.arrays.link_capacity.copy()
         asked = trial_cost(view, tariffs)
@@ -360,7 +363,10 @@ class _Trial:
             return -np.inf
         values = clearing.values
         margin = asked - view.route_cost + values.congestion_rent[self.rows, None] * view.link_use
-        return float((margin * values.flow[self.rows]).sum())
+        earned = float((margin * values.flow[self.rows]).sum())
+        if view.contracts is None:
+            return earned
+        return earned + float(view.contracts.income(values.price).sum()) / (SECONDS_PER_HOUR * view.hours)
 
 
 def trial_cost(view: NetworkView, tariffs: Floats) -> Floats:

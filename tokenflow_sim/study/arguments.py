@@ -109,8 +109,9 @@ def without_defaults(choice: object, where: str) -> list[Fault]:
 
 def check_provider(scenario: Scenario, provider: str | None, faults: list[Fault]) -> None:
     """Add a fault if there is no such provider; None stands for all of them."""
-    if provider is not None and provider not in scenario.providers:
-        faults.append(Fault(unknown_name("provider", provider, list(scenario.providers)), "provider"))
+    known = scenario.compiled.providers  # of those that merged, the new firm
+    if provider is not None and provider not in known:
+        faults.append(Fault(unknown_name("provider", provider, list(known)), "provider"))
 
 
 _LAST_SEED = 2**64 - 1  # what a coordinate of results holds

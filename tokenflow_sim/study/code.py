@@ -50,6 +50,8 @@ def _names(part: object) -> Iterator[str]:
         for section in (part.providers, part.owners, part.regions):
             for agent in section.values():
                 yield from _names(agent.strategy.as_dict())
+        for merger in part.mergers.values():
+            yield from _names(None if merger.strategy is None else merger.strategy.as_dict())
         for limit in part.limits.values():
             yield from _names(limit.as_dict())
     elif isinstance(part, str):

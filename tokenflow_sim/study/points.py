@@ -105,7 +105,8 @@ def _structure(task: Task) -> Hashable:
     plan = Plan(
         layout, compiled.providers, compiled.owners, {}, has_backlog=any(backlogs), limits=limits,
         carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
-        delivery=compiled.path_rules.delivery,
+        delivery=compiled.path_rules.delivery, contracts=compiled.contracts,
+        mitigates=scenario.rules.mitigation is not None,
     )  # fmt: skip
     labels = tuple((name, dim, tuple(values.tolist())) for name, (dim, values) in plan.coords.items())
     units = tuple((name, row.unit_for(layout.link_unit)) for name, row in plan.table.items())

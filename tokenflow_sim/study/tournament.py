@@ -184,7 +184,7 @@ def tournament(
     loaded = load_scenario(scenario, changes)
     choices = labelled(strategies, allow_code, faults)
     check_provider(loaded, provider, faults)
-    if len(loaded.providers) < 2:
+    if len(loaded.compiled.providers) < 2:
         faults.append(
             Fault(f"a tournament needs rivals; scenario {loaded.name!r} has one provider", "scenario")
         )
@@ -193,7 +193,7 @@ def tournament(
     check_burn_in(burn_in, loaded.periods, faults)
     faults += replaced_strategies(changes, None)
     refuse(faults, "tournament")
-    players = [provider] if provider is not None else list(loaded.providers)
+    players = [provider] if provider is not None else list(loaded.compiled.providers)
     matches = list(_matches(list(choices), players))
     tasks = [
         Task(
@@ -224,7 +224,9 @@ def tournament(
         else:
             reduce = Profits(burn_in)
             batch = run_tasks(tasks, reduce, record=("profit",), **{"store": output.store, **runner})
-            payoff = _payoffs(batch, matches, list(choices), numbers, players, list(loaded.providers))
+            payoff = _payoffs(
+                batch, matches, list(choices), numbers, players, list(loaded.compiled.providers)
+            )
             written = output.write(payoff.to_dataset(name="payoff"), batch.failures)
             found = Tournament(written, batch.failures)
     note = comparable(found.dataset)[1]

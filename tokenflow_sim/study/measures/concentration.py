@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from numpy.typing import ArrayLike
 
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.results.reading import Background, collapse, need_periods, sum_at
+from tokenflow_sim.market.relevant import full_links, joined_nodes
+from tokenflow_sim.numeric import Bools, Floats
+from tokenflow_sim.results.reading import Background, collapse, need_periods
 from tokenflow_sim.scenario import Scenario
 
 SSNIP = 0.05
 """The small but significant increase in price by which competition authorities delimit a market."""
 POINTS = 10_000.0
-_FREE = 1e-9  # share of a price up to which a congestion charge is the rounding of a solver
-_FULL = 1 - 1e-9  # share of a link's capacity from which it is full
 
 
 def relevant_markets(
@@ -75,21 +72,7 @@ def relevant_markets(
     layout = background.compiled.layout
     price = ds["price"].transpose("period", "node", "workload").values
     full = _full_links(ds, background, price)
-    nodes, origin, destination = price.shape[1], layout.origin, layout.destination
-    # Links with the same ends, whatever their direction, are one border between two nodes.
-    low, high = np.minimum(origin, destination), np.maximum(origin, destination)
-    border, of = np.unique(low * nodes + high, return_inverse=True)
-    way = 2 * of + (origin > destination)
-    ways = (len(border), 2, price.shape[2])
-    some = sum_at(background.allowed[None], way, 2 * len(border))[0].reshape(ways) > 0
-    room = sum_at(background.allowed & ~full, way, 2 * len(border)).reshape(-1, *ways) > 0
-    is_open = (room | ~some).all(axis=2) & some.any(axis=1)
-    one, other = price[:, border // nodes], price[:, border % nodes]
-    lower, upper = np.minimum(one, other), np.maximum(one, other)
-    joined = is_open & (upper - lower <= within * lower + _FREE * upper)
-    markets = np.empty(price.shape, dtype=np.int64)
-    for k in range(price.shape[2]):
-        markets[:, :, k] = _components(joined[:, :, k], border // nodes, border % nodes, nodes)
+    markets = joined_nodes(price, full, background.allowed, layout.origin, layout.destination, within)
     return xr.DataArray(
         markets,
         dims=("period", "node", "workload"),
@@ -99,30 +82,14 @@ def relevant_markets(
     )
 
 
-def _full_links(ds: xr.Dataset, background: Background, price: Floats) -> NDArray[np.bool_]:
+def _full_links(ds: xr.Dataset, background: Background, price: Floats) -> Bools:
     """Return whether a link has no room for a class, dims (period, arc, workload)."""
     network = background.compiled.network
-    share = ds["link_use_share"].transpose("period", "arc").values
-    rent = ds["congestion_rent"].transpose("period", "arc").values
-    charge = rent[:, :, None] * background.link_use
-    dearest = np.maximum(price[:, network.origin], price[:, network.destination])
-    # Without curvature only a full link charges for congestion; one that is withheld or out has no share in use.
-    charges = (charge > _FREE * dearest) & (network.link_curvature == 0)[:, None]
-    is_full = (share >= _FULL) | (background.link_capacity.values == 0)
-    full: NDArray[np.bool_] = is_full[:, :, None] | charges
-    return full
-
-
-def _components(joined: NDArray[np.bool_], origin: Ints, destination: Ints, nodes: int) -> Ints:
-    """Label the connected nodes of every period at once: one graph that has each period as a block of its own."""
-    periods = len(joined)
-    period, arc = np.nonzero(joined)
-    edges = (period * nodes + origin[arc], period * nodes + destination[arc])
-    graph = coo_array((np.ones(len(period)), edges), shape=(periods * nodes,) * 2)
-    _, label = connected_components(graph, directed=False)
-    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
-    members: Ints = (first[inverse] % nodes).reshape(periods, nodes)
-    return members
+    rent, share = (
+        ds[name].transpose("period", "arc").values for name in ("congestion_rent", "link_use_share")
+    )
+    exists, ends = background.link_capacity.values, (network.origin, network.destination)
+    return full_links(price, rent, share, exists, background.link_use, network.link_curvature, ends)
 
 
 def hhi(

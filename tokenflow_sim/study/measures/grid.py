@@ -142,8 +142,8 @@ def power_price_gain(
     faults = []
     if scenario.grid is None:
         faults.append(Fault("power_price_gain needs a scenario with a `grid`"))
-    if provider not in scenario.providers:
-        faults.append(Fault(unknown_name("provider", provider, list(scenario.providers))))
+    if provider not in scenario.compiled.providers:
+        faults.append(Fault(unknown_name("provider", provider, list(scenario.compiled.providers))))
     if faults:
         raise InputError(faults, "arguments")
     joint = scenario.override({"grid.clearing": "joint"})

@@ -1,0 +1,176 @@
+r"""Market-power mitigation: what is replaced of what was submitted, between the order book and the market.
+
+Offers above the cap are set to it, and what demand pays at most to the price cap. The market is then cleared as
+submitted. Its full links part it into relevant markets, class by class, in each of which the residual supply index of
+every provider i with the n - 1 largest others is taken,
+
+    RSI_i(n) = (sum_j S_j - S_i - sum of the n - 1 largest other S_j) / D,
+
+where S_j is what provider j offered there, and D what had to be supplied there: its demand less what full links
+brought in. Where RSI_i(n) < 1, provider i fails; its offers there are set to their reference levels where these are
+lower, and the market is cleared again. Where nothing is replaced, the first clearing stands.
+
+References
+----------
+PJM Manual 11, section 2.3.6, and Monitoring Analytics, "State of the Market Report for PJM", appendix "Three Pivotal
+Supplier Test": with n = 3, offers of those who fail are set to cost plus ten per cent. California ISO, "Local Market
+Power Mitigation": the market is cleared as bid to find which constraints bind, and again after mitigation. FERC Order
+No. 831 (2016): offers above the cap of $1,000/MWh need a true cost as high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tokenflow_sim.market import Arrays, Clearing, Layout, Market
+from tokenflow_sim.market.pivotal import ResidualSupply, is_short, supply_of_class
+from tokenflow_sim.market.relevant import full_links, joined_nodes
+from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.scenario.mitigation import Mitigation, by_class
+from tokenflow_sim.scenario.state import State
+
+Clear = Callable[[Market, State], Clearing]
+
+
+class Mitigator:
+    """Applies the rules of a scenario to the markets of a run.
+
+    Parameters
+    ----------
+    rules : Mitigation
+        The rules.
+    layout : Layout
+        Labels of the market.
+    """
+
+    def __init__(self, rules: Mitigation, layout: Layout) -> None:
+        self._rules, self._layout = rules, layout
+        workloads = list(map(str, layout.workloads))
+        self._offer_cap = np.array(by_class(rules.offer_cap, workloads))
+        self._price_cap = np.array(by_class(rules.price_cap, workloads))
+        names = list(dict.fromkeys(layout.provider))
+        self._firm: Ints = np.array([names.index(name) for name in layout.provider], dtype=np.int64)
+        self._firms = len(names)
+
+    def clear(self, market: Market, state: State, clear: Clear) -> tuple[Clearing, dict[str, Floats]]:
+        """Clear a market under the rules.
+
+        Parameters
+        ----------
+        market : Market
+            As it was submitted.
+        state : State
+            Everything exogenous of the period, true costs among it.
+        clear : callable
+            Clears a market.
+
+        Returns
+        -------
+        clearing : Clearing
+            Of the market with what was replaced.
+        beside : dict of ndarray
+            By the names of `variables.MITIGATION`.
+        """
+        submitted = market.arrays
+        arrays = self.capped(submitted, state.true_cost)
+        clearing = clear(self._with(market, arrays), state)
+        failed = np.zeros(state.true_cost.shape, dtype=bool)
+        if self._rules.pivotal_suppliers is not None:
+            failed = self.failed(clearing, state.link_capacity)
+            level = self.reference_level(state.true_cost)
+            lower = np.where(
+                failed[:, :, None], np.minimum(arrays.offer_price, level[:, :, None]), arrays.offer_price
+            )
+            # A block that offers nothing, or one that does not change, needs no second clearing.
+            if ((lower < arrays.offer_price) & (arrays.capacity > 0)).any():
+                arrays = arrays.with_(offer_price=_frozen(lower))
+                clearing = clear(self._with(market, arrays), state)
+        replaced = ((arrays.offer_price < submitted.offer_price) & (arrays.capacity > 0)).any(axis=2)
+        return clearing, {
+            "submitted_price": submitted.offer_price,
+            "mitigated": _frozen(replaced.astype(np.float64)),
+            "failed_test": _frozen(failed.astype(np.float64)),
+        }
+
+    def _with(self, market: Market, arrays: Arrays) -> Market:
+        return (
+            market
+            if arrays is market.arrays
+            else Market.from_arrays(self._layout, arrays, market.hours, check=False)
+        )
+
+    def reference_level(self, true_cost: Floats) -> Floats:
+        """Return true cost plus the adder, a share of its size, in $/Mtok, dims of `true_cost`."""
+        return true_cost + self._rules.adder * np.abs(true_cost)
+
+    def capped(self, arrays: Arrays, true_cost: Floats) -> Arrays:
+        """Return a market with offers and demand's values no higher than the caps.
+
+        Parameters
+        ----------
+        arrays : Arrays
+            As submitted.
+        true_cost : ndarray
+            In $/Mtok, dims (asset, workload): an offer above the cap is set to this where it is higher.
+        """
+        changes: dict[str, Floats] = {}
+        most = np.maximum(self._offer_cap, true_cost)[:, :, None]
+        if (arrays.offer_price > most).any():
+            changes["offer_price"] = _frozen(np.minimum(arrays.offer_price, most))
+        dearest = self._price_cap[:, None]
+        if (arrays.value > dearest).any():
+            changes["value"] = _frozen(np.minimum(arrays.value, dearest))
+        return arrays.with_(**changes) if changes else arrays
+
+    def failed(self, clearing: Clearing, exists: Floats) -> Bools:
+        """Return at which of its assets each provider fails the test, dims (asset, workload).
+
+        Parameters
+        ----------
+        clearing : Clearing
+            Of the market as submitted.
+        exists : ndarray
+            Capacity of links, dims (arc,).
+
+        Notes
+        -----
+        Supply of a class is what was offered, and where classes share power, no more than what the power that the
+        others leave can serve. Reserve, caps and rules for whole paths are not looked at. A provider without supply in
+        a market does not fail there, and nobody does where nothing has to be supplied.
+        """
+        layout, arrays, values = self._layout, clearing.market.arrays, clearing.values
+        load = (arrays.link_use * values.flow).sum(axis=1)
+        share = np.divide(load, arrays.link_capacity, out=np.zeros_like(load), where=arrays.link_capacity > 0)
+        price, ends = values.price[None], (layout.origin, layout.destination)
+        full = full_links(
+            price,
+            values.congestion_rent[None],
+            share[None],
+            exists[None],
+            arrays.link_use,
+            arrays.link_curvature,
+            ends,
+        )
+        market = joined_nodes(price, full, arrays.allowed, *ends, within=np.inf)[0]
+        dispatch, offered = values.dispatch.sum(axis=2), arrays.capacity.sum(axis=2)
+        supply = supply_of_class(offered, arrays.power_use, arrays.power_limit, dispatch)
+        # Of demand in steps, later ones are unserved where they would not have paid the price.
+        lacking, found = values.unserved[:, :, 0], np.zeros(dispatch.shape, dtype=bool)
+        suppliers = self._rules.pivotal_suppliers or 1
+        for k in range(dispatch.shape[1]):
+            at, able = market[layout.asset_node, k], supply[:, k] > 0
+            for one in np.unique(at[able]):
+                inside = (at == one) & able
+                # What is made there and what nobody brought: demand less what full links brought in.
+                asked = dispatch[inside, k].sum() + lacking[market[:, k] == one, k].sum()
+                own = np.bincount(self._firm[inside], supply[inside, k], self._firms)
+                short = is_short(ResidualSupply(own, asked, -1).jointly(suppliers))
+                found[inside, k] = short[self._firm[inside]]
+        return found
+
+
+def _frozen[A: np.ndarray](array: A) -> A:
+    array.flags.writeable = False
+    return array
