@@ -226,7 +226,7 @@ class Plan:
             if self.delivery.rules:
                 coords["rule"] = ("rule", _text(rule.label for rule in self.delivery.rules))
         if self.contracts is not None:
-            found = self.contracts.labels(layout.nodes, layout.workloads)
+            found = self.contracts.labels(list(layout.nodes), list(layout.workloads))
             coords |= {name: ("contract", _text(labels)) for name, labels in found.items()}
         if self.limits:
             coords["limit"] = ("limit", _text(limit.name for limit in self.limits))
