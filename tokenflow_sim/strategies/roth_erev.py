@@ -39,6 +39,9 @@ class RothErev(ArmLearner):
         Where one state of scarcity ends and the next begins: last price over own cost, rising.
     baseline : {'truthful', 'none'}
         What is taken off the profit: what truthful offers would have earned in the same period, or nothing.
+    unit : float or None
+        Reward in $ that counts as 1, above 0; None takes the 90 % quantile of the last rewards, and cuts off what is
+        beyond. The sources' rule has a fixed one: rewards count in money, and start propensities in the same.
 
     Raises
     ------
@@ -91,15 +94,17 @@ class RothErev(ArmLearner):
         context: Context = "none",
         levels: Sequence[float] = LEVELS,
         baseline: Baseline = "truthful",
+        unit: float | None = None,
     ) -> None:
         super().__init__(markups, shares, by, price_cap, context, levels, baseline)
         self.experimentation = within("experimentation", experimentation, 0.0, 1.0)
         self.recency = within("recency", recency, 0.0, 1.0)
-        for name, value in (("propensity", propensity), ("cooling", cooling)):
+        for name, value in (("propensity", propensity), ("cooling", cooling), ("unit", unit)):
             if value is not None and not 0.0 < value < float("inf"):
                 raise ValueError(f"{name} must be a finite number above 0; found {value!r}")
         self.propensity = propensity
         self.cooling = cooling
+        self.unit = unit
 
     def begin(self, tables: int, view: View) -> None:
         """Start with even propensities, dims (table, arm)."""
@@ -124,7 +129,7 @@ class RothErev(ArmLearner):
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Forget a little, and reward the arm played."""
         row = self.row[group]
-        unit = self.scale.share(row, reward)
+        unit = self.scale.share(row, reward) if self.unit is None else reward / self.unit
         old = self.q[row]
         spread = self.experimentation / max(1, self.arms - 1)
         # The arms not played get a share of their own propensity (the variant), not of the reward.
