@@ -11,6 +11,8 @@ from math import inf
 from tokenflow_sim.variable import LINK_PRICE, LINK_RATE, LINK_SLOPE, LINK_USE
 from tokenflow_sim.variable import Variable as Variable
 
+SLOPE = "$/Mtok per Mtok/s"
+
 
 def _table(*rows: Variable) -> dict[str, Variable]:
     return {row.name: row for row in rows}
@@ -20,16 +22,12 @@ _AK, _NK, _LK = ("asset", "workload"), ("node", "workload"), ("arc", "workload")
 
 MARKET: dict[str, Variable] = _table(
     Variable(
-        "offer_price",
-        _AK,
-        "$/Mtok",
-        "offer price",
-        extra="block",
-        collapse="mean",
-        weight="capacity",
-        may_be_negative=True,
+        "offer_price", _AK, "$/Mtok", "offer price", "block", "mean", weight="capacity", may_be_negative=True
     ),
     Variable("capacity", _AK, "Mtok/s", "offered quantity", extra="block", may_broadcast=False),
+    Variable(
+        "offer_slope", _AK, SLOPE, "slope of the offer price", "block", "mean", "capacity", required=False
+    ),
     Variable("power_use", _AK, "MW per Mtok/s", "power drawn per unit of service", required=False),
     Variable(
         "power_limit",
@@ -53,6 +51,7 @@ MARKET: dict[str, Variable] = _table(
         required=False,
         default=inf,
     ),
+    Variable("value_slope", _NK, SLOPE, "slope of the value", "step", "mean", "demand", required=False),
     Variable("route_cost", _LK, "$/Mtok", "route cost", required=False, default=0.0),
     Variable("link_use", _LK, LINK_USE, "link use per unit of service", required=False, default=1.0),
     Variable("allowed", _LK, "1", "whether the class may use the arc", required=False, default=True),

@@ -64,7 +64,7 @@ def check_money(market: Market, clearing: Clearing) -> None:
     a, v = market.arrays, clearing.values
     paid = v.price * (a.demand - v.unserved).sum(axis=2)
     charge = 0.0 if a.power_use is None else (v.power_rent[:, None] * a.power_use)[:, :, None]
-    earned = ((a.offer_price + v.scarcity_rent + charge) * v.dispatch).sum(axis=2)
+    earned = ((optimality.marginal(market, v)[0] + v.scarcity_rent + charge) * v.dispatch).sum(axis=2)
     carried = (a.route_cost + v.congestion_rent[:, None] * a.link_use) * v.flow
     size = max(1.0, float(np.abs(paid).sum()))
     assert abs(paid.sum() - earned.sum() - carried.sum()) <= 1e-9 * size
@@ -94,6 +94,8 @@ def check_ties(market: Market, clearing: Clearing) -> None:
     groups: dict[tuple[Any, ...], list[float]] = {}
     for s, k, b in np.ndindex(*a.capacity.shape):
         if v.power_rent[s] == 0 and not _power_is_full(market, v, s) and a.capacity[s, k, b] > 0:
+            if a.offer_slope is not None and a.offer_slope[s, k, b] > 0:
+                continue
             key = (market.layout.asset_node[s], k, a.offer_price[s, k, b])
             groups.setdefault(key, []).append(float(v.dispatch[s, k, b] / a.capacity[s, k, b]))
     for key, shares in groups.items():
@@ -135,7 +137,7 @@ def test_random_markets(name: str) -> None:
     form = FORMULATIONS[name]
 
     @effort(3)
-    @given(runs(form, PERIODS_CURVED if form.curvature else PERIODS))
+    @given(runs(form, PERIODS_CURVED if form.curvature or form.slopes else PERIODS))
     def run(run_of_markets: list[Market]) -> None:
         clearer = Clearer(run_of_markets[0])
         for market in run_of_markets:

@@ -116,4 +116,4 @@ def test_arrays_are_compared_by_identity() -> None:
     twin = PLAIN.arrays.with_()
     assert twin != PLAIN.arrays
     assert len({twin, PLAIN.arrays}) == 2
-    assert {name for name, _ in twin.items()} == set(MARKET)
+    assert {name for name, _ in twin.items()} == set(MARKET) - {"offer_slope", "value_slope"}

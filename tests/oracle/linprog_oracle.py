@@ -89,6 +89,8 @@ def program(market: Market) -> Program:
                 j = unserved_at + (n * K + k) * T + t
                 if np.isfinite(a.value[n, k, t]):
                     cost[j], upper[j] = a.value[n, k, t], a.demand[n, k, t]
+                    if a.value_slope is not None:  # what is lost first is what the last unit is worth
+                        cost[j] -= a.value_slope[n, k, t] * a.demand[n, k, t]
                 balance.append((n * K + k, j, 1.0))
     done_at, lower = {}, np.zeros(columns)
     for activity in a.activities:
@@ -140,12 +142,11 @@ def program(market: Market) -> Program:
 
 def solve(market: Market, more: np.ndarray[Any, Any] | None = None) -> Optimum | None:
     """Solve the market, with `more` on the right of its equations; None where it is infeasible."""
-    p, arrays = program(market), market.arrays
+    p = program(market)
     demand = p.demand if more is None else p.demand + more
-    kappa, arcs = arrays.link_curvature, len(market.layout.arcs)
-    curved = np.flatnonzero(kappa > 0)
     columns = len(p.cost)
-    loads = p.limits[:arcs]
+    kappa, loads = curved_parts(market, p)
+    curved = np.flatnonzero(kappa > 0)
     # Each curved link has one more column, its charge, which lies above every tangent drawn so far.
     cost = np.concatenate([p.cost, np.ones(len(curved))])
     upper = np.concatenate([p.upper, np.full(len(curved), np.inf)])
@@ -180,6 +181,19 @@ def solve(market: Market, more: np.ndarray[Any, Any] | None = None) -> Optimum |
     else:
         raise RuntimeError("the oracle's tangent cuts did not close the gap")
     return _optimum(market, p, result, finite, tangents, float(truth))
+
+
+def curved_parts(market: Market, p: Program) -> tuple[np.ndarray[Any, Any], csr_array]:
+    """Return the curvature of every link and of every column with a slope, and what each is of the columns."""
+    a, arcs, columns = market.arrays, len(market.layout.arcs), len(p.cost)
+    unit: list[tuple[int, int, float]] = []
+    kappa = list(a.link_curvature)
+    for slope, at in ((a.offer_slope, 0), (a.value_slope, a.capacity.size + a.route_cost.size)):
+        for j, one in enumerate(slope.ravel() if slope is not None else ()):
+            if one > 0:
+                unit.append((len(unit), at + j, 1.0))
+                kappa.append(one)
+    return np.array(kappa), csr_array(vstack([p.limits[:arcs], _matrix(unit, (len(unit), columns))]))
 
 
 def least_unserved(market: Market, cost: float) -> float:
@@ -240,6 +254,8 @@ def _optimum(
         rows = -result.ineqlin.marginals
         rent[finite] = rows[: len(finite)]
         for (arc, slope), weight in zip(tangents, rows[len(finite) :], strict=True):
+            if arc >= arcs:  # of an offer or of demand
+                continue
             rent[arc] += slope * weight  # the charge's slope at the optimum is a mean of the tangents' slopes
     scarcity = -result.upper.marginals[: S * K * B].reshape(S, K, B)
     return Optimum(

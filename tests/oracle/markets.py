@@ -30,6 +30,7 @@ class Formulation:
     partial: bool = False  # some demand has a finite value of lost service
     latency: bool = False  # some classes may not use some arcs
     curvature: bool = False
+    slopes: bool = False  # offers rise and values fall
     adder: bool = False  # the same addition to all offers of a class
     power: bool = False
     blocks: int = 1
@@ -49,11 +50,14 @@ FORMULATIONS = {
     "shared_power": Formulation("token_equivalent", power=True),
     "shared_power_shedding": Formulation("physical", power=True, partial=True, steps=2),
     "blocks_and_steps": Formulation("physical", partial=True, blocks=3, steps=2),
+    "smooth": Formulation(
+        "physical", partial=True, slopes=True, power=True, curvature=True, blocks=2, steps=2
+    ),
     "everything": Formulation(
         "physical", partial=True, latency=True, curvature=True, adder=True, power=True, blocks=2, steps=2
     ),
 }
-LINEAR = {name: form for name, form in FORMULATIONS.items() if not form.curvature}
+LINEAR = {name: form for name, form in FORMULATIONS.items() if not (form.curvature or form.slopes)}
 
 
 class Numbers:
@@ -180,6 +184,12 @@ def make_market(structure: Structure, numbers: Numbers, hours: float) -> Market:
         shed = numbers.flags((N, K, T), 0.5)
         shed[:, :, 1:] = True
         steps, value = np.where(shed, steps + extra, steps), np.where(shed, wanted, value)
+    offer_slope = value_slope = None
+    if form.slopes:
+        offer_slope = numbers.array((S, K, B), 0, 3) / numbers.unit
+        fall = numbers.array((N, K, T), 0, 3) / numbers.unit
+        worth = np.where(np.isfinite(value), value, 0.0)
+        value_slope = np.minimum(fall, worth / np.where(steps > 0, steps, 1.0))
     pool = form.network == "pool"
     endless = np.ones(A, dtype=bool) if pool else numbers.flags((A,), 0.2)
     arrays = Arrays(
@@ -194,6 +204,8 @@ def make_market(structure: Structure, numbers: Numbers, hours: float) -> Market:
         link_curvature=numbers.array((A,), 0, 2) / numbers.unit if form.curvature else np.zeros(A),
         power_use=power_use,
         power_limit=power_limit,
+        offer_slope=offer_slope,
+        value_slope=value_slope,
     )
     return Market.from_arrays(layout, arrays, hours)
 

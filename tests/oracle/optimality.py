@@ -51,6 +51,17 @@ def primal_violation(market: Market, values: Any) -> float:
     return _worst(*found) / scale
 
 
+def marginal(market: Market, values: Any) -> tuple[Any, Any]:
+    """Return what the next unit of each offer costs, and what the next unit of demand is worth."""
+    a = market.arrays
+    price, value = a.offer_price, a.value
+    if a.offer_slope is not None:
+        price = price + a.offer_slope * values.dispatch
+    if a.value_slope is not None:
+        value = value - a.value_slope * (a.demand - values.unserved)
+    return price, value
+
+
 def reduced_costs(market: Market, values: Any) -> tuple[Any, Any, Any]:
     """Return (4), (3) and the shedding condition as left side - right side; at an optimum none is negative.
 
@@ -58,14 +69,15 @@ def reduced_costs(market: Market, values: Any) -> tuple[Any, Any, Any]:
     value - price (node, workload, step), which may be negative where the step is wholly unserved.
     """
     a, lay = market.arrays, market.layout
+    price, value = marginal(market, values)
     own = values.price[lay.asset_node][:, :, None]
     charge = np.zeros(a.capacity.shape[:2])
     if a.power_use is not None:
         charge = a.power_use * values.power_rent[:, None]
-    dispatch = a.offer_price + values.scarcity_rent + charge[:, :, None] - own
+    dispatch = price + values.scarcity_rent + charge[:, :, None] - own
     carried = a.route_cost + a.link_use * values.congestion_rent[:, None]
     flow = carried - values.price[lay.origin] + values.price[lay.destination]
-    return dispatch, flow, a.value - values.price[:, :, None]
+    return dispatch, flow, value - values.price[:, :, None]
 
 
 def dual_violation(market: Market, values: Any) -> float:
@@ -106,7 +118,12 @@ def cost(market: Market, values: Any) -> float:
     """Return (1a) or (10a), with the charge of curved links, in $/s."""
     a = market.arrays
     value = np.where(np.isinf(a.value), 0.0, a.value)
-    total = (a.offer_price * values.dispatch).sum() + (a.route_cost * values.flow).sum()
+    price, value = a.offer_price, np.broadcast_to(value, a.demand.shape)
+    if a.offer_slope is not None:
+        price = price + a.offer_slope * values.dispatch / 2
+    if a.value_slope is not None:  # the mean of what the last and the first unit lost are worth
+        value = value - a.value_slope * (a.demand - values.unserved / 2)
+    total = (price * values.dispatch).sum() + (a.route_cost * values.flow).sum()
     return float(
         total + (value * values.unserved).sum() + (a.link_curvature / 2 * load(market, values) ** 2).sum()
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.oracle.linprog_oracle import Program, linprog, program, solve
+from tests.oracle.linprog_oracle import Program, curved_parts, linprog, program, solve
 from tokenflow_sim.market.market import Market
 
 _FAR = 1e6  # in units of the largest cost
@@ -50,11 +50,9 @@ class PriceFace:
         self.shape = market.arrays.demand.shape[:2]
         z = np.concatenate([np.ravel(part) for part in (dispatch, flow, unserved, bought)])
         small = tolerance * max(1.0, float(p.demand.max(initial=0.0)), float(np.abs(z).max(initial=0.0)))
-        arcs = len(market.layout.arcs)
         used = p.limits @ z
-        slope = np.zeros(len(p.cost))
-        if arcs:
-            slope = p.limits[:arcs].T @ (market.arrays.link_curvature * used[:arcs])
+        kappa, loads = curved_parts(market, p)
+        slope = loads.T @ (kappa * (loads @ z)) if kappa.size else np.zeros(len(p.cost))
         self.slack, self.paid = slack, bool((market.arrays.offer_price < 0).any())
         self._write(p, z, used, p.cost + slope, small)
 
@@ -151,7 +149,7 @@ def face_of(market: Market, values: Any) -> PriceFace:
     It comes from the oracle's own optimum. With curvature the oracle knows that only to the square root of the
     precision of its cost, so that the face comes from the optimum given.
     """
-    if (market.arrays.link_curvature > 0).any():
+    if market.is_quadratic:
         return PriceFace(market, values.dispatch, values.flow, values.unserved, tolerance=1e-7, slack=1e-7)
     optimum = solve(market)
     if optimum is None:

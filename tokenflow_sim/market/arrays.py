@@ -21,12 +21,13 @@ from tokenflow_sim.market.limits import SharedCapacity, groups_of
 from tokenflow_sim.market.losses import Security, security_faults
 from tokenflow_sim.market.pricing import Pricing
 from tokenflow_sim.market.routing import Routing, routing_faults
-from tokenflow_sim.numeric import Bools, Floats
+from tokenflow_sim.numeric import Bools, Floats, Ints
 from tokenflow_sim.variables import MARKET
 
 # No market has such numbers, and a solver takes those beyond 1e20 for infinite.
 _BEYOND = 1e15
 _LISTED_CULPRITS = 5
+_ROUNDING = 1e-9
 
 Labels = Mapping[str, "pd.Index[Any] | None"]
 
@@ -49,6 +50,9 @@ class Arrays:
         Dims (arc,).
     power_use, power_limit : ndarray or None
         Dims (asset, workload) and (asset,); None where power is not shared between classes.
+    offer_slope, value_slope : ndarray or None
+        By how much the price of an offer rises, and the value of demand falls, with each unit taken; dims as
+        `capacity` and as `demand`; None where prices and values are constant.
     limits : tuple of SharedCapacity
         Shared capacities beyond those of links and of an asset's power.
     activities : tuple of Activity
@@ -74,6 +78,8 @@ class Arrays:
     link_curvature: Floats
     power_use: Floats | None = None
     power_limit: Floats | None = None
+    offer_slope: Floats | None = None
+    value_slope: Floats | None = None
     limits: tuple[SharedCapacity, ...] = ()
     activities: tuple[Activity, ...] = ()
     routing: Routing | None = None
@@ -99,6 +105,72 @@ class Arrays:
         """The limits of the links."""
         return self.every_limit[0]
 
+    @cached_property
+    def is_sloped(self) -> bool:
+        """Whether the price of any offer rises, or the value of any demand falls, with what is taken."""
+        slopes = (self.offer_slope, self.value_slope)
+        return any(slope is not None and bool(slope.any()) for slope in slopes)
+
+    def at_margin(self, dispatch: Floats, unserved: Floats) -> Arrays:
+        """Return the linear market with prices and values frozen at those of the next unit.
+
+        Parameters
+        ----------
+        dispatch, unserved : ndarray
+            What is taken of each offer, and what is not of demand, in Mtok/s, dims as `capacity` and `demand`.
+
+        Returns
+        -------
+        Arrays
+            Without slopes: offers at ``p + s x``, demand at ``v - b (d - y)``. These numbers themselves where there is
+            no slope.
+        """
+        if self.offer_slope is None and self.value_slope is None:
+            return self
+        price, value = self.offer_price, self.value
+        if self.offer_slope is not None:
+            price = price + self.offer_slope * dispatch
+        if self.value_slope is not None:
+            # No more is demanded than is worth something; what is left below zero there is rounding.
+            value = np.maximum(value - self.value_slope * (self.demand - unserved), 0.0)
+        return self.with_(offer_price=price, value=value, offer_slope=None, value_slope=None)
+
+    def with_offers(self, rows: Ints, **changes: Floats) -> Arrays:
+        """Return a copy with other numbers, in which the offers of some assets are flat, as new offers are.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Positions of the assets.
+        **changes
+            What else is exchanged, unchecked.
+        """
+        if self.offer_slope is None:
+            return replace(self, **changes)
+        slope = self.offer_slope.copy()
+        slope[rows] = 0.0
+        return replace(self, offer_slope=slope, **changes)
+
+    def slope_cost(self, dispatch: Floats, unserved: Floats) -> float:
+        """Return what slopes add to the cost at the first unit: of offers, and of demand that goes unserved, in $/s.
+
+        Parameters
+        ----------
+        dispatch, unserved : ndarray
+            As in `at_margin`.
+
+        Notes
+        -----
+        An offer costs ``p x + s x^2 / 2``; the last y units of demand d are worth
+        ``(v - b d) y + b y^2 / 2``, the integral of its value from ``d - y`` to d. Returned are the squares.
+        """
+        cost = 0.0
+        if self.offer_slope is not None:
+            cost += 0.5 * float(np.add.reduce(self.offer_slope * dispatch * dispatch, axis=None))
+        if self.value_slope is not None:
+            cost += 0.5 * float(np.add.reduce(self.value_slope * unserved * unserved, axis=None))
+        return cost
+
     def with_(self, **changes: Any) -> Arrays:
         """Return a copy with some arrays exchanged, unchecked."""
         return replace(self, **changes)
@@ -107,7 +179,8 @@ class Arrays:
         """Make the arrays read-only: a market is cleared once, and what was written later would be ignored."""
         for array in (
             self.offer_price, self.capacity, self.demand, self.value, self.route_cost, self.link_use, self.allowed,
-            self.link_capacity, self.link_curvature, self.power_use, self.power_limit, self.__dict__.get("must_serve"),
+            self.link_capacity, self.link_curvature, self.power_use, self.power_limit, self.offer_slope,
+            self.value_slope, self.__dict__.get("must_serve"),
         ):  # fmt: skip
             if array is not None:
                 array.setflags(write=False)
@@ -172,6 +245,8 @@ def find_faults(layout: Layout, arrays: Arrays) -> list[Fault]:
     faults += pair_faults(arrays.power_use is not None, arrays.power_limit is not None)
     if whole and arrays.power_use is not None:
         faults += power_faults(arrays.power_use, arrays.capacity, labels)
+    if whole and arrays.value_slope is not None:
+        faults += slope_faults(arrays.value_slope, arrays.demand, arrays.value, labels)
     return faults
 
 
@@ -262,6 +337,35 @@ def power_faults(power_use: Floats, capacity: Floats, labels: Labels) -> list[Fa
     rule = "must be positive where the asset offers capacity, since its power is shared"
     found = culprits(bad, power_use, MARKET["power_use"].full_dims, labels)
     return [Fault(f"{rule} ({MARKET['power_use'].unit}); found {found}", "power_use")]
+
+
+def slope_faults(value_slope: Floats, demand: Floats, value: Floats, labels: Labels) -> list[Fault]:
+    """Find demand whose value falls with what is served, and has no value to fall from, or falls below zero.
+
+    Parameters
+    ----------
+    value_slope, demand, value : ndarray
+        Dims (node, workload, step).
+    labels : mapping
+        Labels of `node`, `workload` and `step`.
+
+    Returns
+    -------
+    list of Fault
+        At most two.
+    """
+    faults, dims = [], MARKET["value_slope"].full_dims
+    falls = value_slope > 0
+    endless = falls & (value == np.inf)
+    if endless.any():
+        rule = "must be zero where demand must be served, whose value is infinite"
+        faults.append(Fault(f"{rule}; found {culprits(endless, value_slope, dims, labels)}", "value_slope"))
+    with np.errstate(invalid="ignore"):
+        below = falls & ~endless & (value_slope * demand > value * (1 + _ROUNDING))
+    if below.any():
+        rule = "must be no more than value / value_slope, where demand is worth nothing (Mtok/s)"
+        faults.append(Fault(f"{rule}; found {culprits(below, demand, dims, labels)}", "demand"))
+    return faults
 
 
 def hours_faults(hours: object) -> list[Fault]:

@@ -54,6 +54,8 @@ def find_cap_error(market: Market) -> CarbonCapError | None:
         route_cost=np.zeros_like(arrays.route_cost),
         value=np.where(arrays.value < np.inf, 0.0, np.inf),
         link_curvature=np.zeros_like(arrays.link_curvature),
+        offer_slope=None,
+        value_slope=None,
         limits=limits,
         activities=tuple(replace(each, price=np.zeros_like(each.price)) for each in arrays.activities),
     )

@@ -1,7 +1,7 @@
 """The optimality certificate of a clearing: how far its numbers are from the conditions that prove it optimal.
 
 It is computed from the published arrays and the market's own, not from the solver's word: equations (3)-(6) of
-the paper and their extensions to partial service, shared power and curvature.
+the paper and their extensions to partial service, shared power, curvature and slopes.
 
 Beside the whole market's size, a class or a node of a thousand-millionth of it could be served wrongly, or priced at
 anything, without a residual that shows. So where numbers lie far apart, every balance is measured by its own node and
@@ -88,6 +88,9 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
         Not-a-number anywhere in the clearing shows as an infinite residual.
     """
     price, flow, dispatch, unserved = values.price, values.flow, values.dispatch, values.unserved
+    # With slopes, the conditions are those of the prices and values of the next unit; the gap has their squares.
+    curved = arrays.slope_cost(dispatch, unserved)
+    arrays = arrays.at_margin(dispatch, unserved)
     scarcity = values.scarcity_rent
     cells, offers, demand = layout.cells, layout.cells.asset.size, total(arrays.demand)
     worth, shed = arrays.value, arrays.demand
@@ -106,7 +109,8 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     quantities = values.quantities
     load = arrays.links.used(quantities)
     curves = arrays.link_curvature.any()
-    curved = 0.5 * dot(arrays.link_curvature, load * load) if curves else 0.0
+    if curves:
+        curved += 0.5 * dot(arrays.link_curvature, load * load)
     # Residuals are relative to the market's own size, whatever its units; to one where all is zero.
     size = _top(_joined(demand, dispatch, flow, load)) or 1.0
     offered = np.abs(arrays.offer_price)

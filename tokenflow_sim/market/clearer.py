@@ -138,6 +138,8 @@ class Clearer:
             If no method reaches an optimum that can be certified.
         """
         require_market(market)
+        if market.arrays.is_sloped:
+            _refuse_slopes(market)
         if market.arrays.security is not None:
             if takes_paths(market):
                 raise MarketError([Fault("is not cleared with rules for whole paths", "security")], "market")
@@ -207,6 +209,16 @@ class Clearer:
         else:
             values = values_of(engine.program, market.arrays, engine.solve(market.arrays))
         return Clearing(market, values, certify(market.layout, market.arrays, values))
+
+
+def _refuse_slopes(market: Market) -> None:
+    """Refuse slopes beside what is cleared by a program of its own, which knows of none."""
+    beside = {"security": market.arrays.security is not None, "routing": takes_paths(market)}
+    slopes = [name for name in ("offer_slope", "value_slope") if getattr(market.arrays, name) is not None]
+    if any(beside.values()):
+        names = " and ".join(name for name, there in beside.items() if there)
+        rule = f"is not cleared together with {names}: take steps in place of slopes"
+        raise MarketError([Fault(rule, name) for name in slopes], "market")
 
 
 def _uncertified(market: Market, reasons: list[str]) -> CertificateError:

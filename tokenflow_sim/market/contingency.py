@@ -104,6 +104,8 @@ class ContingencyProgram:
             capacity=arrays.capacity.sum(axis=2, keepdims=True),
             demand=arrays.demand.sum(axis=2, keepdims=True),
             value=np.zeros_like(arrays.value[:, :, :1]),
+            offer_slope=None,
+            value_slope=None,
             limits=tuple(limit for limit in arrays.limits if after_a_loss(limit)),
             activities=(),
             security=None,

@@ -130,13 +130,15 @@ class Engine:
         """Bring a market's numbers into the solver's units."""
         return ScaledData.of(self.program, arrays, self.size)
 
-    def solve(self, arrays: Arrays) -> BasicSolution:
+    def solve(self, arrays: Arrays, *, duals_only: bool = False) -> BasicSolution:
         """Clear a market.
 
         Parameters
         ----------
         arrays : Arrays
-            Its numbers; `link_curvature` is ignored.
+            Its numbers; `link_curvature` and slopes are ignored.
+        duals_only : bool
+            Whether the values may be any of least cost, since they are not used.
 
         Returns
         -------
@@ -161,7 +163,9 @@ class Engine:
         if pays(data.costs) or (asked is not None and idle.any()):
             duals = price_idle(self.program, data.costs, data.upper, solution.duals, idle)
             solution = replace(solution, duals=duals)
-        values = serve_first(self.program, data.costs, data.upper, data.rows, solution)
+        values = solution.values
+        if not duals_only:
+            values = serve_first(self.program, data.costs, data.upper, data.rows, solution)
         basis = solution.basis if values is solution.values else None
         return BasicSolution(values * scale.quantity, solution.duals * scale.price, basis)
 

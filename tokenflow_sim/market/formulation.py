@@ -1,6 +1,7 @@
 """The linear program of a market as a labelled linopy model, one function per group of constraints.
 
     min   sum_{s,k} p_sk x_sk + sum_{a,k} c_ak f_ak + sum_{n,k} rho_nk y_nk  [+ sum_a kappa_a/2 load_a^2]
+          [+ sum_{s,k} s_sk/2 x_sk^2 + sum_{n,k} b_nk/2 y_nk^2, with rho_nk - b_nk d_nk in place of rho_nk]
     s.t.  sum_{a out of n} f_ak - sum_{a into n} f_ak + sum_{s at n} x_sk + y_nk = d_nk     (1b), (10b)
           x_sk <= C_sk                                                                      (1c), (10c)
           sum_k h_sk x_sk <= P_s                        where an asset's classes share its power
@@ -209,14 +210,21 @@ def _of_limit(limit: SharedCapacity, values: Any) -> xr.DataArray:
 def add_objective(model: linopy.Model, market: Market, shortfall_cost: float | None) -> None:
     """Add the cost of processing, routing and lost service: equations (1a), (10a), in $/s."""
     arrays, variables = market.arrays, model.variables
-    value = np.where(np.isinf(arrays.value), 0.0, arrays.value)  # must serve: fixed at zero, at any price
+    first = arrays.at_margin(np.zeros_like(arrays.capacity), np.zeros_like(arrays.demand))
+    value = np.where(np.isinf(arrays.value), 0.0, first.value)  # must serve: fixed at zero, at any price
     offers = _array(market, MARKET["offer_price"].full_dims, arrays.offer_price)
     cost: Any = (offers * variables["dispatch"]).sum()
     cost = cost + (_array(market, MARKET["value"].full_dims, value) * variables["unserved"]).sum()
+    for name, slope, on in (
+        ("offer_slope", arrays.offer_slope, "dispatch"), ("value_slope", arrays.value_slope, "unserved"),
+    ):  # fmt: skip
+        if slope is not None and slope.any():
+            half = _array(market, MARKET[name].full_dims, slope / 2)
+            cost = cost + (half * variables[on] * variables[on]).sum()
     if "flow" in variables:
         route_cost = _array(market, ("arc", "workload"), arrays.route_cost)
         cost = cost + (route_cost * variables["flow"]).sum()
-        if market.is_quadratic:
+        if (arrays.link_curvature > 0).any():
             load = _variable(model, market, "load", ("arc",), np.inf)
             use = _array(market, ("arc", "workload"), arrays.link_use)
             model.add_constraints(load - (use * variables["flow"]).sum("workload") == 0, name="load_is_use")

@@ -78,8 +78,10 @@ def _agree(labelled: sparse.csc_array, program: Program) -> bool:
 
 def _built(market: Market, program: Program) -> sparse.csc_array:
     """Build the labelled program, and bring its rows and bought supply into the engine's units."""
-    if market.is_quadratic:  # the charge of a link stands in the objective, which is not used here
-        flat = market.arrays.with_(link_curvature=np.zeros_like(market.arrays.link_curvature))
+    if market.is_quadratic:  # curvature and slopes stand in the objective, which is not used here
+        flat = market.arrays.with_(
+            link_curvature=np.zeros_like(market.arrays.link_curvature), offer_slope=None, value_slope=None
+        )
         market = Market.from_arrays(market.layout, flat, market.hours, check=False)
     matrix = linopy_model(market, shortfall_cost=1.0).matrices.A
     assert matrix is not None  # linopy returns none only for a model without constraints

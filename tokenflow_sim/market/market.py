@@ -32,7 +32,8 @@ class Market:
     Every formulation of the paper is data of this one class. The token-equivalent baseline (equation 1) has
     ``link_use`` 1 and ``link_capacity`` in Mtok/s; the transfer-aware market (equation 10) has ``link_use`` in
     GB/Mtok and ``link_capacity`` in GB/s; economic dispatch leaves the arc arrays out; partial service has a
-    finite ``value``; the congestion-QP has a positive ``link_curvature``.
+    finite ``value``; the congestion-QP has a positive ``link_curvature``. Smooth supply and demand curves have
+    ``offer_slope`` and ``value_slope``, see docs/explanation/smooth-competition.md.
 
     Parameters
     ----------
@@ -42,6 +43,9 @@ class Market:
         Demand, dims (node, workload[, step]), in Mtok/s.
     value : DataArray or float, optional
         Value of lost service, same dims as demand, in $/Mtok; infinite (the default) means must serve.
+    offer_slope, value_slope : DataArray or float, optional
+        Slopes in $/Mtok per Mtok/s, dims as `capacity` and `demand`: an offer of which x is taken is offered at
+        ``offer_price + offer_slope x``, demand of which q is served is worth ``value - value_slope q`` (affine).
     route_cost : DataArray, optional
         Route cost, dims (arc, workload), in $/Mtok. Without any arc array there is no network: every node is
         on its own.
@@ -109,6 +113,8 @@ class Market:
         link_curvature: Any = None,
         power_use: Any = None,
         power_limit: Any = None,
+        offer_slope: Any = None,
+        value_slope: Any = None,
         hours: float = 1.0,
         asset_node: Any = None,
         provider: Any = None,
@@ -131,6 +137,8 @@ class Market:
             "link_curvature": link_curvature,
             "power_use": power_use,
             "power_limit": power_limit,
+            "offer_slope": offer_slope,
+            "value_slope": value_slope,
         }
         along = {
             "asset_node": asset_node,
@@ -273,8 +281,8 @@ class Market:
 
     @cached_property
     def is_quadratic(self) -> bool:
-        """Whether any link's charge grows with its load (the congestion-QP)."""
-        return bool((self.arrays.link_curvature > 0).any())
+        """Whether any link's charge grows with its load (the congestion-QP), or any offer or demand has a slope."""
+        return bool((self.arrays.link_curvature > 0).any()) or self.arrays.is_sloped
 
     def same_as(self, other: Market) -> bool:
         """Whether another market has the same labels and the same numbers; the length of the period aside."""

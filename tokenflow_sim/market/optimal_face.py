@@ -76,6 +76,8 @@ class Face:
         An optimum of it, in the same.
     held : ndarray of bool, optional
         Limits whose load must stay what it is, dims (row,).
+    unique : ndarray of bool, optional
+        Columns that are the same in every optimum, dims (column,).
 
     Attributes
     ----------
@@ -93,6 +95,7 @@ class Face:
         rows: Floats,
         solution: BasicSolution,
         held: Bools | None = None,
+        unique: Bools | None = None,
     ) -> None:
         self.program, self.upper, self.solution = program, upper, solution
         values, duals = solution.values, solution.duals
@@ -101,6 +104,8 @@ class Face:
         # A column may move where its reduced cost is zero up to the rounding of the terms that cancel in it.
         flat = (np.abs(program.reduced_costs(costs, duals)) <= _EQUAL * beside) & (upper > 0)
         flat[program.v] = False
+        if unique is not None:
+            flat &= ~unique
         self.free: Ints = flat.nonzero()[0]
         self._limits = np.arange(program.equations.stop, program.rows)
         # A rent is one where a unit of service that uses the limit would pay more than rounding for it.
@@ -205,6 +210,7 @@ def serve_first(
     rows: Floats,
     solution: BasicSolution,
     held: Bools | None = None,
+    unique: Bools | None = None,
 ) -> Floats:
     """Return the optimum that serves most demand, and shares what is short.
 
@@ -218,6 +224,8 @@ def serve_first(
         Any optimum, in the same.
     held : ndarray of bool, optional
         Limits whose load must stay what it is, dims (row,).
+    unique : ndarray of bool, optional
+        Columns that are the same in every optimum, dims (column,).
 
     Returns
     -------
@@ -235,7 +243,7 @@ def serve_first(
         return values
     if solution.basis is not None and not _may_change_volume(program, solution.basis):
         return values
-    face = Face(program, costs, upper, rows, solution, held)
+    face = Face(program, costs, upper, rows, solution, held, unique)
     return values if face.is_point else _fill(face)
 
 

@@ -201,6 +201,7 @@ def decompose_values(
     dict of ndarray
         By part, dims (node, workload), in $/Mtok: `PARTS`, with costs those of `variables.PRICE_PARTS`.
     """
+    arrays = arrays.at_margin(values.dispatch, values.unserved)
     if values.along is not None:
         # Where demand takes paths, prices are explained along them: in the market of paths, and at its origins.
         expansion, alone, found = expanded_clearing(layout, arrays, values)

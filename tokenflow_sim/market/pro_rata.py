@@ -69,6 +69,10 @@ def offer_groups(program: Program, arrays: Arrays) -> Ints:
     ).ravel()
     price = arrays.offer_price.ravel()
     keys = [price, workload, node]
+    if (
+        arrays.offer_slope is not None
+    ):  # what is taken of a sloped offer is decided by its slope: it shares with none
+        keys.append(np.where(arrays.offer_slope.ravel() > 0, np.arange(price.size), -1))
     for placed in program.limits:
         for term in placed.limit.terms if placed.limit.equality else ():
             if term.on == "dispatch":

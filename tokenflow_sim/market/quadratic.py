@@ -1,8 +1,10 @@
-"""The congestion-QP: links whose charge grows with their load.
+"""Quadratic markets: links whose charge grows with their load, offers whose price rises, demand whose value falls.
 
-The quadratic program fixes every link's load. With its charge frozen at that load a link has a linear cost, and
-the market's prices are those of the linear program with these costs: the two share their optimality conditions,
-and so the set of optimal duals among which the price rule chooses.
+The quadratic program fixes the load of every such link, and what is taken of every such offer and demand. With its
+charge, price or value frozen there each has a linear cost, and the market's prices are those of the linear program
+with these costs: the two share their optimality conditions, and so the set of optimal duals among which the price rule
+chooses. With slopes, the optimum is then solved for exactly on its active set (`separable`), so that prices, which are
+those of the next unit, are as exact as a linear market's.
 
 HiGHS's active-set solver finds the loads of nearly all markets. Where many vertices are degenerate it can go round for
 minutes at the optimum without seeing that it is one. It is stopped after a number of iterations, which depends on the
@@ -28,18 +30,18 @@ from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.basis import BasicSolution
 from tokenflow_sim.market.engine import Engine
-from tokenflow_sim.market.highs import OPTIONS, column_program, new_highs
+from tokenflow_sim.market.highs import column_program, new_highs
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
 from tokenflow_sim.market.perturbation import ScaledData
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.values import Values, link_loads, values_of
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.market.separable import IterationLimit, SeparableProgram
+from tokenflow_sim.market.values import Values, link_loads, total_cost, values_of
+from tokenflow_sim.numeric import Bools, Floats
 
-# HiGHS adds this to the curvature of every column by default (1e-7), which shows in the prices.
-_QP_OPTIONS = OPTIONS | {"qp_regularization_value": 0.0}
-# Iterations of the quadratic solver for every row and column: an active-set method that needs more goes round.
-_ITERATIONS = 1.0
+# Iterations of the quadratic solver for every row and column, with links alone and with slopes: an active-set method
+# that needs more goes round.
+_ITERATIONS, _SLOPED_ITERATIONS = 1.0, 4.0
 # Points of a piecewise-linear charge on either side of the last load, each this much further than the one before.
 _POINTS, _WIDER = 10, 16.0
 # By how much the points draw closer, from the largest load there can be to this share of it.
@@ -48,8 +50,10 @@ _CLOSER, _FINEST = 8.0, 2.0**-34
 _LAST_ROUNDS = 20
 
 
-def linearised(arrays: Arrays, load: Floats) -> Arrays:
-    """Return a market's numbers with each link's charge frozen at a load.
+def linearised(
+    arrays: Arrays, load: Floats, dispatch: Floats | None = None, unserved: Floats | None = None
+) -> Arrays:
+    """Return a market's numbers with each charge, price and value frozen at what is taken.
 
     Parameters
     ----------
@@ -57,12 +61,16 @@ def linearised(arrays: Arrays, load: Floats) -> Arrays:
         The market's numbers.
     load : ndarray
         Load of every link in GB/s (or Mtok/s), dims (arc,).
+    dispatch, unserved : ndarray, optional
+        In Mtok/s, dims as `capacity` and `demand`; without them, prices and values are those of the first offers.
 
     Returns
     -------
     Arrays
         Without curvature; the charge ``kappa * load`` per unit of load is part of the route cost.
     """
+    if dispatch is not None and unserved is not None:
+        arrays = arrays.at_margin(dispatch, unserved)
     charge = np.zeros(arrays.route_cost.shape)
     for term in arrays.links.terms:
         charge += term.charge(arrays.link_curvature * load)
@@ -72,7 +80,7 @@ def linearised(arrays: Arrays, load: Floats) -> Arrays:
 
 
 def solve_quadratic(engine: Engine, market: Market) -> Values:
-    """Clear a market whose links have curvature.
+    """Clear a market whose links have curvature, or whose offers or demand have slopes.
 
     Parameters
     ----------
@@ -94,76 +102,133 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
         If HiGHS finds no optimum.
     """
     arrays, program = market.arrays, engine.program
-    data = engine.scaled(arrays)
-    columns = _quadratic_columns(program, data, arrays.link_curvature)
+    data = _scaled(engine, arrays)
+    columns = _quadratic_columns(program, data, arrays)
     if columns is None:
-        engine.solve(linearised(arrays, np.zeros(arrays.link_curvature.shape)))  # says what cannot be met
+        nothing, demand = np.zeros_like(arrays.capacity), np.zeros_like(arrays.demand)
+        # says what cannot be met
+        engine.solve(linearised(arrays, np.zeros(arrays.link_curvature.shape), nothing, demand))
         raise CertificateError("HiGHS found no optimum of a quadratic market that has one")
     values = np.zeros(program.columns)
     values[: program.v.start] = np.maximum(columns[: program.v.start], 0.0)  # no flow below rounding
     values *= data.scale.quantity
     load = link_loads(arrays, values[program.f].reshape(program.flow_shape))
-    flat = linearised(arrays, load)
-    priced = engine.solve(flat)
+    unique = unique_columns(program, arrays)
+    if unique is None:
+        flat = linearised(arrays, load)
+        priced = engine.solve(flat)
+    else:
+        dispatch = np.minimum(values[program.x].reshape(program.offers_shape), arrays.capacity)
+        unserved = np.minimum(values[program.y].reshape(program.unserved_shape), arrays.demand)
+        flat = linearised(arrays, load, dispatch, unserved)
+        priced = engine.solve(flat, duals_only=True)
     # What else costs as little leaves the loads of curved links, which are unique, as they are.
     scale, frozen = data.scale, engine.scaled(flat)
+    if unique is not None:
+        scale = frozen.scale  # that of the prices at the margin
     curved = np.zeros(program.rows, dtype=np.bool_)
     curved[program.link] = arrays.link_curvature > 0
     optimum = BasicSolution(values / scale.quantity, priced.duals / scale.price)
-    values = serve_first(program, frozen.costs, frozen.upper, frozen.rows, optimum, curved) * scale.quantity
-    outcome = values_of(program, arrays, BasicSolution(values, priced.duals))
+    values = (
+        serve_first(program, frozen.costs, frozen.upper, frozen.rows, optimum, curved, unique)
+        * scale.quantity
+    )
+    solution = BasicSolution(values, priced.duals)
+    if unique is None:
+        outcome = values_of(program, arrays, solution)
+    else:
+        sloped = arrays.with_(offer_price=flat.offer_price, value_slope=None)
+        found = values_of(program, sloped, solution)
+        cost = total_cost(arrays, found.dispatch, found.flow, found.unserved, found.supplied, found.done)
+        outcome = replace(found, cost=cost)
     rent = outcome.congestion_rent + arrays.link_curvature * load
     return replace(outcome, rents={**outcome.rents, "congestion_rent": rent})
 
 
-def _quadratic_columns(program: Program, data: ScaledData, curvature: Floats) -> Floats | None:
+def unique_columns(program: Program, arrays: Arrays) -> Bools | None:
+    """Return the columns with a slope, which are the same in every optimum, dims (column,); None where none has."""
+    if not arrays.is_sloped:
+        return None
+    found = np.zeros(program.columns, dtype=np.bool_)
+    for slope, columns in ((arrays.offer_slope, program.x), (arrays.value_slope, program.y)):
+        if slope is not None:
+            found[columns] = slope.ravel() > 0
+    return found
+
+
+def _scaled(engine: Engine, arrays: Arrays) -> ScaledData:
+    """Bring the numbers at the first unit into the solver's units, measured by those of what may be taken.
+
+    Where offers begin at nothing, as with quadratic costs, the first unit's price is no measure of anything.
+    """
+    if not arrays.is_sloped:
+        return engine.scaled(arrays)
+    asked = np.add.reduce(arrays.demand, axis=None)
+    nothing = np.zeros_like(arrays.demand)
+    data = engine.scaled(arrays.at_margin(0.5 * np.minimum(arrays.capacity, asked), nothing))
+    first = arrays.at_margin(np.zeros_like(arrays.capacity), nothing)
+    engine.program.fill_costs(first, 0.0, data.costs)
+    data.costs[:] /= data.scale.price
+    return data
+
+
+def _quadratic_columns(program: Program, data: ScaledData, arrays: Arrays) -> Floats | None:
     """Solve the quadratic program, always cold, in the solver's units; None if it has no optimum.
 
     Its columns are the linear program's without shortfall, then every link's load; its rows the linear program's, and
     one for each load. HiGHS is given vectors: rebuilding a linopy model takes a hundred times what a small
     one takes to solve.
     """
-    used, links = program.v.start, curvature.size
-    matrix = program.matrix_with_loads
+    used, links = program.v.start, arrays.link_curvature.size
     floor = np.full(program.rows, -np.inf)
     floor[program.equations] = data.rows[program.equations]
-    lp = column_program(
+    slopes = _slopes(program, data, arrays)
+    smooth = SeparableProgram(
         costs=np.concatenate([data.costs[:used], np.zeros(links)]),
+        curvature=np.concatenate([slopes, arrays.link_curvature * (data.scale.quantity / data.scale.price)]),
         lower=np.zeros(used + links),
         upper=np.concatenate([data.upper[:used], np.full(links, np.inf)]),
         floor=np.concatenate([floor, np.zeros(links)]),
         ceiling=np.concatenate([data.rows, np.zeros(links)]),
-        matrix=matrix,
+        matrix=program.matrix_with_loads,
     )
-    # The objective is half of what the diagonal says: kappa / 2 * load^2, in the solver's units.
-    hessian = highspy.HighsHessian()
-    hessian.dim_ = used + links
-    hessian.format_ = highspy.HessianFormat.kTriangular
-    hessian.start_ = np.concatenate([np.zeros(used, dtype=np.int32), np.arange(links + 1, dtype=np.int32)])
-    hessian.index_ = np.arange(used, used + links, dtype=np.int32)
-    hessian.value_ = curvature * (data.scale.quantity / data.scale.price)
-    model = highspy.HighsModel()
-    model.lp_, model.hessian_ = lp, hessian
-    highs = new_highs(_QP_OPTIONS | {"qp_iteration_limit": round(_ITERATIONS * (lp.num_col_ + lp.num_row_))})
-    highs.passModel(model)
-    highs.run()
-    status = highs.getModelStatus()
-    if status == highspy.HighsModelStatus.kIterationLimit:
-        return _by_pieces(program, data, curvature)
-    if status != highspy.HighsModelStatus.kOptimal:
-        return None
-    return np.array(highs.getSolution().col_value, dtype=np.float64)
+    iterations = _SLOPED_ITERATIONS if arrays.is_sloped else _ITERATIONS
+    try:
+        columns = smooth.solve(iterations, always=slice(used, used + links))
+    except IterationLimit:
+        columns = _by_pieces(program, data, arrays.link_curvature, slopes)
+        if columns is not None and arrays.is_sloped:
+            columns = np.concatenate([columns, -smooth.matrix[program.rows :, :used] @ columns])
+    if columns is not None and arrays.is_sloped:
+        columns = smooth.polished(columns)
+    return columns
 
 
-def _by_pieces(program: Program, data: ScaledData, curvature: Floats) -> Floats | None:
+def _slopes(program: Program, data: ScaledData, arrays: Arrays) -> Floats:
+    """Return the slope of every column but shortfall in the solver's units, dims (column,)."""
+    slopes = np.zeros(program.v.start)
+    for slope, columns in ((arrays.offer_slope, program.x), (arrays.value_slope, program.y)):
+        if slope is not None:
+            slopes[columns] = slope.ravel() * (data.scale.quantity / data.scale.price)
+    return slopes
+
+
+def _by_pieces(program: Program, data: ScaledData, curvature: Floats, slopes: Floats) -> Floats | None:
     """Solve the quadratic program by linear ones, in the solver's units; None if it has no optimum.
 
     Their columns are the program's without shortfall, then for every curved link the segments of its charge, each from
-    one point to the next; a row for every curved link says that its segments add up to its load.
+    one point to the next; a row for every curved link says that its segments add up to its load. Offers and
+    demand with a slope stand after the links, as if each had a link of its own.
     """
     used, curved = program.v.start, np.flatnonzero(curvature > 0)
     slope = curvature[curved] * (data.scale.quantity / data.scale.price)
     use = sparse.csr_array(program.matrix)[program.link][curved, :used]
+    limits = data.rows[program.link][curved]
+    if slopes.any():
+        sloped = np.flatnonzero(slopes > 0)
+        use = sparse.csr_array(sparse.vstack([use, sparse.eye_array(used, format="csr")[sloped]]))
+        slope, limits = np.append(slope, slopes[sloped]), np.append(limits, data.upper[sloped])
+        curved = np.append(curved, sloped)
     segments = 2 * _POINTS + 2
     count, zeros = curved.size * segments, np.zeros(curved.size)
     matrix = sparse.vstack(
@@ -188,10 +253,10 @@ def _by_pieces(program: Program, data: ScaledData, curvature: Floats) -> Floats 
     )
     # A link carries no more of a class than all its demand, unless going in circles pays; a load beyond the last point
     # has the charge there.
-    everywhere = np.zeros(used)
+    everywhere = np.where(slopes > 0, data.upper[:used], 0.0)
     demand = data.rows[program.balance].reshape(program.nodal_shape).sum(axis=0)
     everywhere[program.f] = np.broadcast_to(demand, program.flow_shape).ravel()
-    most = np.minimum(use @ everywhere, data.rows[program.link][curved])
+    most = np.minimum(use @ everywhere, limits)
     load, width, rounds = zeros, 0.25, 0
     places = np.arange(used, used + count, dtype=np.int32)
     apart = np.append(0.0, _WIDER ** np.arange(_POINTS))

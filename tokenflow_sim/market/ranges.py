@@ -17,10 +17,10 @@ from tokenflow_sim.market.directional import DirectionalProgram
 from tokenflow_sim.market.highs import LazySolver
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import Face
-from tokenflow_sim.market.perturbation import Scale, ScaledData
+from tokenflow_sim.market.perturbation import ScaledData
 from tokenflow_sim.market.pro_rata import offer_groups
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.quadratic import linearised
+from tokenflow_sim.market.quadratic import linearised, unique_columns
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
 from tokenflow_sim.variables import Variable
@@ -51,7 +51,9 @@ def price_bounds(market: Market, values: Values) -> xr.Dataset:
     costs = data.costs
     if market.is_quadratic:
         load = (market.arrays.link_use * values.flow).sum(axis=1)
-        costs = ScaledData.of(program, linearised(market.arrays, load)).costs
+        frozen = linearised(market.arrays, load, values.dispatch, values.unserved)
+        data = ScaledData.of(program, frozen)  # in the units of the prices at the margin
+        costs = data.costs
     directional = DirectionalProgram(
         LazySolver(program), program, point / data.scale.quantity, data.upper, data.rows
     )
@@ -128,13 +130,14 @@ def revenue_ranges(market: Market, values: Values) -> xr.Dataset:
 
 def _ranges(market: Market, values: Values) -> xr.Dataset:
     program = Program(market)
-    scale = Scale.of(market.arrays, program.done_in(market.arrays))
     arrays, load = market.arrays, (market.arrays.link_use * values.flow).sum(axis=1)
-    held = np.zeros(program.rows, dtype=np.bool_)
+    held, unique = np.zeros(program.rows, dtype=np.bool_), None
     if market.is_quadratic:
         held[program.link] = arrays.link_curvature > 0  # their loads are unique
-        arrays = linearised(arrays, load)
+        unique = unique_columns(program, arrays)
+        arrays = linearised(arrays, load, values.dispatch, values.unserved)
     data = ScaledData.of(program, arrays)
+    scale = data.scale
     duals = np.zeros(program.rows)
     duals[program.balance] = values.price.ravel()
     bound = np.zeros(len(values.dispatch), dtype=np.bool_)
@@ -151,7 +154,9 @@ def _ranges(market: Market, values: Values) -> xr.Dataset:
             (limit.capacity > 0) | ~np.bool_(placed.closes), -rent * placed.unit, 0.0
         )
     point = point_of(program, market.arrays, values) / scale.quantity
-    face = Face(program, data.costs, data.upper, data.rows, BasicSolution(point, duals / scale.price), held)
+    face = Face(
+        program, data.costs, data.upper, data.rows, BasicSolution(point, duals / scale.price), held, unique
+    )
     # Demand is served as published: the question is who serves it.
     face.free = face.free[(face.free < program.y.start) | (face.free >= program.y.stop)]
     moves = face.free[face.free < program.x.stop]

@@ -35,6 +35,8 @@ def reserve_note(market: Market, clear: Callable[[Market], Clearing]) -> str:
         route_cost=np.zeros_like(market.arrays.route_cost),
         value=np.where(np.isinf(market.arrays.value), np.inf, 0.0),
         link_curvature=np.zeros_like(market.arrays.link_curvature),
+        offer_slope=None,
+        value_slope=None,
         limits=tuple(_open(limit) for limit in limits),
     )
     try:

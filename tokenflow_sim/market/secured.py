@@ -145,6 +145,8 @@ class SecuredClearer:
             offer_price=np.zeros_like(plain.arrays.offer_price),
             route_cost=np.zeros_like(plain.arrays.route_cost),
             link_curvature=np.zeros_like(plain.arrays.link_curvature),
+            offer_slope=None,
+            value_slope=None,
             value=np.where(must, 1.0, 0.0),
         )
         relaxed = Market.from_arrays(plain.layout, arrays, plain.hours, check=False)

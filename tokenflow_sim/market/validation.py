@@ -15,7 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, MarketError, unknown_name
-from tokenflow_sim.market.arrays import Arrays, hours_faults, labels_of, pair_faults, power_faults
+from tokenflow_sim.market.arrays import (
+    Arrays,
+    hours_faults,
+    labels_of,
+    pair_faults,
+    power_faults,
+    slope_faults,
+)
 from tokenflow_sim.market.input_array import (
     InputArray,
     gaps,
@@ -223,6 +230,10 @@ class _Validation:
                 plain[name] = array.aligned(self.labels, dims)
         if all(name in plain and self.arrays[name].numeric for name in ("power_use", "capacity")):
             self.faults += power_faults(plain["power_use"], plain["capacity"], self.labels)
+        if all(name in plain and self.arrays[name].numeric for name in ("value_slope", "demand")):
+            value = plain.get("value", np.full(plain["demand"].shape, np.inf))
+            if "value" in plain or "value" not in self.given:
+                self.faults += slope_faults(plain["value_slope"], plain["demand"], value, self.labels)
         return plain
 
     def layout(

@@ -218,7 +218,7 @@ def total_cost(
     supplied: Mapping[str, Floats],
     done: Mapping[str, Floats] | None = None,
 ) -> float:
-    """Return the cost of processing, routing, lost service, curvature, supply and activities in $/s: (1a), (10a)."""
+    """Return the cost of all that is done, of lost service, curvature and slopes in $/s: (1a), (10a)."""
     value = arrays.value
     if arrays.must_serve is not None:  # none of which is unserved
         value = np.where(arrays.must_serve, 0.0, value)
@@ -226,6 +226,10 @@ def total_cost(
     if arrays.link_curvature.any():
         load = link_loads(arrays, flow)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
+    if arrays.is_sloped:  # what is lost of demand is what its last units are worth
+        if arrays.value_slope is not None:
+            cost -= dot(arrays.value_slope * arrays.demand, unserved)
+        cost += arrays.slope_cost(dispatch, unserved)
     if arrays.activities and done is not None:
         cost += cost_of(arrays.activities, done)
     return float(cost + supply_cost(arrays, supplied)) if arrays.limits else float(cost)

@@ -237,7 +237,7 @@ def as_sold(market: Market, least: float = 0.0) -> Market:
     arrays = market.arrays
     lowest = 2.0 * min(0.0, least, float(arrays.offer_price.min(initial=0.0)))
     price = np.full_like(arrays.offer_price, lowest)
-    sold = arrays.with_(capacity=clearing.values.dispatch, offer_price=price)
+    sold = arrays.with_(capacity=clearing.values.dispatch, offer_price=price, offer_slope=None)
     return Market.from_arrays(market.layout, sold, market.hours, check=False)
 
 

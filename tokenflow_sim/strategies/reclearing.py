@@ -117,7 +117,7 @@ class Rehearsal:
         else:
             offer_price[rows, :, : price.shape[2]] = price
             capacity[rows, :, : price.shape[2]] = quantity
-        changed = arrays.with_(offer_price=offer_price, capacity=capacity)
+        changed = arrays.with_offers(rows, offer_price=offer_price, capacity=capacity)
         if arrays.power_limit is not None and self.view.power_limit is not None:
             # An outage of one's own is known at once, and the shared power goes with it.
             power_limit = arrays.power_limit.copy()

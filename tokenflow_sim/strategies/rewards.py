@@ -115,7 +115,7 @@ def truthful_profit(
     price[rows] = cost[:, :, None]
     quantity[rows] = 0.0
     quantity[rows, :, 0] = capacity
-    changed = arrays.with_(offer_price=price, capacity=quantity)
+    changed = arrays.with_offers(rows, offer_price=price, capacity=quantity)
     clearing = clear_again(Market.from_arrays(market.layout, changed, market.hours, check=False))
     if clearing is None:
         return None

@@ -124,7 +124,8 @@ class PriceBins:
         price[self.rows] = raised(self.cost, markup)[:, :, None]
         quantity[self.rows] = 0.0
         quantity[self.rows, :, 0] = share * self.capacity
-        changed = arrays.with_(offer_price=price, capacity=quantity)
+        new = np.concatenate([self.rows, *self.rivals])
+        changed = arrays.with_offers(new, offer_price=price, capacity=quantity)
         clearing = clear_again(Market.from_arrays(layout, changed, self.market.hours, check=False))
         if clearing is None:
             return np.zeros_like(self.cost)

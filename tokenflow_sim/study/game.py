@@ -226,6 +226,8 @@ class MarketGame:
         market, arrays = self.market, self.market.arrays
         names = ("offer_price", "capacity", "route_cost", "link_capacity", "demand", "value")
         changes: Changes = {name: getattr(arrays, name).copy() for name in names}
+        if arrays.offer_slope is not None:
+            changes["offer_slope"] = arrays.offer_slope.copy()
         for place, role in enumerate(self.roles):
             role.submit(self.numbers(place, actions), changes)
         return Market.from_arrays(market.layout, arrays.with_(**changes), market.hours, check=False)

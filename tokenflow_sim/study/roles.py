@@ -139,10 +139,15 @@ class Seller:
         lowest = 2.0 * min(0.0, float(arrays.offer_price.min(initial=0.0)))
         offered = changes["offer_price"][rows]
         changes["offer_price"][rows] = np.where(self.at_cost[None, :, None], offered, lowest)
+        if "offer_slope" in changes:
+            changes["offer_slope"][rows] *= self.at_cost[None, :, None]
 
     def profit(self, money: Money, values: Values, played: Arrays) -> float:
         """Return revenue less true cost."""
-        cost = self.market.arrays.offer_price[self.rows] * values.dispatch[self.rows]
+        dispatch, slope = values.dispatch[self.rows], self.market.arrays.offer_slope
+        cost = self.market.arrays.offer_price[self.rows] * dispatch
+        if slope is not None:
+            cost += 0.5 * slope[self.rows] * dispatch * dispatch
         return float(money.revenue[self.rows].sum() - cost.sum())
 
     def shown(self, numbers: Floats) -> Floats:
