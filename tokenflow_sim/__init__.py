@@ -63,8 +63,10 @@ if TYPE_CHECKING:
     from tokenflow_sim.study.carbon_cap import WindowCap as WindowCap
     from tokenflow_sim.study.carbon_cap import carbon_cap as carbon_cap
     from tokenflow_sim.study.compare import compare as compare
+    from tokenflow_sim.study.cournot import cournot as cournot
     from tokenflow_sim.study.equilibrium import equilibrium as equilibrium
     from tokenflow_sim.study.sensitivity import sensitivity as sensitivity
+    from tokenflow_sim.study.supply_function import supply_function_equilibrium as supply_function_equilibrium
     from tokenflow_sim.study.sweep import sweep as sweep
     from tokenflow_sim.study.swept import load_sweep as load_sweep
     from tokenflow_sim.study.tournament import tournament as tournament
@@ -96,6 +98,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "strategies.learned_policy": ("LearnedBid", "LearnedPolicy", "LearnedTariff"),
     "study.carbon_cap": ("WindowCap", "carbon_cap"),
     "study.compare": ("compare",),
+    "study.cournot": ("cournot",),
+    "study.supply_function": ("supply_function_equilibrium",),
     "study.sensitivity": ("sensitivity",),
     "study.sweep": ("sweep",),
     "study.swept": ("load_sweep",),

@@ -133,7 +133,7 @@ class Face:
     @property
     def is_point(self) -> bool:
         """Whether nothing can move."""
-        return not (self.open_columns.any() or self.open_limits.any())
+        return not self.free.size or not (self.open_columns.any() or self.open_limits.any())
 
     def best(
         self,

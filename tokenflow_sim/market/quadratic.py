@@ -102,7 +102,7 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
         If HiGHS finds no optimum.
     """
     arrays, program = market.arrays, engine.program
-    data = _scaled(engine, arrays)
+    data = scaled_at_first_unit(program, arrays, engine.size)
     columns = _quadratic_columns(program, data, arrays)
     if columns is None:
         nothing, demand = np.zeros_like(arrays.capacity), np.zeros_like(arrays.demand)
@@ -156,18 +156,30 @@ def unique_columns(program: Program, arrays: Arrays) -> Bools | None:
     return found
 
 
-def _scaled(engine: Engine, arrays: Arrays) -> ScaledData:
+def scaled_at_first_unit(program: Program, arrays: Arrays, size: float = 1.0) -> ScaledData:
     """Bring the numbers at the first unit into the solver's units, measured by those of what may be taken.
 
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    arrays : Arrays
+        The market's numbers.
+    size : float
+        By how much quantities are magnified beside the usual, a power of two.
+
+    Notes
+    -----
     Where offers begin at nothing, as with quadratic costs, the first unit's price is no measure of anything.
     """
     if not arrays.is_sloped:
-        return engine.scaled(arrays)
+        return ScaledData.of(program, arrays, size)
     asked = np.add.reduce(arrays.demand, axis=None)
     nothing = np.zeros_like(arrays.demand)
-    data = engine.scaled(arrays.at_margin(0.5 * np.minimum(arrays.capacity, asked), nothing))
+    half = arrays.at_margin(0.5 * np.minimum(arrays.capacity, asked), nothing)
+    data = ScaledData.of(program, half, size)
     first = arrays.at_margin(np.zeros_like(arrays.capacity), nothing)
-    engine.program.fill_costs(first, 0.0, data.costs)
+    program.fill_costs(first, 0.0, data.costs)
     data.costs[:] /= data.scale.price
     return data
 
@@ -179,22 +191,12 @@ def _quadratic_columns(program: Program, data: ScaledData, arrays: Arrays) -> Fl
     one for each load. HiGHS is given vectors: rebuilding a linopy model takes a hundred times what a small
     one takes to solve.
     """
-    used, links = program.v.start, arrays.link_curvature.size
-    floor = np.full(program.rows, -np.inf)
-    floor[program.equations] = data.rows[program.equations]
-    slopes = _slopes(program, data, arrays)
-    smooth = SeparableProgram(
-        costs=np.concatenate([data.costs[:used], np.zeros(links)]),
-        curvature=np.concatenate([slopes, arrays.link_curvature * (data.scale.quantity / data.scale.price)]),
-        lower=np.zeros(used + links),
-        upper=np.concatenate([data.upper[:used], np.full(links, np.inf)]),
-        floor=np.concatenate([floor, np.zeros(links)]),
-        ceiling=np.concatenate([data.rows, np.zeros(links)]),
-        matrix=program.matrix_with_loads,
-    )
-    iterations = _SLOPED_ITERATIONS if arrays.is_sloped else _ITERATIONS
+    smooth = smooth_program(program, data, arrays)
+    used = program.v.start
+    links = slice(used, used + arrays.link_curvature.size)
+    slopes, iterations = smooth.curvature[:used], _SLOPED_ITERATIONS if arrays.is_sloped else _ITERATIONS
     try:
-        columns = smooth.solve(iterations, always=slice(used, used + links))
+        columns = smooth.solve(iterations, always=links)
     except IterationLimit:
         columns = _by_pieces(program, data, arrays.link_curvature, slopes)
         if columns is not None and arrays.is_sloped:
@@ -204,7 +206,34 @@ def _quadratic_columns(program: Program, data: ScaledData, arrays: Arrays) -> Fl
     return columns
 
 
-def _slopes(program: Program, data: ScaledData, arrays: Arrays) -> Floats:
+def smooth_program(program: Program, data: ScaledData, arrays: Arrays) -> SeparableProgram:
+    """Return the quadratic program of a market in the solver's units.
+
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    data : ScaledData
+        The market's numbers at the first unit.
+    arrays : Arrays
+        The market.
+    """
+    used, links = program.v.start, arrays.link_curvature.size
+    floor = np.full(program.rows, -np.inf)
+    floor[program.equations] = data.rows[program.equations]
+    slopes = slopes_of(program, data, arrays)
+    return SeparableProgram(
+        costs=np.concatenate([data.costs[:used], np.zeros(links)]),
+        curvature=np.concatenate([slopes, arrays.link_curvature * (data.scale.quantity / data.scale.price)]),
+        lower=np.zeros(used + links),
+        upper=np.concatenate([data.upper[:used], np.full(links, np.inf)]),
+        floor=np.concatenate([floor, np.zeros(links)]),
+        ceiling=np.concatenate([data.rows, np.zeros(links)]),
+        matrix=program.matrix_with_loads,
+    )
+
+
+def slopes_of(program: Program, data: ScaledData, arrays: Arrays) -> Floats:
     """Return the slope of every column but shortfall in the solver's units, dims (column,)."""
     slopes = np.zeros(program.v.start)
     for slope, columns in ((arrays.offer_slope, program.x), (arrays.value_slope, program.y)):

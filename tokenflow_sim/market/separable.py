@@ -23,6 +23,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 from scipy.sparse import linalg
 
+from tokenflow_sim.market.certificate import Certificate
 from tokenflow_sim.market.highs import OPTIONS, column_program, new_highs
 from tokenflow_sim.numeric import Bools, Floats
 
@@ -157,6 +158,43 @@ class SeparableProgram:
         if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         return np.array(highs.getSolution().row_dual, dtype=np.float64)
+
+    def objective(self, values: Floats) -> float:
+        """Return the objective at some values."""
+        return float((self.costs * values).sum() + 0.5 * (self.curvature * values * values).sum())
+
+    def residuals(self, values: Floats, duals: Floats) -> Certificate:
+        """Return how far values and duals are from the conditions of an optimum, each relative to the program's size.
+
+        Parameters
+        ----------
+        values : ndarray
+            Dims (column,).
+        duals : ndarray
+            Dims (row,).
+        """
+        size = max(_most(values), np.finfo(float).tiny)
+        level = max(_most(self.costs + self.curvature * values), _most(duals), np.finfo(float).tiny)
+        used = self.matrix @ values
+        slope = self.costs + self.curvature * values - self.matrix.T @ duals
+        equal = self.floor == self.ceiling
+        room = np.where(np.isfinite(self.ceiling), self.ceiling - used, 0.0)
+        endless = np.where(np.isfinite(self.ceiling), 0.0, np.abs(duals))
+        primal = [self.lower - values, values - self.upper, np.where(equal, np.abs(room), -room)]
+        below = np.where(np.isfinite(self.lower), values - self.lower, 1.0)
+        above = np.where(np.isfinite(self.upper), self.upper - values, 1.0)
+        up, down = np.maximum(slope, 0.0), np.maximum(-slope, 0.0)
+        # What could rise at a gain, or fall, and may.
+        wrong = [np.where(np.isinf(self.upper), down, 0.0), np.where(np.isinf(self.lower), up, 0.0)]
+        wrong += [np.where(equal, 0.0, np.maximum(duals, 0.0)), endless]
+        products = [up * below, down * above, np.where(equal, 0.0, np.abs(duals * room))]
+        return Certificate(
+            primal=max(float(part.max(initial=0.0)) for part in primal) / size,
+            dual=max(map(_most, wrong)) / level,
+            complementarity=max(map(_most, products)) / (size * level),
+            # What the objective is above that of the dual program.
+            gap=float(sum(part.sum() for part in products)) / max(size * level, abs(self.objective(values))),
+        )
 
     def _on(
         self, values: Floats, low: Bools, high: Bools, tight: Bools, size: float, level: float
