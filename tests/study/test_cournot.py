@@ -151,7 +151,7 @@ def test_random_networks_satisfy_the_conditions_of_every_player(seed: int, arbit
         others = consumed - sales[firm]
         plays, made = name != "p2", found["dispatch"].to_numpy()[own, 0]
 
-        def loss(z: Any, own: Any = own, others: Any = others, plays: bool = plays) -> float:
+        def loss(z: Any, own: Any = own, others: Any = others, plays: bool = plays, made: Any = made) -> float:
             """What a firm loses by sales s and output x, with everybody else's sales as they are."""
             x = z[-own.sum() :]
             cost = arrays.offer_price[own, 0, 0] @ x + 0.5 * arrays.offer_slope[own, 0, 0] @ x**2
@@ -215,5 +215,5 @@ def test_what_is_no_such_market_is_refused_in_one_line() -> None:
         tf.cournot(market, congestion="felt")  # type: ignore[arg-type]
     with pytest.raises(tf.MarketError, match="demand: is affine only up to less than would be sold"):
         tf.cournot(market.replace(demand=market.demand / 4))
-    with pytest.raises(tf.MarketError, match="must be a tf.Market"):
+    with pytest.raises(tf.MarketError, match=r"must be a tf\.Market"):
         tf.cournot("us5")  # type: ignore[arg-type]

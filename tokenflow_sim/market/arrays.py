@@ -135,7 +135,7 @@ class Arrays:
             value = np.maximum(value - self.value_slope * (self.demand - unserved), 0.0)
         return self.with_(offer_price=price, value=value, offer_slope=None, value_slope=None)
 
-    def with_offers(self, rows: Ints, **changes: Floats) -> Arrays:
+    def with_offers(self, rows: Ints, **changes: Any) -> Arrays:
         """Return a copy with other numbers, in which the offers of some assets are flat, as new offers are.
 
         Parameters

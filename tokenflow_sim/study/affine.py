@@ -165,7 +165,8 @@ def _forward(
             faults.append(Fault(rule, "forward"))
             return found
         series = forward.transpose(*wanted).to_series()
-        entries = [(*labels, number) for labels, number in series.items()]
+        places: list[Any] = list(series.index)
+        entries = [(*place, number) for place, number in zip(places, series.to_numpy(), strict=True)]
     elif isinstance(forward, Mapping):
         for name, position in forward.items():
             if isinstance(position, Mapping):

@@ -145,7 +145,7 @@ class _Quantities:
         rounds : int
             How many it took.
         """
-        players = np.flatnonzero(self.affine.plays)
+        players: list[int] = np.flatnonzero(self.affine.plays).tolist()
         scale = float(self.most.max(initial=0.0))
         quantity, rounds, self._steps = quantity.copy(), 0, _ROUGH
         for _ in range(_JUMPS):
