@@ -151,7 +151,9 @@ def test_random_networks_satisfy_the_conditions_of_every_player(seed: int, arbit
         others = consumed - sales[firm]
         plays, made = name != "p2", found["dispatch"].to_numpy()[own, 0]
 
-        def loss(z: Any, own: Any = own, others: Any = others, plays: bool = plays, made: Any = made) -> float:
+        def loss(
+            z: Any, own: Any = own, others: Any = others, plays: bool = plays, made: Any = made
+        ) -> float:
             """What a firm loses by sales s and output x, with everybody else's sales as they are."""
             x = z[-own.sum() :]
             cost = arrays.offer_price[own, 0, 0] @ x + 0.5 * arrays.offer_slope[own, 0, 0] @ x**2

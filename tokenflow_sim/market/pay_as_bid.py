@@ -69,7 +69,10 @@ class PayAsBid:
 
 def offered_cost(arrays: Arrays, values: Values) -> Floats:
     """Return what was asked for what is served, in $/s, dims (asset, workload)."""
-    asked: Floats = (arrays.offer_price * values.dispatch).sum(axis=2)
+    offered = arrays.offer_price * values.dispatch
+    if arrays.offer_slope is not None:  # each unit at its own price
+        offered = offered + 0.5 * arrays.offer_slope * values.dispatch * values.dispatch
+    asked: Floats = offered.sum(axis=2)
     return asked
 
 
