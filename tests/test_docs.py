@@ -17,10 +17,12 @@ DOCS = CHECKOUT / "docs"
 PAGES_TO_READ = sorted([*DOCS.rglob("*.md"), *CHECKOUT.glob("*.md")])
 # The first week begins as the README does, and is run with it (tests/test_readme.py): both take long.
 WITH_README = DOCS / "tutorials" / "first-week.md"
+# Of the explanations one shows what it says by code.
+EXPLAINED = DOCS / "explanation" / "smooth-competition.md"
 # Notebooks, which have a kernel in their head, are run where the site is built.
 PAGES_TO_RUN = [
     page
-    for page in sorted([*(DOCS / "tutorials").glob("*.md"), *(DOCS / "how-to").glob("*.md")])
+    for page in sorted([*(DOCS / "tutorials").glob("*.md"), *(DOCS / "how-to").glob("*.md"), EXPLAINED])
     if page.name != "index.md"
     and page != WITH_README
     and not page.read_text(encoding="utf-8").startswith("---\njupytext:")

@@ -81,9 +81,10 @@ class KDoubleAuction:
     ) -> Money:
         """Return who pays and is paid how much."""
         bought, sold = arrays.demand - values.unserved, values.dispatch
+        margin = arrays.at_margin(values.dispatch, values.unserved)  # with slopes, those of the next unit
         payment, revenue = np.zeros(bought.shape[:2]), np.zeros(sold.shape[:2])
         for column in range(len(layout.workloads)):
-            bid, offer = arrays.value[:, column], arrays.offer_price[:, column]
+            bid, offer = margin.value[:, column], margin.offer_price[:, column]
             quantities = bought[:, column], sold[:, column]
             if pricing.trade == "uniform":
                 lots = arrays.demand[:, column], arrays.capacity[:, column]
