@@ -13,6 +13,7 @@ LINK_RATE = "<link rate>"  # GB/s where bandwidth is physical, Mtok/s in token e
 LINK_USE = "<link use>"  # GB/Mtok where bandwidth is physical, 1 in token equivalents
 LINK_PRICE = "<link price>"  # $/GB where bandwidth is physical, $/Mtok in token equivalents
 LINK_SLOPE = "<link slope>"  # price per unit of load
+SLOPE = "$/Mtok per Mtok/s"
 
 _LINK_UNITS = {
     "GB/s": {LINK_RATE: "GB/s", LINK_USE: "GB/Mtok", LINK_PRICE: "$/GB", LINK_SLOPE: "$/GB per GB/s"},

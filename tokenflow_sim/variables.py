@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from math import inf
 
-from tokenflow_sim.variable import LINK_PRICE, LINK_RATE, LINK_SLOPE, LINK_USE
+from tokenflow_sim.variable import LINK_PRICE, LINK_RATE, LINK_SLOPE, LINK_USE, SLOPE
 from tokenflow_sim.variable import Variable as Variable
-
-SLOPE = "$/Mtok per Mtok/s"
 
 
 def _table(*rows: Variable) -> dict[str, Variable]:
