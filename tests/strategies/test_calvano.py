@@ -84,7 +84,7 @@ def test_values_change_as_worked_by_hand() -> None:
 def test_a_rival_stands_at_the_nearest_price_of_the_ladder(rival: float, quantity: float, place: int) -> None:
     learner = QLearning(LADDER, preset="calvano")
     turn(learner, 2, rival, 0.0, quantity)
-    assert learner.asked == [(2, place)]
+    assert learner.asked.tolist() == [[2, place]]
 
 
 def test_arms_are_drawn_with_a_probability_that_fades_exponentially() -> None:
@@ -105,7 +105,7 @@ def test_secret_offers_leave_the_market_price_for_the_rivals() -> None:
     learner.offer(view_of([[1.0]], [[10.0]]))
     learner.arm = np.array([1])
     learner.learn(receipt_of([[5.0]], [[2.9]]))
-    assert learner.asked == [(1, 2)]
+    assert learner.asked.tolist() == [[1, 2]]
     assert learner.start is not None
     assert learner.start[0] == pytest.approx(np.full(3, 5.0 / 0.05))
 

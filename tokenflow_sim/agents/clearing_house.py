@@ -30,6 +30,17 @@ from tokenflow_sim.strategies.demand import DemandView
 from tokenflow_sim.strategies.network import NetworkView
 
 
+def add_hints(error: InfeasibleError, market: Market, state: State) -> None:
+    """Add to an error what may be wrong with a market that cannot be cleared."""
+    if hint := direction_hint(market):
+        error.add_note(f"  {hint}")
+    if error.shortfall and state.grid is not None and state.grid.is_joint:
+        error.add_note(
+            "  Power is cleared with the tokens (grid.clearing: joint), so that it may be what is short there:"
+            " generators and lines with more capacity help then."
+        )
+
+
 def frozen(array: Floats) -> Floats:
     """Return a view of an array that cannot be written to."""
     view = array.view()
@@ -179,12 +190,24 @@ class ClearingHouse(mesa.Agent):
         return seen
 
     def collect(self, period: int, state: State) -> OrderBook:
-        """Ask everybody for a submission; the order does not matter.
+        """Ask everybody for a submission, and check what comes.
 
         Raises
         ------
         StrategyError
             If one is not what the market can take.
+        """
+        book = self.ask(period, state)
+        book.check(self._by_kind, period)
+        return book
+
+    def ask(self, period: int, state: State) -> OrderBook:
+        """Ask everybody for a submission; the order does not matter.
+
+        Raises
+        ------
+        StrategyError
+            If one is no submission, or has another shape than it must.
         """
         last, history, book = self.result, self.history, OrderBook(self.layout, state)
         market = self.last_market
@@ -194,7 +217,6 @@ class ClearingHouse(mesa.Agent):
             book.add_tender(owner, owner.submit(period, state, last, history, market), period)
         for region in self.regions:
             book.add_bid(region, region.submit(period, state, last, history, market), period)
-        book.check(self._by_kind, period)
         return book
 
     def clear(self, period: int, state: State, book: OrderBook) -> PeriodResult:
@@ -232,13 +254,7 @@ class ClearingHouse(mesa.Agent):
         try:
             return self.clearer.clear(market)
         except InfeasibleError as error:
-            if hint := direction_hint(market):
-                error.add_note(f"  {hint}")
-            if error.shortfall and state.grid is not None and state.grid.is_joint:
-                error.add_note(
-                    "  Power is cleared with the tokens (grid.clearing: joint), so that it may be what is short there:"
-                    " generators and lines with more capacity help then."
-                )
+            add_hints(error, market, state)
             raise
 
     def _add_marginal(self, market: Market, result: PeriodResult, state: State) -> None:

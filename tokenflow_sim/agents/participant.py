@@ -63,6 +63,10 @@ class RunInfo:
     contracts: Contracts | None = None
     mitigation: Mitigation | None = None
 
+    def stream(self, kind: Kind, name: str) -> np.random.Generator:
+        """Return the stream of random numbers of a participant."""
+        return stream(self.seed, kind, name)
+
 
 class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
     """An agent that submits to the market through its strategy.
@@ -102,7 +106,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         )
         # The last market as submitted, where it is published; the clearing house sets it before `learn`.
         self.published: Market | None = None
-        self._stream = stream(run.seed, self.kind, name)
+        self._stream = run.stream(self.kind, name)
         self.holding = None if run.contracts is None else run.contracts.held_by((self.kind, name))
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
         self.learns: bool = (

@@ -244,7 +244,13 @@ class PeriodResult:
     def welfare(self) -> float:
         """Value of what was served less true costs; see `welfare_of`."""
         welfare = welfare_of(
-            self._service_rate, self.arrays, self._load, self.cost, self.transport_cost, self._seconds
+            self._service_rate,
+            self.arrays,
+            self._load,
+            self.cost,
+            self.transport_cost,
+            self._seconds,
+            self.total,
         )
         welfare -= supply_cost(self.arrays, self.values.supplied) * self._seconds
         grid, power = self._state.grid, self.power
@@ -258,8 +264,12 @@ class PeriodResult:
                 welfare += grid.charge * float(power.generator_emissions.sum())
         if self.carbon_payment is not None:
             # What is paid to the state is a cost of the asset, and none of everybody together.
-            welfare += float(self.carbon_payment.sum())
+            welfare += self.total(self.carbon_payment)
         return welfare
+
+    def total(self, amounts: Floats) -> float:
+        """Return the sum of amounts over the market."""
+        return float(amounts.sum())
 
     @cached_property
     def emissions(self) -> Floats | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tokenflow_sim.market import Arrays
@@ -30,6 +32,7 @@ def welfare_of(
     cost: Floats,
     transport_cost: Floats,
     seconds: float,
+    total: Callable[[Floats], float],
 ) -> float:
     """Return welfare in $: value of what was served, less true cost of service and of transport.
 
@@ -40,7 +43,7 @@ def welfare_of(
     itself. The scenario's route cost is the true cost of transport, whatever the owner asks for; with
     curvature, the congestion charge sum_a kappa_a / 2 load_a^2 is a true cost too, as in the objective.
     """
-    value = float(service_value.sum())
+    value = total(service_value)
     if arrays.link_curvature.any():
-        value -= 0.5 * float((arrays.link_curvature * load * load).sum())
-    return value * seconds - float(cost.sum()) - float(transport_cost.sum())
+        value -= 0.5 * total(arrays.link_curvature * load * load)
+    return value * seconds - total(cost) - total(transport_cost)

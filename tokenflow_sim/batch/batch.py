@@ -10,9 +10,11 @@ from typing import Any
 import xarray as xr
 
 from tokenflow_sim.agents.clearing_house import WEEK
+from tokenflow_sim.batch.fits import reasons
 from tokenflow_sim.batch.outside import Outside
 from tokenflow_sim.batch.seeds import read_seeds
 from tokenflow_sim.batch.separate import SeparateMarkets
+from tokenflow_sim.batch.stacked import StackedMarkets
 from tokenflow_sim.errors import Fault, InputError, ResultError
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.model import TokenMarket
@@ -117,8 +119,12 @@ class Batch:
         }
         self._waiting: set[str] = set(self._outside.kinds)
         self._failed = False
-        self.unvectorised: tuple[str, ...] = ("every market is stepped one by one",)
-        self._markets = SeparateMarkets(first, lambda seed: self._make(rng=seed), self.seeds)
+        self.unvectorised = reasons(first)
+        self._markets: SeparateMarkets | StackedMarkets
+        if self.unvectorised:
+            self._markets = SeparateMarkets(first, lambda seed: self._make(rng=seed), self.seeds)
+        else:
+            self._markets = StackedMarkets(first, self.seeds, history if self._outside.kinds else 1)
 
     @property
     def size(self) -> int:
@@ -173,7 +179,7 @@ class Batch:
         -------
         View, NetworkView or DemandView
             As its kind has it, with a leading dim `seed` in every array, and in those of `history`; labels and places
-            are those of one market. `rng` holds nothing to draw from, and `last_market` is None.
+            are those of one market. `rng`, `last_market` and `reference` are None.
 
         Raises
         ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from tokenflow_sim.errors import Fault, InputError, StrategyError
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.assignment import resolve, specs
-from tokenflow_sim.strategies.base import BaseStrategy, History, Kind, Offer, Strategy, View, as_floats
-from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
-from tokenflow_sim.strategies.network import NetworkStrategy, NetworkView, Tender
+from tokenflow_sim.strategies.base import BaseStrategy, History, Kind, Offer, as_floats
+from tokenflow_sim.strategies.demand import Bid
+from tokenflow_sim.strategies.external import ExternalBid, ExternalOffer, ExternalTender
+from tokenflow_sim.strategies.network import Tender
 
 _ARRAYS: Mapping[Kind, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "provider": (("price", ("asset", "workload")), ("quantity", ("asset", "workload"))),
@@ -24,50 +25,18 @@ _ARRAYS: Mapping[Kind, tuple[tuple[str, tuple[str, ...]], ...]] = {
     ),
 }  # fmt: skip
 _OPTIONAL = ("worth",)
+_WITHOUT = ("rng", "last_market", "market", "reference")
+"""Fields of views and receipts that batches leave empty."""
 _OF_ONE = ("assets", "nodes", "asset_node", "node", "arcs", "origin", "destination")
 """Fields of views that are labels and places of one market, the same in all."""
 
 
-class OutsideOffers(Strategy):
-    """Makes the offer that it was given last."""
-
-    given: Offer | None = None
-
-    def offer(self, view: View) -> Offer:
-        """Return what was given for the period."""
-        return self.given or _nothing()
-
-
-class OutsideTenders(NetworkStrategy):
-    """Makes the tender that it was given last."""
-
-    given: Tender | None = None
-
-    def tender(self, view: NetworkView) -> Tender:
-        """Return what was given for the period."""
-        return self.given or _nothing()
-
-
-class OutsideBids(DemandStrategy):
-    """Makes the bid that it was given last."""
-
-    given: Bid | None = None
-
-    def bid(self, view: DemandView) -> Bid:
-        """Return what was given for the period."""
-        return self.given or _nothing()
-
-
-_STRATEGY: Mapping[Kind, type[OutsideOffers | OutsideTenders | OutsideBids]] = {
-    "provider": OutsideOffers,
-    "owner": OutsideTenders,
-    "region": OutsideBids,
+_STRATEGY: Mapping[Kind, type[ExternalOffer | ExternalTender | ExternalBid]] = {
+    "provider": ExternalOffer,
+    "owner": ExternalTender,
+    "region": ExternalBid,
 }
 _SUBMISSION: Mapping[Kind, type[Offer | Tender | Bid]] = {"provider": Offer, "owner": Tender, "region": Bid}
-
-
-def _nothing() -> NoReturn:
-    raise StrategyError("nothing was submitted for it")
 
 
 @dataclass(frozen=True)
@@ -216,9 +185,40 @@ def with_seeds[T](seen: Sequence[T]) -> T:
             changes[field.name] = History(
                 *(np.stack([getattr(one, part.name) for one in each]) for part in fields(History))
             )
-        elif field.name == "rng":
-            changes[field.name] = each
-        elif field.name in ("last_market", "market"):
+        elif field.name in _WITHOUT:
             changes[field.name] = None
     joined: T = replace(first, **changes)
     return joined
+
+
+def by_market[T](seen: T, alone: object, many: int) -> T:
+    """Return what the agents of one name see in markets beside each other, with a leading dim of seeds in arrays.
+
+    Parameters
+    ----------
+    seen : View or Receipt, of whatever kind
+        Of all markets, whose rows follow each other.
+    alone : Participant
+        The agent of one market, for its labels and places.
+    many : int
+        How many markets there are.
+    """
+    found: Any = seen
+    changes: dict[str, Any] = {}
+    for field in fields(found):
+        value = getattr(found, field.name)
+        if field.name in _OF_ONE:
+            changes[field.name] = getattr(alone, field.name)
+        elif isinstance(value, np.ndarray):
+            changes[field.name] = value.reshape(many, -1, *value.shape[1:])
+        elif isinstance(value, History):
+            changes[field.name] = History(
+                *(
+                    part.reshape(len(part), many, part.shape[1] // many, part.shape[2]).swapaxes(0, 1)
+                    for part in (value.price, value.demand, value.unserved)
+                )
+            )
+        elif field.name in _WITHOUT:
+            changes[field.name] = None
+    split: T = replace(found, **changes)
+    return split

@@ -36,7 +36,7 @@ class SeparateMarkets:
         """Take what an agent submits for the next period, arrays with a leading dim of seeds."""
         for number, model in enumerate(self.models):
             own = {label: array[number] for label, array in arrays.items()}
-            _agent(model, kind, name).strategy.given = submission(kind, own)
+            _agent(model, kind, name).strategy.put(submission(kind, own))
 
     def view(self, kind: Kind, name: str) -> Any:
         """Return what an agent sees before it submits, arrays with a leading dim of seeds."""

@@ -74,7 +74,7 @@ def side_by_side(markets: Sequence[Market], labels: Sequence[object] | None = No
             for place in range(len(arrays.activities))
         ),
     )
-    return Market.from_arrays(_layout(layout, called), joined, first.hours, check=False)
+    return Market.from_arrays(layout_side_by_side(layout, called), joined, first.hours, check=False)
 
 
 def _differences(first: Market, other: Market) -> list[str]:
@@ -94,7 +94,16 @@ def _differences(first: Market, other: Market) -> list[str]:
     return found
 
 
-def _layout(layout: Layout, called: Sequence[str]) -> Layout:
+def layout_side_by_side(layout: Layout, called: Sequence[str]) -> Layout:
+    """Return the layout of several markets of one layout as one.
+
+    Parameters
+    ----------
+    layout : Layout
+        That of each.
+    called : sequence of str
+        What each market is called; nodes, assets and arcs are named by it.
+    """
     count = len(called)
     nodes = np.arange(count) * len(layout.nodes)
 

@@ -21,7 +21,7 @@ Split = tuple[Arrays, Values, TrueCost]
 """What the prices of one period are split by: its market, its clearing and its true costs."""
 
 
-def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
+def price_parts(layout: Layout, periods: Sequence[Split], beside: int = 1) -> dict[str, Floats]:
     """Split the prices of several periods into their parts, those of `variables.PRICE_PARTS`.
 
     Parameters
@@ -30,6 +30,8 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
         The market's labels, the same in every period.
     periods : sequence of (Arrays, Values, TrueCost)
         Each period's market, its clearing and its true costs.
+    beside : int
+        How many markets stand beside each other in the layout, those of a batch.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
         return _along_paths(layout, periods)
     count = len(periods)
     stacked = _beside_each_other(layout, count)
-    scale = np.array([_scale(values.price) for _, values, _ in periods])
+    scale = np.concatenate([_scales(values.price, beside) for _, values, _ in periods])
     first = periods[0]
 
     def stack(source: int, *names: str, by: Floats | None = None) -> dict[str, Any]:
@@ -80,8 +82,10 @@ def price_parts(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
         kept = [one for one in found if one is not None]
         charges = Charges(*(_stack(list(each), scale) for each in zip(*kept, strict=True)))
     parts = decompose_values(stacked, arrays, values, costs, charges)
-    shape = (count, *first[1].price.shape)
-    return {name: part.reshape(shape) * scale[:, None, None] for name, part in parts.items()}
+    shape, by_market = (count, *first[1].price.shape), (count * beside, -1, first[1].price.shape[1])
+    return {
+        name: (part.reshape(by_market) * scale[:, None, None]).reshape(shape) for name, part in parts.items()
+    }
 
 
 def _along_paths(layout: Layout, periods: Sequence[Split]) -> dict[str, Floats]:
@@ -96,16 +100,17 @@ def _costs(whole: Floats, running: Floats, carbon: Floats | None) -> Costs:
     return Costs(electricity=whole - running - carbon, running=running, carbon=carbon)
 
 
-def _scale(price: Floats) -> float:
-    """Return the least power of two that is no less than the largest price and one."""
-    largest = max(1.0, float(np.abs(price).max(initial=0.0)))
-    return float(2.0 ** np.ceil(np.log2(largest)))
+def _scales(price: Floats, beside: int) -> Floats:
+    """Return for each market the least power of two that is no less than its largest price and one."""
+    largest = np.abs(price).reshape(beside, -1).max(axis=1, initial=1.0)
+    scales: Floats = 2.0 ** np.ceil(np.log2(largest))
+    return scales
 
 
 def _stack(arrays: Sequence[Floats], scale: Floats | None) -> Floats:
     stacked = np.concatenate(arrays)
     if scale is not None:
-        by_row = np.repeat(1.0 / scale, [len(array) for array in arrays])
+        by_row = np.repeat(1.0 / scale, len(stacked) // len(scale))
         stacked = stacked * by_row.reshape(-1, *(1,) * (stacked.ndim - 1))
     return stacked
 

@@ -43,7 +43,7 @@ class DemandNoise:
         self._persistence = 0.0 if spec is None else float(spec.persistence**hours)
         volatility = [0.0 if spec is None else spec.volatility.get(name, 0.0) for name in workloads]
         self._volatility = np.array(volatility)
-        self._common: float | None = None
+        self._common: float | Floats | None = None
         self._own = np.zeros(len(self.nodes))
         self._ones = np.ones((len(self.nodes), len(self.workloads)))
         self._ones.setflags(write=False)
@@ -73,7 +73,24 @@ class DemandNoise:
         if len(own) != len(self.nodes):
             raise ValueError(f"needs one generator for each of {len(self.nodes)} nodes; found {len(own)}")
         shock = float(common.standard_normal())
-        shocks = np.array([stream.standard_normal() for stream in own])
+        return self.advance(shock, np.array([stream.standard_normal() for stream in own]))
+
+    def advance(self, shock: float | Floats, shocks: Floats) -> Floats:
+        """Move on by one period with what was drawn for it.
+
+        Parameters
+        ----------
+        shock : float or ndarray
+            Standard normal number of the factor that all nodes share; of several markets, dims (market, 1).
+        shocks : ndarray
+            Those of each node's own factor, dims (node,), or (market, node).
+
+        Returns
+        -------
+        ndarray
+            Multipliers, dims (node, workload), the nodes of one market before those of the next.
+        """
+        assert self._spec is not None, "without noise nothing is drawn"
         if self._common is None:
             self._common, self._own = shock, shocks
         else:

@@ -32,15 +32,18 @@ MARKUPS = (0.0, 0.1, 0.3, 1.0, 3.0, 8.0)
 """Mark-ups to choose among, as shares of the size of cost, unless others are given: truthful, then about threefold."""
 
 
-def groups(by: By, assets: int, workloads: int) -> Ints:
-    """Return the group that each offer belongs to, dims (asset, workload); groups count from 0."""
-    shape = (assets, workloads)
-    rows, columns = np.indices(shape)
+def groups(by: By, assets: int, workloads: int, beside: int = 1) -> Ints:
+    """Return the group that each offer belongs to, dims (asset, workload); groups count from 0.
+
+    Of several markets beside each other, each has its own.
+    """
+    rows, columns = np.indices((assets, workloads))
+    market = rows // (assets // beside)
     if by == "provider":
-        return np.zeros(shape, dtype=np.int64)
+        return market
     if by == "asset":
         return rows
-    return columns if by == "class" else rows * workloads + columns
+    return market * workloads + columns if by == "class" else rows * workloads + columns
 
 
 def totals(group: Ints, values: Floats, count: int) -> Floats:
@@ -118,8 +121,6 @@ class _Made(NamedTuple):
         The offer.
     live : ndarray of bool
         Which groups have capacity, dims (group,).
-    all_live : bool
-        Whether all have.
     there : ndarray of bool
         Offers with capacity and a cost that is not zero, dims (asset, workload).
     offers : ndarray
@@ -128,7 +129,6 @@ class _Made(NamedTuple):
 
     offer: Offer
     live: NDArray[np.bool_]
-    all_live: bool
     there: NDArray[np.bool_]
     offers: Floats
 
@@ -222,7 +222,7 @@ class ArmLearner(Strategy):
     def offer(self, view: View) -> Offer:
         """Offer at the mark-ups of the arms that were chosen."""
         if self.group is None:
-            self.group = groups(self.by, *view.cost.shape)
+            self.group = groups(self.by, len(view.cost), view.cost.shape[1], self.beside)
             count = int(self.group.max()) + 1
             self.scarcity: Ints = np.zeros(count, dtype=np.int64)
             self.every: Ints = np.arange(count)
@@ -260,7 +260,7 @@ class ArmLearner(Strategy):
         offers = totals(self.group, there.astype(np.float64), count)
         for array in (price, quantity, live, there, offers):
             array.flags.writeable = False
-        return _Made(Offer(price, quantity), live, bool(live.all()), there, offers)
+        return _Made(Offer(price, quantity), live, there, offers)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything the strategy remembers, parameters included, but what can be made again."""
@@ -275,17 +275,18 @@ class ArmLearner(Strategy):
         if self.contexts.by_scarcity:
             ratio, there = self.price_over_cost(receipt.price)
             self.scarcity = np.where(there, self.contexts.scarcity(ratio), self.scarcity)
-        reward = totals(self.group, receipt.earnings, len(self.scarcity))
+        reward, live = totals(self.group, receipt.earnings, len(self.scarcity)), self.made.live
         self.compared = self.baseline == "truthful" and receipt.market is not None
         if self.compared:
-            truthful = self._truthful(receipt)
-            if truthful is None:
+            truthful = totals(self.group, self._truthful(receipt), len(self.scarcity))
+            known = ~np.isnan(truthful)
+            if not known.any():
                 return
-            reward = gain(reward, totals(self.group, truthful, len(self.scarcity)))
-        if self.made.all_live:
+            reward, live = gain(reward, truthful), live & known
+        if live.all():
             self.reinforce(self.every, self.arm, reward, receipt)
             return
-        group = self.made.live.nonzero()[0]
+        group = live.nonzero()[0]
         self.reinforce(group, self.arm[group], reward[group], receipt)
 
     def unit_reward(self, group: Ints, reward: Floats) -> Floats:
@@ -306,15 +307,20 @@ class ArmLearner(Strategy):
             self.place = market.layout.assets.get_indexer(pd.Index(self.assets)).astype(np.int64)
         return self.place
 
-    def _truthful(self, receipt: Receipt) -> Floats | None:
-        """Return what truthful offers would have earned, dims (asset, workload); None where that is not known."""
+    def _truthful(self, receipt: Receipt) -> Floats:
+        """Return what truthful offers would have earned, dims (asset, workload); NaN where that is not known."""
         assert receipt.market is not None
+        told: NDArray[np.bool_] = np.zeros(self.beside, dtype=bool)
         if 0.0 in self.markups and 1.0 in self.shares:
             arm = self.markups.index(0.0) * len(self.shares) + self.shares.index(1.0)
-            if (self.arm == arm).all():
+            told = (self.arm == arm).reshape(self.beside, -1).all(axis=1)
+            if told.all():
                 return receipt.earnings
         rows = self.own_rows(receipt.market)
-        return truthful_profit(receipt.market, rows, self.cost, self.capacity, self.contracts)
+        found = truthful_profit(receipt.market, rows, self.cost, self.capacity, self.contracts)
+        if not told.any():
+            return found
+        return np.where(told.repeat(len(found) // self.beside)[:, None], receipt.earnings, found)
 
 
 def draw(probability: Floats, rng: np.random.Generator) -> Ints:

@@ -214,9 +214,16 @@ class BaseStrategy(ABC):
     default, is described in the class's docstring, and is kept as an attribute of the same name. Whatever else
     a strategy remembers from period to period is an attribute too, so that it is saved, restored and pickled
     with the rest.
+
+    Attributes
+    ----------
+    beside : int
+        How many markets it plays at once, whose rows follow each other in all that it sees: one, except in a batch,
+        where what a built-in strategy does row by row is done for the agents of one name in all markets together.
     """
 
     kind: ClassVar[Kind]
+    beside: int = 1
 
     def get_state(self) -> dict[str, Any]:
         """Return everything the strategy remembers, parameters included, apart from the strategy itself."""

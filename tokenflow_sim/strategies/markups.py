@@ -130,7 +130,7 @@ class AdaptiveMarkup(Strategy):
     def offer(self, view: View) -> Offer:
         """Offer all capacity at the mark-up of each group."""
         if self.group is None:
-            self.group = groups(self.by, *view.cost.shape)
+            self.group = groups(self.by, len(view.cost), view.cost.shape[1], self.beside)
             count = int(self.group.max()) + 1
             self.now: Floats = np.full(count, float(self.markup))
             self.direction: Floats = np.ones(count)

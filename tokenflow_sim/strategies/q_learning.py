@@ -148,35 +148,46 @@ class QLearning(ArmLearner):
     def begin(self, tables: int, view: View) -> None:
         """Start with an empty table, dims (table, arm)."""
         remembers = self.preset == "calvano"
-        self.q: Floats = np.zeros((0 if remembers else tables, self.arms))
-        self.count: Ints = np.zeros(self.q.shape, dtype=np.int64)
+        self.tables = 0 if remembers else tables
+        # With room for states that are yet to be met, so that meeting one need not copy all the others.
+        self.values: Floats = np.zeros((self.tables, self.arms))
+        self.counts: Ints = np.zeros(self.values.shape, dtype=np.int64)
         self.played = 0
-        # What all players asked last, for each group, and the table of each state that was met.
-        self.asked: list[tuple[int, ...]] = [()] * len(self.scarcity)
+        # What all players asked last, dims (group, player), and the table of each state that was met.
+        self.asked: Ints = np.zeros((len(self.scarcity), 0), dtype=np.int64)
         self.states: dict[tuple[int, ...], int] = {}
         self.start: Floats | None = None
+
+    @property
+    def q(self) -> Floats:
+        """Values in $, dims (table, arm): one table for each state of each group."""
+        return self.values[: self.tables]
+
+    @property
+    def count(self) -> Ints:
+        """How often each arm was played, likewise."""
+        return self.counts[: self.tables]
 
     def rows(self, period: int) -> Ints:
         """Return the table of each group's state; a state that is met for the first time gets one."""
         context = super().rows(period)
         if self.preset != "calvano":
             return context
-        return np.array(
-            [
-                self._state((group, int(where), *asked))
-                for group, (where, asked) in enumerate(zip(context, self.asked, strict=True))
-            ],
-            dtype=np.int64,
-        )
+        keys = list(zip(range(len(context)), context.tolist(), *self.asked.T.tolist(), strict=True))
+        if fresh := [key for key in keys if key not in self.states]:
+            self._meet(fresh)
+        return np.array([self.states[key] for key in keys], dtype=np.int64)
 
-    def _state(self, key: tuple[int, ...]) -> int:
-        """Return the table of a state, with start values if it is new."""
-        if key not in self.states:
-            self.states[key] = len(self.q)
-            fresh = np.zeros((1, self.arms)) if self.start is None else self.start[[key[0]]]
-            self.q = np.concatenate([self.q, fresh])
-            self.count = np.concatenate([self.count, np.zeros((1, self.arms), dtype=np.int64)])
-        return self.states[key]
+    def _meet(self, fresh: list[tuple[int, ...]]) -> None:
+        """Give states that are met for the first time a table each, with start values."""
+        first, self.tables = self.tables, self.tables + len(fresh)
+        if self.tables > len(self.values):
+            room = max(self.tables, 2 * len(self.values)) - len(self.values)
+            self.values = np.concatenate([self.values, np.zeros((room, self.arms))])
+            self.counts = np.concatenate([self.counts, np.zeros((room, self.arms), dtype=np.int64)])
+        self.states.update(zip(fresh, range(first, self.tables), strict=True))
+        if self.start is not None:
+            self.values[first : self.tables] = self.start[[key[0] for key in fresh]]
 
     def choose(self, view: View) -> Ints:
         """Draw while young, then play the best of the state."""
@@ -218,11 +229,11 @@ class QLearning(ArmLearner):
         if receipt.market is None:
             ratio, _ = self.price_over_cost(receipt.price)
             seen = np.abs(1.0 + np.array(self.markups) - ratio[:, None]).argmin(axis=1)
-            self.asked = [(int(mine), int(one)) for mine, one in zip(own, seen, strict=True)]
+            self.asked = np.stack([own, seen], axis=1)
         else:
             rows = self.own_rows(receipt.market)
-            bins = PriceBins(receipt.market, rows, self.cost, self.capacity, self.markups)
-            self.asked = [(int(mine), *bins.of(self.group == one)) for one, mine in enumerate(own)]
+            bins = PriceBins(receipt.market, rows, self.cost, self.capacity, self.markups, self.beside)
+            self.asked = np.concatenate([own[:, None], bins.of(self.group, len(own))], axis=1)
         if self.start is None:
             count = len(self.scarcity)
             if receipt.market is None:

@@ -15,8 +15,10 @@ import pandas as pd
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError, StrategyError
 from tokenflow_sim.market import Clearing, Market
+from tokenflow_sim.market.beside import LayoutBeside, clearer_beside
 from tokenflow_sim.market.paid_price import paid_price
 from tokenflow_sim.market.shared_clearer import shared_clearer
+from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR as SECONDS_PER_HOUR
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.base import View
@@ -42,6 +44,26 @@ def clear_again(market: Market) -> Clearing | None:
         return shared_clearer(market).clear(market)
     except (InfeasibleError, CertificateError):
         return None
+
+
+def values_again(market: Market) -> Values | None:
+    """Clear a market, or the markets of a batch beside each other, likewise; return the numbers alone.
+
+    Parameters
+    ----------
+    market : Market
+        The market.
+
+    Returns
+    -------
+    Values or None
+        None where a market cannot be cleared; of markets beside each other, NaN in the rows of one that cannot.
+    """
+    layout = market.layout
+    if isinstance(layout, LayoutBeside):
+        return clearer_beside(layout).clear(market).values
+    clearing = clear_again(market)
+    return None if clearing is None else clearing.values
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from tokenflow_sim.market import Market
 from tokenflow_sim.market.paid_price import paid_price
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.positions import Positions, by_asset
-from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, clear_again
+from tokenflow_sim.strategies.reclearing import SECONDS_PER_HOUR, values_again
 
 Context = Literal["none", "hour", "scarcity", "both"]
 """What a learner has a table of its own for: nothing, each hour of the day, each state of scarcity, or each pair."""
@@ -90,7 +90,7 @@ _SAME = 1e-9
 
 def truthful_profit(
     market: Market, rows: Ints, cost: Floats, capacity: Floats, contracts: Positions | None = None
-) -> Floats | None:
+) -> Floats:
     """Clear a published market again with all of a provider's capacity at true cost.
 
     Parameters
@@ -106,8 +106,8 @@ def truthful_profit(
 
     Returns
     -------
-    ndarray or None
-        Profit in $ a period, with what contracts bring at the prices, dims (asset, workload); None where that market
+    ndarray
+        Profit in $ a period, with what contracts bring at the prices, dims (asset, workload); NaN where that market
         cannot be cleared.
     """
     arrays = market.arrays
@@ -116,15 +116,15 @@ def truthful_profit(
     quantity[rows] = 0.0
     quantity[rows, :, 0] = capacity
     changed = arrays.with_offers(rows, offer_price=price, capacity=quantity)
-    clearing = clear_again(Market.from_arrays(market.layout, changed, market.hours, check=False))
-    if clearing is None:
-        return None
-    paid = paid_price(market.layout, changed, clearing.values, rows)
-    served = clearing.values.dispatch[rows].sum(axis=2)
+    values = values_again(Market.from_arrays(market.layout, changed, market.hours, check=False))
+    if values is None:
+        return np.full(cost.shape, np.nan)
+    paid = paid_price(market.layout, changed, values, rows)
+    served = values.dispatch[rows].sum(axis=2)
     profit: Floats = (paid - cost) * served * SECONDS_PER_HOUR * market.hours
     if contracts is None:
         return profit
-    return profit + by_asset(contracts.income(clearing.values.price), market.layout.asset_node[rows])
+    return profit + by_asset(contracts.income(values.price), market.layout.asset_node[rows])
 
 
 def gain(profit: Floats, truthful: Floats) -> Floats:

@@ -1,0 +1,207 @@
+"""Markets of one layout that stand beside each other as one, and are cleared each as if it were alone.
+
+Their rows follow each other: all nodes, assets and arcs of the first market, then those of the second. What is done
+row by row is done for all of them at once; what is the sum over a market is not, and stands with whoever sums.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tokenflow_sim.errors import CertificateError, InfeasibleError
+from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.clearer import Clearer
+from tokenflow_sim.market.clearing import Clearing
+from tokenflow_sim.market.layout import Layout
+from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.merit_certificate import Routes
+from tokenflow_sim.market.merit_order import MeritOrder
+from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.side_by_side import layout_side_by_side
+from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Bools, Floats
+
+_KEPT = 4
+_ROWS = (
+    "offer_price", "capacity", "demand", "value", "route_cost", "link_use", "allowed", "link_capacity",
+    "link_curvature", "power_use", "power_limit",
+)  # fmt: skip
+
+
+class LayoutBeside(Layout):
+    """The layout of markets that stand beside each other; `one` is that of each, and `many` how many there are."""
+
+    one: Layout
+    many: int
+
+    @classmethod
+    def of(cls, one: Layout, labels: tuple[object, ...]) -> LayoutBeside:
+        """Return the layout of so many markets as there are labels, by which nodes, assets and arcs are named."""
+        joined = layout_side_by_side(one, [str(label) for label in labels])
+        found = cls(**joined.__getstate__())
+        object.__setattr__(found, "one", one)
+        object.__setattr__(found, "many", len(labels))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class ClearedBeside:
+    """What markets beside each other clear at.
+
+    Parameters
+    ----------
+    values : Values
+        Of all of them, with a `cost` for each, dims (market,). Of a market that could not be cleared all numbers are
+        not-a-number.
+    worst : ndarray
+        Largest residual of each, dims (market,).
+    sorted : ndarray of bool
+        Which of them were cleared by merit order, dims (market,).
+    failed : mapping
+        Why the others could not be cleared, by the number of the market.
+    """
+
+    values: Values
+    worst: Floats
+    sorted: Bools
+    failed: Mapping[int, InfeasibleError | CertificateError] = field(default_factory=dict)
+
+
+class ClearerBeside:
+    """Clears markets that stand beside each other: by merit order where that is certain, and the rest one by one."""
+
+    def __init__(self, layout: LayoutBeside) -> None:
+        self.layout = layout
+        self._clearer: Clearer | None = None
+        self._order: MeritOrder | None = None
+
+    def clear(self, market: Market, *, stop: bool = False) -> ClearedBeside:
+        """Clear markets.
+
+        Parameters
+        ----------
+        market : Market
+            The markets beside each other, without further limits, activities or rules for whole paths.
+        stop : bool
+            Whether to clear no more markets after one that could not be.
+
+        Returns
+        -------
+        ClearedBeside
+            To the bit what `Clearer.clear` finds for each.
+        """
+        arrays, many = market.arrays, self.layout.many
+        values, worst, done = _blank(arrays, many), np.full(many, np.nan), np.zeros(many, dtype=np.bool_)
+        if MeritOrder.fits(market):
+            if self._order is None:
+                self._order = MeritOrder(Program(self.one(market, 0)))
+            done = self._sort(self._order, arrays, values, worst)
+        failed: dict[int, InfeasibleError | CertificateError] = {}
+        for number in (~done).nonzero()[0].tolist():
+            one = self.one(market, number)
+            if self._clearer is None:
+                self._clearer = Clearer(one)
+            try:
+                _place(values, worst, number, self._clearer.clear(one))
+            except (InfeasibleError, CertificateError) as error:
+                failed[number] = error
+                if stop:
+                    break
+        values.freeze()
+        return ClearedBeside(values, worst, done, failed)
+
+    def one(self, market: Market, number: int) -> Market:
+        """Return one of the markets."""
+        arrays, many = market.arrays, self.layout.many
+        own: dict[str, Any] = {
+            name: None if array is None else array.reshape(many, -1, *array.shape[1:])[number]
+            for name in _ROWS
+            for array in [getattr(arrays, name)]
+        }
+        return Market.from_arrays(self.layout.one, Arrays(**own), market.hours, check=False)
+
+    def _sort(self, order: MeritOrder, arrays: Arrays, values: Values, worst: Floats) -> Bools:
+        many = self.layout.many
+
+        def each[A: (Floats, Bools)](array: A) -> A:
+            return array.reshape(many, -1, *array.shape[1:])
+
+        routes = None
+        if len(self.layout.one.arcs):
+            routes = Routes(each(arrays.route_cost), each(arrays.allowed), each(arrays.link_capacity))
+        found = order.clear(
+            each(arrays.offer_price),
+            each(arrays.capacity),
+            each(arrays.demand),
+            each(arrays.value),
+            routes=routes,
+        )
+        sure = found.certain
+        for name in ("price", "dispatch", "unserved", "scarcity_rent"):
+            each(getattr(values, name))[sure] = getattr(found, name)[sure]
+        values.cost[sure] = found.cost[sure]  # type: ignore[index]  # dims (market,) here
+        worst[sure] = found.certificate[sure].max(axis=1)
+        each(values.flow)[sure] = 0.0
+        for rent in values.rents.values():
+            each(rent)[sure] = 0.0
+        return sure
+
+
+class _Workshop(threading.local):
+    """What one thread clears markets beside each other with again, those used last: see `shared_clearer`."""
+
+    def __init__(self) -> None:
+        self.clearers: OrderedDict[LayoutBeside, ClearerBeside] = OrderedDict()
+
+
+_workshop = _Workshop()
+
+
+def clearer_beside(layout: LayoutBeside) -> ClearerBeside:
+    """Return this thread's clearer for markets beside each other, made where there is none."""
+    clearers = _workshop.clearers
+    clearer = clearers.get(layout)
+    if clearer is None:
+        clearer = clearers[layout] = ClearerBeside(layout)
+        if len(clearers) > _KEPT:
+            clearers.popitem(last=False)
+    clearers.move_to_end(layout)
+    return clearer
+
+
+def _blank(arrays: Arrays, many: int) -> Values:
+    def nothing(like: Floats) -> Floats:
+        return np.full(like.shape, np.nan)
+
+    rents = {"congestion_rent": nothing(arrays.link_capacity)}
+    if arrays.power_limit is not None:
+        rents["power_rent"] = nothing(arrays.power_limit)
+    return Values(
+        price=nothing(arrays.demand[:, :, 0]),
+        dispatch=nothing(arrays.capacity),
+        flow=nothing(arrays.route_cost),
+        unserved=nothing(arrays.demand),
+        scarcity_rent=nothing(arrays.capacity),
+        rents=rents,
+        supplied={},
+        cost=np.full(many, np.nan),  # type: ignore[arg-type]
+    )
+
+
+def _place(values: Values, worst: Floats, number: int, clearing: Clearing) -> None:
+    """Write what one market cleared at beside the others."""
+    many, own = len(worst), clearing.values
+    pairs = [
+        (getattr(values, name), getattr(own, name))
+        for name in ("price", "dispatch", "flow", "unserved", "scarcity_rent")
+    ]
+    for whole, part in [*pairs, *((values.rents[name], rent) for name, rent in own.rents.items())]:
+        whole.reshape(many, -1, *whole.shape[1:])[number] = part
+    values.cost[number] = own.cost  # type: ignore[index]
+    worst[number] = clearing.certificate.worst
