@@ -15,6 +15,7 @@ from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.merit_certificate import Routes
 from tokenflow_sim.market.merit_order import MeritOrder, MeritOrderOutcome
+from tokenflow_sim.market.merit_single import FEW, SmallMeritOrder
 from tokenflow_sim.market.values import Values, values_of
 
 EACH = 10  # markets of a layout, cleared together
@@ -34,6 +35,16 @@ def program_of(engine: Engine, market: Market) -> tuple[Values, Certificate]:
     return values, certify(market.layout, market.arrays, values)
 
 
+def same_bits(values: Values, outcome: MeritOrderOutcome, place: int) -> bool:
+    names = ("price", "dispatch", "unserved", "scarcity_rent")
+    same = [getattr(values, name).tobytes() == getattr(outcome, name)[place].tobytes() for name in names]
+    return all(same) and float(values.cost).hex() == float(outcome.cost[place]).hex()
+
+
+def residuals(certificate: Certificate) -> tuple[float, ...]:
+    return certificate.primal, certificate.dual, certificate.complementarity, certificate.gap
+
+
 @pytest.mark.parametrize("arcs", [False, True])
 def test_the_same_bits_as_the_program(arcs: bool) -> None:
     seen: Counter[str] = Counter()
@@ -44,21 +55,23 @@ def test_the_same_bits_as_the_program(arcs: bool) -> None:
         markets = [random_market(rng, layout, kind) for kind in kinds]
         engine = Engine(markets[0], lazy=True)
         outcome = together(MeritOrder(engine.program), markets)
+        program = engine.program
+        few = program.x.stop + program.y.stop - program.y.start <= FEW and not layout.sizes["arc"]
+        small = SmallMeritOrder(program) if few else None
         for place, market in enumerate(markets):
             seen["certain" if outcome.certain[place] else "left to the program"] += 1
+            if small is not None:
+                found = small.clear(market.arrays)
+                assert (found is not None) == outcome.certain[place]
+                assert found is None or same_bits(found[0], outcome, place)
+                assert found is None or residuals(found[1]) == tuple(outcome.certificate[place].tolist())
             if not outcome.certain[place]:
                 continue
             values, certificate = program_of(engine, market)
-            for name in ("price", "dispatch", "unserved", "scarcity_rent"):
-                assert getattr(outcome, name)[place].tobytes() == getattr(values, name).tobytes(), (
-                    name,
-                    market,
-                )
-            assert float(outcome.cost[place]).hex() == float(values.cost).hex()
+            assert same_bits(values, outcome, place)
             assert not values.flow.any()
             assert not values.congestion_rent.any()
-            mine = (certificate.primal, certificate.dual, certificate.complementarity, certificate.gap)
-            assert outcome.certificate[place] == pytest.approx(mine, abs=1e-12)
+            assert tuple(outcome.certificate[place].tolist()) == residuals(certificate)
     assert seen["certain"] > (0.1 if arcs else 0.4) * seen.total()
 
 

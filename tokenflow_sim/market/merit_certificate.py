@@ -11,7 +11,7 @@ import numpy as np
 
 from tokenflow_sim.market.certificate import PRICE_SPAN, SPAN
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,82 +61,79 @@ class Stacks:
     scarcity: Floats
     cost: Floats
 
-    @property
-    def level(self) -> Floats:
-        """The largest price or offer of every market, dims (market,); one where all is zero."""
-        offered = np.abs(self.prices[:, : self.dispatch.shape[1]])
-        level = np.maximum(top(np.abs(self.price)), top(offered))
-        level[level == 0.0] = 1.0
-        return level
 
-
-def certify_stacks(stacks: Stacks, cell: Ints, place: Ints) -> tuple[Floats, Bools]:
-    """Return the residuals of markets, and where numbers lie so far apart that `certificate.certify` looks closer.
+def certify_stacks(program: Program, stacks: Stacks, routes: Routes | None) -> tuple[Floats, Bools]:
+    """Return the residuals of markets, and where numbers lie so far apart that `certificate.certify` may look closer.
 
     Parameters
     ----------
+    program : Program
+        The structure.
     stacks : Stacks
         The markets.
-    cell : ndarray of int
-        The cell of every column, dims (column,).
-    place : ndarray of int
-        The columns of every cell in ascending order, then one beyond all, dims (cell, rank).
+    routes : Routes or None
+        Their links; None where the structure has none.
 
     Returns
     -------
     residuals : ndarray
-        Dims (market, residual): primal, dual, complementarity, gap.
+        Dims (market, residual): primal, dual, complementarity, gap. The same bits as `certificate.certify` gives.
     apart : ndarray of bool
         Dims (market,).
     """
     prices, bounds, asked, price = stacks.prices, stacks.bounds, stacks.asked, stacks.price
-    many, offers = len(prices), stacks.dispatch.shape[1]
-    used = np.zeros((many, prices.shape[1] + 1))  # the last column is none
-    used[:, :offers], used[:, offers:-1] = stacks.dispatch, stacks.unserved
-    size = np.maximum(top(asked), top(stacks.dispatch))
+    dispatch, unserved, scarcity = stacks.dispatch, stacks.unserved, stacks.scarcity
+    many, offers = dispatch.shape
+    layout, cells = program.layout, asked.shape[1]
+    size = np.maximum(top(asked), top(dispatch))
     size[size == 0.0] = 1.0
-    level = stacks.level
-    money = np.maximum(np.abs(stacks.cost), size * level)
-    astray = np.add.accumulate(used[:, place], axis=2)[:, :, -1] - asked
-    # What a unit costs beside what it earns, and the rent of a full column: one of the two is zero.
-    there = price[:, cell]
-    rents = np.maximum(there - prices, 0.0)
-    rents[:, :offers] = stacks.scarcity
-    margins = (prices + rents) - there
-    slack = bounds - used[:, :-1]
-    products = np.maximum(np.abs(margins * used[:, :-1]), np.abs(rents * slack))
-    dual_cost = _total(price * asked) - _total(rents * bounds)
-    residuals = np.empty((many, 4))
-    residuals[:, 0] = np.maximum(top(np.abs(astray)), top(-slack)) / size
-    residuals[:, 1] = top(-margins) / level
-    residuals[:, 2] = top(products) / money
-    residuals[:, 3] = np.abs(stacks.cost - dual_cost) / money
-    low = np.minimum(least_positive(bounds), least_positive(asked))
     offered = np.abs(prices[:, :offers])
+    level = np.maximum(top(np.abs(price)), top(offered))
+    level[level == 0.0] = 1.0
+    money = np.maximum(np.abs(stacks.cost), size * level)
+    # Balances: what all offers of a cell make, one after the other, and what is not served.
+    made = _over_last(dispatch, program.offers_shape)
+    spot = np.arange(many)[:, None] * cells + layout.cells.asset
+    astray = np.bincount(spot.ravel(), made.ravel(), many * cells).reshape(many, cells)
+    astray += _over_last(unserved, program.unserved_shape) - asked
+    # What a unit costs beside what it earns.
+    margin = prices[:, :offers] + scarcity - price[:, program.met[program.x, 0]]
+    gain = price[:, program.met[program.y, 0]] - prices[:, offers:]
+    above = np.maximum(gain, 0.0)
+    slack = bounds - np.concatenate((dispatch, unserved), axis=1)
+    least = np.minimum(_low(margin), _low(above - gain))
+    low = np.minimum(least_positive(bounds), least_positive(asked))
+    # The sum of rents has a place for every link, though they have none: the order of a sum decides its last bit.
+    links = program.flow_shape[0]
+    rents = np.zeros((many, offers + links + unserved.shape[1]))
+    rents[:, :offers] = scarcity * bounds[:, :offers]
+    rents[:, offers + links :] = above * bounds[:, offers:]
+    if routes is not None:
+        each = price.reshape(many, *program.nodal_shape)
+        lost = routes.route_cost + (each[:, layout.destination] - each[:, layout.origin])
+        least = np.minimum(least, _low(np.where(routes.allowed, lost, 0.0).reshape(many, -1)))
+        low = np.minimum(low, np.where(np.isinf(link := least_positive(routes.link_capacity)), low, link))
+    products = (
+        margin * dispatch,
+        (above - gain) * unserved,
+        scarcity * slack[:, :offers],
+        above * slack[:, offers:],
+    )
+    dual_cost = np.add.reduce(price * asked, axis=1) - np.add.reduce(rents, axis=1)
+    residuals = np.empty((many, 4))
+    residuals[:, 0] = np.maximum(top(np.abs(astray)) / size, np.abs(_low(slack)) / size)
+    residuals[:, 1] = np.abs(least) / level
+    residuals[:, 2] = np.maximum.reduce([top(np.abs(product)) for product in products]) / money
+    residuals[:, 3] = np.abs(stacks.cost - dual_cost) / money
     return residuals, (low * SPAN < size) | (least_positive(offered) * PRICE_SPAN < level)
 
 
-def certify_routes(residuals: Floats, stacks: Stacks, program: Program, routes: Routes) -> Bools:
-    """Count what routes would gain in the dual residuals; return where a link is far below its market's size.
-
-    Parameters
-    ----------
-    residuals : ndarray
-        Of the same markets; changed.
-    stacks : Stacks
-        The markets.
-    program : Program
-        The structure.
-    routes : Routes
-        Their links.
-    """
-    layout, many = program.layout, len(residuals)
-    price = stacks.price.reshape(many, *program.nodal_shape)
-    lost = routes.route_cost + (price[:, layout.destination] - price[:, layout.origin])
-    gained = top(np.where(routes.allowed, -lost, 0.0).reshape(many, -1)) / stacks.level
-    residuals[:, 1] = np.maximum(residuals[:, 1], gained)
-    apart: Bools = least_positive(routes.link_capacity) * SPAN < top(stacks.asked)
-    return apart
+def _over_last(values: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return sums over blocks or steps of every market, flat; see `arrays.total`."""
+    if shape[-1] == 1:
+        return values
+    summed: Floats = values.reshape(len(values), *shape).sum(axis=-1)
+    return summed.reshape(len(values), -1)
 
 
 def top(values: Floats) -> Floats:
@@ -151,9 +148,7 @@ def least_positive(values: Floats) -> Floats:
     return least
 
 
-def _total(values: Floats) -> Floats:
-    """Return the sum of every market's numbers, added one after the other."""
-    if not values.shape[1]:
-        return np.zeros(len(values))
-    total: Floats = np.add.accumulate(values, axis=1)[:, -1]
-    return total
+def _low(values: Floats) -> Floats:
+    """Return the least number of every market, at most zero."""
+    least: Floats = np.minimum.reduce(values, axis=1, initial=0.0)
+    return least

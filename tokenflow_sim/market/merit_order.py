@@ -21,17 +21,17 @@ import numpy as np
 from tokenflow_sim.market.basis import MARGIN, TOLERANCE
 from tokenflow_sim.market.certificate import CERTIFIED
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.merit_certificate import Routes, Stacks, certify_routes, certify_stacks
+from tokenflow_sim.market.merit_certificate import Routes, Stacks, certify_stacks
 from tokenflow_sim.market.perturbation import Perturbation, scales_of
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # What the engine decides by its margins is certain where it holds by this many times as much.
-_CLEAR = 2.0
+CLEAR = 2.0
 # The rounding of a sum of a cell's quantities, relative to it.
-_ROUNDING = 1e-14
+ROUNDING = 1e-14
 # An offer closer than this to the value of service, in the solver's units, may change what is served at no cost.
-_LOOSE = 2e-7
+LOOSE = 2e-7
 # A cost beyond all others, whose differences are numbers.
 _FORBIDDEN = 1e300
 # How many products of matrices are held at once.
@@ -86,7 +86,7 @@ class MeritOrder:
         self.program = program
         perturbation = Perturbation(program)
         costs, limits, rows = program.split(perturbation.numbers)
-        self._asking = rows[program.balance]
+        self.asking = rows[program.balance]
         x, y = program.x, program.y
         self._offers = x.stop - x.start
         # Columns of each cell, offers before steps, each in the program's order; short cells end in a column of none.
@@ -102,11 +102,18 @@ class MeritOrder:
         # Where each column stands in such a table.
         self._spot: Ints = np.empty(own.size, dtype=np.int64)
         self._spot[order] = cell[order] * self._width + rank
-        self._cell, self._own = cell, own
+        self.cell, self._own = cell, own
         self._is_offer: Bools = self._place < self._offers
         self._cost_shift, self._limit_shift = costs[own], limits[own]
         self._flow_shift = costs[program.f].reshape(program.flow_shape)
         self._link_shift = rows[program.link]
+
+    def columns_by_cell(self) -> list[list[tuple[int, float, float]]]:
+        """Return the place of every offer and step of each cell, and how far its cost and bound are shifted."""
+        shifts = list(zip(self._cost_shift.tolist(), self._limit_shift.tolist(), strict=True))
+        return [
+            [(place, *shifts[place]) for place in row if place < len(shifts)] for row in self._place.tolist()
+        ]
 
     @staticmethod
     def fits(market: Market) -> bool:
@@ -194,15 +201,15 @@ class MeritOrder:
         there, true_upper = _taken(upper, place), stack[:, :, -1]
         all_offered = np.add.accumulate(there, axis=2)[:, :, -1]
         # Where one more unit can be served that is asked for; where there is just what is asked for, one less.
-        more = asked + self._asking
-        margin = _CLEAR * MARGIN + _ROUNDING * (np.abs(asked) + true_upper)
-        exact = np.abs(all_offered - asked) <= _ROUNDING * (asked + all_offered)
+        more = asked + self.asking
+        margin = CLEAR * MARGIN + ROUNDING * (np.abs(asked) + true_upper)
+        exact = np.abs(all_offered - asked) <= ROUNDING * (asked + all_offered)
         servable = true_upper - more >= margin
         full = exact & (more - true_upper >= margin)
         certain = (servable & ~exact) | full
         if routes is not None:
             certain &= servable  # what is short would be brought from elsewhere
-        aimed = np.where(full, asked - self._asking, more)
+        aimed = np.where(full, asked - self.asking, more)
         idle = full & (asked == 0.0) & (all_offered == 0.0)
         # The basic column of every cell stands where the stack meets demand.
         rank = np.minimum((stack <= aimed[:, :, None]).sum(axis=2), width - 1)
@@ -223,15 +230,15 @@ class MeritOrder:
         nearest = beyond.min(axis=2)
         # Where an offer equals a value, what is served may change at no cost, if anything is not, or is on the verge.
         kind = np.take_along_axis(np.broadcast_to(place < offers, place.shape), at, axis=2)
-        equal_value = ((beyond <= _LOOSE) & ((place < offers) != kind)).any(axis=2)
+        equal_value = ((beyond <= LOOSE) & ((place < offers) != kind)).any(axis=2)
         values, left = self._fill(upper, asked, before, place, basic)
         equal_value &= ~kind[:, :, 0] | (values[:, offers:-1] > 0.0).any(axis=1)[:, None]
         room = _taken(upper, basic[:, :, None])[:, :, 0] - left
-        slack = TOLERANCE / _CLEAR
+        slack = TOLERANCE / CLEAR
         certain &= idle | (
             (aimed - bottom >= margin)
             & (top - aimed >= margin)
-            & (gaps.min(axis=2) >= _CLEAR * MARGIN)
+            & (gaps.min(axis=2) >= CLEAR * MARGIN)
             & (nearest >= -slack)
             & ~equal_value
             & (left >= -slack)
@@ -247,15 +254,13 @@ class MeritOrder:
         dispatch = np.minimum(columns[:, :offers], bounds[:, :offers])
         unserved = np.minimum(columns[:, offers:-1], demand.reshape(many, -1))
         self._share(dispatch, prices, bounds, basic, sure)
-        scarcity = np.maximum(price[:, self._cell[:offers]] - prices[:, :offers], 0.0)
+        scarcity = np.maximum(price[:, self.cell[:offers]] - prices[:, :offers], 0.0)
         cost = np.add.reduce(prices[:, :offers] * dispatch, axis=1)
         cost = cost + np.add.reduce(prices[:, offers:-1] * unserved, axis=1)
         stacks = Stacks(
             prices[:, :-1], bounds[:, :-1], asked_total, price, dispatch, unserved, scarcity, cost
         )
-        residuals, apart = certify_stacks(stacks, self._cell, self._place)
-        if routes is not None:
-            apart |= certify_routes(residuals, stacks, program, routes)
+        residuals, apart = certify_stacks(program, stacks, routes)
         sure &= ~apart & (residuals.max(axis=1) <= CERTIFIED)
         return MeritOrderOutcome(
             certain=sure,
@@ -298,7 +303,7 @@ class MeritOrder:
         dense, cells = self.program.dense, self._cells
         market, column = full.nonzero()
         if dense is None:
-            spot = market * cells + self._cell[column]
+            spot = market * cells + self.cell[column]
             return np.bincount(spot, upper[market, column], len(full) * cells).reshape(-1, cells)
         moved = np.empty((len(full), cells))
         counts = full.sum(axis=1)
@@ -340,12 +345,12 @@ class MeritOrder:
         layout, many = self.program.layout, len(price)
         cost = routes.route_cost / price_unit[:, None, None]
         found = np.ones(many, dtype=np.bool_)
-        for shift, at, least in ((self._flow_shift, shifted_price, _CLEAR * MARGIN), (0.0, price, _LOOSE)):
+        for shift, at, least in ((self._flow_shift, shifted_price, CLEAR * MARGIN), (0.0, price, LOOSE)):
             each = at.reshape(many, *self.program.nodal_shape)
             lost = (cost + shift) - (each[:, layout.origin] - each[:, layout.destination])
             found &= ((lost >= least) | ~routes.allowed).all(axis=(1, 2))
         room = routes.link_capacity / quantity[:, None] + self._link_shift
-        return found & ((routes.link_capacity > 0.0) & (room >= _CLEAR * MARGIN)).all(axis=1)
+        return found & ((routes.link_capacity > 0.0) & (room >= CLEAR * MARGIN)).all(axis=1)
 
 
 def _taken(values: Floats, place: Ints) -> Floats:
