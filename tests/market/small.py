@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 import tokenflow_sim as tf
-from tokenflow_sim.market.engine import Engine
 
 
 def array(values: Any, /, **labels: Any) -> xr.DataArray:
@@ -91,6 +90,4 @@ def cleared(market: tf.Market) -> tf.Clearing:
 
 def cleared_lazily(market: tf.Market) -> tf.Clearing:
     """Clear a market of a structure that no other test has, as large ones are: without a labelled model."""
-    clearer = tf.Clearer.__new__(tf.Clearer)
-    clearer._engine = Engine(market, lazy=True)
-    return clearer.clear(market)
+    return tf.Clearer(market, lazy=True).clear(market)

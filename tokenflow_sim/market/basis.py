@@ -187,6 +187,8 @@ class ShiftedData:
         Right-hand sides, dims (program, row).
     floor : ndarray
         Least values of the shifted program's rows, dims (row,).
+    opens_below : bool
+        Whether any lower bound is below zero.
     """
 
     costs: Floats
@@ -194,6 +196,7 @@ class ShiftedData:
     lower: Floats
     rows: Floats
     floor: Floats
+    opens_below: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +219,8 @@ class BasisCheck:
         The true program's, if the basis is optimal for that as well.
     duals : ndarray
         Duals of the rows of both programs, dims (program, row).
+    factor : BasisFactorization
+        The factorised basis.
     """
 
     columns: Ints
@@ -226,10 +231,18 @@ class BasisCheck:
     short: bool
     solution: BasicSolution | None
     duals: Floats
+    factor: BasisFactorization
 
 
 def check_basis(
-    program: Program, numbers: ShiftedData, columns: Ints, tight: Ints, at_upper: Ints | None = None
+    program: Program,
+    numbers: ShiftedData,
+    columns: Ints,
+    tight: Ints,
+    at_upper: Ints | None = None,
+    *,
+    factor: BasisFactorization | None = None,
+    alone: bool = False,
 ) -> BasisCheck | None:
     """Check a basis against the shifted and the true program.
 
@@ -244,16 +257,23 @@ def check_basis(
     at_upper : ndarray of int, optional
         Columns at their upper bound, where they are read off the solver's values; by default those that the shifted
         costs drive there.
+    factor : BasisFactorization, optional
+        The basis, if it is factorised already.
+    alone : bool
+        Whether no solver has found the basis, so that what a solver sees to by itself is checked as well: that
+        shortfalls keep their lower bounds, and that nothing is gained by giving service away.
 
     Returns
     -------
     BasisCheck or None
-        None if this is no basis, or an equation, a balance of demand and supply for example, has a slack.
+        None if this is no basis, or an equation, a balance of demand and supply for example, has a slack; and where it
+        stands `alone`, if shortfalls do not keep to their bounds, or it is not certain that they do.
     """
     nodal = program.equations.stop
     if columns.size != tight.size or (nodal and (tight.size < nodal or tight[nodal - 1] != nodal - 1)):
         return None
-    factor = BasisFactorization(program, columns, tight)
+    if factor is None:
+        factor = BasisFactorization(program, columns, tight)
     duals = factor.dual(numbers.costs)
     # Reduced costs, as distances from a change of basis: what is forbidden may be worth anything, and a basic column
     # stands between its bounds, so that neither of the two limits the distance.
@@ -271,6 +291,8 @@ def check_basis(
     rest[:, program.equations] = np.inf
     over, short, taken = basic, False, False
     service = int(columns.searchsorted(program.v.start))
+    if alone and not _keeps_bounds(program, numbers, columns[service:], basic[SHIFTED, service:], duals):
+        return None
     if service < columns.size:
         # The last columns are shortfalls: basic ones mean unmet demand, and never limit the distance from below.
         over = basic.copy()
@@ -289,7 +311,19 @@ def check_basis(
         rents = -duals[TRUE].take(tight[nodal:])
         solution = BasicSolution(values, duals[TRUE], Basis(factor, reduced[TRUE], rents))
     optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], numbers.rows[SHIFTED], tight)
-    return BasisCheck(columns, tight, at_upper, shifted >= MARGIN, optimal, short, solution, duals)
+    return BasisCheck(columns, tight, at_upper, shifted >= MARGIN, optimal, short, solution, duals, factor)
+
+
+def _keeps_bounds(program: Program, numbers: ShiftedData, basic: Ints, values: Floats, duals: Floats) -> bool:
+    """Whether basic shortfalls stand clear of their lower bounds, and no other is worth lowering where it is open."""
+    if basic.size and not (values - numbers.lower.take(basic) >= MARGIN).all():
+        return False
+    if numbers.opens_below:
+        falls = numbers.lower[program.v] < 0.0
+        falls[basic - program.v.start] = False
+        lost = duals[SHIFTED, program.equations] - numbers.costs[SHIFTED, program.v]
+        return bool((lost[falls] >= MARGIN).all())
+    return True
 
 
 def _within(far: Floats, rows: Floats, tight: Ints) -> bool:

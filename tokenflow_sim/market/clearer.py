@@ -14,6 +14,7 @@ from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
 from tokenflow_sim.market.clearing import Clearing, require_market
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.market import Market
+from tokenflow_sim.market.merit_clearing import MeritClearer
 from tokenflow_sim.market.path_limits import takes_paths
 from tokenflow_sim.market.paths import PathEngine
 from tokenflow_sim.market.quadratic import solve_quadratic
@@ -81,6 +82,9 @@ class Clearer:
         require_market(market)
         self._lazy = lazy
         self._paths: PathEngine | None = None
+        self._merit: MeritClearer | None = None
+        # Whether the last market was cleared by merit order, and no solver has seen it.
+        self._by_merit = False
         # Where demand takes paths, this one is not used.
         self._engine = Engine(market, lazy=True if takes_paths(market) else lazy)
 
@@ -102,10 +106,12 @@ class Clearer:
         tuple of ndarray or None
             In Mtok/s, dims (asset, workload) and (arc, workload); None where its numbers do not come from one program.
         """
-        engine, program = self._engine, self._engine.program
         if market.is_quadratic:
             return None
-        values = engine.solver.column_values() * engine.scaled(market.arrays).scale.quantity
+        if self._by_merit:
+            self._turn_to(market).solve(market.arrays)
+        engine, program = self._engine, self._engine.program
+        values = engine.shifted_values * engine.scaled(market.arrays).scale.quantity
         asked = values[program.x].sum() + values[program.y].sum() + values[program.v].sum()
         if not asked > 0:
             return None
@@ -138,6 +144,10 @@ class Clearer:
             If no method reaches an optimum that can be certified.
         """
         require_market(market)
+        found = self._clear_by_merit(market)
+        self._by_merit = found is not None
+        if found is not None:
+            return found
         if market.arrays.is_sloped:
             _refuse_slopes(market)
         if market.arrays.security is not None:
@@ -158,8 +168,7 @@ class Clearer:
     def _clear(self, market: Market) -> Clearing:
         if takes_paths(market):
             return self._clear_along_paths(market)
-        if not self._engine.turn_to(market):
-            self._engine = Engine(market, lazy=self._lazy)
+        self._turn_to(market)
         reasons: list[str] = []
         for how, prepare in self._fallbacks(market):
             engine = self._engine = prepare(self._engine, market)
@@ -176,6 +185,21 @@ class Clearer:
             reasons.append(f"{how}: {clearing.certificate}")
         self._engine = Engine(market)
         raise _uncertified(market, reasons)
+
+    def _turn_to(self, market: Market) -> Engine:
+        """Return the engine, made anew if it cannot take up the market's structure."""
+        if not self._engine.turn_to(market):
+            self._engine = Engine(market, lazy=self._lazy)
+        return self._engine
+
+    def _clear_by_merit(self, market: Market) -> Clearing | None:
+        """Clear a market whose nodes and classes are separate; None where it is another, or not certain."""
+        if not MeritClearer.applies(market):
+            return None
+        if self._merit is None or not self._merit.serves(market):
+            self._merit = MeritClearer(market)
+        found = self._merit.clear(market.arrays)
+        return None if found is None else Clearing(market, *found)
 
     def _clear_along_paths(self, market: Market) -> Clearing:
         if self._paths is None or not self._paths.serves(market):

@@ -30,13 +30,14 @@ from tokenflow_sim.market.directional import (
     least_shortfall,
     proves_unservable,
 )
-from tokenflow_sim.market.highs import LazySolver, Solver
+from tokenflow_sim.market.highs import LazySolver, Solver, load_program
 from tokenflow_sim.market.idle import IDLE_SHARE, far_cost, find_idle, pays, price_idle
 from tokenflow_sim.market.labelled import check_labelled
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
 from tokenflow_sim.market.perturbation import Perturbation, ScaledData
 from tokenflow_sim.market.program import Program
+from tokenflow_sim.market.remembered_bases import RememberedBases
 from tokenflow_sim.market.shortfall import least_violation, name_missing
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
@@ -82,6 +83,9 @@ class Engine:
             self.solver = Solver(self.program.matrix)
         self.perturbation = Perturbation(self.program)
         self._aside: LazySolver | None = None
+        self._bases = RememberedBases()
+        # Numbers that a remembered basis was proved for, where the solver has not seen them.
+        self._unsolved: ShiftedData | None = None
         equations = self.program.equations.stop
         # Where equalities tie quantities together, less may cost more, as where some service is paid to be made.
         self._tied = equations > self.program.balance.stop
@@ -103,6 +107,15 @@ class Engine:
             self._aside = LazySolver(self.program)
         return self._aside
 
+    @property
+    def shifted_values(self) -> Floats:
+        """Values of the shifted program solved last, dims (column,), as the solver has them."""
+        if self._unsolved is not None:
+            load_program(self.solver, self._unsolved)
+            self._unsolved = None
+            self.solver.run()
+        return self.solver.column_values()
+
     def turn_to(self, market: Market) -> bool:
         """Take up the coefficients of a market to be solved next, if its rows and columns are those of this engine.
 
@@ -121,6 +134,7 @@ class Engine:
         if moved is None:
             return False
         self.program, self.perturbation = program, Perturbation(program)
+        self._bases.forget()
         for solver in (self.solver, self._aside):
             if solver is not None:
                 solver.change(program, moved)
@@ -251,19 +265,24 @@ class Engine:
         """Solve with one more unit asked for where it can be served, and one less elsewhere."""
         numbers = self.perturbed(data, unservable, shortfall_forbidden)
         self.shown, self.is_unique = [], True
-        self.load(self.solver, numbers)
-        if not self.solver.run():
-            self.solver.forget()
+        check = self._bases.find(self.program, numbers)
+        self._unsolved = numbers if check is not None else None
+        if check is None:
+            load_program(self.solver, numbers)
             if not self.solver.run():
-                return self._exactly(data, numbers, unservable, None) if shortfall_forbidden else None
-        check = self._check(numbers)
-        if check is None or not check.unique:
-            # Where demand is short, no finer solve helps: some of it can take no more, and has to be found first.
-            if self.solver.column_values()[self.program.v].max(initial=0.0) > ON_BOUND:
-                return None
-            check = self._refined(numbers)
+                self.solver.forget()
+                if not self.solver.run():
+                    return self._exactly(data, numbers, unservable, None) if shortfall_forbidden else None
+            check = self._check(numbers)
+            if check is None or not check.unique:
+                # Where demand is short, no finer solve helps: some of it can take no more, and has to be found first.
+                if self.solver.column_values()[self.program.v].max(initial=0.0) > ON_BOUND:
+                    return None
+                check = self._refined(numbers)
         if check is None or check.short:
             return None
+        if check.unique and self._unsolved is None:
+            self._bases.keep(check.factor)
         self.shown.append((1.0, check.duals[SHIFTED]))
         self.is_unique, self.basic = check.unique, check.columns
         if check.optimal and check.solution is not None:
@@ -271,7 +290,7 @@ class Engine:
         # The step has jumped over a gap in the data, which a finer one may not. It starts from the only optimal basis
         # of the usual step, so that its result does not depend on the past.
         finer = self.perturbed(data, unservable, shortfall_forbidden, FINE_STEP)
-        self.load(self.aside, finer, FINER)
+        load_program(self.aside, finer, FINER)
         self.aside.start_from(check.columns, check.tight, check.at_upper)
         if self.aside.run():
             closer = check_basis(self.program, finer, *self.aside.basis())
@@ -311,25 +330,12 @@ class Engine:
             lower[program.v][open_below] = -np.inf
         floor = np.full(program.rows, -np.inf)
         floor[program.equations] = rows[SHIFTED, program.equations]
-        return ShiftedData(costs, upper, lower, rows, floor)
-
-    @staticmethod
-    def load(solver: Solver | LazySolver, numbers: ShiftedData, size: float = 1.0) -> None:
-        """Give a solver the shifted program, magnified to a size."""
-        parts = (
-            numbers.costs[SHIFTED],
-            numbers.lower,
-            numbers.upper[SHIFTED],
-            numbers.floor,
-            numbers.rows[SHIFTED],
-        )
-        costs, lower, upper, floor, rows = parts if size == 1.0 else (part * size for part in parts)
-        solver.set_costs(costs)
-        solver.set_columns(lower, upper)
-        solver.set_rows(floor, rows)
+        return ShiftedData(costs, upper, lower, rows, floor, lower is not self._zeros)
 
     def _check(self, numbers: ShiftedData) -> BasisCheck | None:
-        return check_basis(self.program, numbers, *self.solver.basis())
+        columns, tight = self.solver.basis()
+        factor = self._bases.factor_of(columns, tight)
+        return check_basis(self.program, numbers, columns, tight, factor=factor)
 
     def _refined(self, numbers: ShiftedData) -> BasisCheck | None:
         """Solve the shifted program magnified, which makes the solver's absolute tolerances that much finer.
@@ -337,7 +343,7 @@ class Engine:
         Within its tolerance a solver may stop at the only optimal basis or next to it, depending on where it started.
         Where the finer optimum is not seen to be the only one either, the result is that of a cold start.
         """
-        self.load(self.solver, numbers, FINER)
+        load_program(self.solver, numbers, FINER)
         if self.solver.run():
             check = self._check(numbers)
             if check is not None and check.unique:

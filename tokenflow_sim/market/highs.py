@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tokenflow_sim.market.basis import SHIFTED, ShiftedData
 from tokenflow_sim.market.highs_model import change_entries, flags, read_basis, set_basis
 from tokenflow_sim.market.program import NO_ROW, Entries, Program
 from tokenflow_sim.numeric import Floats, Ints
@@ -363,6 +364,21 @@ class LazySolver:
     @staticmethod
     def _moved(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
         return np.flatnonzero(mask).astype(np.int32)
+
+
+def load_program(solver: Solver | LazySolver, numbers: ShiftedData, size: float = 1.0) -> None:
+    """Give a solver the shifted program, magnified to a size."""
+    parts = (
+        numbers.costs[SHIFTED],
+        numbers.lower,
+        numbers.upper[SHIFTED],
+        numbers.floor,
+        numbers.rows[SHIFTED],
+    )
+    costs, lower, upper, floor, rows = parts if size == 1.0 else (part * size for part in parts)
+    solver.set_costs(costs)
+    solver.set_columns(lower, upper)
+    solver.set_rows(floor, rows)
 
 
 def _span(rows: slice) -> Ints:

@@ -138,7 +138,7 @@ class MeritOrder:
             and arrays.routing is None
             and arrays.expanded is None
             and arrays.security is None
-            and not market.is_quadratic
+            and not (arrays.link_curvature.size and market.is_quadratic)
         )
 
     def clear(

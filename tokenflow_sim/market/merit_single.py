@@ -15,7 +15,7 @@ from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.basis import MARGIN, TOLERANCE
 from tokenflow_sim.market.certificate import CERTIFIED, PRICE_SPAN, SPAN, Certificate
 from tokenflow_sim.market.merit_order import CLEAR, LOOSE, ROUNDING, MeritOrder
-from tokenflow_sim.market.perturbation import Scale
+from tokenflow_sim.market.perturbation import LEAST_MEAN, SMALL_PRICE, UNIT, Scale, power_of_two
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.values import Values
 
@@ -46,6 +46,8 @@ class SmallMeritOrder:
         self._cells = together.columns_by_cell()
         self._asking: list[float] = together.asking.tolist()
         self._cell_of: list[int] = together.cell.tolist()
+        self._cell_of_pair: list[int] = program.layout.cells.asset.tolist()
+        self._none_shed = [0.0] * len(self._asking)
         # What is nothing in nearly every market is made once.
         self._no_flow, self._all_served = np.zeros(program.flow_shape), np.zeros(program.unserved_shape)
         self._no_rent = np.zeros(0)
@@ -175,41 +177,49 @@ class SmallMeritOrder:
         """Return the arrays of a clearing, and the residuals that `certificate.certify` finds in them."""
         program, offers = self.program, self._offers
         # Of every column: what a unit costs beside what it earns, and the rent of its bound.
-        margin_low = slack_low = product = 0.0
+        margin_low = slack_low = product = offered = highest = most = 0.0
         least = least_offer = math.inf
-        offered = highest = most = 0.0
-        scarcity, rents = [], []
-        made = [0.0] * len(price)
-        blocks = program.offers_shape[2]
-        for place, cell in enumerate(self._cell_of):
-            cost, bound, amount, there = prices[place], bounds[place], used[place], price[cell]
-            if place < offers:
-                rent = there - cost
-                rent = rent if rent > 0.0 else 0.0
-                margin = cost + rent - there
-                scarcity.append(rent)
-                size = abs(cost)
-                if size > offered:
-                    offered = size
-                if 0.0 < size < least_offer:
-                    least_offer = size
-                if amount > most:
-                    most = amount
-                if blocks == 1:
-                    made[cell] += amount
-            else:
-                gain = there - cost
-                rent = gain if gain > 0.0 else 0.0
-                margin = rent - gain
-            slack = bound - amount
+        scarcity, rents, made, together = [], [], [0.0] * len(price), program.offers_shape[2] == 1
+        for cell, cost, bound, amount in zip(self._cell_of, prices, bounds, used[:offers], strict=False):
+            there = price[cell]
+            rent = there - cost
+            if not rent > 0.0:
+                rent = 0.0
+            scarcity.append(rent)
             rents.append(rent * bound)
-            if margin < margin_low:
-                margin_low = margin
+            margin, slack = cost + rent - there, bound - amount
+            if margin:
+                margin_low, product = min(margin_low, margin), max(product, abs(margin * amount))
+            if slack < slack_low:
+                slack_low = slack
+            if rent and slack:
+                product = max(product, abs(rent * slack))
+            size = abs(cost)
+            if size > offered:
+                offered = size
+            if 0.0 < size < least_offer:
+                least_offer = size
+            if amount > most:
+                most = amount
+            if 0.0 < bound < least:
+                least = bound
+            if together:
+                made[cell] += amount
+        for cell, worth, bound, amount in zip(
+            self._cell_of[offers:], prices[offers:], bounds[offers:], used[offers:], strict=True
+        ):
+            gain = price[cell] - worth
+            rent = gain if gain > 0.0 else 0.0
+            rents.append(rent * bound)
+            margin, slack = rent - gain, bound - amount
+            if amount:
+                product = max(product, abs(margin * amount))
+            if rent and slack:
+                product = max(product, abs(rent * slack))
             if slack < slack_low:
                 slack_low = slack
             if 0.0 < bound < least:
                 least = bound
-            product = max(product, abs(margin * amount), abs(rent * slack))
         for amount in asked:
             if amount > most:
                 most = amount
@@ -222,20 +232,18 @@ class SmallMeritOrder:
         if least * SPAN < size or least_offer * PRICE_SPAN < level:
             return None
         dispatch = np.array(used[:offers]).reshape(program.offers_shape)
-        unserved, lost = self._all_served, 0.0
-        if any(used[offers:]):
-            unserved = np.array(used[offers:]).reshape(program.unserved_shape)
-            lost = _sum([one * other for one, other in zip(prices[offers:], used[offers:], strict=True)])
-        cost = _sum([one * other for one, other in zip(prices[:offers], used, strict=False)]) + lost
-        if blocks > 1:
-            for cell, amount in zip(
-                program.layout.cells.asset.tolist(), total(dispatch).ravel().tolist(), strict=True
-            ):
+        cost = _sum([one * other for one, other in zip(prices, used[:offers], strict=False)])
+        unserved, shed = self._all_served, self._none_shed
+        if any(lost := used[offers:]):
+            unserved = np.array(lost).reshape(program.unserved_shape)
+            shed = lost if program.unserved_shape[2] == 1 else total(unserved).ravel().tolist()
+            cost += _sum([one * other for one, other in zip(prices[offers:], lost, strict=True)])
+        if not together:
+            for cell, amount in zip(self._cell_of_pair, total(dispatch).ravel().tolist(), strict=True):
                 made[cell] += amount
-        shed = total(unserved).ravel().tolist()
-        astray = max(
-            abs(some + (less - amount)) for some, less, amount in zip(made, shed, asked, strict=True)
-        )
+        astray = 0.0
+        for some, less, amount in zip(made, shed, asked, strict=True):
+            astray = max(astray, abs(some + (less - amount)))
         money = max(abs(cost), size * level)
         dual_cost = _sum([one * other for one, other in zip(price, asked, strict=True)]) - _sum(rents)
         certificate = Certificate(
@@ -318,8 +326,17 @@ def _ties(stack: list[_Column], rank: int, prices: list[float], unit: float, off
 
 def _units(arrays: Arrays, offers: list[float], demand: list[float]) -> tuple[float, float]:
     """Return the units of quantity and price: see `Scale.of`."""
-    scale = Scale.of(arrays)
-    return scale.quantity, scale.price
+    quantity, price = _mean_size(demand), _mean_size(offers)
+    if quantity < LEAST_MEAN or price < SMALL_PRICE:  # it looks at other numbers then
+        scale = Scale.of(arrays)
+        return scale.quantity, scale.price
+    return power_of_two(quantity) / UNIT, power_of_two(price) / UNIT
+
+
+def _mean_size(values: list[float]) -> float:
+    """Return the mean size of what is not zero."""
+    count = len(values) - values.count(0.0)
+    return _sum([abs(value) for value in values]) / count if count else 0.0
 
 
 def _sum(values: list[float]) -> float:

@@ -22,7 +22,7 @@ from tokenflow_sim.market.basis import MARGIN, TOLERANCE
 from tokenflow_sim.market.certificate import Certificate, certify
 from tokenflow_sim.market.engine import MANY_FLOWS, Engine
 from tokenflow_sim.market.expansion import Expansion
-from tokenflow_sim.market.highs import Solver
+from tokenflow_sim.market.highs import Solver, load_program
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.path_limits import check_limits, open_arcs
 from tokenflow_sim.market.path_master import KnownPaths, Master
@@ -247,7 +247,7 @@ class PathEngine:
         data = engine.scaled(expanded.arrays)
         numbers = engine.perturbed(data, np.zeros(engine.program.equations.stop, dtype=np.bool_), False)
         solver = engine.solver if isinstance(engine.solver, Solver) else Solver(engine.program.matrix)
-        engine.load(solver, numbers)
+        load_program(solver, numbers)
         solver.run()
         costs = self._costs(market, expanded, None) / data.scale.price
         master = Master(self.expansion, known, solver, costs)

@@ -64,16 +64,16 @@ class Scale:
                 )
             if not price:
                 price = _mean_positive(np.abs(activity.price)) * own.unit
-        if price < _SMALL:  # looked at only then, since it takes time
+        if price < SMALL_PRICE:  # looked at only then, since it takes time
             prices = (arrays.value, arrays.route_cost, arrays.offer_price, *own_prices)
             price = max(price, _NO_MEASURE * max(map(_largest, prices)))
         quantity, price = quantity or 1.0, price or 1.0
-        return cls(_power_of_two(quantity) / UNIT, _power_of_two(price) / UNIT)
+        return cls(power_of_two(quantity) / UNIT, power_of_two(price) / UNIT)
 
 
-_LEAST = 2.0**-60
+LEAST_MEAN = 2.0**-60
 # A mean offer, in $/Mtok, that may be too small to scale by; and beside the market's largest price it is, below this.
-_SMALL, _NO_MEASURE = 1e-3, 2.0**-30
+SMALL_PRICE, _NO_MEASURE = 1e-3, 2.0**-30
 
 
 def _largest(values: Floats) -> float:
@@ -86,10 +86,11 @@ def _mean_positive(values: Floats) -> float:
     flat = values.ravel()
     count = np.count_nonzero(flat)  # none is negative
     mean = float(np.add.reduce(flat)) / count if count else 0.0
-    return mean if mean >= _LEAST else 0.0
+    return mean if mean >= LEAST_MEAN else 0.0
 
 
-def _power_of_two(value: float) -> float:
+def power_of_two(value: float) -> float:
+    """Return the power of two next to a number, within 2^-60 and 2^60."""
     return math.ldexp(1.0, min(60, max(-60, round(math.log2(value)))))
 
 
@@ -114,7 +115,7 @@ def scales_of(
     for mean, instead in ((quantity, capacity), (price, routes)):
         if (none := mean == 0.0).any():
             mean[none] = _means(instead[none])
-    if (small := price < _SMALL).any():
+    if (small := price < SMALL_PRICE).any():
         largest = np.zeros(int(small.sum()))
         for prices in (value, routes, offer_price):
             size = np.abs(prices[small]).reshape(largest.size, -1)
@@ -129,7 +130,7 @@ def _means(values: Floats) -> Floats:
     flat = values.reshape(len(values), -1)
     counts = np.count_nonzero(flat, axis=1)
     means: Floats = np.add.reduce(flat, axis=1) / np.maximum(counts, 1)
-    means[means < _LEAST] = 0.0
+    means[means < LEAST_MEAN] = 0.0
     return means
 
 
