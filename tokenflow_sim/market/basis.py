@@ -260,8 +260,8 @@ def check_basis(
     factor : BasisFactorization, optional
         The basis, if it is factorised already.
     alone : bool
-        Whether no solver has found the basis, so that what a solver sees to by itself is checked as well: that
-        shortfalls keep their lower bounds, and that nothing is gained by giving service away.
+        Whether no solver has found the basis, so that what a solver sees to by itself is checked as well: that full
+        rows have a limit, that shortfalls keep their lower bounds, that nothing is gained by giving service away.
 
     Returns
     -------
@@ -271,6 +271,9 @@ def check_basis(
     """
     nodal = program.equations.stop
     if columns.size != tight.size or (nodal and (tight.size < nodal or tight[nodal - 1] != nodal - 1)):
+        return None
+    # A link that lets nothing through, or all, has no row that could be full: no solver would end in such a basis.
+    if alone and not np.isfinite(numbers.rows[SHIFTED].take(tight)).all():
         return None
     if factor is None:
         factor = BasisFactorization(program, columns, tight)
