@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tokenflow_sim.errors import CertificateError, InfeasibleError
+from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.basis import (
     ON_BOUND,
@@ -57,8 +57,7 @@ class Engine:
     market : Market
         Any market of that structure.
     lazy : bool, optional
-        Whether flows and link limits are brought in on demand; by default, in large networks. Both ways end in
-        the same bits.
+        Whether flows and link limits are brought in on demand, to the same bits; by default, in large networks.
     size : float
         By how much quantities are magnified beside the usual, a power of two: for those far below the mean.
     """
@@ -84,7 +83,7 @@ class Engine:
         self.perturbation = Perturbation(self.program)
         self._aside: LazySolver | None = None
         self._bases = RememberedBases()
-        # Numbers that a remembered basis was proved for, where the solver has not seen them.
+        # What a remembered basis was proved for, and no solver has seen.
         self._unsolved: ShiftedData | None = None
         equations = self.program.equations.stop
         # Where equalities tie quantities together, less may cost more, as where some service is paid to be made.
@@ -119,8 +118,8 @@ class Engine:
     def turn_to(self, market: Market) -> bool:
         """Take up the coefficients of a market to be solved next, if its rows and columns are those of this engine.
 
-        Building the labelled program again for intensities that change by period, for example, would cost a hundred
-        times what the period does. The live models get the new coefficients instead, and keep their bases.
+        Building the labelled program again would cost a hundred times what a period does. The live models get the new
+        coefficients instead, and keep their bases.
 
         Returns
         -------
@@ -198,7 +197,7 @@ class Engine:
             solution = self._try(data, unservable, shortfall_forbidden=True)
             # What is missing was within tolerance; that nothing clears the rest shows that it is real.
             if solution is None and missing.any():
-                raise self._infeasible(data, missing)
+                raise name_missing(self.program, missing * data.scale.quantity)
         if solution is None:
             raise CertificateError(
                 "HiGHS found no optimum of a market that has one. Data that spans more than nine orders of magnitude "
@@ -239,10 +238,10 @@ class Engine:
             # Leaving demand unmet does not do: some limit is broken by what has to be done, or there is too much.
             broken = least_violation(program, data.upper, data.rows, data.asked)
             if np.abs(broken).max(initial=0.0) > TOLERANCE:
-                raise self._infeasible(data, broken) from None
+                raise name_missing(self.program, broken * data.scale.quantity) from None
             raise
         if missing.sum() > TOLERANCE * max(1.0, float(data.asked.sum())):
-            raise self._infeasible(data, missing)
+            raise name_missing(self.program, missing * data.scale.quantity)
         unservable, self._ray = find_unservable(
             solver, program, values, data.upper, data.rows, self.perturbation.asking
         )
@@ -255,9 +254,6 @@ class Engine:
     def _direction(self, unservable: Bools) -> Floats:
         """Return what each equation is asked for: one unit more, one less, or a trifle less where idle."""
         return np.where(self._idle, -IDLE_SHARE, np.where(unservable, -1.0, 1.0))
-
-    def _infeasible(self, data: ScaledData, missing: Floats) -> InfeasibleError:
-        return name_missing(self.program, missing * data.scale.quantity)
 
     def _try(
         self, data: ScaledData, unservable: Bools, *, shortfall_forbidden: bool = False

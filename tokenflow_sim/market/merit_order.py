@@ -138,6 +138,8 @@ class MeritOrder:
             and arrays.routing is None
             and arrays.expanded is None
             and arrays.security is None
+            and arrays.offer_slope is None
+            and arrays.value_slope is None
             and not (arrays.link_curvature.size and market.is_quadratic)
         )
 
