@@ -14,6 +14,7 @@ from tokenflow_sim.agents.participant import Participant, Rows
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Arrays, Layout
+from tokenflow_sim.market.arrays import labels_of, slope_faults
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import Offer
@@ -66,6 +67,7 @@ class OrderBook:
         self.value = np.zeros(bids)
         self.worth = self.value
         self.link_capacity = np.zeros(sizes["arc"])
+        self.value_slope: Floats | None = None
 
     def add_offer(self, agent: ComputeProvider, offer: Offer, period: int) -> None:
         """Take a provider's offer.
@@ -94,6 +96,8 @@ class OrderBook:
         """
         quantity, value, worth, rows = bid.quantity, bid.value, bid.worth, agent.rows
         is_truthful = worth is value and self.worth is self.value
+        if bid.slope is not None:
+            self._add_slope(agent, bid.slope, quantity, period)
         if self._single_step and is_truthful and quantity.shape == agent.shape and value.shape == agent.shape:
             self.demand[rows, :, 0] = quantity
             self.value[rows, :, 0] = value
@@ -105,6 +109,16 @@ class OrderBook:
         _fill(self.value, rows, value)
         if self.worth is not self.value:
             _fill(self.worth, rows, worth)
+
+    def _add_slope(self, agent: DemandRegion, slope: Floats, quantity: Floats, period: int) -> None:
+        """Take the slope of a region's bid, without which the value of demand is constant."""
+        steps = agent.strategy.steps
+        _check_shape(agent, period, "step", steps, quantity=quantity, slope=slope)
+        if not _good(slope).all():
+            raise StrategyError(f"{agent.describe(period)}: slope must be finite and not negative")
+        if self.value_slope is None:
+            self.value_slope = np.zeros_like(self.value)
+        _fill(self.value_slope, agent.rows, slope, spare=0.0)
 
     def add_tender(self, agent: NetworkOwner, tender: Tender, period: int) -> None:
         """Take an owner's tender.
@@ -135,6 +149,7 @@ class OrderBook:
             capacity=self.quantity,
             demand=self.demand,
             value=self.value,
+            value_slope=self.value_slope,
             route_cost=self.route_cost,
             link_use=state.link_use,
             allowed=state.allowed,
@@ -165,6 +180,10 @@ class OrderBook:
             Naming agent, period, place, value and limit of the first fault of every kind.
         """
         state, limit = self.state, 1 + ROUNDING
+        if self.value_slope is not None:
+            labels = labels_of(self.layout)
+            if falling := slope_faults(self.value_slope, self.demand, self.value, labels):
+                raise StrategyError("\n".join(f"period {period}: {fault}" for fault in falling))
         offered = self.quantity[:, :, 0] if self._single_block else self.quantity.sum(axis=2)
         if (
             _least(self._not_negative) >= 0

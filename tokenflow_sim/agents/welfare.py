@@ -21,8 +21,12 @@ def service_value_of(worth: Floats, arrays: Arrays, values: Values) -> Floats:
     finite = np.isfinite(worth)
     if not finite.any():
         return np.zeros(values.price.shape)
-    value: Floats = (np.where(finite, worth, 0.0) * (arrays.demand - values.unserved)).sum(axis=2)
-    return value
+    served = arrays.demand - values.unserved
+    value = np.where(finite, worth, 0.0) * served
+    if arrays.value_slope is not None:  # the area under the line
+        value = value - 0.5 * arrays.value_slope * served * served
+    found: Floats = value.sum(axis=2)
+    return found
 
 
 def welfare_of(

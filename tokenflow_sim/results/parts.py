@@ -47,6 +47,11 @@ def price_parts(layout: Layout, periods: Sequence[Split], beside: int = 1) -> di
     """
     if any(values.along is not None for _, values, _ in periods):
         return _along_paths(layout, periods)
+    # With slopes, prices are explained by what the next unit costs and is worth.
+    periods = [
+        (arrays.at_margin(values.dispatch, values.unserved), values, costs)
+        for arrays, values, costs in periods
+    ]
     count = len(periods)
     stacked = _beside_each_other(layout, count)
     scale = np.concatenate([_scales(values.price, beside) for _, values, _ in periods])

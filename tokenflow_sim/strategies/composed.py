@@ -126,6 +126,7 @@ class ByWorkload(DemandStrategy):
         )  # tells classes that there are not
         shape = (*view.demand.shape, self.steps)
         quantity, value, worth = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        slope: Floats | None = None
         quantity[:, :, 0] = view.demand
         value[:] = worth[:] = view.value[:, :, None]
         self._columns = {name: view.workloads.index(name) for name in self.members}
@@ -136,9 +137,13 @@ class ByWorkload(DemandStrategy):
                 _column(array, column, self.steps, spare)
                 for array, spare in ((own.quantity, 0.0), (own.value, None), (own.worth, None))
             )
+            if own.slope is not None:
+                slope = np.zeros(shape) if slope is None else slope
+                slope[:, column] = _column(own.slope, column, self.steps, 0.0)
         if self.steps == 1:
-            return Bid(quantity[:, :, 0], value[:, :, 0], worth[:, :, 0])
-        return Bid(quantity, value, worth)
+            falls = None if slope is None else slope[:, :, 0]
+            return Bid(quantity[:, :, 0], value[:, :, 0], worth[:, :, 0], slope=falls)
+        return Bid(quantity, value, worth, slope=slope)
 
     def learn(self, receipt: DemandReceipt) -> None:
         """Let each learn from its own class."""

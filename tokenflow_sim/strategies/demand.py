@@ -104,6 +104,9 @@ class Bid:
     worth : array_like, optional
         What the service is truly worth in $/Mtok, same dims, where that is not what was bid; welfare counts
         it. The market never sees it.
+    slope : array_like, optional
+        By how much value, and worth, fall with each unit served in $/Mtok per Mtok/s, same dims, not negative: demand
+        of which q is served is worth ``value - slope q`` at the next unit. Quantities end where that is nothing.
 
     Raises
     ------
@@ -111,12 +114,20 @@ class Bid:
         If any is not an array of numbers.
     """
 
-    __slots__ = ("quantity", "value", "worth")
+    __slots__ = ("quantity", "slope", "value", "worth")
 
-    def __init__(self, quantity: ArrayLike, value: ArrayLike, worth: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        quantity: ArrayLike,
+        value: ArrayLike,
+        worth: ArrayLike | None = None,
+        *,
+        slope: ArrayLike | None = None,
+    ) -> None:
         self.quantity = as_floats("quantity", quantity)
         self.value = as_floats("value", value)
         self.worth = self.value if worth is None else as_floats("worth", worth)
+        self.slope = None if slope is None else as_floats("slope", slope)
 
     def __repr__(self) -> str:
         """Show what the market sees."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.strategies.by_class import ByClass, by_class, check_numbers
 from tokenflow_sim.strategies.demand import Bid, DemandStrategy, DemandView
 
@@ -126,6 +126,9 @@ class PriceElastic(DemandStrategy):
     reference price exactly d is wanted. So the steps have the area of the curve, and the bid is truthful. What is too
     dear for its step counts as unserved in the results.
 
+    The form ``affine`` bids the line itself, from nothing to what is wanted at a price of zero, as one step with a
+    slope (`Bid.slope`), exactly: `most`, `ceiling` and `steps` have no say in it, nor has the value of lost service.
+
     Parameters
     ----------
     elasticity : float or dict
@@ -135,8 +138,8 @@ class PriceElastic(DemandStrategy):
         Price in $/Mtok at which users want what the scenario says; by class, or one for all. None takes the
         scenario's own: at each node the mean truthful price of expected demand over the first week, weighted by that
         demand.
-    form : {'constant', 'linear'}
-        Shape of the curve.
+    form : {'constant', 'linear', 'affine'}
+        Shape of the curve; ``affine`` is the line itself in place of steps.
     most : float
         Most that is wanted however low the price, as a multiple of the scenario's demand; at least 1.
     ceiling : float
@@ -174,7 +177,7 @@ class PriceElastic(DemandStrategy):
         self,
         elasticity: ByClass = -0.5,
         reference_price: ByClass | None = None,
-        form: Literal["constant", "linear"] = "constant",
+        form: Literal["constant", "linear", "affine"] = "constant",
         most: float = 1.5,
         ceiling: float = 10.0,
         steps: int = 8,
@@ -183,16 +186,16 @@ class PriceElastic(DemandStrategy):
         check_numbers("reference_price", reference_price, 0.0)
         check_numbers("most", most, 1.0)
         check_numbers("ceiling", ceiling, 1.0)
-        if form not in ("constant", "linear"):
-            raise ValueError(f"form must be constant or linear; found {form!r}")
+        if form not in ("constant", "linear", "affine"):
+            raise ValueError(f"form must be constant, linear or affine; found {form!r}")
         if steps < 2:
             raise ValueError(f"steps must be at least 2; found {steps!r}")
         self.elasticity = elasticity
         self.reference_price = reference_price
-        self.form: Literal["constant", "linear"] = form
+        self.form: Literal["constant", "linear", "affine"] = form
         self.most = most
         self.ceiling = ceiling
-        self.steps = steps
+        self.steps = 1 if form == "affine" else steps
         self.uses_reference_price = reference_price is None
 
     def bid(self, view: DemandView) -> Bid:
@@ -202,6 +205,8 @@ class PriceElastic(DemandStrategy):
         responds = np.isfinite(reference) & (elasticity < 0)
         if not responds.any():
             return Bid(view.demand, view.value)
+        if self.form == "affine":
+            return self._line(view, np.broadcast_to(elasticity, responds.shape), reference, responds)
         quantity = np.zeros((*view.demand.shape, self.steps))
         value = np.zeros_like(quantity)
         quantity[:, :, 0], value[:, :, 0] = view.demand, view.value
@@ -212,6 +217,19 @@ class PriceElastic(DemandStrategy):
             quantity[responds] = shares * view.demand[responds][:, None]
             value[responds, 1:] = np.minimum(worth * price, most)
         return Bid(quantity, value)
+
+    @staticmethod
+    def _line(view: DemandView, elasticity: Floats, reference: Floats, responds: Bools) -> Bid:
+        """Bid the line through the reference point: p = p0 (1 - 1 / e) + p0 / (e d) q."""
+        there = responds & (view.demand > 0)
+        e, price = np.where(there, elasticity, -1.0), np.where(there, reference, 0.0)
+        demand = np.where(there, view.demand, 1.0)
+        slope = np.where(there, -price / (e * demand), 0.0)
+        return Bid(
+            np.where(there, demand * (1.0 - e), view.demand),
+            np.where(there, price * (1.0 - 1.0 / e), view.value),
+            slope=slope,
+        )
 
 
 def curve(
