@@ -158,16 +158,22 @@ class Mitigator:
         supply = supply_of_class(offered, arrays.power_use, arrays.power_limit, dispatch)
         # Of demand in steps, later ones are unserved where they would not have paid the price.
         lacking, found = values.unserved[:, :, 0], np.zeros(dispatch.shape, dtype=bool)
-        suppliers = self._rules.pivotal_suppliers or 1
+        able = supply > 0
+        places: list[tuple[int, Ints]] = []
+        own, asked = list[Floats](), list[float]()
         for k in range(dispatch.shape[1]):
-            at, able = market[layout.asset_node, k], supply[:, k] > 0
-            for one in np.unique(at[able]):
-                inside = (at == one) & able
+            at = market[layout.asset_node, k]
+            for one in np.unique(at[able[:, k]]):
+                rows = np.flatnonzero((at == one) & able[:, k])
+                places.append((k, rows))
+                own.append(np.bincount(self._firm[rows], supply[rows, k], self._firms))
                 # What is made there and what nobody brought: demand less what full links brought in.
-                asked = dispatch[inside, k].sum() + lacking[market[:, k] == one, k].sum()
-                own = np.bincount(self._firm[inside], supply[inside, k], self._firms)
-                short = is_short(ResidualSupply(own, asked, -1).jointly(suppliers))
-                found[inside, k] = short[self._firm[inside]]
+                asked.append(dispatch[rows, k].sum() + lacking[market[:, k] == one, k].sum())
+        if not places:
+            return found
+        index = ResidualSupply(np.array(own), np.array(asked), -1).jointly(self._rules.pivotal_suppliers or 1)
+        for (k, rows), short in zip(places, is_short(index), strict=True):
+            found[rows, k] = short[self._firm[rows]]
         return found
 
 

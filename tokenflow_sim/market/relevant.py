@@ -89,10 +89,10 @@ def joined_nodes(
     # Where prices do not matter, a missing one still parts: nothing is known of its node.
     is_near = np.isfinite(gap) if np.isinf(within) else gap <= within * lower + FREE * upper
     joined = is_open & is_near
-    markets = np.empty(price.shape, dtype=np.int64)
-    for k in range(classes):
-        markets[:, :, k] = _components(joined[:, :, k], border // nodes, border % nodes, nodes)
-    return markets
+    # Classes are graphs of their own, as periods are: one search for all.
+    rows = joined.swapaxes(1, 2).reshape(periods * classes, len(border))
+    found = _components(rows, border // nodes, border % nodes, nodes)
+    return found.reshape(periods, classes, nodes).swapaxes(1, 2)
 
 
 def _any_by(found: Bools, group: Ints, size: int) -> Bools:
@@ -103,12 +103,12 @@ def _any_by(found: Bools, group: Ints, size: int) -> Bools:
 
 
 def _components(joined: Bools, origin: Ints, destination: Ints, nodes: int) -> Ints:
-    """Label the connected nodes of every period at once: one graph that has each period as a block of its own."""
-    periods = len(joined)
-    period, arc = np.nonzero(joined)
-    edges = (period * nodes + origin[arc], period * nodes + destination[arc])
-    graph = coo_array((np.ones(len(period)), edges), shape=(periods * nodes,) * 2)
+    """Label the connected nodes of every row at once: one graph that has each row as a block of its own."""
+    rows = len(joined)
+    row, arc = np.nonzero(joined)
+    edges = (row * nodes + origin[arc], row * nodes + destination[arc])
+    graph = coo_array((np.ones(len(row)), edges), shape=(rows * nodes,) * 2)
     _, label = connected_components(graph, directed=False)
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
-    members: Ints = (first[inverse] % nodes).reshape(periods, nodes)
+    members: Ints = (first[inverse] % nodes).reshape(rows, nodes)
     return members
