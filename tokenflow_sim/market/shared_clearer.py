@@ -9,7 +9,7 @@ from tokenflow_sim.market.clearer import Clearer
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 
-_KEPT = 8
+_KEPT = 16
 
 
 class _Workshop(threading.local):
@@ -20,25 +20,27 @@ class _Workshop(threading.local):
     """
 
     def __init__(self) -> None:
-        self.clearers: OrderedDict[Layout, Clearer] = OrderedDict()
+        self.clearers: OrderedDict[tuple[Layout, str], Clearer] = OrderedDict()
 
 
 _workshop = _Workshop()
 
 
-def shared_clearer(market: Market) -> Clearer:
+def shared_clearer(market: Market, use: str = "") -> Clearer:
     """Return this thread's Clearer for the layout of a market, made for it where there is none.
 
     Parameters
     ----------
     market : Market
         The market.
+    use : str
+        What it is cleared for: markets of one use lie close to each other, so that each starts from the last optimum.
     """
-    clearers, layout = _workshop.clearers, market.layout
-    clearer = clearers.get(layout)
+    clearers, key = _workshop.clearers, (market.layout, use)
+    clearer = clearers.get(key)
     if clearer is None:
-        clearer = clearers[layout] = Clearer(market)
+        clearer = clearers[key] = Clearer(market)
         if len(clearers) > _KEPT:
             clearers.popitem(last=False)
-    clearers.move_to_end(layout)
+    clearers.move_to_end(key)
     return clearer

@@ -126,7 +126,7 @@ def cost_without(layout: Layout, arrays: Arrays, name: str, rows: Ints, pivotal_
         layout, arrays.with_(capacity=capacity, value=value, pricing=None), check=False
     )
     try:
-        return shared_clearer(without).clear(without).values.cost
+        return shared_clearer(without, f"without {name}").clear(without).values.cost
     except InfeasibleError as error:
         error.add_note(
             f"  That is without provider {name!r}: market.pricing vcg pays what its presence saves, which has no bound"
