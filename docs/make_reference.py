@@ -16,6 +16,7 @@ from tokenflow_sim import variables
 from tokenflow_sim.cli import app
 from tokenflow_sim.plot.reference import reference as figures_page
 from tokenflow_sim.scenario.reference import page as scenarios_page
+from tokenflow_sim.strategies.observation_encoding import FIELDS, usual
 from tokenflow_sim.strategies.reference import pages as strategy_pages
 from tokenflow_sim.variables import Variable
 
@@ -32,6 +33,34 @@ prices per million tokens (Mtok), money is `$/h` in a single clearing and `$/per
 Where two units are given, the first holds where bandwidth is physical (`GB/s`), the second where it is
 measured in token equivalents (`Mtok/s`).
 """
+
+ENVIRONMENTS = """\
+# Environments
+
+<!-- Made from tokenflow_sim/strategies/observation_encoding.py by docs/make_reference.py; change it there. -->
+
+What agents observe in the environments of `tokenflow_sim.env`, and what trained policies observe when they play. An
+observation is one vector of float32: the quantities below in this order, each flattened row by row. [How to use
+them](../how-to/reinforcement-learning.md).
+
+A quantity x becomes a number by `x / (s + |x|)` (a ratio: half at the scale s, 1 at infinity) or by `x / s` (a share,
+cut at its bounds). Scales are fixed by the scenario, the same for all seeds and, but for what an agent has, for all
+agents; an encoding's `to_config()` lists them:
+
+| scale | what it is | unit |
+| --- | --- | --- |
+| `price` | mean size of the true cost of all assets that can serve a class | $/Mtok |
+| `quantity` | mean expected demand for a class, of the nodes that have any | Mtok/s |
+| `installed` | most capacity of each asset for a class | Mtok/s |
+| `link` | capacity of each link | GB/s or Mtok/s |
+| `rent` | mean over classes of `price` over link use | $/GB or $/Mtok |
+| `money` | `price` times `installed` (owners and regions: `quantity`) times the seconds of a period | $ |
+
+Dims: `row` are the agent's own assets, arcs or nodes, `workload` the classes, `node` all nodes, `market_asset`
+everybody's assets, `lag` past periods, the last one first, `part` sine and cosine. What is of the last period is zero
+before the first."""
+_ARTICLE = {"provider": "a", "owner": "an", "region": "a"}
+_FORMS = {"ratio": "ratio to `{}`", "share": "share of `{}`", "level": "as it is"}
 
 SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
     (
@@ -237,6 +266,26 @@ def commands_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def environments_page() -> str:
+    """Return the page of environments: what agents observe and decide, with units, scaling and bounds."""
+    lines = [ENVIRONMENTS]
+    for kind, fields in FIELDS.items():
+        lines += [f"\n## What {_ARTICLE[kind]} {kind} observes\n"]
+        rows = (
+            [
+                f"`{name}`" + ("" if name in usual(kind) else " (on request)"),
+                field.meaning,
+                f"`{field.unit}`",
+                f"({', '.join(field.dims)})",
+                _FORMS[field.form].format(field.scale),
+                f"{field.low:g} to 1",
+            ]
+            for name, field in fields.items()
+        )
+        lines += table(("quantity", "meaning", "unit", "dims", "number", "bounds"), rows)
+    return "\n".join([*lines, ""])
+
+
 def has_figure(name: str) -> bool:
     """Say whether a figure of a strategy at work was drawn."""
     return (FOLDER.parent / "images" / "strategies" / f"{name}.png").exists()
@@ -248,6 +297,7 @@ AT_WORK = yaml.safe_load((FOLDER.parent / "figures" / "strategies.yaml").read_te
 
 PAGES = {
     "cli.md": commands_page,
+    "environments.md": environments_page,
     "figures.md": figures_page,
     "scenarios.md": scenarios_page,
     "variables.md": variables_page,

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tokenflow_sim import env as env
     from tokenflow_sim import importing as importing
     from tokenflow_sim import plot as plot
     from tokenflow_sim import testing as testing
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULES = ("importing", "plot", "testing")
+_MODULES = ("env", "importing", "plot", "testing")
 _NAMES: dict[str, tuple[str, ...]] = {
     "errors": (
         "CarbonCapError", "CertificateError", "DataError", "InfeasibleError", "InputError", "MarketError",

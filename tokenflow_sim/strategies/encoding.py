@@ -137,15 +137,20 @@ class Encoding:
         action = ActionEncoding(kind, len(rows), len(layout.workloads), spec)
         return cls(kind, name, observation, action, float(scales["agent"]))
 
-    def observe(self, view: Any) -> Vector:
+    def observe(self, view: Any, *markets: int) -> Vector:
         """Return the observation of a view, dims (entry,), float32 from `observation.low` to 1.
+
+        Parameters
+        ----------
+        view, *markets
+            As `ObservationEncoding` takes them.
 
         Raises
         ------
         StrategyError
             If a quantity is not finite.
         """
-        return self.observation(view)
+        return self.observation(view, *markets)
 
     def submission(self, view: Any, action: ArrayLike) -> Submission:
         """Return the offer, tender or bid that an action makes of a view.

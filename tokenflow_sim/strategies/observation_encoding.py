@@ -230,13 +230,13 @@ class ObservationEncoding:
         return {**self.labels, "lag": lags, "part": ("sin", "cos")}
 
     @cached_property
-    def _plan(self) -> list[tuple[Callable[[Any], Floats | None], slice, bool, tuple[int, ...]]]:
+    def _plan(self) -> list[tuple[Callable[[Any], Floats | None], slice, str, tuple[int, ...]]]:
         plan, start = [], 0
         for quantity in self.quantities:
             field = FIELDS[self.kind][quantity.name]
             shape = tuple(len(self.coordinates[dim]) for dim in field.dims)
             end = start + math.prod(shape)
-            plan.append((field.read, slice(start, end), field.dims[:1] == ("lag",), shape))
+            plan.append((field.read, slice(start, end), field.dims[0] if field.dims else "", shape))
             start = end
         return plan
 
@@ -273,26 +273,34 @@ class ObservationEncoding:
                 found.append(f"{quantity.name}[{place}]" if place else quantity.name)
         return found
 
-    def __call__(self, view: Any) -> Vector:
-        """Return the observation of a view, dims (entry,).
+    def __call__(self, view: Any, *markets: int) -> Vector:
+        """Return the observation of a view, dims (entry,), or (market, entry) of a view of several markets.
+
+        Parameters
+        ----------
+        view : View, NetworkView or DemandView
+            What the agent sees.
+        *markets : int
+            How many markets the view is of, where its arrays have a leading dim of markets, as a batch's have.
 
         Raises
         ------
         StrategyError
             If a quantity is not finite; it is named, with its place and its value.
         """
-        raw = np.zeros(self.size)
-        for read, where, is_lagged, shape in self._plan:
+        raw, lead = np.zeros((*markets, self.size)), len(markets)
+        for read, where, first, shape in self._plan:
             value = read(view)
             if value is None:
                 continue
-            if is_lagged:
-                if len(value) == 0:
-                    continue
-                value = value[: -1 - self.lags : -1]
-                if len(value) < self.lags:
-                    value = np.concatenate((value, np.zeros((self.lags - len(value), *shape[1:]))))
-            raw[where] = value.ravel()
+            if first == "lag":
+                known = value.shape[lead]
+                if known < self.lags:
+                    gap = np.zeros((*markets, self.lags - known, *shape[1:]))
+                    value = np.concatenate((gap, value), axis=lead)
+                value = value[(slice(None),) * lead + (slice(None, -1 - self.lags, -1),)]
+            # What is the same in all markets, the time, has no leading dim.
+            raw[..., where] = value.reshape(*markets, -1) if first in self.labels or first == "lag" else value
         return self.encode(raw, view)
 
     def encode(self, raw: Floats, view: Any) -> Vector:

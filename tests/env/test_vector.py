@@ -1,0 +1,77 @@
+"""Many markets at once are, to the bit, so many environments one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import data_equivalence
+from gymnasium.vector import AutoresetMode
+
+from tests.env.markets import market
+from tokenflow_sim.env import MarketVectorEnv
+from tokenflow_sim.errors import InputError
+
+MODES = [mode.value for mode in AutoresetMode]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"agent": "cyd", "actions": {"form": "discrete", "by": "class"}, "reward": "cvar"},
+        {"agent": "wires", "reward": "profit", "lags": 2},
+        {"agent": "upper", "reward": "mean_variance"},
+    ],
+)
+def test_it_is_what_gymnasiums_own_vector_environment_is(mode: str, given: dict[str, Any]) -> None:
+    name = "tokenflow_sim/Market-v0"
+    ours = gymnasium.make_vec(name, num_envs=3, scenario=market(), autoreset_mode=mode, **given)
+    theirs = gymnasium.make_vec(
+        name, num_envs=3, vectorization_mode="sync", vector_kwargs={"autoreset_mode": mode},
+        scenario=market(), **given,
+    )  # fmt: skip
+    assert isinstance(ours, MarketVectorEnv)
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    assert same(ours.reset(seed=5), theirs.reset(seed=5))
+    ours.action_space.seed(1)
+    steps = 4 if mode == "Disabled" else 10
+    for _ in range(steps):
+        actions = ours.action_space.sample()
+        found = ours.step(actions)
+        assert same(found, theirs.step(actions))
+        assert found[0] in ours.observation_space
+    if mode == "Disabled":
+        assert found[3].all()
+        with pytest.raises(InputError, match="the episodes are over; call reset"):
+            ours.step(actions)
+        mask = {"reset_mask": np.ones(3, dtype=bool)}
+        assert same(ours.reset(options=dict(mask)), theirs.reset(options=dict(mask)))
+    assert same(ours.reset(seed=[9, 8, 7]), theirs.reset(seed=[9, 8, 7]))
+    assert same(ours.reset(), theirs.reset())
+    ours.close()
+
+
+def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    return all(data_equivalence(mine, theirs, exact=True) for mine, theirs in zip(one, other, strict=True))
+
+
+def test_what_it_cannot_do_is_told() -> None:
+    for given, said in [
+        ({"num_envs": 0}, "num_envs: must be a whole number of at least 1; found 0"),
+        ({"render_mode": "rgb_array"}, "many markets at once draw nothing; use vectorization_mode='sync'"),
+        ({"observe": ["published_offers"]}, "observe: many markets at once do not show 'published_offers'"),
+    ]:  # fmt: skip
+        with pytest.raises(InputError, match=said):
+            MarketVectorEnv(**{"num_envs": 2, "scenario": market(), "agent": "ada", **given})
+    env = MarketVectorEnv(2, market(), "ada")
+    with pytest.raises(InputError, match="call reset"):
+        env.step(None)
+    with pytest.raises(InputError, match="seed: must be one number, or 2; found 3"):
+        env.reset(seed=[1, 2, 3])
+    with pytest.raises(InputError, match="reset_mask: all markets are over together"):
+        env.reset(options={"reset_mask": np.array([True, False])})
