@@ -73,6 +73,27 @@ def test_what_is_played_is_the_run_of_the_seed() -> None:
         env.step({})
 
 
+def test_what_forward_contracts_bring_is_earned_beside_the_market() -> None:
+    sold = {
+        "seller": "ada",
+        "buyer": "upper",
+        "node": "north",
+        "workload": "chat",
+        "quantity": 0.5,
+        "price": 2,
+    }
+    env = parallel_env(market(), ["ada", "upper"], overrides={"contracts": {"ahead": sold}})
+    env.reset(seed=1)
+    infos = env.step({"ada": [-1, 1], "upper": [-1, 1]})[4]
+    result = env.model.clearing_house.result
+    assert result is not None
+    brought = (2 - result.values.price[0, 0]) * 0.5 * 3600
+    assert abs(brought) > 1
+    assert infos["ada"]["money"] == pytest.approx(result.provider_profit[0] + brought)
+    surplus = (result.service_value - result.payment)[:2].sum()
+    assert infos["upper"]["money"] == pytest.approx(surplus - brought)
+
+
 def test_a_seed_fixes_its_episode_and_all_after_it() -> None:
     def seeds(first: int | None) -> list[int]:
         env = parallel_env(market(), periods=1)

@@ -14,6 +14,16 @@ from tests.env.markets import market
 from tokenflow_sim.env import MarketVectorEnv
 from tokenflow_sim.errors import InputError
 
+FORWARD = {
+    "ahead": {
+        "seller": "cyd",
+        "buyer": "upper",
+        "node": "north",
+        "workload": "chat",
+        "quantity": 0.5,
+        "price": 2,
+    }
+}
 MODES = [mode.value for mode in AutoresetMode]
 
 
@@ -24,7 +34,7 @@ MODES = [mode.value for mode in AutoresetMode]
     [
         {"agent": "cyd", "actions": {"form": "discrete", "by": "class"}, "reward": "cvar"},
         {"agent": "wires", "reward": "profit", "lags": 2},
-        {"agent": "upper", "reward": "mean_variance"},
+        {"agent": "upper", "reward": "mean_variance", "overrides": {"contracts": {"ahead": AHEAD}}},
     ],
 )
 def test_it_is_what_gymnasiums_own_vector_environment_is(mode: str, given: dict[str, Any]) -> None:

@@ -159,7 +159,7 @@ class Episode:
         player, result = self.setting.players[number], self.model.clearing_house.result
         info: dict[str, Any] = {"seed": self.model.seed, "period": self.model.period}
         if result is not None:
-            info["money"], info["price"] = player.money(result), player.price(result)
+            info["money"], info["price"] = player.money(self.model, result), player.price(result)
         if player.encoding.action.actions.form == "discrete":
             info["action_mask"] = player.encoding.mask(self.views[number])
         return info
@@ -186,7 +186,7 @@ class Episode:
         result = self.model.clearing_house.result
         assert result is not None
         earned = [
-            reward(player.money(result))
+            reward(player.money(self.model, result))
             for player, reward in zip(self.setting.players, self._rewards, strict=True)
         ]
         self._look()

@@ -13,6 +13,7 @@ from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario import Scenario
+from tokenflow_sim.scenario.positions import by_asset
 from tokenflow_sim.strategies.action_encoding import ActionForm, Actions
 from tokenflow_sim.strategies.assignment import resolve, specs
 from tokenflow_sim.strategies.base import BaseStrategy, Kind
@@ -67,12 +68,21 @@ class Player:
             model.period, model.upcoming, house.result, house.history, house.last_market
         )
 
-    def money(self, result: PeriodResult) -> float:
+    def money(self, model: TokenMarket, result: PeriodResult) -> float:
         """Return what the agent earned in a period in $.
 
         Profit of a provider; income of an owner less the true cost of transport; of a region, what service was worth
-        to its users less what they paid for it.
+        to its users less what they paid for it. What forward contracts brought is added.
         """
+        agent = self.agent(model)
+        brought = agent.contract_income(result)
+        if brought is not None and self.kind == "provider":
+            brought = by_asset(
+                brought, agent.asset_node
+            )  # as receipts have it, so that sums have the same bits
+        return self._of_market(result) + (0.0 if brought is None else float(brought.sum()))
+
+    def _of_market(self, result: PeriodResult) -> float:
         rows = self.rows
         if self.kind == "provider":
             return float(result.profit[rows].sum())

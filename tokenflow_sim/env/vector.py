@@ -247,13 +247,15 @@ class MarketVectorEnv(VectorEnv[Observations, Any, NDArray[Any]]):
             found: Floats = np.ascontiguousarray(values).reshape(self.num_envs, -1).sum(axis=1)
             return found
 
+        beside = 0.0 if receipt.contract_income is None else total(receipt.contract_income)
         if self.player.kind == "provider":
-            return total(receipt.profit), receipt.price.copy()
+            return total(receipt.profit) + beside, receipt.price.copy()
         if self.player.kind == "owner":
-            return total(receipt.income) - total(receipt.cost), receipt.congestion_rent.copy()
+            return total(receipt.income) - total(receipt.cost) + beside, receipt.congestion_rent.copy()
         worth = np.where(np.isfinite(self._view.value), self._view.value, 0.0)
         seconds = SECONDS_PER_HOUR * self.setting.scenario.compiled.hours
-        return total(worth * receipt.served * seconds) - total(receipt.payment), receipt.price.copy()
+        surplus = total(worth * receipt.served * seconds) - total(receipt.payment)
+        return surplus + beside, receipt.price.copy()
 
     def _infos(self, earned: tuple[Floats, Floats] | None) -> dict[str, Any]:
         found: dict[str, Any] = {
