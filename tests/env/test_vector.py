@@ -14,16 +14,7 @@ from tests.env.markets import market
 from tokenflow_sim.env import MarketVectorEnv
 from tokenflow_sim.errors import InputError
 
-FORWARD = {
-    "ahead": {
-        "seller": "cyd",
-        "buyer": "upper",
-        "node": "north",
-        "workload": "chat",
-        "quantity": 0.5,
-        "price": 2,
-    }
-}
+AHEAD = {"seller": "cyd", "buyer": "upper", "node": "north", "workload": "chat", "quantity": 0.5, "price": 2}
 MODES = [mode.value for mode in AutoresetMode]
 
 
