@@ -126,7 +126,7 @@ def test_a_class_that_there_is_not_is_told(strategy: Any) -> None:
         ({"name": "price_elastic", "elasticity": {"chat": 1}}, "elasticity['chat'] must be"),
         ({"name": "price_elastic", "most": 0.5}, "most must be a finite number of at least 1; found 0.5"),
         ({"name": "price_elastic", "steps": 1}, "steps must be at least 2"),
-        ({"name": "price_elastic", "form": "cubic"}, "'constant' or 'linear'"),
+        ({"name": "price_elastic", "form": "cubic"}, "'constant', 'linear' or 'affine'"),
         ({"name": "stepped_demand", "schedule": [[0.5, -1]]}, "a price must be finite and not negative"),
         ({"name": "stepped_demand", "schedule": []}, "schedule has no steps"),
         ({"name": "growth", "rate": -1}, "rate must be"),
