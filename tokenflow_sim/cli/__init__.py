@@ -23,6 +23,7 @@ from tokenflow_sim.cli import (
     running,
     scenarios,
     studies,
+    training,
 )
 from tokenflow_sim.cli.guard import INTERRUPTED, Command, installed_version
 
@@ -49,6 +50,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": comparison.compare,
     "tournament": comparison.tournament,
     "equilibrium": comparison.equilibrium,
+    "train": training.train,
     "reproduce": reproduction.reproduce,
     "schema": scenarios.schema,
     "doctor": doctor.doctor,

@@ -190,7 +190,9 @@ class OnnxGraph:
             self._session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has a class of its own for each way to fail
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise StrategyError(f"{file} is damaged, or no ONNX file ({reason:.200})") from None
+            raise StrategyError(
+                f"{file} is damaged, or no ONNX file that onnxruntime reads ({reason:.200})"
+            ) from None
         taken = self._session.get_inputs()
         self._outputs = [one.name for one in self._session.get_outputs()]
         if [one.name for one in taken] != ["observation"] or self._outputs not in (

@@ -1,0 +1,197 @@
+"""Training of one agent by an algorithm of Stable-Baselines3, with checkpoints that resume to the same bits."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from tokenflow_sim.errors import Fault, InputError, unknown_name
+from tokenflow_sim.learning.checkpoint import (
+    random_state,
+    read_checkpoint,
+    set_random_state,
+    write_checkpoint,
+)
+from tokenflow_sim.learning.environments import Market, description, single
+from tokenflow_sim.learning.export import Format, export_policy
+from tokenflow_sim.learning.learning_curve import LearningCurve
+from tokenflow_sim.learning.libraries import load
+from tokenflow_sim.learning.session import (
+    Progress,
+    check_numbers,
+    made,
+    prepare,
+    resumable,
+    training,
+    versions,
+    written,
+)  # fmt: skip
+
+Algorithm = Literal["ppo", "a2c", "dqn", "sac", "td3"]
+ALGORITHMS: dict[str, str] = {"ppo": "PPO", "a2c": "A2C", "dqn": "DQN", "sac": "SAC", "td3": "TD3"}
+"""Algorithms by name, with their classes in Stable-Baselines3."""
+_WITH_REPLAY = ("dqn", "sac", "td3")
+
+
+def train(
+    market: Market,
+    agent: str | None = None,
+    *,
+    algorithm: Algorithm = "ppo",
+    steps: int,
+    out: str | Path,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    environment: Mapping[str, Any] | None = None,
+    checkpoint: int = 20_000,
+    resume: bool = False,
+    force: bool = False,
+    tensorboard: bool = True,
+    format: Format = "safetensors",
+    progress: Progress | None = None,
+) -> Path:
+    """Train an agent of a market among built-in rivals, and write its policy.
+
+    Parameters
+    ----------
+    market : str, Path, Scenario or gymnasium.Env
+        A scenario, or a Gymnasium environment of `tokenflow_sim.env` that was made already.
+    agent : str, optional
+        The provider, owner or region that learns; not with an environment, which has one.
+    algorithm : {'ppo', 'a2c', 'dqn', 'sac', 'td3'}
+        The algorithm. DQN needs discrete actions, SAC and TD3 need continuous ones: ``environment={"actions": ...}``.
+    steps : int
+        Periods to learn from. A training that is resumed may be given more.
+    out : str or Path
+        Folder for the policy, the checkpoint, ``learning_curve.csv`` and TensorBoard's log.
+    seed : int
+        Seed of networks, exploration and environment.
+    parameters : mapping, optional
+        Parameters of the algorithm in place of Stable-Baselines3's, e.g. ``{"gamma": 0.9, "n_steps": 512}``.
+    environment : mapping, optional
+        Parameters of the environment, e.g. ``{"actions": "discrete"}``.
+    checkpoint : int
+        Least number of steps between two checkpoints.
+    resume : bool
+        Whether to go on with the training in `out`, to the same bits as if it had never stopped.
+    force : bool
+        Whether to replace the training in `out`.
+    tensorboard : bool
+        Whether to log to TensorBoard, where it is installed.
+    format : {'safetensors', 'onnx'}
+        Format of the policy's network.
+    progress : callable, optional
+        Called with the steps taken and all.
+
+    Returns
+    -------
+    Path
+        The folder, which `LearnedPolicy` plays.
+
+    Raises
+    ------
+    InputError
+        If an argument is out of range, settings differ from those of the training to resume, or a library is missing.
+    ResultError
+        If the folder holds a training, there is none to resume, or it cannot be written.
+
+    Notes
+    -----
+    Bits are those of one machine with one version of PyTorch. The checkpoint is a pickle: resume only your own.
+
+    Examples
+    --------
+    >>> train("us5", "dallas_dc", steps=100_000, out="policies/dallas")
+    >>> tf.TokenMarket("us5", strategies={"dallas_dc": tf.LearnedPolicy("policies/dallas")}).run()
+    """
+    if algorithm not in ALGORITHMS:
+        raise InputError([Fault(unknown_name("algorithm", algorithm, list(ALGORITHMS)))], "training")
+    check_numbers(steps, checkpoint, seed)
+    baselines = load("stable_baselines3", "training")
+    folder = prepare(out, resume, force)
+    cls = getattr(baselines, ALGORITHMS[algorithm])
+    settings = {
+        "algorithm": algorithm,
+        "agent": agent,
+        "seed": seed,
+        "parameters": written(parameters or {}),
+        "environment": written(environment or {}),
+        "scenario": description(market, environment or {}),
+        "versions": versions(),
+    }
+    with training():
+        state = read_checkpoint(folder, settings) if resume else None
+        curve = LearningCurve(folder, tensorboard, [] if state is None else state["curve"])
+        if state is None:
+            given = dict(parameters or {})
+            if algorithm in _WITH_REPLAY:  # the usual million would be mostly empty
+                given.setdefault("buffer_size", min(1_000_000, steps))
+            env = _vectorised(market, agent, environment)
+            model = made(cls, "MlpPolicy", env, seed=seed, device="cpu", **given)
+        else:
+            model = _restored(cls, state)
+        with resumable(folder):
+            _learn(model, steps, folder, settings, curve, checkpoint, progress)
+        return export_policy(model, folder, format=format)
+
+
+def _vectorised(market: Market, agent: str | None, environment: Mapping[str, Any] | None) -> Any:
+    """Return the environment as Stable-Baselines3 takes it."""
+    monitor = load("stable_baselines3.common.monitor", "training").Monitor
+    vectors = load("stable_baselines3.common.vec_env", "training")
+    return vectors.DummyVecEnv([lambda: monitor(single(market, agent, environment or {}))])
+
+
+def _learn(
+    model: Any,
+    steps: int,
+    folder: Path,
+    settings: Mapping[str, Any],
+    curve: LearningCurve,
+    checkpoint: int,
+    progress: Progress | None,
+) -> None:
+    """Learn until all steps are taken; a checkpoint ends it."""
+    from tokenflow_sim.learning.watch import Watch
+
+    def keep() -> None:
+        curve.write()
+        write_checkpoint(folder, {"settings": settings, "curve": curve.rows, **_state(model)})
+
+    model.set_logger(load("stable_baselines3.common.logger", "training").Logger(None, []))
+    watch = Watch(curve, keep, checkpoint, steps, progress)
+    left = steps - model.num_timesteps
+    if left > 0:
+        model.learn(left, callback=watch, log_interval=None, reset_num_timesteps=model.num_timesteps == 0)
+        watch.note()
+    keep()
+    curve.close()
+
+
+def _state(model: Any) -> dict[str, Any]:
+    """Return everything that the next step of a model depends on."""
+    file = io.BytesIO()
+    model.save(file)  # networks, optimisers, counters, the last observation
+    return {
+        "model": file.getvalue(),
+        "env": pickle.dumps(model.get_env()),
+        "action_space": pickle.dumps(model.action_space),
+        "replay": pickle.dumps(getattr(model, "replay_buffer", None)),
+        "random": random_state(),
+    }
+
+
+def _restored(cls: Any, state: Mapping[str, Any]) -> Any:
+    """Return the model that `_state` was taken of."""
+    env = pickle.loads(state["env"])
+    model = cls.load(io.BytesIO(state["model"]), env=env, device="cpu", force_reset=False)
+    # Loading seeds what draws random numbers; all goes back to where it stood.
+    model.action_space = pickle.loads(state["action_space"])
+    replay = pickle.loads(state["replay"])
+    if replay is not None:
+        model.replay_buffer = replay
+    set_random_state(state["random"])
+    return model
