@@ -1,0 +1,43 @@
+"""Figures of games and of repeated play: what is drawn is what was found, legibly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import tokenflow_sim as tf
+from tests.plot.seen import outside, overlaps, words_of
+
+PRISONERS = tf.Game.from_payoffs(1e5 * np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]).transpose(1, 2, 0))
+
+
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, xr.Dataset]:
+    played = PRISONERS.play(sessions=12, periods=60_000, stop=1000, decay=5e-4)
+    answer = played.impulse_response("1", "best", periods=10)
+    return {"best_responses": PRISONERS.dataset, "learning": played.dataset, "impulse_response": answer}
+
+
+@pytest.mark.parametrize("name", ["best_responses", "learning", "impulse_response"])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_words_are_legible_apart_and_inside(name: str, columns: int, drawn: dict[str, xr.Dataset]) -> None:
+    figure = getattr(tf.plot, name)(drawn[name], columns=columns)
+    words = words_of(figure)
+    assert overlaps(words) == []
+    assert outside(words, figure) == []
+    assert min(word.points for word in words) >= 6.0
+    assert name in tf.plot.figures(drawn[name])
+    with pytest.raises(tf.ResultError, match=f"{name} needs"):
+        getattr(tf.plot, name)(xr.Dataset())
+
+
+def test_the_map_marks_best_responses_and_the_equilibrium(drawn: dict[str, xr.Dataset]) -> None:
+    ours, theirs, both = tf.plot.best_responses(drawn["best_responses"]).axes[0].lines
+    # Defection, the second action, is best whatever the other does.
+    assert sorted(zip(*map(list, ours.get_data()), strict=True)) == [(0.5, 1.5), (1.5, 1.5)]
+    assert sorted(zip(*map(list, theirs.get_data()), strict=True)) == [(1.5, 0.5), (1.5, 1.5)]
+    assert list(zip(*map(list, both.get_data()), strict=True)) == [(1.5, 1.5)]
+    three = tf.Game.from_payoffs(np.zeros((2, 2, 2, 3)))
+    with pytest.raises(tf.ResultError, match="games of two players"):
+        tf.plot.best_responses(three.dataset)
