@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
@@ -16,7 +17,7 @@ from tokenflow_sim.errors import ResultError
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, head, panels
 from tokenflow_sim.plot.registry import Results, figure
-from tokenflow_sim.plot.style import INK, SEQUENTIAL, Columns, HouseFigure
+from tokenflow_sim.plot.style import INK, SEQUENTIAL, Columns
 
 _ROW, _LEAST, _AROUND = 0.16, 1.6, 0.75  # inches: of an action, of a map, and of the words around it
 _MOST_NAMED = 12  # actions that are all named along an axis
@@ -31,7 +32,7 @@ def _is_of_two(ds: xr.Dataset) -> bool:
 
 
 @figure("payoff", "provider", fits=_is_of_two)
-def best_responses(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> HouseFigure:
+def best_responses(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
     """Payoffs of two players by both actions, with best responses and equilibria.
 
     A map for each player: its payoff by its own action (upwards) and the other's. Dots are its best responses, crosses
@@ -125,7 +126,7 @@ def _marks(axes: Axes, best: Sequence[np.ndarray[Any, Any]], player: int) -> Non
         axes.plot(column + 0.5, row + 0.5, linestyle="none", **style)
 
 
-def _name_actions(axes: Axes, labels: np.ndarray[Any, Any], which: str) -> None:
+def _name_actions(axes: Axes, labels: np.ndarray[Any, Any], which: Literal["x", "y"]) -> None:
     every = max(1, -(-len(labels) // _MOST_NAMED))
     places = np.arange(0, len(labels), every)
     words = [one if isinstance(one, str) else f"{float(one):.4g}" for one in labels[places].tolist()]
@@ -138,7 +139,7 @@ def _name_actions(axes: Axes, labels: np.ndarray[Any, Any], which: str) -> None:
     axes.tick_params(axis=which, length=0)
 
 
-def _scale(drawn: HouseFigure, axes: Axes, mesh: ScalarMappable, label: str) -> None:
+def _scale(drawn: Figure, axes: Axes, mesh: ScalarMappable, label: str) -> None:
     bar = drawn.colorbar(mesh, ax=axes, fraction=0.06, pad=0.02)
     bar.set_label(label)
-    bar.outline.set_visible(False)  # type: ignore[operator]  # the stubs take it for a list
+    bar.outline.set_visible(False)
