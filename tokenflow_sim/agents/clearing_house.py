@@ -211,12 +211,14 @@ class ClearingHouse(mesa.Agent):
         """
         last, history, book = self.result, self.history, OrderBook(self.layout, state)
         market = self.last_market
-        for provider in self.providers:
-            book.add_offer(provider, provider.submit(period, state, last, history, market), period)
-        for owner in self.owners:
-            book.add_tender(owner, owner.submit(period, state, last, history, market), period)
-        for region in self.regions:
-            book.add_bid(region, region.submit(period, state, last, history, market), period)
+        # What overflows is not finite, which the order book reports with its place.
+        with np.errstate(over="ignore"):
+            for provider in self.providers:
+                book.add_offer(provider, provider.submit(period, state, last, history, market), period)
+            for owner in self.owners:
+                book.add_tender(owner, owner.submit(period, state, last, history, market), period)
+            for region in self.regions:
+                book.add_bid(region, region.submit(period, state, last, history, market), period)
         return book
 
     def clear(self, period: int, state: State, book: OrderBook) -> PeriodResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import accumulate
 from math import prod
 from typing import Any
@@ -24,6 +25,7 @@ from tokenflow_sim.strategies.network import Tender
 ROUNDING = 1e-9
 """Share by which a quantity may exceed what exists, since blocks that add up to it are rounded."""
 _LISTED_CULPRITS = 5
+_Shape = tuple[int, int, int]
 _ALL = np.logical_and.reduce
 
 
@@ -51,13 +53,12 @@ class OrderBook:
 
     def __init__(self, layout: Layout, state: State) -> None:
         sizes = layout.sizes
-        offers = (sizes["asset"], sizes["workload"], sizes["block"])
-        bids = (sizes["node"], sizes["workload"], sizes["step"])
-        routes = (sizes["arc"], sizes["workload"])
+        offers, bids, routes, starts = _shapes_of(
+            sizes["asset"], sizes["block"], sizes["node"], sizes["step"], sizes["arc"], sizes["workload"]
+        )
         self.layout, self.state = layout, state
         self._single_block, self._single_step = offers[2] == 1, bids[2] == 1
         # What must be finite stands in one buffer, prices first, so that few passes check it all.
-        starts = list(accumulate((prod(offers), prod(offers), prod(bids), prod(routes)), initial=0))
         self._finite = np.zeros(starts[-1])
         self._not_negative = self._finite[starts[1] :]
         self.price = self._finite[: starts[1]].reshape(offers)
@@ -66,7 +67,7 @@ class OrderBook:
         self.route_cost = self._finite[starts[3] :].reshape(routes)
         self.value = np.zeros(bids)
         self.worth = self.value
-        self.link_capacity = np.zeros(sizes["arc"])
+        self.link_capacity = np.zeros(routes[0])
         self.value_slope: Floats | None = None
 
     def add_offer(self, agent: ComputeProvider, offer: Offer, period: int) -> None:
@@ -217,6 +218,16 @@ class OrderBook:
             ),
         ]  # fmt: skip
         raise StrategyError("\n".join(text for text in faults if text))
+
+
+@lru_cache(maxsize=64)
+def _shapes_of(
+    assets: int, blocks: int, nodes: int, steps: int, arcs: int, workloads: int
+) -> tuple[_Shape, _Shape, tuple[int, int], tuple[int, ...]]:
+    """Return the shapes of offers, bids and routes, and where each begins in the buffer of what must be finite."""
+    offers, bids, routes = (assets, workloads, blocks), (nodes, workloads, steps), (arcs, workloads)
+    starts = tuple(accumulate((prod(offers), prod(offers), prod(bids), prod(routes)), initial=0))
+    return offers, bids, routes, starts
 
 
 def _check_shape(

@@ -187,9 +187,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         """
         view = self.view(period, state, last, history, last_market)
         try:
-            # What overflows is not finite, which the order book reports with its place.
-            with np.errstate(over="ignore"):
-                made = self.decide(view)
+            made = self.decide(view)
         except _ANYTHING as error:
             self.fail(period, error)
         if not isinstance(made, self.submission):
