@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.arrays import Arrays, total
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.reserve import held_income
 from tokenflow_sim.market.values import Values
@@ -66,9 +66,8 @@ def at_prices(layout: Layout, arrays: Arrays, values: Values) -> Money:
     Money
         In $/s.
     """
-    lost = values.unserved.sum(axis=2)
-    served = (arrays.demand - values.unserved).sum(axis=2)
-    quantities = {"dispatch": values.dispatch.sum(axis=2), "flow": values.flow, "unserved": lost}
+    lost, served = total(values.unserved), total(arrays.demand - values.unserved)
+    quantities = {"dispatch": total(values.dispatch), "flow": values.flow, "unserved": lost}
     payment = values.price * served
     activity_income: dict[str, Floats] = {}
     for one in arrays.activities:

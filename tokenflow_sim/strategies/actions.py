@@ -72,8 +72,9 @@ def one_plus_markup(price: Floats, cost: Floats, where: NDArray[np.bool_]) -> Fl
 
     That is price over cost where cost is positive, and 2 less that where it is negative; 0 outside of `where`.
     """
-    ratio = np.divide(price, cost, out=np.zeros_like(price), where=where)
-    return np.where(where & (cost < 0), 2.0 - ratio, ratio)
+    ratio = np.divide(price, cost, out=np.zeros(price.shape), where=where)
+    below = cost < 0
+    return np.where(where & below, 2.0 - ratio, ratio) if below.any() else ratio
 
 
 def marked_up(cost: Floats, markup: Floats | float, price_cap: float | None = None) -> Floats:
@@ -121,16 +122,25 @@ class _Made(NamedTuple):
         The offer.
     live : ndarray of bool
         Which groups have capacity, dims (group,).
+    all_live : bool
+        Whether all have.
     there : ndarray of bool
         Offers with capacity and a cost that is not zero, dims (asset, workload).
     offers : ndarray
-        How many of these each group has, dims (group,).
+        How many of these each group has, dims (group,), 1 where none.
+    has : ndarray of bool
+        Whether it has any, dims (group,).
+    all_there : bool
+        Whether all have.
     """
 
     offer: Offer
     live: NDArray[np.bool_]
+    all_live: bool
     there: NDArray[np.bool_]
     offers: Floats
+    has: NDArray[np.bool_]
+    all_there: bool
 
 
 class ArmLearner(Strategy):
@@ -258,9 +268,11 @@ class ArmLearner(Strategy):
         live = totals(self.group, view.capacity, count) > 0
         there = (view.capacity > 0) & (view.cost != 0)
         offers = totals(self.group, there.astype(np.float64), count)
-        for array in (price, quantity, live, there, offers):
+        has, offers = offers > 0, np.maximum(offers, 1.0)
+        for array in (price, quantity, live, there, offers, has):
             array.flags.writeable = False
-        return _Made(Offer(price, quantity), live, there, offers)
+        offer = Offer(price, quantity)
+        return _Made(offer, live, bool(live.all()), there, offers, has, bool(has.all()))
 
     def get_state(self) -> dict[str, Any]:
         """Return everything the strategy remembers, parameters included, but what can be made again."""
@@ -274,7 +286,8 @@ class ArmLearner(Strategy):
         assert self.group is not None, "a receipt follows an offer"
         if self.contexts.by_scarcity:
             ratio, there = self.price_over_cost(receipt.price)
-            self.scarcity = np.where(there, self.contexts.scarcity(ratio), self.scarcity)
+            scarcity = self.contexts.scarcity(ratio)
+            self.scarcity = scarcity if self.made.all_there else np.where(there, scarcity, self.scarcity)
         reward, live = totals(self.group, receipt.earnings, len(self.scarcity)), self.made.live
         self.compared = self.baseline == "truthful" and receipt.market is not None
         if self.compared:
@@ -283,7 +296,7 @@ class ArmLearner(Strategy):
             if not known.any():
                 return
             reward, live = gain(reward, truthful), live & known
-        if live.all():
+        if self.made.all_live if live is self.made.live else live.all():
             self.reinforce(self.every, self.arm, reward, receipt)
             return
         group = live.nonzero()[0]
@@ -297,9 +310,9 @@ class ArmLearner(Strategy):
     def price_over_cost(self, price: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the mean price over own cost of each group's offers with capacity, and whether it has any."""
         assert self.group is not None
-        there, offers = self.made.there, self.made.offers
-        ratio = one_plus_markup(price, self.cost, there)
-        return totals(self.group, ratio, len(self.scarcity)) / np.maximum(offers, 1.0), offers > 0
+        made = self.made
+        ratio = one_plus_markup(price, self.cost, made.there)
+        return totals(self.group, ratio, len(self.scarcity)) / made.offers, made.has
 
     def own_rows(self, market: Market) -> Ints:
         """Return the positions of the provider's own assets in a published market, dims (asset,)."""

@@ -191,6 +191,8 @@ class QLearning(ArmLearner):
 
     def choose(self, view: View) -> Ints:
         """Draw while young, then play the best of the state."""
+        if len(self.row) == 1:
+            return self._choose_one(int(self.row[0]), view.rng)
         q = self.q[self.row]
         # Both are drawn in every period, so that the stream does not depend on what was learnt.
         anything = view.rng.random(len(q)) < math.exp(-self.decay * self.played)
@@ -202,11 +204,44 @@ class QLearning(ArmLearner):
         self.played += 1
         return np.where(anything, drawn, best)
 
+    def _choose_one(self, row: int, rng: np.random.Generator) -> Ints:
+        """Choose for one group, as `choose` does for several, in numbers: arrays of one take several times as long."""
+        anything = rng.random(1)[0] < math.exp(-self.decay * self.played)
+        drawn = draw_evenly(self.arms, 1, rng)
+        self.played += 1
+        if anything:
+            return np.array([drawn], dtype=np.int64)
+        best = self.values[row].argmax()
+        if self.preset == "short":
+            least = self.counts[row].argmin()  # the first of those never played, if there is one
+            best = least if self.counts[row, least] == 0 else best
+        return np.array([best], dtype=np.int64)
+
+    def _reinforce_one(self, arm: int, reward: float, period: int) -> None:
+        """Learn for one group, as `reinforce` does for several, in numbers."""
+        before, after = int(self.row[0]), int(self.rows(period + 1)[0])
+        values, is_short = self.values[after].tolist(), self.preset == "short"
+        steady = reward / (1.0 - self.discount)
+        if is_short:
+            counts = self.counts[after].tolist()
+            values = [value for value, count in zip(values, counts, strict=True) if count]
+        ahead = max(values) if values else steady
+        if is_short and not self.counts[before, arm]:
+            moved = steady
+        else:
+            old = float(self.values[before, arm])
+            moved = (1.0 - self.rate) * old + self.rate * (reward + self.discount * ahead)
+        self.values[before, arm] = moved
+        self.counts[before, arm] += 1
+
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Move Q towards the profit and what the next state is worth."""
-        before = self.row[group]
         if self.preset == "calvano":
             self._remember(group, reward, receipt)
+        if len(group) == len(self.row) == 1:
+            self._reinforce_one(int(arm[0]), float(reward[0]), receipt.period)
+            return
+        before = self.row[group]
         after = self.rows(receipt.period + 1)[group]
         ahead = self.q[after].max(axis=1)
         # Arms of the next state that were never played have no value yet; where none was, the reward for ever has.
