@@ -61,7 +61,7 @@ def test_results_hold_every_variable_with_unit_and_meaning(results: xr.Dataset) 
         assert np.isfinite(results[name]).all(), name
     # Those of stepped offers and of options that this scenario does not ask for are not there.
     asked_for = {"block", "step", "queue", "bound", "rule", "carbon_zone", "asset_bus"} | {
-        name for name in RESULT_COORDINATES if name.startswith(("bus", "generator", "line"))
+        name for name in RESULT_COORDINATES if name.startswith(("bus", "contract", "generator", "line"))
     }
     coordinates = set(RESULT_COORDINATES) - asked_for
     assert set(results.coords) == coordinates
