@@ -261,7 +261,7 @@ MITIGATION: dict[str, Variable] = _table(
 """What a run records beside, where the scenario has market-power mitigation."""
 
 MEASURES: dict[str, Variable] = _table(
-    Variable("profit_rate", ("provider",), "$/h", "profit of the provider"),
+    Variable("profit_rate", ("provider",), "$/h", "profit of the provider, contracts included"),
     Variable("markup", ("provider",), "1", "mark-up of price over true cost"),
     Variable("offer_markup", ("provider",), "1", "mark-up of offer over true cost"),
     Variable("lerner", ("provider",), "1", "Lerner index"),

@@ -70,9 +70,11 @@ FLEET = {"a": (1.0, 3.0, "here"), "b": (1.0, 2.0, "here"), "c": (1.0, 2.0, "here
     ("demand", "suppliers", "fails"),
     [
         (1.4, 3, [0, 0, 0, 0]),
+        (1.5, 3, [1, 1, 1, 0]),  # an index of 1 fails, as in PJM
         (1.6, 3, [1, 1, 1, 0]),  # of d the two largest others leave c's 2
         (2.1, 3, [1, 1, 1, 1]),
         (5.4, 1, [0, 0, 0, 0]),
+        (5.5, 1, [1, 0, 0, 0]),
         (5.6, 1, [1, 0, 0, 0]),
     ],
 )
@@ -114,13 +116,13 @@ def test_a_full_link_makes_a_market_of_its_own() -> None:
     wide = oligopoly(firms, nodes=("west", "east"), link=100.0, demand=3.0)
     # One market: 20 offered, 12 taken out, 8 left for a demand of 6.
     assert run(wide, {"pivotal_suppliers": 3})["failed_test"].values.sum() == 0
-    thin = oligopoly(firms, nodes=("west", "east"), link=1.0, demand=3.0)
+    thin = oligopoly(firms, nodes=("west", "east"), link=1.0, demand=2.9)
     cheap = {
         "local": {"name": "fixed_markup", "markup": 8.0},
         "providers": {"name": "fixed_markup", "markup": 4.0},
     }
     ds = run(thin, {"pivotal_suppliers": 3}, strategies=cheap)
-    # In the east the link brings in 1 of 3, and nobody else has anything for the other 2; in the west 4 are left.
+    # In the east the link brings in 1 of 2.9, and nobody else has the rest; in the west 4 are left for 3.9.
     assert ds["failed_test"].sel(asset=ds["asset_provider"] == "local").values.tolist() == [[1.0]]
     assert ds["failed_test"].values.sum() == 1 + 0
     assert float(ds["offer_price"].sel(asset=ds["asset_provider"] == "local").squeeze()) == pytest.approx(1.1)

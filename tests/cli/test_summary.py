@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 from tokenflow_sim.cli.summary import duration, show_summary
+from tokenflow_sim.report.tables import statement
 from tokenflow_sim.results import parties
 from tokenflow_sim.results.parties import NEEDED, largest, residual_of
 from tokenflow_sim.results.totals import Totals
@@ -104,6 +105,27 @@ def test_many_providers_are_cut_down_to_those_that_matter() -> None:
     assert short.index[-1] == "81 other providers"
     assert list(short.sum()) == list(table.sum())
     assert list(largest(table[:20], "revenue", "providers", 20).index) == [f"p{n}" for n in range(20)]
+
+
+def test_contracts_and_mitigation_have_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    ds = results(4)
+    assert parties.beside_the_market(Totals(ds)) == []
+    mitigated = np.zeros((4, SIZES["asset"], SIZES["workload"]))
+    mitigated[0] = 1.0
+    ds["contract_payment"] = (("period", "contract"), np.full((4, 2), -300.0))
+    ds["contract_income"] = (("period", "provider"), np.full((4, 3), 100.0))
+    ds["mitigated"] = (("period", "asset", "workload"), mitigated)
+    ds["failed_test"] = ds["mitigated"] * 0.0
+    lines = [
+        "2 forward contracts: buyers pay sellers 2,400.00 $, providers receive 1,200.00 $",
+        "mitigation: 25.0 % of offers replaced, 0.0 % failed the pivotal-supplier test",
+    ]
+    assert parties.beside_the_market(Totals(ds, names=NEEDED)) == lines
+    show_summary(ds, "made_up", 1.0)
+    assert set(lines) <= set(capsys.readouterr().out.splitlines())
+    table = statement(Totals(ds))
+    assert table is not None
+    assert table.note == f"{lines[0]}. M{lines[1][1:]}."
 
 
 @pytest.mark.parametrize(

@@ -118,3 +118,25 @@ def test_a_fixed_unit_is_the_rule_of_the_source() -> None:
     np.testing.assert_allclose(learner.q[0, 1:], 0.9 * 2 + 0.3 * 2 / (learner.arms - 1))
     with pytest.raises(StrategyError, match="unit must be a finite number above 0"):
         make("provider", {"name": "roth_erev", "unit": 0.0})
+
+
+def test_forward_contracts_are_part_of_the_reward() -> None:
+    """Whatever is decided by itself, rewards add up to the surplus and what was bought forward, near and far."""
+    bought = {"buyer": "region:b1", "workload": "power", "quantity": 4, "price": 12}
+    contracts = {"near": bought | {"node": "b1"}, "far": bought | {"node": "b3", "quantity": 1}}
+    base = tf.Scenario.from_yaml(AUCTION).override({"periods": 3, "contracts": contracts})
+    buyer = BidShading("ucb1", (0.0, 0.5), by="bid", schedule=[(0.5, 37.0), (0.5, 30.0)])
+    model = tf.TokenMarket(base, rng=3, strategies={"b1": buyer})
+    rewards: list[float] = []
+    strategy: Any = model.regions["b1"].strategy
+    learn = strategy.rule.reinforce
+    strategy.rule.reinforce = lambda group, arm, reward, receipt: (
+        rewards.append(float(reward.sum())),
+        learn(group, arm, reward, receipt),
+    )
+    model.run()
+    ds = model.results()
+    own = ds.sel(node="b1").squeeze("workload")
+    expected = own.service_value - own.payment + ds.contract_payment.sum("contract")
+    assert rewards == pytest.approx(expected.values.tolist())
+    assert (ds.contract_payment.values != 0).all()

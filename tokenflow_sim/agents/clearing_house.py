@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import mesa
@@ -237,7 +238,9 @@ class ClearingHouse(mesa.Agent):
         if self._mitigator is None:
             self.clearing = self._cleared(market, state)
         else:
-            self.clearing, mitigated = self._mitigator.clear(market, state, self._cleared)
+            clear = partial(self._cleared, state=state)
+            costs = state.true_cost, state.link_capacity
+            self.clearing, mitigated = self._mitigator.clear(market, *costs, clear)
             market = self.clearing.market
         result = PeriodResult(period, state, book.worth, self.clearing, self._ownership)
         result.beside |= mitigated

@@ -7,15 +7,18 @@ every provider i with the n - 1 largest others is taken,
     RSI_i(n) = (sum_j S_j - S_i - sum of the n - 1 largest other S_j) / D,
 
 where S_j is what provider j offered there, and D what had to be supplied there: its demand less what full links
-brought in. Where RSI_i(n) < 1, provider i fails; its offers there are set to their reference levels where these are
+brought in. Where RSI_i(n) <= 1, provider i fails; its offers there are set to their reference levels where these are
 lower, and the market is cleared again. Where nothing is replaced, the first clearing stands.
+
+PJM, whose test it is with n = 3, counts offers as supply only up to one and a half times the clearing price, and looks
+at each constraint by itself; here all that was offered in a relevant market counts.
 
 References
 ----------
 PJM Manual 11, section 2.3.6, and Monitoring Analytics, "State of the Market Report for PJM", appendix "Three Pivotal
-Supplier Test": with n = 3, offers of those who fail are set to cost plus ten per cent. California ISO, "Local Market
-Power Mitigation": the market is cleared as bid to find which constraints bind, and again after mitigation. FERC Order
-No. 831 (2016): offers above the cap of $1,000/MWh need a true cost as high.
+Supplier Test": with n = 3, who has an index of 1.0 or less fails, and its offers are set to cost plus ten per cent.
+California ISO, "Local Market Power Mitigation": the market is cleared as bid to find which constraints bind, and again
+after mitigation. FERC Order No. 831 (2016): offers above the cap of $1,000/MWh need a true cost as high.
 """
 
 from __future__ import annotations
@@ -25,13 +28,12 @@ from collections.abc import Callable
 import numpy as np
 
 from tokenflow_sim.market import Arrays, Clearing, Layout, Market
-from tokenflow_sim.market.pivotal import ResidualSupply, is_short, supply_of_class
+from tokenflow_sim.market.pivotal import ResidualSupply, suffices, supply_of_class
 from tokenflow_sim.market.relevant import full_links, joined_nodes
 from tokenflow_sim.numeric import Bools, Floats, Ints
 from tokenflow_sim.scenario.mitigation import Mitigation, by_class
-from tokenflow_sim.scenario.state import State
 
-Clear = Callable[[Market, State], Clearing]
+Clear = Callable[[Market], Clearing]
 
 
 class Mitigator:
@@ -54,15 +56,19 @@ class Mitigator:
         self._firm: Ints = np.array([names.index(name) for name in layout.provider], dtype=np.int64)
         self._firms = len(names)
 
-    def clear(self, market: Market, state: State, clear: Clear) -> tuple[Clearing, dict[str, Floats]]:
+    def clear(
+        self, market: Market, true_cost: Floats, exists: Floats, clear: Clear
+    ) -> tuple[Clearing, dict[str, Floats]]:
         """Clear a market under the rules.
 
         Parameters
         ----------
         market : Market
             As it was submitted.
-        state : State
-            Everything exogenous of the period, true costs among it.
+        true_cost : ndarray
+            In $/Mtok, dims (asset, workload).
+        exists : ndarray
+            Capacity of links, dims (arc,).
         clear : callable
             Clears a market.
 
@@ -74,19 +80,19 @@ class Mitigator:
             By the names of `variables.MITIGATION`.
         """
         submitted = market.arrays
-        arrays = self.capped(submitted, state.true_cost)
-        clearing = clear(self._with(market, arrays), state)
-        failed = np.zeros(state.true_cost.shape, dtype=bool)
+        arrays = self.capped(submitted, true_cost)
+        clearing = clear(self._with(market, arrays))
+        failed = np.zeros(true_cost.shape, dtype=bool)
         if self._rules.pivotal_suppliers is not None:
-            failed = self.failed(clearing, state.link_capacity)
-            level = self.reference_level(state.true_cost)
+            failed = self.failed(clearing, exists)
+            level = self.reference_level(true_cost)
             lower = np.where(
                 failed[:, :, None], np.minimum(arrays.offer_price, level[:, :, None]), arrays.offer_price
             )
             # A block that offers nothing, or one that does not change, needs no second clearing.
             if ((lower < arrays.offer_price) & (arrays.capacity > 0)).any():
                 arrays = arrays.with_(offer_price=_frozen(lower))
-                clearing = clear(self._with(market, arrays), state)
+                clearing = clear(self._with(market, arrays))
         replaced = ((arrays.offer_price < submitted.offer_price) & (arrays.capacity > 0)).any(axis=2)
         return clearing, {
             "submitted_price": submitted.offer_price,
@@ -172,8 +178,8 @@ class Mitigator:
         if not places:
             return found
         index = ResidualSupply(np.array(own), np.array(asked), -1).jointly(self._rules.pivotal_suppliers or 1)
-        for (k, rows), short in zip(places, is_short(index), strict=True):
-            found[rows, k] = short[self._firm[rows]]
+        for (k, rows), passes in zip(places, suffices(index), strict=True):
+            found[rows, k] = ~passes[self._firm[rows]]
         return found
 
 

@@ -91,6 +91,8 @@ def _show_settlement(totals: Totals) -> None:
     last = ("residual (in less out)", significant(np.nan if residual is None else residual, 2), "")
     rows = [*zip(amounts, money(amounts.values()), shares, strict=True), last]
     show_table("Settlement", ["", "$", "share"], rows, total=True)
+    for sentence in parties.beside_the_market(totals):
+        say(sentence)
 
 
 def _show_emissions(results: xr.Dataset, totals: Totals) -> None:

@@ -109,7 +109,7 @@ def game(
     >>> game.payoff.shape
     (2, 2, 2)
     """
-    name, market, regions = market_of(scenario, period, overrides, allow_code)
+    name, market, regions, standing = market_of(scenario, period, overrides, allow_code)
     faults: list[Fault] = []
     named = list(actions) if providers is None and isinstance(actions, Mapping) and actions else providers
     players = players_of(named, market, regions, faults)
@@ -120,7 +120,7 @@ def game(
     check_workers(workers, faults)
     # Actions of players that are not known cannot be looked at, those of all others are.
     known = players and [name for name in players if not _faults_of(name, market, regions)]
-    played = MarketGame(market, play if play in PLAYS else "price", known, regions=regions)
+    played = MarketGame(market, play if play in PLAYS else "price", known, regions=regions, standing=standing)
     grids = grids_of(actions, played, [] if players is None else players, faults)
     sizes = [len(grid) for grid in grids]
     if not faults and math.prod(sizes) > most:

@@ -120,7 +120,8 @@ class Tabulation:
         regions = sorted((name, nodes) for name, nodes in self.game.regions.items())
         own = (self.game.play, self.game.players, regions, self.numbers)
         found = blake2b(digest_size=16)
-        for piece in _pieces((*parts, *own)):
+        held = [(name, self.game.standing.positions[name]) for name in sorted(self.game.standing.positions)]
+        for piece in _pieces((*parts, *own, held, self.game.standing.mitigation)):
             found.update(piece)
         return found.hexdigest()
 

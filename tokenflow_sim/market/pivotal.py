@@ -131,6 +131,12 @@ def is_short(index: Floats) -> Bools:
     return short
 
 
+def suffices(index: Floats) -> Bools:
+    """Return where a residual supply index is above 1 by more than rounding, as who passes PJM's test has to be."""
+    enough: Bools = index > 1.0 + _ROUNDING
+    return enough
+
+
 def residual_supply(
     by: By,
     demand: Floats,

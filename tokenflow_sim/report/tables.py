@@ -44,7 +44,8 @@ def statement(totals: Totals) -> Table | None:
     residual = residual_of(totals)
     if residual is not None:
         cells.append(["Residual: money in less money out", significant(residual, 2), share(residual, paid)])
-    return Table("Money in and money out", ["", "$", "share"], cells, total=whole)
+    told = [f"{one[:1].upper()}{one[1:]}." for one in parties.beside_the_market(totals)]
+    return Table("Money in and money out", ["", "$", "share"], cells, total=whole, note=" ".join(told))
 
 
 def power(totals: Totals) -> Table | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tokenflow_sim.numerals import counted, money, share
 from tokenflow_sim.results.totals import Totals
 from tokenflow_sim.scenario import Scenario
 
@@ -12,7 +13,7 @@ Frame = pd.DataFrame
 NEEDED = (
     "price", "demand", "unserved", "payment", "revenue", "cost", "profit", "owner_income", "limit_income", "welfare",
     "carbon_payment",
-    "operator_budget",
+    "operator_budget", "contract_payment", "contract_income", "mitigated", "failed_test",
     "certificate", "load_payment", "power_cost", "generator_income", "line_income",
 )  # fmt: skip
 """What the key figures of a run are read from."""
@@ -103,6 +104,26 @@ def owners(totals: Totals, scenario: Scenario | None = None) -> Frame:
         table["cost"] = cost.reindex(table.index, fill_value=0.0)
         table["profit"] = table["income"] - table["cost"]
     return table
+
+
+def beside_the_market(totals: Totals) -> list[str]:
+    """Return a line on forward contracts and one on mitigation, as far as the run has them."""
+    found = []
+    if totals.has("contract_payment"):
+        count, paid = int(totals.ds.sizes["contract"]), totals.total("contract_payment")
+        who = "sellers pay buyers" if paid >= 0 else "buyers pay sellers"
+        line = f"{counted(count, 'forward contract')}: {who} {money([abs(paid)])[0]} $"
+        if totals.has("contract_income"):
+            got = totals.total("contract_income")
+            line += f", providers {'receive' if got >= 0 else 'pay'} {money([abs(got)])[0]} $"
+        found.append(line)
+    if totals.has("mitigated", "failed_test"):
+        replaced, failed = (
+            share(float(totals.sums[name].mean()) / totals.periods, 1.0)
+            for name in ("mitigated", "failed_test")
+        )
+        found.append(f"mitigation: {replaced} of offers replaced, {failed} failed the pivotal-supplier test")
+    return found
 
 
 def residual_of(totals: Totals) -> float | None:

@@ -155,6 +155,8 @@ class Plan:
         wanted = everything if self.record is None else set(self.record)
         if self.has_budget and "payment" in wanted:  # which says that payments are not those of prices
             wanted = wanted | set(OPERATOR)
+        if self.contracts is not None and "profit" in wanted:  # which is not all that providers earn then
+            wanted = wanted | {"contract_income"}
         return {name: variable for name, variable in self.table.items() if name in wanted}
 
     @cached_property

@@ -17,16 +17,29 @@ from tokenflow_sim.scenario import Compiled, Scenario
 from tokenflow_sim.variables import (
     AVAILABILITY,
     BACKLOG,
+    CONTRACTS,
     DELIVERY,
     EMISSIONS,
     GRID,
     LIMITS,
+    MITIGATION,
     OPERATOR,
     RESULT_COORDINATES,
     RESULTS,
 )
 
-VARIABLES = RESULTS | BACKLOG | EMISSIONS | LIMITS | AVAILABILITY | GRID | DELIVERY | OPERATOR
+VARIABLES = (
+    RESULTS
+    | BACKLOG
+    | EMISSIONS
+    | LIMITS
+    | AVAILABILITY
+    | GRID
+    | DELIVERY
+    | OPERATOR
+    | CONTRACTS
+    | MITIGATION
+)
 """Whatever a run of any market may record."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""

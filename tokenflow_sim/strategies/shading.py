@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
+from tokenflow_sim.scenario.positions import by_asset
 from tokenflow_sim.strategies.actions import ArmLearner, By, ladder, within
 from tokenflow_sim.strategies.base import Receipt, View
 from tokenflow_sim.strategies.demand import Bid, DemandReceipt, DemandStrategy, DemandView
@@ -103,7 +104,8 @@ class BidShading(DemandStrategy):
     Notes
     -----
     With worth v, demand d and arm (s, m), the bid is ``(1 - s) v`` for ``m d``, and the reward of the period is the
-    buyer's surplus in $: worth of what was served less what was paid for it, whatever the pricing rule. To a learner,
+    buyer's surplus in $: worth of what was served less what was paid for it, whatever the pricing rule, and what its
+    forward contracts brought, shared out as providers share it (`Receipt.contract_income`). To a learner,
     a buyer is a seller of cost -v whose offer is the bid with its sign turned: the mark-up s asks ``-v + s v``, and
     revenue less cost is the surplus. So rules and their parameters are those of the providers' pages, with rewards as
     under ``baseline: none`` there. What was paid at a node stands on the steps of a bid by what of each was served.
@@ -178,6 +180,7 @@ class BidShading(DemandStrategy):
         cost = np.where(self.plays, -self.worth, 0.0)
         names = tuple(f"{node}/{step}" for node in view.nodes for step in range(self.steps))
         where = np.repeat(np.arange(len(view.nodes)), self.steps)
+        self.row_node = view.node[where]
         offer = self.rule.offer(
             View(
                 name=view.name, period=view.period, periods=view.periods, hours=view.hours, assets=names,
@@ -198,11 +201,13 @@ class BidShading(DemandStrategy):
         paid = np.repeat(mean, self.steps, axis=0) * served
         worth = np.where(self.plays, self.worth, 0.0) * served * (SECONDS_PER_HOUR * self.rule.hours)
         bid, asked = self._rows(receipt.bid_value), self._rows(receipt.bid_quantity)
+        brought = receipt.contract_income
         self.rule.learn(
             Receipt(
                 period=receipt.period, price=-np.repeat(receipt.price, self.steps, axis=0), offer_price=-bid,
                 offer_quantity=asked, accepted=served, dispatch=served, revenue=-paid, cost=-worth,
                 profit=worth - paid, history=receipt.history, rng=receipt.rng,
+                contract_income=None if brought is None else by_asset(brought, self.row_node),
             )
         )  # fmt: skip
 

@@ -172,7 +172,7 @@ def equilibrium(
     >>> found.offers.offer_price.dims
     ('asset', 'workload')
     """
-    name, market, regions = market_of(scenario, period, overrides, allow_code)
+    name, market, regions, standing = market_of(scenario, period, overrides, allow_code)
     faults: list[Fault] = []
     players = players_of(providers, market, regions, faults)
     _check(faults, play=play, by=by, starts=starts)
@@ -186,7 +186,7 @@ def equilibrium(
         text = f"{mixed} actions of each of {count} players are {mixed**count:,} profiles; at most {MOST_PROFILES:,}"
         faults.append(Fault(text, "mixed"))
     refuse(faults, "equilibrium")
-    game = MarketGame(market, play, players, ceiling, regions)
+    game = MarketGame(market, play, players, ceiling, regions, standing)
     truthful = game.must_clear()
     visited: Visited = {}
     names = ["given"] if start is not None else start_names(game, starts, random)

@@ -10,11 +10,13 @@ import numpy as np
 
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market import Clearer, Clearing, Market
+from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
 from tokenflow_sim.strategies.actions import markups_to, raised
 from tokenflow_sim.study.moves import Move, padded
 from tokenflow_sim.study.roles import Buyer, Changes, Owner, Play, Role, Seller
+from tokenflow_sim.study.standing import Standing
 
 if TYPE_CHECKING:
     from tokenflow_sim.study.executor import Executor
@@ -123,6 +125,8 @@ class MarketGame:
         Highest mark-up where demand must be served, and no value limits it.
     regions : mapping, optional
         Positions of each region's nodes; every node is a region of its own if left out.
+    standing : Standing, optional
+        Forward contracts, whose income is part of what players earn, and the rules that markets are cleared under.
 
     Attributes
     ----------
@@ -146,11 +150,13 @@ class MarketGame:
         players: Sequence[str] | None = None,
         ceiling: float = 10.0,
         regions: Mapping[str, Ints] | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self.market, self.play, self._ceiling = market, play, ceiling
         names = sorted(set(market.layout.provider)) if players is None else list(players)
         own = region_nodes(market) if regions is None else regions
         self.regions = own
+        self.standing = Standing() if standing is None else standing
         self.roles: tuple[Role, ...] = tuple(_role(market, name, play, ceiling, own) for name in names)
         self.players = tuple(names)
         self.workloads = tuple(map(str, market.layout.workloads))
@@ -183,7 +189,7 @@ class MarketGame:
 
     def within(self, market: Market, players: Sequence[str]) -> MarketGame:
         """Return the game of these players in another market of the same layout."""
-        other = MarketGame(market, self.play, players, self._ceiling, self.regions)
+        other = MarketGame(market, self.play, players, self._ceiling, self.regions, self.standing)
         self._family.append(other._known)
         other._family = self._family
         return other
@@ -241,16 +247,18 @@ class MarketGame:
             If demand that must be served then cannot be.
         """
         played = self.market if actions is None else self.played(actions)
-        clearing = self._clearer.clear(played)
-        money = settle_values(self.market.layout, played.arrays, clearing.values)
-        profit = np.array([role.profit(money, clearing.values, played.arrays) for role in self.roles])
-        payment = float(money.payment.sum())
-        welfare = self._welfare(played, clearing)
-        return Payoff(profit * SECONDS_PER_HOUR, payment * SECONDS_PER_HOUR, welfare, clearing)
+        clearing = self.standing.clear(self.market, played, self._clearer.clear)
+        values, arrays = clearing.values, clearing.market.arrays
+        money = settle_values(self.market.layout, arrays, values)
+        profit = np.array([role.profit(money, values, arrays) for role in self.roles]) * SECONDS_PER_HOUR
+        if self.standing.positions:
+            profit += self.standing.income(self.players, values.price)
+        payment = float(money.payment.sum()) * SECONDS_PER_HOUR
+        return Payoff(profit, payment, self._welfare(arrays, clearing), clearing)
 
-    def _welfare(self, played: Market, clearing: Clearing) -> float:
+    def _welfare(self, asked: Arrays, clearing: Clearing) -> float:
         """Return welfare in $/h: the program's objective, with true prices in the place of those submitted."""
-        true, asked, values = self.market.arrays, played.arrays, clearing.values
+        true, values = self.market.arrays, clearing.values
         wanted, bid = np.isfinite(true.value), np.isfinite(asked.value)
         worth = (true.value[wanted] * (asked.demand - values.unserved)[wanted]).sum()
         objective = clearing.total_cost / SECONDS_PER_HOUR  # also of curvature, supplies and activities

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.errors import Fault, unknown_name
@@ -14,6 +14,28 @@ from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import limits_of
 from tokenflow_sim.study.game import region_nodes
+from tokenflow_sim.study.standing import Standing
+
+
+class OnePeriod(NamedTuple):
+    """The market of one period.
+
+    Parameters
+    ----------
+    name : str
+        What is asked about.
+    market : Market
+        Its market with truthful offers.
+    regions : mapping
+        Positions of the nodes of each region.
+    standing : Standing
+        Forward contracts and mitigation.
+    """
+
+    name: str
+    market: Market
+    regions: Mapping[str, Ints]
+    standing: Standing
 
 
 def market_of(
@@ -21,8 +43,8 @@ def market_of(
     period: int,
     overrides: Mapping[str, Any] | None,
     allow_code: bool,
-) -> tuple[str, Market, Mapping[str, Ints]]:
-    """Return the name of what is asked about, its market with truthful offers, and the nodes of each region.
+) -> OnePeriod:
+    """Return the market of one period.
 
     Parameters
     ----------
@@ -36,13 +58,13 @@ def market_of(
         Whether limits of the scenario given as ``module:Class`` may be imported.
     """
     if isinstance(scenario, Market):
-        return "a market", scenario, region_nodes(scenario)
+        return OnePeriod("a market", scenario, region_nodes(scenario), Standing())
     loaded = load_scenario(scenario, changes_of(overrides))
     market = loaded.market(period)
     if own := limits_of(loaded, allow_code=allow_code):
         limits = Environment(loaded.compiled, 0, own).limits(period)
         market = Market.from_arrays(market.layout, market.arrays.with_(limits=limits), market.hours)
-    return loaded.name, market, loaded.compiled.region_nodes
+    return OnePeriod(loaded.name, market, loaded.compiled.region_nodes, Standing.of(loaded.compiled, period))
 
 
 def players_of(

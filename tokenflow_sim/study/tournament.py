@@ -30,6 +30,7 @@ from tokenflow_sim.study.arguments import (
     seeds_of,
 )
 from tokenflow_sim.study.common import common_of, comparable
+from tokenflow_sim.study.measures.earnings import earnings
 from tokenflow_sim.study.messages import safe_repr, warn_failed
 from tokenflow_sim.study.output import OutputFile
 from tokenflow_sim.study.runner import Batch, run_tasks
@@ -47,9 +48,10 @@ class Tournament:
     Parameters
     ----------
     dataset : Dataset
-        `payoff` in $/h, dims (strategy, rival, seed, provider): profit of the provider when it plays the strategy and
-        all others play the rival one; NaN where a run failed. Attributes: `confidence`, `burn_in`, `scenario` (its
-        text), `scenario_name`, `failures` (position, kind and message of each as JSON).
+        `payoff` in $/h, dims (strategy, rival, seed, provider): profit of the provider, with what its forward
+        contracts brought, when it plays the strategy and all others play the rival one; NaN where a run failed.
+        Attributes: `confidence`, `burn_in`, `scenario` (its text), `scenario_name`, `failures` (position, kind and
+        message of each as JSON).
     failures : list of Failure
         The runs that could not be finished.
 
@@ -250,7 +252,7 @@ class Profits:
 
     def __call__(self, model: TokenMarket) -> Floats:
         """Return the mean over the periods that count."""
-        counting = model.results()["profit"].isel(period=slice(self.burn_in, None))
+        counting = earnings(model.results()).isel(period=slice(self.burn_in, None))
         profit: Floats = counting.mean("period").values / model.hours
         return profit
 

@@ -10,6 +10,7 @@ from tokenflow_sim.results.pivotal import usual_variant
 from tokenflow_sim.results.reading import NOISE, Background, by_provider, collapse, hours_of, need_periods
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.measures.concentration import hhi
+from tokenflow_sim.study.measures.earnings import earnings
 from tokenflow_sim.study.measures.markup import lerner, markup, offer_markup
 from tokenflow_sim.study.measures.pivotal import residual_supply_index
 from tokenflow_sim.study.measures.reliability import reliability
@@ -57,7 +58,7 @@ def summarise(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.Dataset:
     lost = lost.where(~(lost <= NOISE), 0.0)
     adequacy = reliability(ds, scenario)
     found = {
-        "profit_rate": ds["profit"].sum("period", skipna=False) / hours,
+        "profit_rate": earnings(ds).sum("period", skipna=False) / hours,
         "markup": markup(run).isel(period=0, drop=True),
         "offer_markup": _mean_offer_markup(ds, scenario),
         "lerner": lerner(run).isel(period=0, drop=True),
