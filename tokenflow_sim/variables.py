@@ -277,6 +277,20 @@ MEASURES: dict[str, Variable] = _table(
 )
 """What studies keep of each run: means over its periods."""
 
+VARIABLES = (
+    RESULTS
+    | BACKLOG
+    | EMISSIONS
+    | LIMITS
+    | AVAILABILITY
+    | GRID
+    | DELIVERY
+    | OPERATOR
+    | CONTRACTS
+    | MITIGATION
+)
+"""Whatever a run of any market may record."""
+
 MARKET_POWER: dict[str, Variable] = _table(
     Variable("hhi", ("period", "workload"), "points", "Herfindahl-Hirschman index, weighted by demand"),
     Variable("lerner", ("period", "provider"), "1", "Lerner index"),

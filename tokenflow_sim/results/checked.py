@@ -11,7 +11,8 @@ import xarray as xr
 
 from tokenflow_sim.errors import ResultError, unknown_name
 from tokenflow_sim.results.dates import by_period
-from tokenflow_sim.results.reading import VARIABLES, collapse, hours_of, need
+from tokenflow_sim.results.reading import collapse, hours_of, need
+from tokenflow_sim.variables import VARIABLES
 
 
 class Results:

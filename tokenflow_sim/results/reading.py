@@ -14,33 +14,8 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError, ScenarioError
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
 from tokenflow_sim.scenario import Compiled, Scenario
-from tokenflow_sim.variables import (
-    AVAILABILITY,
-    BACKLOG,
-    CONTRACTS,
-    DELIVERY,
-    EMISSIONS,
-    GRID,
-    LIMITS,
-    MITIGATION,
-    OPERATOR,
-    RESULT_COORDINATES,
-    RESULTS,
-)
+from tokenflow_sim.variables import RESULT_COORDINATES, VARIABLES
 
-VARIABLES = (
-    RESULTS
-    | BACKLOG
-    | EMISSIONS
-    | LIMITS
-    | AVAILABILITY
-    | GRID
-    | DELIVERY
-    | OPERATOR
-    | CONTRACTS
-    | MITIGATION
-)
-"""Whatever a run of any market may record."""
 NOISE = 1e-9
 """Share of a demand, a capacity or a price up to which a difference is the rounding of a solver."""
 FULL = 1 - 1e-6

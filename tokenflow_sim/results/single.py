@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.market import Clearing, decompose, settle
-from tokenflow_sim.results.reading import VARIABLES
-from tokenflow_sim.variables import DECOMPOSITION, RESULT_COORDINATES, RESULTS
+from tokenflow_sim.variables import DECOMPOSITION, RESULT_COORDINATES, RESULTS, VARIABLES
 
 
 def results_of(clearing: Clearing) -> xr.Dataset:

@@ -16,7 +16,6 @@ from tokenflow_sim.results.pivotal import NEEDS, run_supply, usual_variant
 from tokenflow_sim.results.reading import (
     FULL,
     NOISE,
-    VARIABLES,
     Background,
     collapse,
     hours_of,
@@ -24,7 +23,7 @@ from tokenflow_sim.results.reading import (
     stretches,
 )
 from tokenflow_sim.scenario import Scenario
-from tokenflow_sim.variables import RESULTS
+from tokenflow_sim.variables import RESULTS, VARIABLES
 
 _COUNTED = ("short", "at_value", "full")
 
