@@ -101,7 +101,9 @@ def _kind(thing: object) -> str:
 
 
 class Portable:
-    """A model that can be pickled and copied, or says which strategy or attribute is in the way."""
+    """A model or batch that can be pickled and copied, or says which strategy or attribute is in the way."""
+
+    _word = "model"
 
     def _members(self) -> Mapping[str, object]:
         """Return what a user may have put into it, by name."""
@@ -161,7 +163,7 @@ class Portable:
         finally:
             _doing.reset(token)
         return StrategyError(
-            f"this model cannot be {done}: {reason}; keep open files, locks, local functions and the like out"
+            f"this {self._word} cannot be {done}: {reason}; keep open files, locks, local functions and the like out"
             " of attributes; make them where they are used"
         )
 

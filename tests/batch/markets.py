@@ -27,7 +27,7 @@ providers:
 {providers}
 """
 _NAMES = ("north", "south", "west")
-_POWER = {"a": 120.0, "b": 90.0, "c": 60.0}
+_POWER = {"a": 120.0, "b": 90.0, "c": 60.0, "d": 40.0}
 
 
 def plain_market(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from typing import Any
 
@@ -126,3 +127,30 @@ def test_progress_is_reported_and_a_failed_period_leaves_those_before() -> None:
     assert batch.period == one.period
     if batch.period:
         assert batch.results().sizes["period"] == batch.period
+
+
+@pytest.mark.parametrize("providers", ["q_learning", "best_response"])
+def test_a_batch_goes_on_from_its_pickle_and_its_copy(providers: str) -> None:
+    batch = tf.Batch(
+        plain_market(noise=0.1, nodes=2),
+        seeds=(4, 5),
+        periods=4,
+        strategies={"providers": providers, "regions": {"name": "price_elastic", "reference_price": 1.0}},
+        record=("price", "profit"),
+    )
+    batch.step()
+    others = pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch)
+    for one in (batch, *others):
+        one.run()
+        xr.testing.assert_identical(one.results(), batch.results())
+
+
+def test_results_without_variables_are_refused() -> None:
+    batch = tf.Batch(plain_market(), seeds=(4, 5), periods=1, record=())
+    batch.run()
+    with pytest.raises(tf.ResultError, match="no variable is recorded: name those to keep with record"):
+        batch.results()
+    model = alone(plain_market(), 4, periods=1, record=())
+    model.run()
+    with pytest.raises(tf.ResultError, match="no variable is recorded"):
+        model.results()

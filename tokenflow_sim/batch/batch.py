@@ -19,6 +19,7 @@ from tokenflow_sim.errors import Fault, InputError, ResultError
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.pickling import Portable
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import Choice, find_faults
@@ -27,7 +28,7 @@ from tokenflow_sim.strategies.demand import DemandReceipt, DemandView
 from tokenflow_sim.strategies.network import NetworkReceipt, NetworkView
 
 
-class Batch:
+class Batch(Portable):
     """Many markets of one scenario that differ in their seeds, stepped together.
 
     What each market brings is, to the bit, what `TokenMarket` brings with that seed alone.
@@ -81,6 +82,8 @@ class Batch:
     >>> batch.results().price.dims
     ('seed', 'period', 'node', 'workload')
     """
+
+    _word = "batch"
 
     def __init__(
         self,

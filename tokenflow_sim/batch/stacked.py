@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import mesa
@@ -21,6 +22,7 @@ from tokenflow_sim.batch.streams import StreamsBeside
 from tokenflow_sim.market.beside import LayoutBeside
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.scenario import Compiled
 from tokenflow_sim.scenario.expectation import reference_price
 from tokenflow_sim.strategies.base import Kind
 
@@ -35,6 +37,11 @@ class _RunBeside(RunInfo):
         """Return the streams of the participants of a name, which are drawn from as one."""
         beside = StreamsBeside([stream(seed, kind, name) for seed in self.seeds])
         return cast(np.random.Generator, beside)
+
+
+def _reference(compiled: Compiled, many: int) -> Floats:
+    """Return the scenario's reference price for every market."""
+    return np.tile(reference_price(compiled), (many, 1))
 
 
 class StackedMarkets:
@@ -60,7 +67,7 @@ class StackedMarkets:
         layout = LayoutBeside.of(house.layout, self.seeds)
         run = _RunBeside(
             layout, first.periods, first.hours, self.seeds[0], np.tile(compiled.transfer, (self._many, 1)),
-            lambda: np.tile(reference_price(compiled), (self._many, 1)),
+            partial(_reference, compiled, self._many),
             seeds=self.seeds,
         )  # fmt: skip
         self._model = mesa.Model(rng=0)
@@ -96,6 +103,11 @@ class StackedMarkets:
         agent = make(self._model, name, alone.strategy, rows, run)
         agent.strategy.beside = self._many
         return agent
+
+    @property
+    def sorted(self) -> int:
+        """How many market-periods were cleared by merit order."""
+        return self._house.sorted
 
     def give(self, kind: Kind, name: str, arrays: Mapping[str, Floats]) -> None:
         """Take what an agent submits for the next period, arrays with a leading dim of seeds."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from tokenflow_sim.numeric import Bools, Floats
 _KEPT = 4
 _ROWS = (
     "offer_price", "capacity", "demand", "value", "route_cost", "link_use", "allowed", "link_capacity",
-    "link_curvature", "power_use", "power_limit",
+    "link_curvature", "power_use", "power_limit", "offer_slope", "value_slope",
 )  # fmt: skip
 
 
@@ -44,10 +44,14 @@ class LayoutBeside(Layout):
     def of(cls, one: Layout, labels: tuple[object, ...]) -> LayoutBeside:
         """Return the layout of so many markets as there are labels, by which nodes, assets and arcs are named."""
         joined = layout_side_by_side(one, [str(label) for label in labels])
-        found = cls(**joined.__getstate__())
+        found = cls(**{part.name: getattr(joined, part.name) for part in fields(joined)})
         object.__setattr__(found, "one", one)
         object.__setattr__(found, "many", len(labels))
         return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle what it was made of, and how many markets of which layout that is."""
+        return {**super().__getstate__(), "one": self.one, "many": self.many}
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,10 @@ class ClearerBeside:
         self.layout = layout
         self._clearer: Clearer | None = None
         self._order: MeritOrder | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the solver's model out of pickles and copies: it is made again, and results do not depend on it."""
+        return {"layout": self.layout, "_clearer": None, "_order": None}
 
     def clear(self, market: Market, *, stop: bool = False) -> ClearedBeside:
         """Clear markets.

@@ -264,7 +264,15 @@ class Plan:
         return int(np.clip(_CHUNK_BYTES // max(bytes_a_period, 1), 1, _CHUNK_PERIODS))
 
     def dataset(self, values: dict[str, np.ndarray[Any, Any]], first: int = 0) -> xr.Dataset:
-        """Label values of all variables, dims (period, ...), from a first period on."""
+        """Label values of all variables, dims (period, ...), from a first period on.
+
+        Raises
+        ------
+        ResultError
+            If no variable is recorded.
+        """
+        if not values:
+            raise ResultError("no variable is recorded: name those to keep with record, price for example")
         periods = first + np.arange(len(next(iter(values.values()))), dtype=np.int64)
         coords: dict[str, Any] = {"period": ("period", periods)}
         coords |= self.coords | self.constants
