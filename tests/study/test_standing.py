@@ -9,6 +9,7 @@ import pytest
 
 import tokenflow_sim as tf
 from tests.strategies.oligopoly import oligopoly
+from tokenflow_sim.errors import MarketError
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.study.measures.earnings import earnings
 
@@ -101,6 +102,21 @@ def test_tournaments_and_comparisons_count_contracts() -> None:
     assert (mean != 0).all()
     np.testing.assert_allclose(found[0, 0, 0], mean, rtol=1e-12)
     np.testing.assert_allclose(compared[0, 0], mean, rtol=1e-12)
+
+
+def test_a_price_cap_is_refused_where_bids_fall_along_a_line() -> None:
+    base = oligopoly({"one": (1.0, 9.0, "here")}, demand=5.0, periods=1)
+    affine = {"name": "price_elastic", "form": "affine", "elasticity": -1, "reference_price": 5}
+    for cap, refused in ((6.0, True), (1e9, False)):
+        changes = {"market.mitigation": {"price_cap": cap}, "market.must_serve": False}
+        model = tf.TokenMarket(base.override(changes), rng=1, strategies={"regions": affine})
+        if refused:
+            with pytest.raises(
+                MarketError, match=r"price_cap: has no meaning for affine bids .* 'chat' at 'here'"
+            ):
+                model.run()
+        else:
+            model.run()
 
 
 def test_a_price_cap_with_each_pricing_rule() -> None:

@@ -27,6 +27,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tokenflow_sim.errors import Fault, MarketError
 from tokenflow_sim.market import Arrays, Clearing, Layout, Market
 from tokenflow_sim.market.pivotal import ResidualSupply, suffices, supply_of_class
 from tokenflow_sim.market.relevant import full_links, joined_nodes
@@ -120,6 +121,12 @@ class Mitigator:
             As submitted.
         true_cost : ndarray
             In $/Mtok, dims (asset, workload): an offer above the cap is set to this where it is higher.
+
+        Raises
+        ------
+        MarketError
+            If a bid that falls along a line starts above the cap on prices: what is left of it is flat and then
+            falls, which is no line.
         """
         changes: dict[str, Floats] = {}
         most = np.maximum(self._offer_cap, true_cost)[:, :, None]
@@ -127,6 +134,15 @@ class Mitigator:
             changes["offer_price"] = _frozen(np.minimum(arrays.offer_price, most))
         dearest = self._price_cap[:, None]
         if (arrays.value > dearest).any():
+            slope, layout = arrays.value_slope, self._layout
+            bent = (
+                np.zeros(0) if slope is None else (arrays.value > dearest) & (slope > 0) & (arrays.demand > 0)
+            )
+            if bent.any():
+                node, workload, _ = np.argwhere(bent)[0]
+                where = f"of {layout.workloads[workload]!r} at {layout.nodes[node]!r}"
+                text = f"has no meaning for affine bids that start above it, here {where}; give that demand in steps"
+                raise MarketError([Fault(text, "market.mitigation.price_cap")], "market")
             changes["value"] = _frozen(np.minimum(arrays.value, dearest))
         return arrays.with_(**changes) if changes else arrays
 
