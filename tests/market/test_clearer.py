@@ -8,7 +8,7 @@ import pytest
 
 import tokenflow_sim as tf
 from tests.oracle.paper_markets import paper_market
-from tokenflow_sim.errors import CertificateError
+from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market import Certificate, Clearer, Market, labelled
 from tokenflow_sim.market.certificate import certify
 from tokenflow_sim.market.engine import Engine
@@ -133,3 +133,25 @@ def test_coefficients_that_change_are_taken_up_by_the_live_model(
     assert binding > 2
     assert len(engines) == 1
     assert len(built) == (0 if lazy else 2)  # of the market without further limits, and with them
+
+
+def test_what_cannot_be_served_in_finer_units_leaves_the_next_market_in_the_usual_ones(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    apart = market.arrays.with_(demand=market.arrays.demand * np.where(np.arange(4) == 1, 1e-6, 1.0)[:, None])
+    uneven = Market.from_arrays(market.layout, apart, market.hours)
+
+    def fails(engine: Engine, arrays: object) -> object:
+        sizes.append(engine.size)
+        if engine.size != 1.0:
+            raise InfeasibleError({})
+        raise CertificateError("HiGHS found no optimum")
+
+    clearer = Clearer(market)
+    monkeypatch.setattr(Engine, "solve", fails)
+    with pytest.raises(InfeasibleError):
+        clearer.clear(uneven)
+    assert sizes[:-1] == [1.0, 1.0, 1.0]
+    assert sizes[-1] > 1.0
+    assert clearer._engine.size == 1.0

@@ -178,9 +178,10 @@ class Clearer:
             except CertificateError as error:
                 reasons.append(f"{how}: {error}")
                 continue
-            if clearing.certificate.worst <= CERTIFIED:
-                if engine.size != 1.0:
+            finally:
+                if engine.size != 1.0:  # also where it cannot be served, later markets are measured as usual
                     self._engine = Engine(market)
+            if clearing.certificate.worst <= CERTIFIED:
                 return clearing
             reasons.append(f"{how}: {clearing.certificate}")
         self._engine = Engine(market)
