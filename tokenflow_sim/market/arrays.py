@@ -95,6 +95,16 @@ class Arrays:
         return endless if endless.any() else None
 
     @cached_property
+    def worth(self) -> Floats:
+        """What demand is worth that may be shed, dims (node, workload, step); zero for what must be served."""
+        return self.value if self.must_serve is None else np.where(self.must_serve, 0.0, self.value)
+
+    @cached_property
+    def sheddable(self) -> Floats:
+        """What of demand may be shed, dims (node, workload, step); zero for what must be served."""
+        return self.demand if self.must_serve is None else np.where(self.must_serve, 0.0, self.demand)
+
+    @cached_property
     def every_limit(self) -> tuple[SharedCapacity, ...]:
         """Every group of limits that the market has, that of the links first; see `limits.LIMITS`."""
         own = groups_of(self) if self.expanded is None else self.expanded.limits
@@ -108,8 +118,7 @@ class Arrays:
     @cached_property
     def is_sloped(self) -> bool:
         """Whether the price of any offer rises, or the value of any demand falls, with what is taken."""
-        slopes = (self.offer_slope, self.value_slope)
-        return any(slope is not None and bool(slope.any()) for slope in slopes)
+        return any(slope is not None and slope.any() for slope in (self.offer_slope, self.value_slope))
 
     def at_margin(self, dispatch: Floats, unserved: Floats) -> Arrays:
         """Return the linear market with prices and values frozen at those of the next unit.
@@ -385,10 +394,7 @@ def culprits(bad: Bools, values: NDArray[Any], dims: tuple[str, ...], labels: La
 
 
 def _place(value: Any, spot: NDArray[np.int64], dims: tuple[str, ...], labels: Labels) -> str:
-    place = []
-    for dim, position in zip(dims, spot, strict=True):
-        index = labels.get(dim)
-        if index is not None:
-            place.append(f"{dim}={str(index[position])!r}")
+    along = [(dim, labels.get(dim), at) for dim, at in zip(dims, spot, strict=True)]
+    place = [f"{dim}={str(index[at])!r}" for dim, index, at in along if index is not None]
     number = f"{value:g}" if isinstance(value, (float, np.floating)) else repr(value)
     return f"{number} at [{', '.join(place)}]" if place else number

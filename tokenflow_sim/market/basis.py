@@ -18,7 +18,7 @@ from scipy.sparse.linalg import splu
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.program import NO_ROW, Program
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
 MARGIN = 1e-10
@@ -56,6 +56,12 @@ class BasisFactorization:
 
     def __init__(self, program: Program, columns: Ints, tight: Ints) -> None:
         self.program, self.columns, self.tight = program, columns, tight
+        nodal = program.equations.stop
+        # Limits whose slack is not basic, after the equations, and where shortfalls start among the basic columns.
+        self.full: Ints = tight[nodal:]
+        self.service = int(columns.searchsorted(program.v.start))
+        self.is_basic: Bools = np.zeros(program.columns, dtype=np.bool_)
+        self.is_basic[columns] = True
         if program.dense is None:
             self._basic: Floats | None = None
             self._solve = _sparse(program, columns, tight)
@@ -86,8 +92,11 @@ class BasisFactorization:
         costs : ndarray
             Dims (program, column).
         """
-        duals = np.zeros((len(costs), self.program.rows))
-        duals[:, self.tight] = self._solve(costs.take(self.columns, axis=1), True)
+        duals, nodal = np.zeros((len(costs), self.program.rows)), self.tight.size - self.full.size
+        solved = self._solve(costs.take(self.columns, axis=1), True)
+        duals[:, :nodal] = solved[:, :nodal]
+        if self.full.size:
+            duals[:, self.full] = solved[:, nodal:]
         return duals
 
     def values(self, at_upper: Ints, upper: Floats, basic: Floats) -> Floats:
@@ -98,7 +107,7 @@ class BasisFactorization:
         return values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Basis:
     """What a basic solution rests on.
 
@@ -117,7 +126,7 @@ class Basis:
     rents: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class BasicSolution:
     """A basic solution.
 
@@ -173,7 +182,9 @@ def _sparse(program: Program, columns: Ints, tight: Ints) -> _Solve:
     return lambda right, of_transpose: factors.solve(right.T, trans="T" if of_transpose else "N").T
 
 
-@dataclass(frozen=True, slots=True)
+# These are not frozen, though nobody changes them: they are made in every period, and setting the fields of a frozen
+# one takes three times as long.
+@dataclass(eq=False, slots=True)
 class ShiftedData:
     """The numbers of the shifted and of the true program, in this order along the first dimension.
 
@@ -199,7 +210,7 @@ class ShiftedData:
     opens_below: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class BasisCheck:
     """Whether a basis is the only optimal one of the shifted program, and optimal for the true one.
 
@@ -272,29 +283,35 @@ def check_basis(
     nodal = program.equations.stop
     if columns.size != tight.size or (nodal and (tight.size < nodal or tight[nodal - 1] != nodal - 1)):
         return None
-    # A link that lets nothing through, or all, has no row that could be full: no solver would end in such a basis.
-    if alone and not np.isfinite(numbers.rows[SHIFTED].take(tight)).all():
-        return None
     if factor is None:
         factor = BasisFactorization(program, columns, tight)
+    full, service = factor.full, factor.service
+    # A link that lets nothing through, or all, has no row that could be full: no solver would end in such a basis.
+    if alone and full.size and not np.isfinite(numbers.rows[SHIFTED].take(full)).all():
+        return None
     duals = factor.dual(numbers.costs)
     # Reduced costs, as distances from a change of basis: what is forbidden may be worth anything, and a basic column
     # stands between its bounds, so that neither of the two limits the distance.
     reduced = program.reduced_costs(numbers.costs, duals)
-    np.copyto(reduced, np.inf, where=numbers.upper == 0)
-    reduced[:, columns] = np.inf
+    np.copyto(reduced, np.inf, where=(numbers.upper == 0) | factor.is_basic)
     if at_upper is None:
-        at_upper = ((reduced[SHIFTED] < 0) & (numbers.upper[SHIFTED] < np.inf)).nonzero()[0]
-    reduced[:, at_upper] *= -1
+        worth = reduced[SHIFTED] < 0
+        worth &= numbers.upper[SHIFTED] < np.inf
+        at_upper = worth.nonzero()[0]
+        np.negative(reduced, out=reduced, where=worth)
+    else:
+        reduced[:, at_upper] *= -1
     # Primal values, as distances from their bounds.
     basic, rest = factor.primal(at_upper, numbers.upper, numbers.rows)
     room = numbers.upper.take(columns, axis=1) - basic
     # A limit counts by its slack, or by its dual where its slack is not basic; an equation has none.
-    rest[:, tight] = -duals.take(tight, axis=1)
-    rest[:, program.equations] = np.inf
+    rest[:, :nodal] = np.inf
+    if full.size:
+        rest[:, full] = -duals.take(full, axis=1)
     over, short, taken = basic, False, False
-    service = int(columns.searchsorted(program.v.start))
-    if alone and not _keeps_bounds(program, numbers, columns[service:], basic[SHIFTED, service:], duals):
+    if (alone and (service < columns.size or numbers.opens_below)) and not _keeps_bounds(
+        program, numbers, columns[service:], basic[SHIFTED, service:], duals
+    ):
         return None
     if service < columns.size:
         # The last columns are shortfalls: basic ones mean unmet demand, and never limit the distance from below.
@@ -307,14 +324,18 @@ def check_basis(
     # The least of all distances, of both programs at once: above MARGIN no other basis is optimal (shifted), and not
     # below zero by more than the tolerance means optimal (true).
     far = np.concatenate((reduced, over, room, rest), axis=1)
-    shifted, true = np.minimum.reduce(far, axis=1, initial=np.inf).tolist()
+    shifted, true = _least(far[SHIFTED]), _least(far[TRUE])
     solution = None
     if not taken and (true >= -TOLERANCE or _within(far[TRUE], numbers.rows[TRUE], tight)):
         values = factor.values(at_upper, numbers.upper[TRUE], basic[TRUE])
-        rents = -duals[TRUE].take(tight[nodal:])
-        solution = BasicSolution(values, duals[TRUE], Basis(factor, reduced[TRUE], rents))
+        solution = BasicSolution(values, duals[TRUE], Basis(factor, reduced[TRUE], -duals[TRUE].take(full)))
     optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], numbers.rows[SHIFTED], tight)
     return BasisCheck(columns, tight, at_upper, shifted >= MARGIN, optimal, short, solution, duals, factor)
+
+
+def _least(values: Floats) -> float:
+    """Return the least of some numbers; not-a-number if there is one."""
+    return float(values.item(values.argmin())) if values.size else np.inf
 
 
 def _keeps_bounds(program: Program, numbers: ShiftedData, basic: Ints, values: Floats, duals: Floats) -> bool:

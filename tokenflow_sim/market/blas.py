@@ -6,9 +6,8 @@ of them, and on a machine whose cores are busy with something else that wait is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import scipy.linalg.lapack  # noqa: F401  scipy brings a BLAS of its own, which must be loaded to be found
 from threadpoolctl import ThreadpoolController
@@ -20,18 +19,28 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+class one_thread:
     """Hold every BLAS of this process to one thread, and restore what it was afterwards.
 
     Notes
     -----
-    Costs about 1 microsecond where one thread is already in force, as it is for each clearing of a run, and about
-    25 otherwise.
+    Within a block that holds them already, as each clearing of a run is, nothing is asked and nothing done; otherwise
+    it costs about 25 microseconds.
     """
-    libraries = _libraries()
-    if all(library.get_num_threads() == 1 for library in libraries.lib_controllers):
-        yield
-        return
-    with libraries.limit(limits=1):
-        yield
+
+    _depth = 0
+
+    def __enter__(self) -> None:
+        """Hold them."""
+        self._limiter: Any = None
+        if not one_thread._depth:
+            libraries = _libraries()
+            if any(library.get_num_threads() != 1 for library in libraries.lib_controllers):
+                self._limiter = libraries.limit(limits=1)
+        one_thread._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        """Restore them."""
+        one_thread._depth -= 1
+        if self._limiter is not None:
+            self._limiter.restore_original_limits()

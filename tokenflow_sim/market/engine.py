@@ -66,7 +66,7 @@ class Engine:
         self.size = size
         # Duals of shifted programs that decided what was published, each with its share of the usual step.
         self.shown: list[tuple[float, Floats]] = []
-        # Whether what was published rests on a basis that is the only optimal one of the shifted program.
+        # Whether it rests on a basis that is the only optimal one of the shifted program.
         self.is_unique = True
         # The basic columns of what was published.
         self.basic: Ints = np.zeros(0, dtype=np.int64)
@@ -93,6 +93,7 @@ class Engine:
         self._nothing: Bools = np.zeros(equations, dtype=np.bool_)
         self._idle: Bools = self._nothing
         self._zeros: Floats = np.zeros(self.program.columns)
+        self._no_floor: Floats = np.full(self.program.rows, -np.inf)
 
     @property
     def ray(self) -> Floats | None:
@@ -185,14 +186,14 @@ class Engine:
     def _solve_scaled(self, data: ScaledData) -> BasicSolution:
         self._idle, paid = self._nothing, self._tied or pays(data.costs)
         guess = self._nothing if self._ray is None or paid else self._ray[self.program.equations] > TOLERANCE
-        asked = self.program.asked
-        if asked is not None:
-            guess = guess & asked
+        if self.program.asked is not None:
+            guess = guess & self.program.asked
         solution = self._try(data, guess)
-        if solution is not None and (not guess.any() or self._confirms(data, solution, guess)):
+        guessed = guess is not self._nothing and bool(guess.any())
+        if solution is not None and (not guessed or self._confirms(data, solution, guess)):
             return solution
         # The guess was wrong, or there was none: the demand that can take no more is found by exact programs.
-        if solution is None or guess.any():
+        if solution is None or guessed:
             unservable, missing = self._find_unservable(data, paid)
             solution = self._try(data, unservable, shortfall_forbidden=True)
             # What is missing was within tolerance; that nothing clears the rest shows that it is real.
@@ -300,7 +301,7 @@ class Engine:
         self, data: ScaledData, unservable: Bools, shortfall_forbidden: bool, step: float = 1.0
     ) -> ShiftedData:
         """Perturb a market's numbers, by a share of the usual step."""
-        program, few = self.program, bool(unservable.any())
+        program, few = self.program, unservable is not self._nothing and bool(unservable.any())
         # What nobody's demand stands in may give away the trifle that it is asked for less.
         open_below = unservable if program.asked is None else unservable | ~program.asked
         numbers = np.empty((2, data.numbers.size))
@@ -324,14 +325,13 @@ class Engine:
             upper[SHIFTED, program.v][open_below] = 0.0
             lower = np.zeros(program.columns)
             lower[program.v][open_below] = -np.inf
-        floor = np.full(program.rows, -np.inf)
+        floor = self._no_floor.copy()
         floor[program.equations] = rows[SHIFTED, program.equations]
         return ShiftedData(costs, upper, lower, rows, floor, lower is not self._zeros)
 
     def _check(self, numbers: ShiftedData) -> BasisCheck | None:
-        columns, tight = self.solver.basis()
-        factor = self._bases.factor_of(columns, tight)
-        return check_basis(self.program, numbers, columns, tight, factor=factor)
+        basis = self.solver.basis()
+        return check_basis(self.program, numbers, *basis, factor=self._bases.factor_of(*basis))
 
     def _refined(self, numbers: ShiftedData) -> BasisCheck | None:
         """Solve the shifted program magnified, which makes the solver's absolute tolerances that much finer.
@@ -369,7 +369,7 @@ class Engine:
         self.is_unique = False
         upper = data.upper.copy()
         upper[program.v] = 0.0
-        floor = np.full(program.rows, -np.inf)
+        floor = self._no_floor.copy()
         floor[program.equations] = data.rows[program.equations]
         solver.set_costs(costs)
         solver.set_columns(self._zeros, upper)

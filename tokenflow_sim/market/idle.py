@@ -23,13 +23,13 @@ _NOTHING = 1e-7
 
 def pays(costs: Floats) -> bool:
     """Whether any column costs less than nothing."""
-    return bool(np.minimum.reduce(costs, initial=0.0) < 0.0)
+    return bool(costs.size and costs.item(costs.argmin()) < 0.0)
 
 
 def far_cost(costs: Floats) -> float:
     """Return a cost beyond all others, in the solver's units."""
-    most = float(np.maximum.reduce(costs, initial=0.0))
-    return SHORTFALL_FACTOR * (max(most, -float(np.minimum.reduce(costs, initial=0.0))) or 1.0)
+    most = max(costs.item(costs.argmax()), -costs.item(costs.argmin())) if costs.size else 0.0
+    return SHORTFALL_FACTOR * (most or 1.0)
 
 
 def find_idle(

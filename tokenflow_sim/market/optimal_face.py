@@ -239,7 +239,7 @@ def serve_first(
     values = solution.values
     # A quadratic program's values are known to rounding only.
     least = 0.0 if solution.basis is not None else _NOTHING * upper[program.y]
-    if not np.logical_or.reduce(values[program.y] > least):
+    if not np.count_nonzero(values[program.y] > least):
         return values
     if solution.basis is not None and not _may_change_volume(program, solution.basis):
         return values

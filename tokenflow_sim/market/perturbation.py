@@ -255,10 +255,11 @@ class Perturbation:
             Share of the usual step.
         """
         np.add(numbers, self.numbers if share == 1.0 else share * self.numbers, out=out)
-        upper = self.program.split(numbers)[1]
-        _, limits, rows = self.program.split(out)
-        np.copyto(limits, 0.0, where=upper <= 0)
+        columns = self.program.columns
+        bounds = slice(columns, 2 * columns)
+        np.copyto(out[bounds], 0.0, where=numbers[bounds] <= 0)
         if direction is not None:
+            rows = self.program.split(out)[2]
             demand = self.program.split(numbers)[2][self.program.equations]
             np.add(demand, share * direction * self._demand, out=rows[self.program.equations])
 

@@ -40,6 +40,8 @@ def share_ties(program: Program, arrays: Arrays, quantities: Mapping[str, Floats
     if not program.offers_compete:
         return dispatch
     groups = offer_groups(program, arrays)
+    if int(groups.max(initial=-1)) + 1 == groups.size:  # no two offers are equal
+        return dispatch
     limits = [
         (limit, [term for term in limit.terms if term.on == "dispatch"])
         for _, limit in program.numbers_of(arrays)
@@ -63,12 +65,8 @@ def share_ties(program: Program, arrays: Arrays, quantities: Mapping[str, Floats
 
 def offer_groups(program: Program, arrays: Arrays) -> Ints:
     """Return a number for each group of offers with one node, class and price, which use all equalities alike."""
-    node = np.broadcast_to(program.layout.asset_node[:, None, None], program.offers_shape).ravel()
-    workload = np.broadcast_to(
-        np.arange(program.offers_shape[1])[None, :, None], program.offers_shape
-    ).ravel()
     price = arrays.offer_price.ravel()
-    keys = [price, workload, node]
+    keys = [price, program.met[program.x, 0]]  # the balance of the node and class
     if (
         arrays.offer_slope is not None
     ):  # what is taken of a sloped offer is decided by its slope: it shares with none

@@ -259,9 +259,7 @@ class Program:
         """Write the cost of every column, in $/Mtok; zero for demand that must be served."""
         out[self.x] = arrays.offer_price.ravel()
         out[self.f] = arrays.route_cost.ravel()
-        out[self.y] = arrays.value.ravel()
-        if arrays.must_serve is not None:
-            out[self.y][arrays.must_serve.ravel()] = 0.0
+        out[self.y] = arrays.worth.ravel()
         out[self.v] = shortfall
         if arrays.limits:
             for placed, limit in self.numbers_of(arrays):
@@ -276,7 +274,8 @@ class Program:
         out[self.x] = arrays.capacity.ravel()
         out[self.f] = self._flow_limits(arrays.allowed)
         for placed, limit in self.numbers_of(arrays):
-            if placed.closes and (closed := limit.capacity == 0).any():
+            if placed.closes and np.count_nonzero(limit.capacity) < limit.size:
+                closed = limit.capacity == 0
                 for term in limit.terms:
                     shut = (term.of_members(closed)[:, None] != 0) & (term.use != 0)
                     out[self.of(term)][self.spread(term, shut)] = 0.0
@@ -285,9 +284,7 @@ class Program:
         for own, activity in self.done_in(arrays):
             most = activity.most if activity.least is None else activity.most - activity.least
             out[own.columns] = most.ravel() / own.unit
-        out[self.y] = arrays.demand.ravel()
-        if arrays.must_serve is not None:
-            out[self.y][arrays.must_serve.ravel()] = 0.0
+        out[self.y] = arrays.sheddable.ravel()
         out[self.v] = 0.0
         return out
 
@@ -307,8 +304,8 @@ class Program:
         for placed, limit in self.numbers_of(arrays):
             rows = out[placed.rows]
             rows[:] = placed.capacity(limit)
-            if placed.closes and (closed := rows == 0).any():
-                rows[closed] = np.inf
+            if placed.closes and np.count_nonzero(rows) < rows.size:
+                rows[rows == 0] = np.inf
         for own, activity in self.done_in(arrays):
             if activity.least is not None:  # what is done at least already uses its share
                 values = np.zeros(self.columns)

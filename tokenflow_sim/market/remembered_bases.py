@@ -41,7 +41,8 @@ class RememberedBases:
         if self._left:
             self._left -= 1
             return None
-        for place, factor in enumerate(self._known):
+        # While they are tried in vain, the last one is tried alone.
+        for place, factor in enumerate(self._known[:1] if self._pause else self._known):
             check = check_basis(program, numbers, factor.columns, factor.tight, factor=factor, alone=True)
             if check is not None and check.unique:
                 self._pause = 0

@@ -143,7 +143,7 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
             bought = columns[placed.supply].reshape(limit.supply.price.shape) * placed.unit
             supplied[limit.name] = np.minimum(bought, limit.supply.quantity)
         rents[limit.rent] = rent
-        if placed.closes and (limit.capacity == 0).any():
+        if placed.closes and np.count_nonzero(limit.capacity) < limit.size:
             closed.append(limit)
             continue
         margin = _charged(margin, limit, rent, held)
@@ -219,11 +219,10 @@ def total_cost(
     done: Mapping[str, Floats] | None = None,
 ) -> float:
     """Return the cost of all that is done, of lost service, curvature and slopes in $/s: (1a), (10a)."""
-    value = arrays.value
-    if arrays.must_serve is not None:  # none of which is unserved
-        value = np.where(arrays.must_serve, 0.0, value)
-    cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow) + dot(value, unserved)
-    if arrays.link_curvature.any():
+    cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow)
+    if np.count_nonzero(unserved):
+        cost += dot(arrays.worth, unserved)
+    if np.count_nonzero(arrays.link_curvature):
         load = link_loads(arrays, flow)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
     if arrays.is_sloped:  # what is lost of demand is what its last units are worth
