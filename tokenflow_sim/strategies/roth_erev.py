@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -42,6 +43,8 @@ class RothErev(ArmLearner):
     unit : float or None
         Reward in $ that counts as 1, above 0; None takes the 90 % quantile of the last rewards, and cuts off what is
         beyond. The sources' rule has a fixed one: rewards count in money, and start propensities in the same.
+    variant : {'modified', 'original'}
+        Whether arms not played keep a share of their own propensity (2001), or get a share of the reward (1998).
 
     Raises
     ------
@@ -53,7 +56,7 @@ class RothErev(ArmLearner):
     When arm j of K was played and brought the reward R, the propensities become
 
         q_i <- (1 - r) q_i + (1 - e) R            for i = j,
-        q_i <- (1 - r) q_i + e q_i / (K - 1)      for the others,
+        q_i <- (1 - r) q_i + e q_i / (K - 1)      for the others (``original``: + e R / (K - 1)),
 
     and the next arm is drawn with probability q_j / sum_i q_i, or exp(q_j / C) / sum_i exp(q_i / C) where C is
     given, as AMES does.
@@ -65,8 +68,8 @@ class RothErev(ArmLearner):
     reward with the profit itself, which in their auctions is not negative. With ``baseline: none``, or where the
     market publishes no offers, the reward is the profit over its 90 % quantile.
 
-    The variant's point is the second line: in the original of 1998, arms not played share e R / (K - 1), which is
-    nothing where R is zero, so that all propensities fade alike and nothing is learnt.
+    The variant's point is the second line: in the original of 1998, arms not played get e R / (K - 1) each, which is
+    nothing where R is zero, so that all propensities fade alike and nothing is learnt from offers that were not taken.
 
     Where cost is negative, a mark-up m asks ``cost + m |cost|``, above cost as everywhere.
 
@@ -95,6 +98,7 @@ class RothErev(ArmLearner):
         levels: Sequence[float] = LEVELS,
         baseline: Baseline = "truthful",
         unit: float | None = None,
+        variant: Literal["modified", "original"] = "modified",
     ) -> None:
         super().__init__(markups, shares, by, price_cap, context, levels, baseline)
         self.experimentation = within("experimentation", experimentation, 0.0, 1.0)
@@ -102,6 +106,9 @@ class RothErev(ArmLearner):
         for name, value in (("propensity", propensity), ("cooling", cooling), ("unit", unit)):
             if value is not None and not 0.0 < value < float("inf"):
                 raise ValueError(f"{name} must be a finite number above 0; found {value!r}")
+        if variant not in ("modified", "original"):
+            raise ValueError(f"variant must be 'modified' or 'original'; found {variant!r}")
+        self.variant = variant
         self.propensity = propensity
         self.cooling = cooling
         self.unit = unit
@@ -132,8 +139,10 @@ class RothErev(ArmLearner):
         unit = self.scale.share(row, reward) if self.unit is None else reward / self.unit
         old = self.q[row]
         spread = self.experimentation / max(1, self.arms - 1)
-        # The arms not played get a share of their own propensity (the variant), not of the reward.
-        new = (1.0 - self.recency + spread) * old
+        if self.variant == "modified":
+            new = (1.0 - self.recency + spread) * old
+        else:
+            new = (1.0 - self.recency) * old + (spread * unit)[:, None]
         every = np.arange(len(group))
         new[every, arm] = (1.0 - self.recency) * old[every, arm] + (1.0 - self.experimentation) * unit
         self.q[row] = np.maximum(new, 0.0)

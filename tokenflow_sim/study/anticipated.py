@@ -62,8 +62,13 @@ def anticipated_outputs(affine: AffineMarket, starts: Sequence[Floats] = ()) -> 
     beside = [0.5 * game.most]
     count, found = 0, game.most
     for start in (*starts, *beside):
-        found, settled, jumps = game.settle(np.clip(start, 0.0, game.most))
+        last, settled, jumps = game.settle(np.clip(start, 0.0, game.most))
         count += jumps
+        if (
+            game.played(last) is None
+        ):  # more than its customers take at any price, and nobody alone can mend it
+            continue
+        found = last
         if settled:
             return game.outcome(found, True, count)
     return game.outcome(found, False, count)
@@ -206,10 +211,16 @@ class _Quantities:
         """Return the best of all quantities, the present one where none is better."""
         points = np.linspace(0.0, most, _GRID)
         values = np.array([earned(float(point)) for point in points])
-        top = int(values.argmax())
-        found = _peak(earned, points[max(top - 1, 0)], points[min(top + 1, _GRID - 1)], _ROUGH)
-        mean = earned(now)
-        return found if earned(found) > mean + _GAIN * max(abs(mean), abs(float(values[top]))) else now
+        # Every local top, not the highest alone: between points a lower one may be higher still.
+        beside = np.concatenate([[-np.inf], values, [-np.inf]])
+        tops = np.flatnonzero((values >= beside[:-2]) & (values > beside[2:])).tolist()
+        peaks = [
+            _peak(earned, points[max(top - 1, 0)], points[min(top + 1, _GRID - 1)], _ROUGH) for top in tops
+        ]
+        mean, found = earned(now), max(peaks, key=earned, default=now)
+        if not np.isfinite(mean):  # what is sold now cannot be: anything that can is better
+            return found
+        return found if earned(found) > mean + _GAIN * max(abs(mean), abs(float(values.max()))) else now
 
     def outcome(self, quantity: Floats, converged: bool, rounds: int) -> Equilibrium:
         """Return quantities as an equilibrium, with the clearing that they bring."""
