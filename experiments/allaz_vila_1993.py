@@ -20,7 +20,7 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import tokenflow_sim as tf
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot.style import PALETTES, HouseFigure, house_style
 
 A, C = 10.0, 1.0
@@ -39,7 +40,8 @@ STEP = 0.6
 
 def theory(firms: int, rounds: int) -> float:
     """Return the price with so many firms and rounds of forward trading."""
-    return C + (A - C) / (1 + firms * sum((firms - 1) ** power for power in range(rounds + 1)))
+    keen: int = 1 + firms * sum((firms - 1) ** power for power in range(rounds + 1))
+    return C + (A - C) / keen
 
 
 def market(firms: int) -> tf.Market:
@@ -67,25 +69,25 @@ class Forwards:
     def __init__(self, firms: int) -> None:
         self.firms, self.market, self.solved = firms, market(firms), 0
 
-    def spot(self, held: np.ndarray) -> tuple[float, np.ndarray]:
+    def spot(self, held: Floats) -> tuple[float, Floats]:
         """Return the price and what each produces where each has sold so much forward."""
         self.solved += 1
         names = [f"firm {number}" for number in range(1, self.firms + 1)]
         found = tf.cournot(self.market, forward=dict(zip(names, held.tolist(), strict=True)))
         return float(found["price"].squeeze()), found["sales"].sum(("node", "workload")).values
 
-    def play_on(self, held: np.ndarray, rounds: int) -> tuple[float, np.ndarray]:
+    def play_on(self, held: Floats, rounds: int) -> tuple[float, Floats]:
         """Return price and production where so many rounds of forward trading are still to come."""
         return self.spot(held) if rounds == 0 else self.play_on(self.traded(held, rounds), rounds - 1)
 
-    def traded(self, held: np.ndarray, rounds: int) -> np.ndarray:
+    def traded(self, held: Floats, rounds: int) -> Floats:
         """Return positions after the next round, an equilibrium of it, given those before.
 
         A firm earns the margin on all that it has not sold before. Best responses to positions are affine, so that one
         step from a firm's replies at a few positions leads to where all reply to each other; that they do is checked.
         """
 
-        def replies(positions: np.ndarray) -> np.ndarray:
+        def replies(positions: Floats) -> Floats:
             return np.array([self._reply(firm, positions, held, rounds) for firm in range(self.firms)])
 
         found = _fixed_point(replies, held + 0.1)
@@ -93,14 +95,14 @@ class Forwards:
             raise RuntimeError("best responses over forward positions do not meet")
         return found
 
-    def _reply(self, firm: int, positions: np.ndarray, held: np.ndarray, rounds: int) -> float:
+    def _reply(self, firm: int, positions: Floats, held: Floats, rounds: int) -> float:
         """Return a firm's best position given the others': the top of a parabola, which profit is."""
 
         def earned(position: float) -> float:
             changed = positions.copy()
             changed[firm] = position
             price, sold = self.play_on(changed, rounds - 1)
-            return (price - C) * (sold[firm] - held[firm])
+            return (price - C) * float(sold[firm] - held[firm])
 
         now, width = positions[firm], 0.5
         low, mid, high = earned(now - width), earned(now), earned(now + width)
@@ -111,7 +113,7 @@ class Forwards:
         return self.play_on(np.zeros(self.firms), rounds)[0]
 
 
-def _fixed_point(function: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> np.ndarray:
+def _fixed_point(function: Callable[[Floats], Floats], start: Floats) -> Floats:
     """Return the fixed point of an affine function."""
     base = function(start)
     slopes = np.column_stack([function(start + step) - base for step in np.eye(start.size)])
@@ -183,7 +185,8 @@ def learned(learner: str, sessions: int, periods: int) -> pd.DataFrame:
 def learned_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Return means and 5 to 95 % bands of learnt prices beside theory's."""
     rows = []
-    for (learner, forward), own in runs.groupby(["learner", "contracts"], sort=False):
+    for key, own in runs.groupby(["learner", "contracts"], sort=False):
+        learner, forward = cast("tuple[str, bool]", key)
         low, high = own.price.quantile([0.05, 0.95])
         name = "with contracts" if forward else "without"
         rows.append((learner, name, theory(2, int(forward)), own.price.mean(), f"{low:.2f} to {high:.2f}"))
@@ -233,7 +236,7 @@ def draw(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         figure = HouseFigure(figsize=(7.2, 3.0), layout="constrained")
         left, middle, right = figure.subplots(1, 3, sharey=True, width_ratios=[1, 1, 1.3])
         shades = PALETTES["provider"]
-        rounds = np.arange(0, 9)
+        rounds = range(9)
         left.plot(rounds, [theory(2, n) for n in rounds], color="#999999", lw=0.9, label="closed form")
         two = exact[exact.firms == 2]
         left.plot(two.rounds, two.ours, "o", color=shades[0], ms=4, label="best responses")
@@ -241,7 +244,7 @@ def draw(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         left.set_xlabel("rounds of forward trading")
         left.set_ylabel("price, $/Mtok")
         for n, shade in zip((0, 1), shades, strict=False):
-            firms = np.arange(2, 7)
+            firms = range(2, 7)
             middle.plot(firms, [theory(f, n) for f in firms], color="#999999", lw=0.9)
             own = exact[exact.rounds == n]
             middle.plot(
@@ -258,9 +261,11 @@ def draw(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
                 right.plot([x], [own.mean()], "o", color=shade, ms=4)
             right.axhline(theory(2, int(forward)), color=shade, lw=0.8, ls=":")
         right.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
+        right.set_xlim(-0.5, len(names) - 0.5)
         right.set_title("Learners, with contracts and without")
         for ax in (left, middle):
             ax.axhline(C, color="#bbbbbb", lw=0.8, ls="--")
+            ax.margins(x=0.06)
             ax.legend(loc="upper right")
     return figure
 

@@ -104,7 +104,9 @@ def symmetric_table(bisections: int, lines: Sequence[float], points: int) -> pd.
     rows.append(("price without a line", A / 2, float(alone["price"].max())))
     for k in lines:
         quantities = np.linspace(A / 2 - 0.5, DUOPOLY + 0.5, points)
-        rows.append((f"mean price, mixed, k = {k:g}", np.nan, float(mixed(k, quantities).price.mean())))
+        rows.append(
+            (f"mean price, mixed, k = {k:g}", np.nan, float(mixed(k, quantities.tolist()).price.mean()))
+        )
     joined = settled(THRESHOLD + 0.01, A)
     assert joined is not None
     rows.append(("price at the threshold", A / 3, float(joined["price"].max())))
@@ -181,11 +183,11 @@ def main() -> None:
     full = given.full
     lines = (0.2, 0.5, THRESHOLD, 1.5, 3.0) if full else (0.3, 1.5)
     rivals = np.linspace(3.0, 10.5, 31) if full else np.array([3.5, 5.0, 6.5, 9.0])
-    found = curves([round(k, 3) for k in lines], rivals)
+    found = curves([round(k, 3) for k in lines], rivals.tolist())
     print(symmetric_table(*((20, (0.05, 0.1, 0.2, 0.3, 0.4, 0.5), 23) if full else (9, (0.3,), 9))))
     uneven = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 2.8, 3.0, 4.0) if full else (0.5, 1.5, 3.0)
     print(uneven_table(uneven).to_string(index=False))
-    worst = found.loc[(found.plain - found.ours).abs().idxmax()]
+    worst = found.iloc[int(np.argmax((found.plain - found.ours).abs()))]
     print(f"{len(found)} best responses, farthest from the plain program's: {abs(worst.plain - worst.ours):.1e}"
           f" at k = {worst.k:g}, rival {worst.rival:g}")  # fmt: skip
     if given.figure:

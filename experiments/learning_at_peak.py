@@ -58,7 +58,7 @@ def play(seeds: int, periods: int, scale: float, workers: int, store: Path | Non
     ]
     batch = run_tasks(tasks, reduce, record=RECORD, workers=workers, store=store)
     if batch.failures:
-        raise SystemExit(batch.tell())
+        raise SystemExit(batch.failures_text())
     rows = [batch.results[position] for position in range(len(tasks))]
     strategies, count = pd.Index(STRATEGIES, name="strategy"), len(STRATEGIES)
     by_seed = [xr.concat(rows[first : first + count], strategies) for first in range(0, len(rows), count)]

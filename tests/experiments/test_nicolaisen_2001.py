@@ -24,7 +24,7 @@ def test_the_competitive_benchmark_is_the_best_that_trade_can_bring(where: tuple
     fair, truthful, price = SCRIPT["benchmark"](cell)
     worth, cost = SCRIPT["units"](cell)
     # Least cost less worth of what each unit trades, by a linear program.
-    best = linprog(
+    best: Any = linprog(
         np.concatenate([-worth, cost]),
         A_eq=np.concatenate([np.ones(worth.size), -np.ones(cost.size)])[None],
         b_eq=[0.0],
