@@ -32,7 +32,10 @@ class MeritClearer:
 
     @staticmethod
     def applies(market: Market) -> bool:
-        """Whether a market has no links, and else the structure that a merit order can clear."""
+        """Whether a market has no links, and else the structure that a merit order can clear.
+
+        With links, most markets would be tried in vain, at more than the engine takes where it remembers a basis.
+        """
         return not market.layout.origin.size and MeritOrder.fits(market)
 
     def serves(self, market: Market) -> bool:
