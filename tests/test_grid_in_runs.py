@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,9 @@ def test_results_are_written_and_resumed_to_the_bit(tmp_path: Path, clearing: st
     xr.testing.assert_identical(
         second.results().drop_attrs(), whole.load().isel(period=slice(2, None)).drop_attrs()
     )
+    third = pickle.loads(pickle.dumps(first))
+    third.run()
+    xr.testing.assert_identical(third.results().drop_attrs(), whole.drop_attrs())
     again = tf.TokenMarket.from_results(whole)
     again.run()
     xr.testing.assert_equal(again.results(), whole)

@@ -185,7 +185,7 @@ class ClearingHouse(mesa.Agent):
         if name not in agents:
             unknown = unknown_name("provider, owner or region", name, list(agents))
             raise InputError([Fault(unknown, "name")], "agents")
-        seen: View | NetworkView | DemandView = agents[name].view(
+        seen: View | NetworkView | DemandView = agents[name].look_ahead(
             period, state, self.result, self.history, self.last_market
         )
         return seen

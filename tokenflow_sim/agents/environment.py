@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from tokenflow_sim.market.reserve import RESERVE, ReserveRows
 from tokenflow_sim.market.security import published
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Compiled, State
+from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.outage_history import OutageHistory
 from tokenflow_sim.variables import MARKET
 
@@ -76,8 +78,9 @@ class Environment:
         self._own = [stream(seed, "demand", str(node)) for node in compiled.layout.nodes]
         self._left: tuple[Floats, Floats, Floats] | None = None
         self._outages: OutageHistory | None = None
-        # The next period's state where somebody has looked ahead, and where the streams stood before it was drawn.
-        self._drawn: tuple[State, dict[str, Any]] | None = None
+        # The next period's state where somebody has looked ahead, and the noise before it; what was drawn for it.
+        self._drawn: tuple[State, DemandNoise] | None = None
+        self._shocks: tuple[float, Floats] | None = None
         if compiled.components:
             sizes = len(self._layout.assets), len(self._layout.arcs)
             draw = partial(stream, seed, "outage")
@@ -93,9 +96,12 @@ class Environment:
         bus_price : ndarray, optional
             Bus prices of the period before in $/MWh, dims (bus,), where there is a grid.
         """
-        if self._drawn is not None:
-            (state, _), self._drawn = self._drawn, None
-            return state
+        state = self._made(period, bus_price) if self._drawn is None else self._drawn[0]
+        self._drawn = self._shocks = None
+        return state
+
+    def _made(self, period: int, bus_price: Floats | None) -> State:
+        """Make the state of the next period; nothing but the noise moves on."""
         state = self._compiled.state(period, bus_price)
         if self._outages is not None:
             state = self._after_outages(state, *self._outages.shares(period))
@@ -109,15 +115,17 @@ class Environment:
             state = replace(state, limits=self._rules.follows_outages(state.limits, *left))
         if not self._is_noisy:
             return state
-        demand = state.demand * self._noise.step(self._common, self._own)
+        if self._shocks is None:
+            self._shocks = self._noise.draw(self._common, self._own)
+        demand = state.demand * self._noise.advance(*self._shocks)
         demand.flags.writeable = False
         return replace(state, demand=demand)
 
     def foresee(self, period: int, bus_price: Floats | None = None) -> State:
         """Return what `state` will return next, which goes on from there; parameters as there."""
         if self._drawn is None:
-            before = self.get_state()
-            self._drawn = self.state(period, bus_price), before
+            before = copy(self._noise)  # steps replace its arrays, and change none
+            self._drawn = self._made(period, bus_price), before
         return self._drawn[0]
 
     def _after_outages(self, state: State, assets: Floats, arcs: Floats) -> State:
@@ -167,11 +175,11 @@ class Environment:
         )
 
     def get_state(self) -> dict[str, Any]:
-        """Return where the noise stands, and latencies that follow the loads."""
-        if self._drawn is not None:
-            return self._drawn[1]
+        """Return where the noise stands, what is drawn ahead, and latencies that follow the loads."""
+        noise = self._noise if self._drawn is None else self._drawn[1]
         return {
-            "noise": self._noise.state(),
+            "noise": noise.state(),
+            "shocks": self._shocks,
             "common": self._common.bit_generator.state,
             "own": [generator.bit_generator.state for generator in self._own],
             "budget": self._budget.get_state(),
@@ -180,7 +188,7 @@ class Environment:
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
-        self._drawn = None
+        self._drawn, self._shocks = None, state.get("shocks")
         self._noise.restore(state["noise"])
         self._budget.set_state(state["budget"])
         self._common.bit_generator.state = state["common"]

@@ -106,6 +106,8 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         )
         # The last market as submitted, where it is published; the clearing house sets it before `learn`.
         self.published: Market | None = None
+        # The view that `look_ahead` made of the next period, with the state that it is of.
+        self._ahead: tuple[State, V] | None = None
         self._stream = run.stream(self.kind, name)
         self.holding = None if run.contracts is None else run.contracts.held_by((self.kind, name))
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
@@ -129,6 +131,19 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         last_market: Market | None,
     ) -> V:
         """Return what the strategy sees: of everything exogenous and of the last period, its own rows only."""
+
+    def look_ahead(
+        self,
+        period: int,
+        state: State,
+        last: PeriodResult | None,
+        history: History,
+        last_market: Market | None,
+    ) -> V:
+        """Return what the strategy will see in the next period; parameters as of `submit`, which uses it too."""
+        if self._ahead is None or self._ahead[0] is not state:
+            self._ahead = state, self.view(period, state, last, history, last_market)
+        return self._ahead[1]
 
     def seen(self, period: int, history: History, last_market: Market | None) -> dict[str, Any]:
         """Return the fields that views of all kinds have."""
@@ -185,7 +200,11 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         StrategyError
             If the strategy returns something else.
         """
-        view = self.view(period, state, last, history, last_market)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] is state:
+            view = ahead[1]
+        else:
+            view = self.view(period, state, last, history, last_market)
         try:
             made = self.decide(view)
         except _ANYTHING as error:
@@ -208,6 +227,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
+        self._ahead = None
         self.strategy.set_state(state["strategy"])
         self._stream.bit_generator.state = state["rng"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from tokenflow_sim.agents.environment import after_outages
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.batch.streams import NormalsBeside
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario import Compiled, State
+from tokenflow_sim.scenario.noise import DemandNoise
 from tokenflow_sim.scenario.outage_history import OutageHistory
 
 _Array = NDArray[Any]
@@ -34,7 +37,9 @@ class EnvironmentBeside:
         self._compiled, self._many = compiled, len(seeds)
         # A state's arrays are mostly the same objects as before: what was made of those is kept.
         self._kept: dict[str, tuple[_Array, _Array]] = {}
-        self._drawn: tuple[State, dict[str, Any]] | None = None
+        # As `Environment` has them: the next period's state and the noise before it, and what was drawn for it.
+        self._drawn: tuple[State, DemandNoise] | None = None
+        self._shocks: tuple[Floats, Floats] | None = None
         self._noise = compiled.demand_noise()
         self._common: NormalsBeside | None = None
         self._own: NormalsBeside | None = None
@@ -50,9 +55,12 @@ class EnvironmentBeside:
 
     def state(self, period: int) -> State:
         """Return the state of the next period, the rows of all markets after each other."""
-        if self._drawn is not None:
-            (state, _), self._drawn = self._drawn, None
-            return state
+        state = self._made(period) if self._drawn is None else self._drawn[0]
+        self._drawn = self._shocks = None
+        return state
+
+    def _made(self, period: int) -> State:
+        """Make the state of the next period; nothing but the noise moves on."""
         one = self._compiled.state(period)
         changes: dict[str, Any] = {}
         for field in fields(State):
@@ -70,16 +78,17 @@ class EnvironmentBeside:
             state = after_outages(state, assets, arcs, None)
         if self._common is None or self._own is None:
             return state
-        factors = self._noise.advance(self._common.next()[:, None], self._own.next().reshape(self._many, -1))
-        demand = state.demand * factors
+        if self._shocks is None:
+            self._shocks = self._common.next()[:, None], self._own.next().reshape(self._many, -1)
+        demand = state.demand * self._noise.advance(*self._shocks)
         demand.flags.writeable = False
         return replace(state, demand=demand)
 
     def foresee(self, period: int) -> State:
         """Return what `state` will return next, which goes on from there."""
         if self._drawn is None:
-            before = self.get_state()
-            self._drawn = self.state(period), before
+            before = copy(self._noise)  # steps replace its arrays, and change none
+            self._drawn = self._made(period), before
         return self._drawn[0]
 
     def _beside(self, name: str, array: _Array) -> _Array:
@@ -91,17 +100,17 @@ class EnvironmentBeside:
         return kept[1]
 
     def get_state(self) -> dict[str, Any]:
-        """Return where the noise stands; outages follow from the period."""
-        if self._drawn is not None:
-            return self._drawn[1]
+        """Return where the noise stands and what is drawn ahead; outages follow from the period."""
         if self._common is None or self._own is None:
             return {}
-        noise = self._noise.state()
-        return {"noise": noise, "common": self._common.states, "own": self._own.states}
+        noise = (self._noise if self._drawn is None else self._drawn[1]).state()
+        shocks = self._shocks and tuple(one.copy() for one in self._shocks)
+        return {"noise": noise, "shocks": shocks, "common": self._common.states, "own": self._own.states}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
         self._drawn = None
         if self._common is not None and self._own is not None:
+            self._shocks = state.get("shocks")
             self._noise.restore(state["noise"])
             self._common.states, self._own.states = state["common"], state["own"]

@@ -96,6 +96,7 @@ class Setting:
             rng=seed,
             strategies=self.strategies,
             record=self.record,
+            collect=(),
             clearer=clearer,
             allow_code=self.allow_code,
         )
@@ -123,6 +124,7 @@ class Episode:
         self.setting = setting
         self.model = setting.model(seed, clearer)
         self._strategies = [player.agent(self.model).strategy for player in setting.players]
+        self._money = [0.0] * len(setting.players)
         self._rewards: list[RunningReward] = [
             setting.reward.start(player.encoding.money) for player in setting.players
         ]
@@ -159,7 +161,7 @@ class Episode:
         player, result = self.setting.players[number], self.model.clearing_house.result
         info: dict[str, Any] = {"seed": self.model.seed, "period": self.model.period}
         if result is not None:
-            info["money"], info["price"] = player.money(self.model, result), player.price(result)
+            info["money"], info["price"] = self._money[number], player.price(result)
         if player.encoding.action.actions.form == "discrete":
             info["action_mask"] = player.encoding.mask(self.views[number])
         return info
@@ -185,9 +187,7 @@ class Episode:
         self.model.step()
         result = self.model.clearing_house.result
         assert result is not None
-        earned = [
-            reward(player.money(self.model, result))
-            for player, reward in zip(self.setting.players, self._rewards, strict=True)
-        ]
+        self._money = [player.money(self.model, result) for player in self.setting.players]
+        rewards = [reward(money) for reward, money in zip(self._rewards, self._money, strict=True)]
         self._look()
-        return earned
+        return rewards

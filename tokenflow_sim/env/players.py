@@ -64,7 +64,7 @@ class Player:
     def view(self, model: TokenMarket) -> Any:
         """Return what the agent will see before it submits for the next period."""
         house = model.clearing_house
-        return self.agent(model).view(
+        return self.agent(model).look_ahead(
             model.period, model.upcoming, house.result, house.history, house.last_market
         )
 

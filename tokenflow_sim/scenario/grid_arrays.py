@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +105,7 @@ class GridArrays:
     def __init__(self, scenario: ScenarioFields, layout: Layout, energy: Floats) -> None:
         fields = scenario.grid
         assert fields is not None
-        self.fields: GridFields = fields
+        self._scenario, self.fields = scenario, fields
         self._layout, self._energy = layout, energy
         self.power_use = frozen(energy * MW_PER_KWH_A_SECOND)
         self._numbers = _Numbers(scenario, fields)
@@ -135,6 +137,10 @@ class GridArrays:
         # Made once, and used by all runs of the scenario in a process, which may be in several threads.
         self._clearer: GridClearer | None = None
         self._one_at_a_time = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy by the scenario, as `Compiled` does: a clearer and its lock stay in their process."""
+        return attrgetter("compiled.grid"), (self._scenario,)
 
     def power_cost(self, price: Floats) -> Floats:
         """Return what power costs at prices in $/kWh, dims (node,), in $/Mtok; zero where nobody knows them yet."""

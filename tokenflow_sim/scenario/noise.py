@@ -70,10 +70,14 @@ class DemandNoise:
         """
         if self._spec is None:
             return self._ones
+        return self.advance(*self.draw(common, own))
+
+    def draw(self, common: np.random.Generator, own: Sequence[np.random.Generator]) -> tuple[float, Floats]:
+        """Draw the standard normal numbers that `advance` takes for a period; parameters and errors as of `step`."""
         if len(own) != len(self.nodes):
             raise ValueError(f"needs one generator for each of {len(self.nodes)} nodes; found {len(own)}")
         shock = float(common.standard_normal())
-        return self.advance(shock, np.array([stream.standard_normal() for stream in own]))
+        return shock, np.array([stream.standard_normal() for stream in own])
 
     def advance(self, shock: float | Floats, shocks: Floats) -> Floats:
         """Move on by one period with what was drawn for it.
