@@ -201,13 +201,14 @@ def unknown_name(what: str, value: object, options: Sequence[object], limit: int
     """
     names = [str(option) for option in options]
     listed = ", ".join(names[:limit]) + (f", ... ({len(names)} in all)" if len(names) > limit else "")
+    head, of, rest = what.partition(" of ")
     plural = (
-        what[:-1] + "ies"
-        if what.endswith("y")
-        else what
-        if what.endswith("series")
-        else what + ("es" if what.endswith("s") else "s")
+        head[:-1] + "ies"
+        if head.endswith("y")
+        else head
+        if head.endswith("series")
+        else head + ("es" if head.endswith("s") else "s")
     )
-    text = f"unknown {what} {value!r}; known {plural}: {listed or 'none'}"
+    text = f"unknown {what} {value!r}; known {plural}{of}{rest}: {listed or 'none'}"
     near = get_close_matches(str(value), names, n=1)
     return text + (f" (did you mean {near[0]!r}?)" if near else "")

@@ -135,6 +135,10 @@ def test_what_cannot_be_played_is_told_in_one_line() -> None:
         ({"agents": ["adda"]}, "unknown agent 'adda'; .*did you mean 'ada'"),
         ({"agents": []}, "there is no agent to play"),
         ({"agents": ["lower"], "overrides": {"market.must_serve": True}}, "region 'lower' has nothing to decide"),
+        ({"agents": 3}, "unknown agent '3'"),
+        ({"actions": {"levers": "shading"}}, "unknown lever of a provider 'shading'; known levers of a provider: m"),
+        ({"observe": "costs"}, "unknown quantity of a provider's observation 'costs'"),
+        ({"reward": {"measure": "cvar", "aversion": "a"}}, "aversion: must be a finite number.*; found 'a'"),
         ({"reward": "sharpe"}, "measure: unknown measure 'sharpe'"),
         ({"render_mode": "ansi"}, "render_mode: must be 'rgb_array', 'human' or None; found 'ansi'"),
         ({"actions": {"form": "discrete", "markups": []}}, "markups: the grid is empty"),
@@ -148,6 +152,16 @@ def test_what_cannot_be_played_is_told_in_one_line() -> None:
     env.reset(seed=1)
     with pytest.raises(InputError, match="bob: has no action"):
         env.step({"ada": [0, 0]})
+    with pytest.raises(InputError, match="must be a mapping from agents to actions; found None"):
+        env.step(None)  # type: ignore[arg-type]
+    for action, told in [
+        ([0, 0, 0], r"has shape \(2,\); found \(3,\)"),
+        ([[0, 0]], r"has shape \(2,\); found \(1, 2\)"),
+        (None, r"has shape \(2,\); found None"),
+        (["a", "b"], "is numbers; found"),
+    ]:
+        with pytest.raises(StrategyError, match=told):
+            env.step({"ada": action, "bob": [0, 0]})
     with pytest.raises(StrategyError, match="an action of this provider must be finite"):
         env.step({"ada": [0, np.nan], "bob": [0, 0]})
 
@@ -160,6 +174,7 @@ def test_an_observation_that_is_not_finite_is_told_by_its_name() -> None:
     broken = np.array(state.true_cost)
     broken[player.rows[0], 1] = np.inf
     object.__setattr__(state, "true_cost", broken)
+    env.model.providers["ada"]._ahead = None  # what was looked at before stands otherwise
     said = r"provider 'ada', period 0: cannot be observed: cost\[ada/north/chip, batch\] is inf; .* must be finite"
     with pytest.raises(StrategyError, match=said):
         env._now._look()

@@ -86,13 +86,15 @@ def test_one_learner_sees_and_earns_what_it_does_among_others_that_are_truthful(
     assert cut
 
 
-def test_where_no_numbers_follow_the_last_period_the_last_observation_stands() -> None:
-    series = {"upper": {"chat": [1.0, 2.0], "batch": [1.0, 1.0]}}
-    from tokenflow_sim.scenario import load_scenario
-
-    del series
-    table = load_scenario("us20_grid").compiled
-    assert table.covered is None or table.covered >= 1
+def test_where_no_numbers_follow_the_last_period_the_last_observation_stands(tmp_path: Path) -> None:
+    table = tmp_path / "prices.csv"
+    table.write_text("period,north\n0,0.05\n1,0.06\n2,0.07\n")
+    known = market().override({"periods": 3, "electricity.series": str(table)})
+    for periods, is_known in ((3, False), (2, True)):
+        env = MarketEnv(known, "ada", periods=periods)
+        seen = [env.reset(seed=1)[0]] + [env.step([-1.0, 1.0])[0] for _ in range(periods)]
+        assert env.model.period == periods
+        assert np.array_equal(seen[-1], seen[-2]) != is_known
 
 
 def test_the_map_is_an_image_of_the_last_period() -> None:

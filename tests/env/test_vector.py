@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import gymnasium
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 
 from tests.env.markets import market
 from tokenflow_sim.env import MarketVectorEnv
-from tokenflow_sim.errors import InputError
+from tokenflow_sim.errors import InputError, StrategyError
 
 AHEAD = {"seller": "cyd", "buyer": "upper", "node": "north", "workload": "chat", "quantity": 0.5, "price": 2}
 MODES = [mode.value for mode in AutoresetMode]
@@ -76,3 +77,18 @@ def test_what_it_cannot_do_is_told() -> None:
         env.reset(seed=[1, 2, 3])
     with pytest.raises(InputError, match="reset_mask: all markets are over together"):
         env.reset(options={"reset_mask": np.array([True, False])})
+    env.reset(seed=1)
+    # One action for all, or too few: neither is spread over the markets.
+    for actions in (np.zeros(2), np.zeros((1, 2)), np.zeros((3, 2))):
+        with pytest.raises(StrategyError, match=r"has shape \(2, 2\); found"):
+            env.step(actions)
+
+
+def test_it_goes_on_from_a_pickle() -> None:
+    env = MarketVectorEnv(2, market(), "ada", actions="discrete")
+    env.reset(seed=3)
+    for _ in range(2):
+        env.step(np.array([1, 2]))
+    other = pickle.loads(pickle.dumps(env))
+    for _ in range(4):
+        assert same(env.step(np.array([3, 0])), other.step(np.array([3, 0])))

@@ -107,7 +107,7 @@ def test_mark_ups_and_shares_are_what_an_action_says(model: TokenMarket) -> None
     assert made.quantity == pytest.approx(view.capacity * np.where(arm % 2 == 0, 0.5, 1)[:, None])
     # Several markets at once, as a batch has them, are each what it is alone.
     view.cost, view.capacity = np.stack([view.cost, 2 * view.cost]), np.stack([view.capacity] * 2)
-    both = arms.submission(view, np.stack([arm, arm[::-1]]))
+    both = arms.submission(view, np.stack([arm, arm[::-1]]), 2)
     assert both.price[1] == pytest.approx(view.cost[1] * np.where(arm[::-1] < 2, 1, 3)[:, None])
 
 

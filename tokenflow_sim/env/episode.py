@@ -80,7 +80,7 @@ class Setting:
         self.scenario = load_scenario(scenario, changes, also=check)
         self.players = players(self.scenario, agents, actions=actions, observe=observe, lags=lags)
         self.reward = Reward.of(reward)
-        self.record = tuple(record)
+        self.record = (record,) if isinstance(record, str) else tuple(record)
         self.allow_code = allow_code
         outside: dict[str, Choice] = {player.key: OUTSIDE[player.kind] for player in self.players}
         self.strategies: dict[str, Choice] = {**(strategies or {}), **outside}

@@ -185,6 +185,9 @@ class ParallelMarket(ParallelEnv[str, Observation, Any]):
             As `Episode.step` does.
         """
         episode = self._now
+        if not isinstance(actions, Mapping):
+            fault = Fault(f"must be a mapping from agents to actions; found {actions!r:.80}")
+            raise InputError([fault], "actions")
         if self.agents and actions.keys() != set(self.agents):
             faults = [Fault("has no action", agent) for agent in self.agents if agent not in actions]
             faults += [

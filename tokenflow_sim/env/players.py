@@ -130,7 +130,9 @@ def players(
     """
     compiled = scenario.compiled
     known = specs(compiled)
-    chosen = ("providers",) if agents is None else (agents,) if isinstance(agents, str) else tuple(agents)
+    chosen: tuple[Any, ...] = ("providers",) if agents is None else (str(agents),)
+    if isinstance(agents, Iterable) and not isinstance(agents, str):
+        chosen = tuple(agents)
     found, faults = resolve(known, dict.fromkeys(chosen, True), "agents")
     if not found and not faults:
         faults = [Fault("there is no agent to play", "agents")]

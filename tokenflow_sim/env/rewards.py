@@ -62,12 +62,13 @@ class Reward:
         if self.measure not in get_args(Measure):
             faults.append(Fault(unknown_name("measure", str(self.measure), get_args(Measure)), "measure"))
         most = 1.0 if self.measure == "cvar" else math.inf
-        if not (math.isfinite(self.aversion) and 0.0 <= self.aversion <= most):
+        numbers = {name: isinstance(getattr(self, name), (int, float)) for name in ("aversion", "level")}
+        if not (numbers["aversion"] and math.isfinite(self.aversion) and 0.0 <= self.aversion <= most):
             limit = " and at most 1" if most == 1.0 else ""
             faults.append(
                 Fault(f"must be a finite number of at least 0{limit}; found {self.aversion!r}", "aversion")
             )
-        if not 0.0 < self.level <= 1.0:
+        if not (numbers["level"] and 0.0 < self.level <= 1.0):
             faults.append(Fault(f"must be above 0 and at most 1; found {self.level!r}", "level"))
         if isinstance(self.memory, bool) or not isinstance(self.memory, int) or self.memory < 1:
             faults.append(Fault(f"must be a whole number of at least 1; found {self.memory!r}", "memory"))

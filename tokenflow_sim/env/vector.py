@@ -215,7 +215,7 @@ class MarketVectorEnv(VectorEnv[Observations, Any, NDArray[Any]]):
                 raise InputError([Fault("the episodes are over; call reset", "step")], "environment")
             observations, infos = self._begin([self._seed_of(one, None) for one in range(self.num_envs)])
             return observations, np.zeros(self.num_envs), none, none.copy(), infos
-        made = self.encoding.submission(self._view, np.asarray(actions))
+        made = self.encoding.submission(self._view, np.asarray(actions), self.num_envs)
         batch.submit(self.player.name, **{name: getattr(made, name) for name in _NAMES[self.player.kind]})
         batch.step()
         self._over = not batch.running

@@ -97,11 +97,10 @@ class Actions:
             faults += _number(name, getattr(self, name), high)
         faults += [] if self.price_cap is None else _number("price_cap", self.price_cap, math.inf)
         if self.levers is not None:
-            object.__setattr__(self, "levers", tuple(self.levers))
-            if not self.levers or len(set(self.levers)) < len(self.levers):
-                faults.append(
-                    Fault(f"needs at least one lever, and each once; found {self.levers!r}", "levers")
-                )
+            levers = (self.levers,) if isinstance(self.levers, str) else tuple(self.levers)
+            object.__setattr__(self, "levers", levers)
+            if not levers or len(set(levers)) < len(levers):
+                faults.append(Fault(f"needs at least one lever, and each once; found {levers!r}", "levers"))
         if faults:
             raise InputError(faults, "encoding of actions")
 
@@ -239,7 +238,10 @@ class ActionEncoding:
         """
         if self.actions.form == "discrete":
             return self._of_arms(action)
-        vector = np.asarray(action, dtype=np.float64)
+        try:
+            vector = np.asarray(action, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise StrategyError(f"an action of this {self.kind} is numbers; found {action!r:.80}") from None
         if vector.shape[-1:] != self.shape:
             raise StrategyError(f"an action of this {self.kind} has shape {self.shape}; found {vector.shape}")
         if not math.isfinite(np.add.reduce(vector, axis=None)):

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tokenflow_sim.errors import Fault, InputError, unknown_name
+from tokenflow_sim.errors import Fault, InputError, StrategyError, unknown_name
 from tokenflow_sim.numeric import Ints
 from tokenflow_sim.scenario import Compiled
 from tokenflow_sim.strategies.action_encoding import ActionEncoding, ActionForm, Actions, Submission
@@ -98,7 +98,9 @@ class Encoding:
             If there is no such agent, quantity or number of periods, or the actions do not fit.
         """
         names = {"provider": compiled.providers, "owner": compiled.owners, "region": compiled.regions}[kind]
-        chosen = usual(kind) if observe is None else tuple(observe)
+        chosen = (
+            usual(kind) if observe is None else (observe,) if isinstance(observe, str) else tuple(observe)
+        )
         faults = [] if name in names else [Fault(unknown_name(kind, name, names), "name")]
         faults += [
             Fault(unknown_name(f"quantity of a {kind}'s observation", one, list(FIELDS[kind])), "observe")
@@ -152,14 +154,25 @@ class Encoding:
         """
         return self.observation(view, *markets)
 
-    def submission(self, view: Any, action: ArrayLike) -> Submission:
+    def submission(self, view: Any, action: ArrayLike, *markets: int) -> Submission:
         """Return the offer, tender or bid that an action makes of a view.
+
+        Parameters
+        ----------
+        view, *markets
+            As `ObservationEncoding` takes them.
+        action : array_like
+            Of the action space, with a leading dim where the view is of several markets.
 
         Raises
         ------
         StrategyError
             If it is no action of this encoding.
         """
+        if (found := np.shape(action)) != (wanted := (*markets, *self.action.shape)):
+            raise StrategyError(
+                f"an action of this {self.kind} has shape {wanted}; found {found or repr(action)[:80]}"
+            )
         return self.action.submission(view, action)
 
     def mask(self, view: Any) -> NDArray[np.int8]:
