@@ -51,7 +51,7 @@ def markets() -> dict[str, tuple[Scenario, str]]:
 
 def bare(scenario: Scenario, strategies: dict[str, Any], periods: int) -> Callable[[], int]:
     """Return what plays so many periods of the bare model."""
-    model = tf.TokenMarket(scenario, rng=1, periods=1_000_000, strategies=strategies, record=())
+    model = tf.TokenMarket(scenario, rng=1, periods=1_000_000, strategies=strategies, record=(), collect=())
 
     def play() -> int:
         for _ in range(periods):
