@@ -1,0 +1,353 @@
+"""Independent PPO on us5 and us20_oligopoly: what providers that learn side by side come to, beside best responses.
+
+Every provider has a policy of its own, which sets one mark-up an hour for all that it has, and learns from its own
+profit by `tokenflow_sim.learning.train_independent`. After every piece of the training the policies play a day as
+strategies of an ordinary run, without exploring. Prints mark-ups, profit, price and welfare by hours learnt from,
+beside truthful offers and what `tf.equilibrium` finds, and what each could still gain by a constant mark-up while the
+others play on. Where PyTorch or Stable-Baselines3 is missing, only the comparisons without learning are printed.
+
+    python experiments/independent_ppo.py [--full] [--markets us5] [--seeds 3] [--store DIR] [--figure ppo.png]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import tokenflow_sim as tf
+from tokenflow_sim.market import Clearer, Market
+from tokenflow_sim.numeric import SECONDS_PER_HOUR
+from tokenflow_sim.plot.style import DASHES, PALETTES, HouseFigure, house_style
+from tokenflow_sim.strategies.assignment import Choice
+
+HIGHEST = 8.0  # mark-up
+# Short rollouts learn sooner from few periods; what an hour brings hardly depends on the hours before.
+PARAMETERS = {"n_steps": 256, "batch_size": 64, "gamma": 0.9, "learning_rate": 1e-3}
+ENVIRONMENT = {
+    "periods": 168,
+    "actions": {"form": "continuous", "levers": ["markup"], "highest_markup": HIGHEST},
+}
+RECORD = ("profit", "welfare", "payment", "demand", "unserved", "offer_price")
+DEVIATIONS = (0.0, 0.3, 1.0, 3.0, HIGHEST)
+HOUR = 12  # UTC on Monday, the hour that best responses are looked for in
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is played.
+
+    Parameters
+    ----------
+    steps : dict
+        Hours that each market's policies learn from.
+    pieces : int
+        Into how many pieces a training is divided; after each, policies play.
+    hours : int
+        Hours that they play.
+    levels : int
+        How often the grid of best responses is refined.
+    """
+
+    steps: Mapping[str, int]
+    pieces: int
+    hours: int
+    levels: int
+
+
+SHORT = Size({"us5": 2048, "us20_oligopoly": 256}, 2, 13, 0)
+FULL = Size({"us5": 20480, "us20_oligopoly": 5120}, 20, 24, 2)
+
+
+def can_train() -> bool:
+    """Return whether the libraries that training needs are installed."""
+    return all(find_spec(name) is not None for name in ("torch", "stable_baselines3"))
+
+
+def played(market: str, strategies: Mapping[str, Choice], hours: int, seed: int = 0) -> pd.DataFrame:
+    """Play a run, and return each provider's mark-up and profit in $, by hour, with the market's price and welfare.
+
+    Returns
+    -------
+    DataFrame
+        Columns provider, hour, markup, profit, price ($/Mtok), welfare ($).
+    """
+    ds = _run(market, strategies, hours, seed)
+    over_cost = (ds.offer_price / _costs(market, hours, seed) - 1).mean("workload")
+    markup = over_cost.groupby("asset_provider").mean().rename(asset_provider="provider")
+    served = ds.demand - ds.unserved
+    tokens = (
+        served.sum([dim for dim in served.dims if dim != "period"]) * SECONDS_PER_HOUR * ds.attrs["hours"]
+    )
+    frame = pd.DataFrame(
+        {
+            "markup": markup.sel(provider=ds.provider).to_series(),
+            "profit": ds.profit.to_series(),
+        }
+    ).reset_index()
+    by_hour = pd.DataFrame(
+        {
+            "price": (ds.payment.sum(("node", "workload")) / tokens).to_series(),
+            "welfare": ds.welfare.to_series(),
+        }
+    )
+    return frame.join(by_hour, on="period").rename(columns={"period": "hour"})
+
+
+_CLEARERS: dict[str, Clearer | None] = {}
+
+
+def _run(market: str, strategies: Mapping[str, Choice], hours: int, seed: int) -> xr.Dataset:
+    clearer = _CLEARERS.get(market)  # builds a solver's model once
+    model = tf.TokenMarket(
+        market, rng=seed, periods=hours, strategies=strategies, record=RECORD, clearer=clearer
+    )
+    model.run()
+    _CLEARERS[market] = model.clearing_house.clearer
+    return model.results()
+
+
+@cache
+def _costs(market: str, hours: int, seed: int) -> xr.DataArray:
+    """Return truthful offers in $/Mtok: true costs, which depend on the hour and not on what anybody does."""
+    return _run(market, {"providers": "marginal_cost"}, hours, seed).offer_price
+
+
+def train(market: str, size: Size, steps: int, seed: int, store: Path) -> pd.DataFrame:
+    """Train in pieces, and have the policies play after each; what is in the store already is not done again.
+
+    Returns
+    -------
+    DataFrame
+        As `played`, with the column step.
+    """
+    from tokenflow_sim.learning import train_independent
+
+    folder = store / f"{market}-seed-{seed}"
+    table = folder / "played.csv"
+    rows = pd.read_csv(table) if table.exists() else pd.DataFrame()
+    every = max(steps // size.pieces, PARAMETERS["n_steps"])
+    for done in range(every, steps + 1, every):
+        if len(rows) and done <= rows.step.max():
+            continue
+        policies = train_independent(
+            market, steps=int(done), out=folder, seed=seed, parameters=PARAMETERS, environment=ENVIRONMENT,
+            resume=(folder / "checkpoint.pkl").exists(), tensorboard=False,
+        )  # fmt: skip
+        strategies: dict[str, Choice] = {name: tf.LearnedPolicy(path) for name, path in policies.items()}
+        now = played(market, strategies, size.hours).assign(step=done)
+        rows = pd.concat([rows, now], ignore_index=True)
+        rows.to_csv(table, index=False)
+        print(f"{market}, seed {seed}: {done} of {steps} steps", flush=True)
+    return rows
+
+
+def exploitability(market: str, seed: int, hours: int, store: Path) -> pd.DataFrame:
+    """Return what each could gain by the best constant mark-up while the others play their policies on.
+
+    It is a lower bound of what is left to gain, since a mark-up may also change by the hour.
+    """
+    folder = store / f"{market}-seed-{seed}"
+    policies: dict[str, Choice] = {
+        path.parent.name: tf.LearnedPolicy(path.parent) for path in sorted(folder.glob("*/policy.json"))
+    }
+    profit = played(market, policies, hours).groupby("provider").profit.sum()
+    rows = {}
+    for name in policies:
+        found = {}
+        for markup in DEVIATIONS:
+            own: dict[str, Choice] = {name: {"name": "fixed_markup", "markup": markup}}
+            frame = played(market, policies | own, hours)
+            found[markup] = float(frame[frame.provider == name].profit.sum())
+        best = max(found, key=lambda markup: found[markup])
+        gain = max(0.0, found[best] - profit[name])
+        rows[name] = {"best constant mark-up": best, "could gain, k$/h": gain / 1e3 / hours}
+    return pd.DataFrame(rows).T
+
+
+def market_at(market: str, hour: int) -> Market:
+    """Return the market of an hour of expected demand, with truthful offers and the bids that regions make."""
+    scenario = tf.load_scenario(market, {"periods": hour + 1})
+    if "noise" in scenario.to_yaml():
+        scenario = scenario.override({"demand.noise": None})
+    model = tf.TokenMarket(scenario, rng=0, strategies={"providers": "marginal_cost"}, record=())
+    model.run()
+    clearing = model.clearing_house.clearing
+    assert clearing is not None, "a period was cleared"
+    return clearing.market
+
+
+def best_responses(market: str, levels: int) -> tuple[str, pd.DataFrame]:
+    """Return what best responses lead to in an hour: in words, and by provider."""
+    found = tf.equilibrium(
+        market_at(market, HOUR),
+        by="provider",
+        points=9,
+        levels=levels,
+        random=0,
+        ceiling=HIGHEST,
+        clearings=1500,
+    )
+    frame = found.dataset[["profit", "gain"]].to_dataframe()
+    frame.insert(0, "markup", found.dataset.action.isel(workload=0).to_series())
+    return str(found), frame
+
+
+def table(market: str, rows: pd.DataFrame, truthful: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
+    """Return mark-ups and profits of the last policies in the hour of best responses, beside those and truth."""
+    frame = pd.DataFrame(
+        {"truthful: k$/h": truthful[truthful.hour == HOUR].set_index("provider").profit / 1e3}
+    )
+    frame["best responses: mark-up"] = responses.markup
+    frame["k$/h"] = responses.profit / 1e3
+    if len(rows):
+        last = rows[(rows.step == rows.step.max()) & (rows.hour == HOUR)]
+        for seed, part in last.groupby("seed"):
+            frame[f"PPO, seed {seed}: mark-up"] = part.set_index("provider").markup
+            frame[f"seed {seed}: k$/h"] = part.set_index("provider").profit / 1e3
+    return frame.rename_axis(market)
+
+
+def course(rows: pd.DataFrame, truthful: pd.DataFrame) -> pd.DataFrame:
+    """Return profit, price and welfare of the day by steps taken, in % of the truthful day, mean over seeds."""
+
+    def day(frame: pd.DataFrame) -> dict[str, float]:
+        hourly = frame.drop_duplicates("hour")
+        return {"profit": frame.profit.sum(), "price": hourly.price.mean(), "welfare": hourly.welfare.sum()}
+
+    base = day(truthful)
+    lines: list[dict[str, float]] = []
+    for (step, seed), part in rows.groupby(["step", "seed"]):
+        now = day(part)
+        lines.append(
+            {"step": step, "seed": seed}
+            | {f"{key}, % more": 100 * (now[key] / base[key] - 1) for key in base}
+        )
+    return pd.DataFrame(lines).set_index(["step", "seed"])
+
+
+def draw(learnt: Mapping[str, tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]) -> Figure:
+    """Draw mark-ups by steps taken, and profit and welfare beside truth; a column for each market.
+
+    Parameters
+    ----------
+    learnt : mapping
+        By market: rows of training, the truthful day, and best responses.
+    """
+    with house_style():
+        figure = HouseFigure(figsize=(7.2, 5.2), layout="constrained")
+        axes = figure.subplots(2, len(learnt), squeeze=False, sharex="col")
+        for column, (market, (rows, truthful, responses)) in enumerate(learnt.items()):
+            _draw_markups(axes[0, column], market, rows, responses)
+            _draw_course(axes[1, column], course(rows, truthful))
+        axes[0, 0].set_ylabel("mark-up, mean of the day")
+        axes[1, 0].set_ylabel("% over truthful")
+    return figure
+
+
+def _draw_markups(ax: Axes, market: str, rows: pd.DataFrame, responses: pd.DataFrame) -> None:
+    mean = rows.groupby(["provider", "seed", "step"]).markup.mean()
+    for number, name in enumerate(rows.provider.unique()):
+        shade, dash = PALETTES["provider"][number], DASHES[number % len(DASHES)]
+        for seed in rows.seed.unique():
+            line = mean[name, seed]
+            ax.plot(
+                line.index,
+                line,
+                color=shade,
+                ls=dash,
+                lw=1.2,
+                label=name if seed == rows.seed.min() else None,
+            )
+        ax.plot(
+            1.04,
+            min(responses.markup[name], HIGHEST),
+            "<",
+            color=shade,
+            ms=5,
+            clip_on=False,
+            transform=ax.get_yaxis_transform(),
+        )
+    ax.set_yscale("symlog", linthresh=0.5)
+    ax.set_yticks([0, 0.25, 0.5, 1, 2, 4, 8], ["0", "0.25", "0.5", "1", "2", "4", "8"])
+    ax.set_ylim(-0.05, 9)
+    ax.set_title(market)
+    ax.legend(fontsize=6, ncols=2)
+
+
+def _draw_course(ax: Axes, frame: pd.DataFrame) -> None:
+    for number, name in enumerate(frame.columns):
+        by_step = frame[name].groupby("step")
+        ax.plot(
+            by_step.mean(), color=PALETTES["part"][1 + number], ls=DASHES[number], label=name.split(",")[0]
+        )
+        ax.fill_between(
+            by_step.min().index,
+            by_step.min(),
+            by_step.max(),
+            color=PALETTES["part"][1 + number],
+            alpha=0.2,
+            lw=0,
+        )
+    ax.axhline(0.0, color="#999999", lw=0.8)
+    ax.set_yscale("symlog", linthresh=10)
+    ax.set_xlabel("hours learnt from")
+    ax.legend(fontsize=6)
+
+
+def main() -> None:
+    """Compare, train, print and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--full", action="store_true", help="train for longer: 20,480 and 5,120 hours")
+    parser.add_argument("--markets", nargs="+", choices=list(FULL.steps), default=list(FULL.steps))
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each market")
+    parser.add_argument("--steps", type=int, help="hours to learn from")
+    parser.add_argument("--store", type=Path, help="folder that keeps trainings, to go on after a break")
+    parser.add_argument("--figure", type=Path, help="file to draw into")
+    given = parser.parse_args()
+    if given.seeds < 1 or (given.steps is not None and given.steps < PARAMETERS["n_steps"]):
+        parser.error(f"--seeds must be at least 1, --steps at least {PARAMETERS['n_steps']}")
+    size, trains = FULL if given.full else SHORT, can_train()
+    learnt = {}
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        pd.option_context("display.width", 220, "display.max_columns", 20, "display.precision", 3),
+    ):
+        store = given.store or Path(temporary)
+        for market in given.markets:
+            truthful = played(market, {"providers": "marginal_cost"}, size.hours)
+            words, responses = best_responses(market, size.levels)
+            rows = pd.DataFrame()
+            if trains:
+                steps = given.steps or size.steps[market]
+                parts = [
+                    train(market, size, steps, seed, store).assign(seed=seed) for seed in range(given.seeds)
+                ]
+                rows = pd.concat(parts, ignore_index=True)
+                learnt[market] = (rows, truthful, responses)
+            print(f"\n{market}, hour {HOUR}. Best responses: {words}\n")
+            print(table(market, rows, truthful, responses), end="\n\n")
+            if trains:
+                print(course(rows, truthful).groupby("step").mean(), end="\n\n")
+                for seed in range(given.seeds):
+                    print(f"left to gain, seed {seed}\n{exploitability(market, seed, size.hours, store)}\n")
+    if not trains:
+        print(
+            "Nothing was trained: PyTorch or Stable-Baselines3 is missing (pip install torch stable-baselines3)."
+        )
+    elif given.figure:
+        draw(learnt).savefig(given.figure, dpi=150)
+        print(given.figure)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""The experiment of independent PPO trains, resumes and reports."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+SCRIPT = Path(__file__).parents[2] / "experiments" / "independent_ppo.py"
+
+
+def test_trains_in_pieces_and_plays_what_was_learnt(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("independent_ppo", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    ppo = importlib.util.module_from_spec(spec)
+    sys.modules["independent_ppo"] = ppo
+    spec.loader.exec_module(ppo)
+    ppo.HOUR = 1
+    size = ppo.Size({"us5": 512}, 2, 2, 0)
+    first = ppo.train("us5", size, 256, 0, tmp_path)
+    rows = ppo.train("us5", size, 512, 0, tmp_path)
+    pd.testing.assert_frame_equal(rows[rows.step == 256], first)
+    assert sorted(rows.step.unique()) == [256, 512]
+    assert len(rows) == 2 * 5 * 2
+    assert rows.markup.between(0, ppo.HIGHEST * (1 + 1e-6)).all()
+    again = ppo.train("us5", size, 512, 0, tmp_path)
+    pd.testing.assert_frame_equal(again, rows, rtol=1e-12)
+    left = ppo.exploitability("us5", 0, 2, tmp_path)
+    assert list(left.index) == sorted(rows.provider.unique())
+    assert (left["could gain, k$/h"] >= 0).all()
+    truthful = ppo.played("us5", {"providers": "marginal_cost"}, 2)
+    responses = truthful[truthful.hour == 1].set_index("provider")[["markup", "profit"]]
+    rows = rows.assign(seed=0)
+    assert len(ppo.table("us5", rows, truthful, responses)) == 5
+    assert len(ppo.draw({"us5": (rows, truthful, responses)}).axes) == 2
