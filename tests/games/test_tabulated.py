@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
+from tests.market.small import array
 from tests.study.games import one_node, small
 from tokenflow_sim.errors import InputError, ResultError
 from tokenflow_sim.games.tabulation import Tabulation
@@ -115,3 +117,36 @@ def test_what_cannot_be_served_is_not_feasible_and_never_chosen() -> None:
         game.play(sessions=1)
     for found in game.pure_equilibria().place.values:
         assert tuple(found) != (0, 0)
+
+
+def test_players_along_lines_earn_areas() -> None:
+    """Marginal cost c + s q and worth v - b q, each marked up as a whole: payoffs and welfare by hand."""
+    cost, slope, there = (
+        np.array([10.0, 20.0]),
+        np.array([1.0, 2.0]),
+        {"node": ["here"], "workload": ["chat"]},
+    )
+    firms = {"asset": ["one", "two"], "workload": ["chat"]}
+    market = tf.Market(
+        offer_price=array(cost[:, None], **firms), offer_slope=array(slope[:, None], **firms),
+        capacity=array(np.full((2, 1), 200.0), **firms), demand=array([[100.0]], **there), value=100.0,
+        value_slope=1.0,
+    )  # fmt: skip
+    players = ["one", "two", "regions.here"]
+    game = tf.game(market, actions={"one": [0.0, 0.5], "two": [0.3], "regions.here": [0.0, 0.2]})
+    for one, shade in itertools.product((0.0, 0.5), (0.0, 0.2)):
+        up = 1 + np.array([one, 0.3])
+        price = ((1 - shade) * 100 + (1 - shade) * (cost / slope).sum()) / (
+            1 + (1 - shade) * (1 / (slope * up)).sum()
+        )
+        sold = (price - cost * up) / (slope * up)
+        spent = cost * sold + slope * sold**2 / 2
+        worth = 100 * sold.sum() - sold.sum() ** 2 / 2
+        found = game.dataset.sel({"one": one, "regions.here": shade}).isel(two=0).sel(provider=players)
+        expected = [*(price * sold - spent), worth - price * sold.sum()]
+        np.testing.assert_allclose(found.payoff, 3600 * np.array(expected), rtol=1e-9)
+        np.testing.assert_allclose(found.welfare, 3600 * (worth - spent.sum()), rtol=1e-9)
+    shares = tf.game(market, actions={"one": [0.1], "two": [0.1, 0.15]}, play="quantity")
+    sold = np.array([[20.0, 20.0], [20.0, 30.0]])
+    earned = (100 - sold.sum(axis=1, keepdims=True)) * sold - cost * sold - slope * sold**2 / 2
+    np.testing.assert_allclose(shares.payoff[0], 3600 * earned, rtol=1e-9)

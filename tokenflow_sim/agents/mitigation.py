@@ -31,6 +31,7 @@ from tokenflow_sim.errors import Fault, MarketError
 from tokenflow_sim.market import Arrays, Clearing, Layout, Market
 from tokenflow_sim.market.pivotal import ResidualSupply, suffices, supply_of_class
 from tokenflow_sim.market.relevant import full_links, joined_nodes
+from tokenflow_sim.market.wanted import wanted
 from tokenflow_sim.numeric import Bools, Floats, Ints
 from tokenflow_sim.scenario.mitigation import Mitigation, by_class
 
@@ -179,7 +180,7 @@ class Mitigator:
         dispatch, offered = values.dispatch.sum(axis=2), arrays.capacity.sum(axis=2)
         supply = supply_of_class(offered, arrays.power_use, arrays.power_limit, dispatch)
         # Of demand in steps, later ones are unserved where they would not have paid the price.
-        lacking, found = values.unserved[:, :, 0], np.zeros(dispatch.shape, dtype=bool)
+        lacking, found = wanted(arrays, values.unserved)[1][:, :, 0], np.zeros(dispatch.shape, dtype=bool)
         able = supply > 0
         places: list[tuple[int, Ints]] = []
         own, asked = list[Floats](), list[float]()

@@ -18,6 +18,7 @@ from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
 from tokenflow_sim.market.money import Money
 from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.market.values import supply_cost
+from tokenflow_sim.market.wanted import wanted
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario.exogenous import frozen
 from tokenflow_sim.scenario.state import State
@@ -25,14 +26,12 @@ from tokenflow_sim.scenario.state import State
 ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver
 # Where the variables of results stand that have another name here, or stand in the market or its clearing.
 _PLACES: dict[str, tuple[str, str]] = {
-    **{
-        name: ("values", name)
-        for name in ("price", "unserved", "dispatch", "scarcity_rent", "power_rent", "flow")
-    },
-    **{name: ("arrays", name) for name in ("demand", "offer_price")},
+    **{name: ("values", name) for name in ("price", "dispatch", "scarcity_rent", "power_rent", "flow")},
+    "offer_price": ("arrays", "offer_price"),
     "offer_quantity": ("arrays", "capacity"),
 }
 _RENAMED = {"profit": "provider_profit", "emission_price": "carbon_price"}
+_WANTED = {"demand": 0, "unserved": 1}
 
 
 class PeriodResult:
@@ -135,15 +134,19 @@ class PeriodResult:
         """Dispatch over all blocks in Mtok/s, dims (asset, workload)."""
         return frozen(_total(self.values.dispatch))
 
+    @property
+    def _wanted(self) -> tuple[Floats, Floats]:
+        return wanted(self.arrays, self.values.unserved)
+
     @cached_property
     def unserved(self) -> Floats:
-        """Demand over all steps that was not served in Mtok/s, dims (node, workload)."""
-        return frozen(_total(self.values.unserved))
+        """Demand over all steps that was wanted and not served in Mtok/s, dims (node, workload)."""
+        return frozen(_total(self._wanted[1]))
 
     @cached_property
     def bid(self) -> Floats:
-        """Demand over all steps in Mtok/s, dims (node, workload)."""
-        return _total(self.arrays.demand)
+        """Demand over all steps in Mtok/s, of lines what was wanted at the price, dims (node, workload)."""
+        return _total(self._wanted[0])
 
     @cached_property
     def served(self) -> Floats:
@@ -315,6 +318,8 @@ class PeriodResult:
         if name in _PLACES:
             holder, attribute = _PLACES[name]
             return getattr(getattr(self, holder), attribute)
+        if name in _WANTED:
+            return self._wanted[_WANTED[name]]
         if name in self._grid_arrays:  # bus prices are rents, too, in $/s
             return self._grid_arrays[name]
         if name in self.values.rents:

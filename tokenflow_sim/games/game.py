@@ -47,7 +47,16 @@ class Game(GameTable):
     """
 
     def pure_equilibria(self, tolerance: float = 0.0) -> xr.Dataset:
-        """Return all profiles at which nobody gains more than `tolerance` ($/h) by moving alone, by `equilibrium`."""
+        """Return all profiles at which nobody gains more than `tolerance` ($/h) by moving alone, by `equilibrium`.
+
+        Raises
+        ------
+        InputError
+            If the tolerance is no finite number from 0 on.
+        """
+        if not isinstance(tolerance, (int, float)) or not 0 <= tolerance < np.inf:
+            text = f"must be a finite number from 0 on; found {tolerance!r}"
+            refuse([Fault(text, "tolerance")], "pure equilibria")
         return self.at_profiles(np.array(self.form.pure_equilibria(tolerance), dtype=np.int64), "equilibrium")
 
     def mixed_equilibria(self, *, seed: int = 0, starts: int = 4, rounds: int = 5_000) -> xr.Dataset:
@@ -69,7 +78,19 @@ class Game(GameTable):
             `probability` (equilibrium, provider, choice), `payoff` and `gain` (equilibrium, provider), what each could
             gain by moving alone, `exploitability` and `method` (equilibrium,); and expected `payment`, `welfare`,
             `price`.
+
+        Raises
+        ------
+        InputError
+            If a number is out of range.
         """
+        given = {"seed": (seed, 0), "starts": (starts, 1), "rounds": (rounds, 1)}
+        faults = [
+            Fault(f"must be a whole number from {least} on; found {value!r}", name)
+            for name, (value, least) in given.items()
+            if not isinstance(value, int) or value < least
+        ]
+        refuse(faults, "mixed equilibria")
         found = mixed_equilibria(self.form, seed, starts, rounds)
         parts = [self.expected(mixture).assign(method=method) for mixture, method in found]
         if not parts:
@@ -315,7 +336,7 @@ class Game(GameTable):
         Notes
         -----
         Delta = (mean payoff - mean at Nash) / (mean at the joint maximum - mean at Nash), as in Calvano, Calzolari,
-        Denicolo and Pastorello (2020), equation 9.
+        Denicolo and Pastorello (2020).
 
         Raises
         ------

@@ -24,8 +24,9 @@ def mixture_of(given: Any, players: Sequence[str], sizes: Sequence[int], faults:
     for name, size, own in zip(players, sizes, entries, strict=True):
         values = _numbers(own)
         if values is None or values.shape != (size,):
-            shape = "numbers" if values is None else f"{values.shape}"
-            faults.append(Fault(f"must have {size} probabilities; found {shape}", f"mixture[{name!r}]"))
+            faults.append(
+                Fault(f"must have {size} finite probabilities; found {own!r:.80}", f"mixture[{name!r}]")
+            )
         elif not _is_mixture(values[None]):
             faults.append(
                 Fault(f"must be probabilities that add up to 1; found {own!r:.80}", f"mixture[{name!r}]")
@@ -47,7 +48,11 @@ def policies_of(
         place, values = f"policies[{name!r}]", _numbers(own)
         if values is None or values.shape not in ((states,), (states, size)):
             text = f"must have an action for each of {states} profiles, or {size} probabilities each"
-            faults.append(Fault(f"{text}; found {'no numbers' if values is None else values.shape}", place))
+            faults.append(
+                Fault(
+                    f"{text}; found {'what is no finite number' if values is None else values.shape}", place
+                )
+            )
         elif values.ndim == 1 and not (np.isin(values, np.arange(size))).all():
             faults.append(Fault(f"must be positions of actions, from 0 to {size - 1}", place))
         elif values.ndim == 2 and not _is_mixture(values):

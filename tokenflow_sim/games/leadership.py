@@ -83,9 +83,9 @@ def commit_mixed(form: NormalForm, leader: int) -> Commitment:
     -----
     For each answer of the follower a linear program finds the mixture that is best for the leader among those to which
     that answer is best (V. Conitzer and T. Sandholm, "Computing the Optimal Strategy to Commit to", ACM Conference on
-    Electronic Commerce 2006, 82-90, theorem 2). The follower breaks ties in the leader's favour, which the leader
-    can bring about by an arbitrarily small change (B. von Stengel and S. Zamir, Games and Economic Behavior 69, 2010,
-    446-457).
+    Electronic Commerce 2006, 82-90). The follower breaks ties in the leader's favour, which the leader
+    can bring about by an arbitrarily small change (B. von Stengel and S. Zamir, "Leadership Games with Convex Strategy
+    Sets", Games and Economic Behavior 69, 2010, 446-457).
     """
     follower = 1 - leader
     ours, theirs = (np.moveaxis(form.payoff[..., who], leader, 0) for who in (leader, follower))

@@ -61,7 +61,8 @@ def support_enumeration(form: NormalForm) -> list[Mixture]:
     References
     ----------
     R. Porter, E. Nudelman and Y. Shoham, "Simple Search Methods for Finding a Nash Equilibrium", Games and Economic
-    Behavior 63 (2008) 642-662. B. von Stengel, Handbook of Game Theory 3 (2002) ch. 45, algorithm 3.4.
+    Behavior 63 (2008) 642-662. B. von Stengel, "Equilibrium Computation for Two-Player Games in Strategic
+    and Extensive Form", in N. Nisan et al. (eds.), Algorithmic Game Theory (2007), chapter 3.
     """
     if form.players != 2:
         raise ValueError(f"supports are enumerated for two players; found {form.players}")

@@ -160,12 +160,18 @@ def _faults_of(name: str, market: Market, regions: Mapping[str, Ints]) -> list[F
 def _too_many(players: Sequence[str], sizes: Sequence[int], most: int) -> str:
     """Say how many profiles there are, and what would fit."""
     count = math.prod(sizes)
-    each = math.floor(most ** (1.0 / len(sizes)) + 1e-9)
+    each, top = 1, max(sizes)
+    while top - each > 1:  # the most actions of a player that fit, some having fewer anyway
+        middle = (each + top) // 2
+        each, top = (
+            (middle, top) if math.prod(min(size, middle) for size in sizes) <= most else (each, middle)
+        )
     fewer, product = 0, 1
     for size in sorted(sizes):
         product *= size
         fewer += product <= most
-    fits = [f"{each} actions of each of {len(players)} players"] if each > 1 else []
+    what = "of each of" if each <= min(sizes) else "at most of each of"
+    fits = [f"{each} actions {what} {len(players)} players"] if each > 1 else []
     fits += [f"{fewer} of the players"] if fewer else []
     return (
         f"{' x '.join(map(str, sizes))} actions are {count:,} profiles; at most {most:,} are cleared: take"

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.market import Clearing, decompose, settle
+from tokenflow_sim.market.wanted import wanted
 from tokenflow_sim.variables import DECOMPOSITION, RESULT_COORDINATES, RESULTS, VARIABLES
 
 
@@ -27,6 +28,7 @@ def results_of(clearing: Clearing) -> xr.Dataset:
     """
     market, values = clearing.market, clearing.values
     layout, arrays = market.layout, market.arrays
+    demand, unserved = wanted(arrays, values.unserved)
     money, parts = settle(market, clearing), decompose(market, clearing)
     load = (arrays.link_use * values.flow).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -36,8 +38,8 @@ def results_of(clearing: Clearing) -> xr.Dataset:
     data: dict[str, Any] = {
         "price": values.price,
         **{f"price_{name}": part.values for name, part in parts.items()},
-        "demand": arrays.demand.sum(axis=2),
-        "unserved": values.unserved.sum(axis=2),
+        "demand": demand.sum(axis=2),
+        "unserved": unserved.sum(axis=2),
         "payment": money.payment.values * market.hours,
         "dispatch": values.dispatch,
         "offer_price": arrays.offer_price,

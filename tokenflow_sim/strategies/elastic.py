@@ -128,6 +128,7 @@ class PriceElastic(DemandStrategy):
 
     The form ``affine`` bids the line itself, from nothing to what is wanted at a price of zero, as one step with a
     slope (`Bid.slope`), exactly: `most`, `ceiling` and `steps` have no say in it, nor has the value of lost service.
+    Results then have as `demand` what was wanted at the price, which is what was served, and nothing `unserved`.
 
     Parameters
     ----------

@@ -232,8 +232,8 @@ class MarketGame:
         market, arrays = self.market, self.market.arrays
         names = ("offer_price", "capacity", "route_cost", "link_capacity", "demand", "value")
         changes: Changes = {name: getattr(arrays, name).copy() for name in names}
-        if arrays.offer_slope is not None:
-            changes["offer_slope"] = arrays.offer_slope.copy()
+        slopes = {"offer_slope": arrays.offer_slope, "value_slope": arrays.value_slope}
+        changes |= {name: slope.copy() for name, slope in slopes.items() if slope is not None}
         for place, role in enumerate(self.roles):
             role.submit(self.numbers(place, actions), changes)
         return Market.from_arrays(market.layout, arrays.with_(**changes), market.hours, check=False)
@@ -260,10 +260,16 @@ class MarketGame:
         """Return welfare in $/h: the program's objective, with true prices in the place of those submitted."""
         true, values = self.market.arrays, clearing.values
         wanted, bid = np.isfinite(true.value), np.isfinite(asked.value)
-        worth = (true.value[wanted] * (asked.demand - values.unserved)[wanted]).sum()
+        served, lost, dispatch = asked.demand - values.unserved, values.unserved, values.dispatch
+        worth = (true.value[wanted] * served[wanted]).sum()
         objective = clearing.total_cost / SECONDS_PER_HOUR  # also of curvature, supplies and activities
-        objective -= (asked.value[bid] * values.unserved[bid]).sum()
-        objective -= ((asked.offer_price - true.offer_price) * values.dispatch).sum()
+        objective -= (asked.value[bid] * lost[bid]).sum()
+        objective -= ((asked.offer_price - true.offer_price) * dispatch).sum()
+        if true.value_slope is not None and asked.value_slope is not None:  # areas under lines
+            worth -= 0.5 * (true.value_slope * served * served).sum()
+            objective -= (asked.value_slope * lost * (0.5 * lost - asked.demand)).sum()
+        if true.offer_slope is not None and asked.offer_slope is not None:
+            objective -= 0.5 * ((asked.offer_slope - true.offer_slope) * dispatch * dispatch).sum()
         objective -= ((asked.route_cost - true.route_cost) * values.flow).sum()
         return float(worth - objective) * SECONDS_PER_HOUR
 

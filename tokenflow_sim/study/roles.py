@@ -97,7 +97,10 @@ class Seller:
         if play == "price":
             self.truthful = np.zeros(classes)
             self.highest = self._highest_markups(ceiling)
-            self.plays &= np.array([(arrays.offer_price[self.rows, k] != 0).any() for k in range(classes)])
+            costs = [arrays.offer_price, *([] if arrays.offer_slope is None else [arrays.offer_slope])]
+            self.plays &= np.array(
+                [any((cost[self.rows, k] != 0).any() for cost in costs) for k in range(classes)]
+            )
             self.withheld = self.highest.copy()
         else:
             wanted = arrays.demand.sum(axis=(0, 2))[self.workload]
@@ -125,6 +128,8 @@ class Seller:
         rows, arrays = self.rows, self.market.arrays
         if self.ratio:
             changes["offer_price"][rows] = raised(changes["offer_price"][rows], numbers[None, :, None])
+            if "offer_slope" in changes:  # every unit at the same mark-up on what it costs
+                changes["offer_slope"][rows] *= 1.0 + numbers[None, :, None]
             return
         made = fill(
             arrays.offer_price,
@@ -273,6 +278,8 @@ class Buyer:
             changes["value"][self.rows] = np.where(
                 self.plays[None, :, None], shaded, changes["value"][self.rows]
             )
+            if "value_slope" in changes:
+                changes["value_slope"][self.rows] *= np.where(self.plays, 1.0 - numbers, 1.0)[None, :, None]
             return
         for k in np.flatnonzero(self.plays & (numbers < 1)):
             demand, value = self.market.arrays.demand[self.rows, k], self.market.arrays.value[self.rows, k]
@@ -283,6 +290,8 @@ class Buyer:
         arrays, rows = self.market.arrays, self.rows
         worth = np.where(np.isfinite(arrays.value[rows]), arrays.value[rows], 0.0)
         served = played.demand[rows] - values.unserved[rows]
+        if arrays.value_slope is not None:  # the area under the line
+            worth = worth - 0.5 * arrays.value_slope[rows] * served
         return float((worth * served).sum() - money.payment[rows].sum())
 
     def shown(self, numbers: Floats) -> Floats:

@@ -36,8 +36,8 @@ def supply_function_equilibrium(
 
     Player i with marginal cost ``a_i + c_i q`` offers ``S_i(p) = beta_i (p - a_i)``. Against the slopes of the others
     and demand's gamma, the sum of 1 / value_slope, its best reply at every level of demand is
-    ``beta_i = (gamma + sum_{j != i} beta_j) / (1 + c_i (gamma + sum_{j != i} beta_j))`` (Baldick, Grant and Kahn 2004,
-    equation 7). The market is then cleared at these offers.
+    ``beta_i = (gamma + sum_{j != i} beta_j) / (1 + c_i (gamma + sum_{j != i} beta_j))`` (Baldick, Grant and Kahn
+    2004). The market is then cleared at these offers.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ class EpsilonGreedy:
 
     References
     ----------
-    P. Auer, N. Cesa-Bianchi and P. Fischer, Machine Learning 47 (2002) 235-256, theorem 3.
+    P. Auer, N. Cesa-Bianchi and P. Fischer, Machine Learning 47 (2002) 235-256.
     """
 
     exploration: float = 1.0
@@ -115,7 +115,7 @@ class UCB1:
 
     References
     ----------
-    P. Auer, N. Cesa-Bianchi and P. Fischer, Machine Learning 47 (2002) 235-256, theorem 1.
+    P. Auer, N. Cesa-Bianchi and P. Fischer, Machine Learning 47 (2002) 235-256.
     """
 
     width: float = 1.0

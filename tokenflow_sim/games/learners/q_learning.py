@@ -50,8 +50,8 @@ class QLearning:
     References
     ----------
     E. Calvano, G. Calzolari, V. Denicolo and S. Pastorello, "Artificial Intelligence, Algorithmic Pricing, and
-    Collusion", American Economic Review 110 (2020) 3267-3297: equations 4, 7 (trials) and 8 (start values). L. Waltman
-    and U. Kaymak, "Q-learning Agents in a Cournot Oligopoly Model", Journal of Economic Dynamics and Control 32 (2008)
+    Collusion", American Economic Review 110 (2020) 3267-3297: the update, trials and start values. L. Waltman and
+    U. Kaymak, "Q-learning Agents in a Cournot Oligopoly Model", Journal of Economic Dynamics and Control 32 (2008)
     3275-3293: ``boltzmann``. T. Klein, "Autonomous Algorithmic Collusion: Q-learning under Sequential Pricing", RAND
     Journal of Economics 52 (2021) 538-558: moves in turns.
     """
