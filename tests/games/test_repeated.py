@@ -187,25 +187,28 @@ def test_alternating_q_learning_is_the_plain_loop(monkeypatch: pytest.MonkeyPatc
 
 
 def test_learners_find_what_theory_says_they_do() -> None:
-    # Dominant actions are found by all that do not look ahead.
-    for learner in ("roth_erev", "exp3", "fictitious_play", "epsilon_greedy", "best_response"):
-        played = PRISONERS.play(learner, sessions=20, periods=3000, stop=None, seed=1)
-        assert (np.array([own[:, 0] for own in played.policies]) == 1).mean() > 0.6
+    # Among three actions that pay 0.2, 1 and 0.5 all come to play the second; by chance it is a third.
+    arms = tf.Game.from_payoffs(np.array([[[0.2, 0.0]], [[1.0, 0.0]], [[0.5, 0.0]]]))
+    patient = {"name": "roth_erev", "experimentation": 0.02}
+    for learner in (patient, "exp3", "fictitious_play", "epsilon_greedy", "ucb1", "best_response"):
+        alone: Any = {"1": learner, "2": "best_response"}
+        played = arms.play(alone, sessions=20, periods=600, stop=None, seed=1, window=200)
+        assert (played.paths.isel(provider=0) == 1).mean("step").min() > 0.9
     # Fictitious play's frequencies converge to the mixed equilibrium of a zero-sum game (Robinson, 1951).
     pennies = tf.Game.from_payoffs([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]])
     played = pennies.play("fictitious_play", sessions=3, periods=20_000, stop=None, window=20_000)
     np.testing.assert_allclose(played.paths.mean("step"), 0.5, atol=0.02)
     # Patient Q-learners with memory collude in part of the sessions, those without patience never do.
-    patient = PRISONERS.play(sessions=40, periods=100_000, stop=2000, decay=2e-4, discount=0.95)
-    myopic = PRISONERS.play(sessions=40, periods=100_000, stop=2000, decay=2e-4, discount=0.0)
+    patient = PRISONERS.play(sessions=20, periods=30_000, stop=1000, decay=1e-3, discount=0.95)
+    myopic = PRISONERS.play(sessions=20, periods=30_000, stop=1000, decay=1e-3, discount=0.0)
     assert patient.share_converged == myopic.share_converged == 1.0
     np.testing.assert_allclose(myopic.profit_gain(), 0.0)
-    assert float(patient.profit_gain().mean()) > 0.3
+    assert (patient.profit_gain() > 0.5).mean() > 0.2
     assert (myopic.exploitability(0.0).gain == 0).all()
 
 
 def test_an_impulse_response_is_play_by_the_policies() -> None:
-    played = PRISONERS.play(sessions=40, periods=100_000, stop=2000, decay=2e-4)
+    played = PRISONERS.play(sessions=20, periods=30_000, stop=1000, decay=1e-3)
     answer = played.impulse_response("1", 1, periods=8)
     for row, session in enumerate(answer.session.values):
         path = played.dataset.end.values[session]
