@@ -9,10 +9,21 @@ import xarray as xr
 
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.games.mixed import mixed_equilibria
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.study.normal_form import NormalForm
 
 _SAME = 1e-9
+
+
+def efficient(form: NormalForm) -> Ints:
+    """Return the numbers of the profiles at which nobody can get more without another one getting less."""
+    flat = form.payoff.reshape(-1, form.players)
+    kept: list[int] = []
+    for number in np.lexsort(flat.T[::-1])[::-1]:
+        ahead = flat[kept]
+        if not ((ahead >= flat[number]).all(axis=1) & (ahead > flat[number]).any(axis=1)).any():
+            kept.append(int(number))
+    return np.array(sorted(kept), dtype=np.int64)
 
 
 def collusive(form: NormalForm) -> int:

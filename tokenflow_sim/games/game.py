@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, ResultError, unknown_name
-from tokenflow_sim.games.collusion import collusive, profit_gain
+from tokenflow_sim.games.collusion import collusive, efficient, profit_gain
 from tokenflow_sim.games.correlated import correlated, gains
-from tokenflow_sim.games.given import policies_of
+from tokenflow_sim.games.given import check_search, check_tolerance, policies_of
 from tokenflow_sim.games.labels import attrs_of
 from tokenflow_sim.games.leadership import Commitment, commit, commit_mixed
 from tokenflow_sim.games.learners.base import Rule
@@ -54,9 +54,7 @@ class Game(GameTable):
         InputError
             If the tolerance is no finite number from 0 on.
         """
-        if not isinstance(tolerance, (int, float)) or not 0 <= tolerance < np.inf:
-            text = f"must be a finite number from 0 on; found {tolerance!r}"
-            refuse([Fault(text, "tolerance")], "pure equilibria")
+        check_tolerance(tolerance)
         return self.at_profiles(np.array(self.form.pure_equilibria(tolerance), dtype=np.int64), "equilibrium")
 
     def mixed_equilibria(self, *, seed: int = 0, starts: int = 4, rounds: int = 5_000) -> xr.Dataset:
@@ -84,13 +82,7 @@ class Game(GameTable):
         InputError
             If a number is out of range.
         """
-        given = {"seed": (seed, 0), "starts": (starts, 1), "rounds": (rounds, 1)}
-        faults = [
-            Fault(f"must be a whole number from {least} on; found {value!r}", name)
-            for name, (value, least) in given.items()
-            if not isinstance(value, int) or value < least
-        ]
-        refuse(faults, "mixed equilibria")
+        check_search(seed, starts, rounds)
         found = mixed_equilibria(self.form, seed, starts, rounds)
         parts = [self.expected(mixture).assign(method=method) for mixture, method in found]
         if not parts:
@@ -307,15 +299,7 @@ class Game(GameTable):
 
     def pareto_front(self) -> pd.DataFrame:
         """Return the profiles at which nobody can get more without another one getting less."""
-        flat = self.form.payoff.reshape(-1, len(self.players))
-        order = np.lexsort(flat.T[::-1])[::-1]
-        kept: list[int] = []
-        for number in order:
-            ahead = flat[kept]
-            beaten = ((ahead >= flat[number]).all(axis=1) & (ahead > flat[number]).any(axis=1)).any()
-            if not beaten:
-                kept.append(int(number))
-        return self.frame_of(self.at_profiles(self.unravel(np.array(sorted(kept))), "profile"))
+        return self.frame_of(self.at_profiles(self.unravel(efficient(self.form)), "profile"))
 
     def collusive(self) -> xr.Dataset:
         """Return the profile at which all players together earn most (of several, one with the most even payoffs)."""

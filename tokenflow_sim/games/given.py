@@ -1,4 +1,4 @@
-"""Mixtures and policies that a user gives, validated."""
+"""Mixtures, policies and numbers that a user gives, validated."""
 
 from __future__ import annotations
 
@@ -10,9 +10,28 @@ import numpy as np
 from tokenflow_sim.errors import Fault, unknown_name
 from tokenflow_sim.games.policies import as_mixtures
 from tokenflow_sim.numeric import Floats
+from tokenflow_sim.study.arguments import refuse
 from tokenflow_sim.study.normal_form import Mixture
 
 _SUM = 1e-9
+
+
+def check_tolerance(tolerance: object) -> None:
+    """Refuse a tolerance of pure equilibria that is no finite number from 0 on."""
+    if not isinstance(tolerance, (int, float)) or not 0 <= tolerance < np.inf:
+        text = f"must be a finite number from 0 on; found {tolerance!r}"
+        refuse([Fault(text, "tolerance")], "pure equilibria")
+
+
+def check_search(seed: object, starts: object, rounds: object) -> None:
+    """Refuse numbers of a search for mixed equilibria that are out of range, all at once."""
+    given = {"seed": (seed, 0), "starts": (starts, 1), "rounds": (rounds, 1)}
+    faults = [
+        Fault(f"must be a whole number from {least} on; found {value!r}", name)
+        for name, (value, least) in given.items()
+        if not isinstance(value, int) or value < least
+    ]
+    refuse(faults, "mixed equilibria")
 
 
 def mixture_of(given: Any, players: Sequence[str], sizes: Sequence[int], faults: list[Fault]) -> Mixture:
