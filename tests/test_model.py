@@ -504,6 +504,20 @@ def test_importing_the_package_is_quick_and_brings_no_mesa() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_all_of_the_core_is_there_without_the_extra_learning() -> None:
+    code = (
+        "import sys\n"
+        "extra = 'gymnasium', 'pettingzoo', 'onnxruntime', 'safetensors'\n"
+        "sys.modules.update(dict.fromkeys(extra))\n"
+        "from tokenflow_sim import *\n"
+        "import tokenflow_sim.cli\n"
+        "try:\n    import tokenflow_sim.env\n"
+        "except ModuleNotFoundError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "environments need the extra `learning`" in done.stdout
+
+
 def test_every_public_name_is_there() -> None:
     for name in tf.__all__:
         assert getattr(tf, name) is not None

@@ -109,7 +109,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = sorted([*_HOME, *_MODULES, "__version__"])
+# `env` needs the extra `learning`: a star import brings what the core has.
+__all__ = sorted([*_HOME, *(name for name in _MODULES if name != "env"), "__version__"])
 
 
 def __getattr__(name: str) -> Any:
