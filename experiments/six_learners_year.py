@@ -207,7 +207,7 @@ def _draw_time(ax: Axes, runs: xr.Dataset) -> None:
     rise = dearer(runs, "node", "workload")
     for rule in LEARNERS:
         one = rise.sel(rule=rule)
-        ax.plot(weeks, one.mean("seed"), color=_SHADES[rule], ls=_DASHED[rule])
+        ax.plot(weeks, one.mean("seed"), color=_SHADES[rule], ls=_DASHED[rule], marker=_MARKS[rule], ms=2)
         ax.fill_between(weeks, one.min("seed"), one.max("seed"), color=_SHADES[rule], alpha=0.2, lw=0)
     ax.axhline(0.0, color="#999999", lw=0.8)
     ax.set_title("Prices, band of seeds")
@@ -224,6 +224,7 @@ def _draw_who(ax: Axes, runs: xr.Dataset) -> None:
         ax.plot(at, one.mean("seed"), _MARKS[rule], color=_SHADES[rule], ms=4, label=rule)
     ax.axhline(0.0, color="#999999", lw=0.8)
     ax.set_xticks(places, runs.provider.values)
+    ax.set_xlim(-0.5, len(places) - 0.5)
     ax.set_title("Profit")
     ax.set_ylabel("% over truthful")
 
@@ -238,6 +239,7 @@ def _draw_place(ax: Axes, runs: xr.Dataset) -> None:
     ax.axvline(0.0, color="#999999", lw=0.8)
     ax.set_yticks(rows, [name.replace("_", " ") for name in table.index])
     ax.grid(axis="x")
+    ax.margins(x=0.05)
     ax.set_title("Prices by hub")
     ax.set_xlabel("% over truthful")
 
