@@ -1,15 +1,16 @@
 """Repeat Calvano, Calzolari, Denicolo and Pastorello (2020): two firms that price by Q-learning, and their collusion.
 
 First in the paper's own game, logit demand for two products, which checks the learning; then in a market of this
-package, one node with two providers whose services are the same, which is the paper's case of perfect substitutes. Each
-is played with memory and patience, and with either taken away. Prints the paper's numbers beside these, and draws
+package, one node with two providers whose services are the same, which is the paper's case of perfect substitutes.
+Each is played with memory and patience, and with either taken away. Prints the paper's numbers beside these, and draws
 profit gains and what follows on a forced deviation. Without options sessions are few and short, so that numbers
 are not the paper's.
 
     python experiments/calvano_2020.py [--full] [--sessions 1000] [--workers 2] [--store DIR] [--figure calvano.png]
 
-Printed numbers: E. Calvano, G. Calzolari, V. Denicolo and S. Pastorello, "Artificial Intelligence, Algorithmic Pricing,
-and Collusion", American Economic Review 110 (2020) 3267-3297, its tables, and the tables of its replication package.
+Printed numbers: E. Calvano, G. Calzolari, V. Denicolo and S. Pastorello, "Artificial Intelligence, Algorithmic
+Pricing, and Collusion", American Economic Review 110 (2020) 3267-3297: the article, and the output of
+its replication package.
 """
 
 from __future__ import annotations
@@ -205,9 +206,9 @@ def deviations(setting: Setting, played: Played, discount: float) -> xr.Dataset:
     -------
     Dataset
         Dims (case,), one for each session, state of its cycle and firm: `session`; `gain` (case, action), what the
-        deviation is worth, discounted, beside going on as learnt; and of the deviation to the best static reply: `best`,
-        the action; `answer`, the relative change of the rival's price in the next period; `length`, the periods until
-        play is back in the cycle, the deviation counted (0: it is not, within the horizon).
+        deviation is worth, discounted, beside going on as learnt; and of the deviation to the best static reply:
+        `best`, the action; `answer`, the relative change of the rival's price in the next period; `length`, the
+        periods until play is back in the cycle, the deviation counted (0: it is not, within the horizon).
     """
     sizes, end = setting.game.form.actions, played.dataset["end"].values
     session, step = np.nonzero(end >= 0)
@@ -364,6 +365,8 @@ def main() -> None:
     given = parser.parse_args()
     given.sessions = given.sessions or (1000 if given.full else 24)
     given.others = given.others or given.sessions
+    if given.store is not None:
+        given.store.mkdir(parents=True, exist_ok=True)
     if min(given.sessions, given.others) < 2 or given.haste <= 0:
         parser.error("--sessions and --others must be at least 2 and --haste above 0")
     settings, plays = [logit(), market()], list[dict[str, Played]]()
@@ -376,10 +379,14 @@ def main() -> None:
         found = {case.name: play(setting, case, given) for case in CASES}
         plays.append(found)
         with pd.option_context("display.width", 200, "display.float_format", "{:,.3f}".format):
-            counts = f"{given.sessions:,} sessions with memory and patience, {given.others:,} of each other case"
+            counts = (
+                f"{given.sessions:,} sessions with memory and patience, {given.others:,} of each other case"
+            )
             print(f"{setting.name}: {counts}; +-: 95 % interval of the mean\n")
             print(check(setting, found[CASES[0].name], PRINTED[place]).astype(float).to_string(na_rep=""))
-            print("\nprofit gain\n" + without(setting, found, place).astype(float).to_string(na_rep="") + "\n")
+            print(
+                "\nprofit gain\n" + without(setting, found, place).astype(float).to_string(na_rep="") + "\n"
+            )
     if given.figure:
         draw(settings, plays).savefig(given.figure, dpi=150)
         print(given.figure)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tokenflow_sim.errors import ScenarioError as ScenarioError
     from tokenflow_sim.errors import StrategyError as StrategyError
     from tokenflow_sim.errors import TokenflowError as TokenflowError
+    from tokenflow_sim.games.aggregative import AggregativeGame as AggregativeGame
     from tokenflow_sim.games.game import Game as Game
     from tokenflow_sim.games.tabulated import game as game
     from tokenflow_sim.market import Clearer as Clearer
@@ -81,6 +82,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "ResultError", "ScenarioError", "StrategyError", "TokenflowError",
     ),
     "batch": ("Batch",),
+    "games.aggregative": ("AggregativeGame",),
     "games.game": ("Game",),
     "games.tabulated": ("game",),
     "results": ("load_results", "save_results", "to_frame"),

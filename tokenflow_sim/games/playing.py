@@ -61,7 +61,30 @@ def play_game(
 ) -> Played:
     """Play a game; see `game.Game.play`."""
     faults: list[Fault] = []
-    rules = _rules(learner, game.players, parameters, faults)
+    rules = rules_of(learner, game.players, parameters, faults)
+    faults += faults_of_play(sessions, periods, window, seed, stop, workers)
+    if moves not in ("simultaneous", "alternating"):
+        faults.append(Fault(unknown_name("choice", moves, ("simultaneous", "alternating")), "moves"))
+    payoff = np.asarray(game.payoff.values, dtype=np.float64).reshape(game.profiles, len(game.players))
+    if infeasible := int(np.isnan(payoff).any(axis=1).sum()):
+        text = (
+            f"{infeasible:,} of {game.profiles:,} profiles are not feasible, and learners would come to them; leave"
+            " out the actions that bring them about, or give demand a value"
+        )
+        faults.append(Fault(text, "game"))
+    refuse(faults, "play")
+    spec = RepeatedPlay(
+        payoff, game.form.actions, rules, periods, stop, seed, moves == "alternating", min(window, periods),
+        None if out is None else str(resolve_links(out)),
+    )  # fmt: skip
+    return played_of(game, spec, play_sessions(spec, sessions, workers, progress))
+
+
+def faults_of_play(
+    sessions: object, periods: object, window: object, seed: object, stop: object, workers: int | None
+) -> list[Fault]:
+    """Return what is wrong in how much is to be played."""
+    faults: list[Fault] = []
     for name, value, least in (
         ("sessions", sessions, 1),
         ("periods", periods, 1),
@@ -71,22 +94,20 @@ def play_game(
         faults += _whole(name, value, least)
     if stop is not None:
         faults += _whole("stop", stop, 1)
-    if moves not in ("simultaneous", "alternating"):
-        faults.append(Fault(unknown_name("choice", moves, ("simultaneous", "alternating")), "moves"))
     check_workers(workers, faults)
-    payoff = np.asarray(game.payoff.values, dtype=np.float64).reshape(game.profiles, len(game.players))
-    if infeasible := int(np.isnan(payoff).any(axis=1).sum()):
-        text = (
-            f"{infeasible:,} of {game.profiles:,} profiles are not feasible, and learners would come to them; leave"
-            " out the actions that bring them about, or give demand a value"
-        )
-        faults.append(Fault(text, "game"))
-    refuse(faults, "play")
-    sizes = game.form.actions
-    spec = RepeatedPlay(
-        payoff, sizes, rules, periods, stop, seed, moves == "alternating", min(window, periods),
-        None if out is None else str(resolve_links(out)),
-    )  # fmt: skip
+    return faults
+
+
+def play_sessions(
+    spec: RepeatedPlay, sessions: int, workers: int | None, progress: Progress | None
+) -> dict[str, Any]:
+    """Play so many sessions, on several processes where there are any, and return what became of each.
+
+    Raises
+    ------
+    ResultError
+        If the folder of the play holds other play, or cannot be written.
+    """
     with Executor(workers) as executor, _folder(spec, sessions) as width:
         size = width or _width(spec, sessions, executor.size)
         groups = [
@@ -95,12 +116,11 @@ def play_game(
         ]
         if spec.folder is not None and width is None:
             _begin(spec, sessions, size)
-        found = _all(spec, groups, executor, _Count(progress, sessions, periods))
-    joined = {
+        found = _all(spec, groups, executor, _Count(progress, sessions, spec.periods))
+    return {
         name: np.concatenate([one[name] for one in found], axis=1 if name == "history" else 0)
         for name in found[0]
     }
-    return played_of(game, spec, joined)
 
 
 def _all(spec: RepeatedPlay, groups: list[Group], executor: Executor, count: _Count) -> list[dict[str, Any]]:
@@ -142,9 +162,9 @@ class _Count:
 
 def _width(spec: RepeatedPlay, sessions: int, workers: int) -> int:
     """Return how many sessions to play at once: no result depends on it."""
-    states = int(np.prod(spec.sizes))
     remembers = [
-        size * (states if rule.remembers else 1) for rule, size in zip(spec.rules, spec.sizes, strict=True)
+        size * (spec.states if rule.remembers else 1)
+        for rule, size in zip(spec.rules, spec.sizes, strict=True)
     ]
     each = 8 * (sum(remembers) + 2 * spec.window + spec.samples * len(spec.sizes))
     return int(max(1, min(_WIDEST, -(-sessions // workers), _BYTES // each)))
@@ -156,7 +176,7 @@ def _whole(name: str, value: object, least: int) -> list[Fault]:
     return [Fault(f"must be a whole number from {least} on; found {value!r:.60}", name)]
 
 
-def _rules(
+def rules_of(
     learner: Any, players: tuple[str, ...], parameters: Mapping[str, Any], faults: list[Fault]
 ) -> tuple[Rule, ...]:
     """Return each player's rule; what is wrong is added to the faults."""

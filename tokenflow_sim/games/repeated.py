@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -81,13 +81,38 @@ class RepeatedPlay:
         """How many samples there are of a session that plays all periods."""
         return self.periods // self.sample
 
+    @property
+    def states(self) -> int:
+        """How many different periods a player that remembers one can tell apart."""
+        return int(np.prod(self.sizes))
+
+    def seats(self) -> list[Seat]:
+        """Return what each player knows of the game."""
+        players = len(self.sizes)
+        return [
+            Seat(
+                np.ascontiguousarray(self.payoff[:, player]), self.sizes, player, self.periods,
+                players if self.turns else 1,
+            )
+            for player in range(players)
+        ]  # fmt: skip
+
+    def round(self, seats: list[Seat], at: Sessions) -> Round:
+        """Return what plays a period."""
+        return _Turns(self, seats, at) if self.turns else _AtOnce(self, seats, at)
+
+    def earned(self, track: Ints) -> Floats:
+        """Return each player's mean payoff, dims (session, player), over the periods of profiles (period, session)."""
+        found: Floats = self.payoff[track].mean(axis=0)
+        return found
+
     def perform(self, job: Group) -> dict[str, Any]:
         """Play the sessions of a group: what one process of an executor does of them."""
         return play(self, job, None)
 
 
 @dataclass
-class _Sessions:
+class Sessions:
     """Where the unfinished sessions of a group stand; every array has the sessions last."""
 
     learners: list[Learner]
@@ -154,16 +179,11 @@ def play(spec: RepeatedPlay, group: Group, report: Callable[[int], object] | Non
     file = None if spec.folder is None else GroupFile(spec.folder, group.position)
     if file is not None and (done := file.finished()) is not None:
         return done
-    count, players = group.last - group.first, len(spec.sizes)
-    every = players if spec.turns else 1
-    seats = [
-        Seat(np.ascontiguousarray(spec.payoff[:, player]), spec.sizes, player, spec.periods, every)
-        for player in range(players)
-    ]
+    count, players, seats = group.last - group.first, len(spec.sizes), spec.seats()
     learners = [rule.learner(seat, count) for rule, seat in zip(spec.rules, seats, strict=True)]
     streams = _Streams(spec.seed, np.arange(group.first, group.last), sum(one.draws for one in learners))
     first = (streams.initial(players) * np.array(spec.sizes)).astype(np.int64) @ strides_of(spec.sizes)
-    at = _Sessions(
+    at = Sessions(
         learners, np.arange(count), first, np.zeros(count, np.int64), np.empty((0, count), np.int64)
     )
     if spec.turns:
@@ -194,7 +214,7 @@ def play(spec: RepeatedPlay, group: Group, report: Callable[[int], object] | Non
 def _play_on(
     spec: RepeatedPlay,
     seats: list[Seat],
-    at: _Sessions,
+    at: Sessions,
     ended: dict[str, Any],
     streams: _Streams,
     period: int,
@@ -202,7 +222,7 @@ def _play_on(
     report: Callable[[int], object] | None,
 ) -> None:
     """Play on from a period until every session has ended."""
-    table = _Turns(spec, seats, at) if spec.turns else _AtOnce(spec, seats, at)
+    table = spec.round(seats, at)
     count, written = len(ended["periods"]), time.monotonic()
     stop = spec.periods + 1 if spec.stop is None else spec.stop
     due = period + 1 if spec.stop is not None else spec.periods + 1
@@ -224,7 +244,7 @@ def _play_on(
                 due = int(at.settled[playing].min(initial=spec.periods)) + stop
         at.past = np.concatenate([at.past, track])[-spec.window :]
         if period % spec.sample == 0:
-            mean = spec.payoff[track].mean(axis=0)  # over the block that ends here
+            mean = spec.earned(track)  # over the block that ends here
             ended["history"][period // spec.sample - 1, at.alive[playing]] = mean[playing]
         if not playing.all():
             at.keep(np.flatnonzero(playing))
@@ -240,7 +260,7 @@ def _play_on(
 
 def _end(
     spec: RepeatedPlay,
-    at: _Sessions,
+    at: Sessions,
     ended: dict[str, Any],
     which: Ints,
     period: int,
@@ -302,13 +322,25 @@ class _Streams:
         return np.ascontiguousarray(drawn.T).reshape(count, self._width, len(alive))
 
 
+class Round(Protocol):
+    """What plays a period of unfinished sessions."""
+
+    def period(self, period: int, uniform: Floats) -> Bools:
+        """Play a period, and return where somebody's policy has changed."""
+
+
+def slices_of(learners: list[Learner]) -> list[slice]:
+    """Return which uniform numbers of a period are each learner's."""
+    bounds = np.cumsum([0, *(one.draws for one in learners)]).tolist()
+    return [slice(low, high) for low, high in pairwise(bounds)]
+
+
 class _AtOnce:
     """Periods in which all players move at once."""
 
-    def __init__(self, spec: RepeatedPlay, seats: list[Seat], at: _Sessions) -> None:
+    def __init__(self, spec: RepeatedPlay, seats: list[Seat], at: Sessions) -> None:
         self.at, self.strides = at, strides_of(spec.sizes).tolist()
-        bounds = np.cumsum([0, *(one.draws for one in at.learners)]).tolist()
-        self.slices = [slice(low, high) for low, high in pairwise(bounds)]
+        self.slices = slices_of(at.learners)
 
     def period(self, period: int, uniform: Floats) -> Bools:
         """Play a period, and return where somebody's policy has changed."""
@@ -330,10 +362,9 @@ class _AtOnce:
 class _Turns:
     """Periods in which one player moves, in turn, and the others stay at what they did last."""
 
-    def __init__(self, spec: RepeatedPlay, seats: list[Seat], at: _Sessions) -> None:
+    def __init__(self, spec: RepeatedPlay, seats: list[Seat], at: Sessions) -> None:
         self.at, self.seats, self.strides = at, seats, strides_of(spec.sizes).tolist()
-        bounds = np.cumsum([0, *(one.draws for one in at.learners)]).tolist()
-        self.slices = [slice(low, high) for low, high in pairwise(bounds)]
+        self.slices = slices_of(at.learners)
 
     def period(self, period: int, uniform: Floats) -> Bools:
         """Play a period, and return where the mover's policy has changed."""

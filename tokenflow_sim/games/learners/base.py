@@ -30,6 +30,8 @@ class Seat:
         Most periods of a session.
     every : int
         Periods from one of its moves to the next: 1 where all move at once.
+    odds : ndarray, optional
+        How likely each of the others' profiles is where all draw evenly; the same for all if left out.
     """
 
     payoff: Floats
@@ -37,6 +39,7 @@ class Seat:
     player: int
     periods: int
     every: int = 1
+    odds: Floats | None = None
 
     @property
     def actions(self) -> int:
@@ -48,6 +51,12 @@ class Seat:
         """Its payoff by what the others play and by its own action, dims (others' profile, action)."""
         own = np.moveaxis(self.payoff.reshape(self.sizes), self.player, -1)
         return np.ascontiguousarray(own.reshape(-1, self.actions))
+
+    @cached_property
+    def against_even(self) -> Floats:
+        """What each own action brings on average where the others draw evenly, dims (action,)."""
+        found: Floats = self.replies.mean(axis=0) if self.odds is None else self.odds @ self.replies
+        return found
 
     @cached_property
     def others(self) -> Ints:

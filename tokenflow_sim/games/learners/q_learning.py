@@ -108,7 +108,7 @@ class QLearner:
             states, self._state_of = len(seat.replies), seat.others
         self.states = states
         if rule.initial == "uniform_rivals":
-            start = seat.replies.mean(axis=0) / (1.0 - rule.discount)
+            start = seat.against_even / (1.0 - rule.discount)
         else:
             start = np.full(seat.actions, float(rule.initial))
         self._take_up(np.tile(start, (sessions * states, 1)))
