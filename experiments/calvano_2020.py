@@ -155,8 +155,8 @@ def market() -> Setting:
     Whoever asks less serves all at what it asks, two that ask the same serve half each: Bertrand's game, in which a
     price equal to cost, or the next one above it, is the static equilibrium, and the users' value the best for both.
     """
-    offers = {"dims": ("asset", "workload"), "coords": {"asset": FIRMS, "workload": ["chat"]}}
-    users = {
+    offers: dict[str, Any] = {"dims": ("asset", "workload"), "coords": {"asset": FIRMS, "workload": ["chat"]}}
+    users: dict[str, Any] = {
         "dims": ("node", "workload", "step"),
         "coords": {"node": ["here"], "workload": ["chat"], "step": [0]},
     }
@@ -269,7 +269,7 @@ def check(setting: Setting, played: Played, printed: dict[str, float]) -> pd.Dat
         "periods until no policy changed": ds["settled"].values,
         "share that ends in one price each": ds["cycle_length"].values == 1,
         "share that ends in cycles of two": ds["cycle_length"].values == 2,
-        "share without profitable one-period deviation": ~by_session.values,
+        "share without profitable one-period deviation": np.logical_not(by_session.to_numpy(dtype=bool)),
         "rival's price after a deviation, relative change": found["answer"].values,
         "share of deviations that do not pay": taken < -1e-9 * size,
         "periods until the return": found["length"].values[back],

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from tokenflow_sim.plot.style import DASHES, INK, PALETTES, HouseFigure, house_s
 INTERCEPT, SLOPE, COST, MOST = 40.0, 1.0, 4.0, 40
 RATE = 0.5
 HOTTEST, COOLING, PERIODS, WINDOW = 1000.0, 0.99999, 1_000_000, 100
-KINDS: dict[str, dict[str, float]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "memoryless": {"memory": 0, "discount": 0.0},
     "myopic": {"memory": 1, "discount": 0.0},
     "far-sighted": {"memory": 1, "discount": 0.9},

@@ -70,7 +70,7 @@ def test_three_players_remember_the_sum_of_the_others() -> None:
     )
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(0, spawn_key=(0,))))
     last = [int(5 * rng.random()) for _ in range(3)]
-    q, totals, price = np.zeros((3, 5, 9, 5)), [], lambda total: max(4.0 - total, -1.0)
+    q, totals = np.zeros((3, 5, 9, 5)), []
     for period in range(300):
         seen, action = [(own, sum(last) - own) for own in last], []
         for player in range(3):
@@ -80,7 +80,9 @@ def test_three_players_remember_the_sum_of_the_others() -> None:
         for player, own in enumerate(action):
             cell = q[player][seen[player]]
             ahead = q[player][own, sum(action) - own].max()
-            cell[own] = (1 - rate) * cell[own] + rate * (own * price(sum(action)) + discount * ahead)
+            cell[own] = (1 - rate) * cell[own] + rate * (
+                own * max(4.0 - sum(action), -1.0) + discount * ahead
+            )
         last = action
         totals.append(sum(action))
     assert float(found.total[0]) == pytest.approx(np.mean(totals), rel=1e-12)

@@ -15,7 +15,7 @@ from tokenflow_sim.games.labels import attrs_of
 from tokenflow_sim.games.learners.base import Rule
 from tokenflow_sim.games.playing import faults_of_play, play_sessions, rules_of
 from tokenflow_sim.games.summed import SummedPlay
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.study.arguments import refuse
 from tokenflow_sim.study.executor import Progress
 from tokenflow_sim.study.store import resolve_links
@@ -53,7 +53,10 @@ class AggregativeGame:
     """
 
     def __init__(
-        self, payoff: Callable[[Floats, Floats], Floats], actions: Sequence[float] | Floats, players: int
+        self,
+        payoff: Callable[[Floats, Floats], Floats],
+        actions: Sequence[float] | Floats | Ints,
+        players: int,
     ) -> None:
         faults: list[Fault] = []
         try:
