@@ -290,6 +290,8 @@ def check(setting: Setting, played: Played, printed: dict[str, float]) -> pd.Dat
 def _row(values: Any, printed: float | None) -> dict[str, float | None]:
     """Return a mean, its 95 % interval's half width, and quantiles where values are no yes or no."""
     numbers = np.asarray(values, dtype=np.float64)
+    if not len(numbers):  # nothing to count: no deviation after which play returns
+        return {"paper": printed, "here": None, "+-": None, "5 %": None, "95 %": None}
     error = 1.96 * numbers.std(ddof=1) / np.sqrt(len(numbers)) if len(numbers) > 1 else np.nan
     low, high = np.quantile(numbers, (0.05, 0.95)) if np.asarray(values).dtype != bool else (None, None)
     return {"paper": printed, "here": numbers.mean(), "+-": error, "5 %": low, "95 %": high}

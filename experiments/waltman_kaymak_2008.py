@@ -151,7 +151,9 @@ def main() -> None:
         help="numbers of firms (2 to 6 with --full; else 2 to 4)",
         choices=range(2, 7),
     )
-    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument(
+        "--kinds", nargs="+", choices=list(KINDS), help="firms (all kinds with --full; else memoryless)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of all sessions")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--store", type=Path, help="folder that keeps play, to go on after a break")
@@ -159,6 +161,8 @@ def main() -> None:
     given = parser.parse_args()
     given.sessions = given.sessions or (100 if given.full else 20)
     given.periods = given.periods or (PERIODS if given.full else 5_000)
+    # Memory has too many states to be learnt in a short time.
+    given.kinds = given.kinds or list(KINDS if given.full else ["memoryless"])
     given.firms = given.firms or ([2, 3, 4, 5, 6] if given.full else [2, 3, 4])
     if given.sessions < 2 or given.periods < WINDOW:
         parser.error(f"--sessions must be at least 2 and --periods at least {WINDOW}")

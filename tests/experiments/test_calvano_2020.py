@@ -70,3 +70,6 @@ def test_tables_measure_what_sessions_do() -> None:
     assert table.loc["profit gain", "here"] == pytest.approx(SCRIPT["gain_of"](setting, played).mean())
     assert table.loc["profit gain", "paper"] == 0.849
     assert set(SCRIPT["PRINTED"][0]) <= set(table.index)
+    assert SCRIPT["_row"](np.array([]), 5.7) == {
+        "paper": 5.7, "here": None, "+-": None, "5 %": None, "95 %": None
+    }  # fmt: skip
