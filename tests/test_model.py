@@ -552,3 +552,9 @@ def test_scalars_are_collected_by_choice() -> None:
     np.testing.assert_array_equal(model.datacollector.model_vars["welfare"], model.results().welfare)
     with pytest.raises(tf.InputError, match=r"unknown scalar 'welfar'.*did you mean 'welfare'"):
         TokenMarket("us5", collect=["welfar"])
+
+
+def test_one_name_to_record_is_a_list_of_one() -> None:
+    model = TokenMarket("us5", rng=1, periods=1, record="price")
+    model.run()
+    assert list(model.results().data_vars) == ["price"]

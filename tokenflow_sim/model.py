@@ -24,6 +24,7 @@ from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.pickling import Portable
 from tokenflow_sim.results import Ledger, Plan, attributes
+from tokenflow_sim.results.names import names_of
 from tokenflow_sim.results.plan import arguments_of
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.expectation import reference_price
@@ -173,7 +174,7 @@ class TokenMarket(Portable, mesa.Model):
         asks = any(getattr(strategy, "uses_reference_price", False) for strategy in made["region"].values())
         shown, further = reference() if asks else None, self._environment.limits()
         plan = Plan(
-            layout, compiled.providers, compiled.owners, attrs, None if record is None else tuple(record),
+            layout, compiled.providers, compiled.owners, attrs, names_of(record),
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
             carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
             delivery=compiled.path_rules.delivery, has_budget=compiled.pricing is not None,

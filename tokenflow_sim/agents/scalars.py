@@ -42,7 +42,7 @@ def chosen(scalars: Mapping[str, Reporter], names: Iterable[str] | None) -> dict
     """
     if names is None:
         return dict(scalars)
-    wanted = [names] if isinstance(names, str) else list(names)
+    wanted = (names,) if isinstance(names, str) else tuple(names)
     unknown = [name for name in wanted if name not in scalars]
     if unknown:
         faults = [Fault(unknown_name("scalar", name, list(scalars)), "collect") for name in unknown]

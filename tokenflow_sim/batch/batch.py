@@ -20,6 +20,7 @@ from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.pickling import Portable
+from tokenflow_sim.results.names import names_of
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.assignment import Choice, find_faults
@@ -106,7 +107,7 @@ class Batch(Portable):
         self._outside = Outside.of(self.settings, external)
         self._make = partial(
             TokenMarket, self.settings, strategies={**(strategies or {}), **self._outside.strategies},
-            record=None if record is None else tuple(record), history=history, allow_code=allow_code,
+            record=names_of(record), history=history, allow_code=allow_code,
         )  # fmt: skip
         first = self._make(rng=self.seeds[0])
         self.periods = first.periods

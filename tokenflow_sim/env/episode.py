@@ -15,6 +15,7 @@ from tokenflow_sim.env.rewards import Measure, Reward, RunningReward
 from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results.names import names_of
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
 from tokenflow_sim.strategies.action_encoding import ActionForm, Actions
@@ -80,7 +81,7 @@ class Setting:
         self.scenario = load_scenario(scenario, changes, also=check)
         self.players = players(self.scenario, agents, actions=actions, observe=observe, lags=lags)
         self.reward = Reward.of(reward)
-        self.record = (record,) if isinstance(record, str) else tuple(record)
+        self.record = names_of(record)
         self.allow_code = allow_code
         outside: dict[str, Choice] = {player.key: OUTSIDE[player.kind] for player in self.players}
         self.strategies: dict[str, Choice] = {**(strategies or {}), **outside}

@@ -20,6 +20,7 @@ import numpy as np
 
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
+from tokenflow_sim.results.names import names_of
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.scenario.series import Series
@@ -299,7 +300,7 @@ def pack(
         if number == len(scenarios):
             scenarios.append(task.scenario)
         jobs.append(Run(position, number, task.seed, task.strategies, task.overrides, task.allow_code))
-    return Runs(tuple(scenarios), reduce, None if record is None else tuple(record)), jobs
+    return Runs(tuple(scenarios), reduce, names_of(record)), jobs
 
 
 class _Kept(threading.local):
