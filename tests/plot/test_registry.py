@@ -32,7 +32,19 @@ from tokenflow_sim.variables import (
 )
 
 # Beside them the status of the runs of a sweep, and the dims of sensitivity indices.
-STUDIES = {*MEASURES, *MARKET_POWER, *STUDY_VARIABLES, *STUDY_COORDINATES, "parameter", "output", "status"}
+STUDIES = {
+    *MEASURES,
+    *MARKET_POWER,
+    *STUDY_VARIABLES,
+    *STUDY_COORDINATES,
+    "parameter",
+    "output",
+    "status",
+    "history",
+    "place",
+    "settled",
+    "undisturbed",
+}
 NAMES = {
     "prices",
     "settlements",

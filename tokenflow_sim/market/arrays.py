@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault
 from tokenflow_sim.market.activity import Activity
+from tokenflow_sim.market.culprits import Labels, culprits
 from tokenflow_sim.market.expanded import Expanded
 from tokenflow_sim.market.further_faults import further_faults
 from tokenflow_sim.market.layout import Layout
@@ -26,10 +26,7 @@ from tokenflow_sim.variables import MARKET
 
 # No market has such numbers, and a solver takes those beyond 1e20 for infinite.
 _BEYOND = 1e15
-_LISTED_CULPRITS = 5
 _ROUNDING = 1e-9
-
-Labels = Mapping[str, "pd.Index[Any] | None"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)  # arrays have no single truth value to compare or hash by
@@ -97,12 +94,19 @@ class Arrays:
     @cached_property
     def worth(self) -> Floats:
         """What demand is worth that may be shed, dims (node, workload, step); zero for what must be served."""
-        return self.value if self.must_serve is None else np.where(self.must_serve, 0.0, self.value)
+        return self._that_may_be_shed(self.value)
 
     @cached_property
     def sheddable(self) -> Floats:
         """What of demand may be shed, dims (node, workload, step); zero for what must be served."""
-        return self.demand if self.must_serve is None else np.where(self.must_serve, 0.0, self.demand)
+        return self._that_may_be_shed(self.demand)
+
+    def _that_may_be_shed(self, values: Floats) -> Floats:
+        if self.must_serve is None:
+            return values
+        found = np.where(self.must_serve, 0.0, values)
+        found.setflags(write=False)
+        return found
 
     @cached_property
     def every_limit(self) -> tuple[SharedCapacity, ...]:
@@ -189,7 +193,7 @@ class Arrays:
         for array in (
             self.offer_price, self.capacity, self.demand, self.value, self.route_cost, self.link_use, self.allowed,
             self.link_capacity, self.link_curvature, self.power_use, self.power_limit, self.offer_slope,
-            self.value_slope, self.__dict__.get("must_serve"),
+            self.value_slope, *(self.__dict__.get(name) for name in ("must_serve", "worth", "sheddable")),
         ):  # fmt: skip
             if array is not None:
                 array.setflags(write=False)
@@ -383,18 +387,3 @@ def hours_faults(hours: object) -> list[Fault]:
     if number and 0 < float(hours) < np.inf:  # type: ignore[arg-type]
         return []
     return [Fault(f"must be positive and finite; found {hours!r}", "hours")]
-
-
-def culprits(bad: Bools, values: NDArray[Any], dims: tuple[str, ...], labels: Labels) -> str:
-    """List the first entries where `bad` is true, each with its value and its labels."""
-    spots = np.argwhere(bad)
-    shown = [_place(values[tuple(spot)], spot, dims, labels) for spot in spots[:_LISTED_CULPRITS]]
-    more = f" and {len(spots) - _LISTED_CULPRITS} more" if len(spots) > _LISTED_CULPRITS else ""
-    return ", ".join(shown) + more
-
-
-def _place(value: Any, spot: NDArray[np.int64], dims: tuple[str, ...], labels: Labels) -> str:
-    along = [(dim, labels.get(dim), at) for dim, at in zip(dims, spot, strict=True)]
-    place = [f"{dim}={str(index[at])!r}" for dim, index, at in along if index is not None]
-    number = f"{value:g}" if isinstance(value, (float, np.floating)) else repr(value)
-    return f"{number} at [{', '.join(place)}]" if place else number

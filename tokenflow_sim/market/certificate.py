@@ -98,7 +98,9 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     # Balance (1b), (10b), and what flows where it may not.
     made, moved = total(dispatch).reshape(-1), flow.reshape(-1)
     astray = np.bincount(cells.every, np.concatenate((made, moved, -moved)), demand.size)
-    astray += (total(unserved) - demand).reshape(-1)
+    astray = astray + (total(unserved) - demand).reshape(
+        -1
+    )  # of no cells at all, bincount makes whole numbers
     forbidden = None
     if np.count_nonzero(arrays.allowed) < flow.size:
         forbidden = ~arrays.allowed
