@@ -54,7 +54,7 @@ def carbon(
 
     Parameters
     ----------
-    path : path or sequence of paths
+    path : path, or several of them
         CSV files, e.g. of Electricity Maps; several are put together.
     map : mapping or iterable of str, optional
         Nodes by name in the file, or the names to keep; all, if left out. Of a file with one series and no name of its

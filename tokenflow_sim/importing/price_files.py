@@ -42,7 +42,7 @@ def prices(
 
     Parameters
     ----------
-    path : path or sequence of paths
+    path : path, or several of them
         CSV files, also zipped; several are put together: months of one node, or a file for each node.
     format : str, optional
         ``caiso``, ``pjm``, ``nyiso``, ``ercot``, ``entsoe``, ``gridstatus`` or ``generic``; found by the columns if

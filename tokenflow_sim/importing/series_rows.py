@@ -86,7 +86,7 @@ def read_files(
 
     Parameters
     ----------
-    path : path or sequence of paths
+    path : path, or several of them
         The files.
     subject : str
         What they hold, for messages.

@@ -18,7 +18,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import Fault, unknown_name
-from tokenflow_sim.market.arrays import culprits, number_faults
+from tokenflow_sim.market.arrays import number_faults
+from tokenflow_sim.market.culprits import culprits
 from tokenflow_sim.variables import COORDINATES, MARKET
 
 # How many labels or entries a message lists.
