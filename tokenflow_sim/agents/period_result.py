@@ -13,6 +13,7 @@ from tokenflow_sim.agents.ownership import Ownership
 from tokenflow_sim.agents.power_result import PowerResult, settle_power
 from tokenflow_sim.agents.welfare import service_value_of, welfare_of
 from tokenflow_sim.market import Clearing
+from tokenflow_sim.market.arrays import total
 from tokenflow_sim.market.earned_price import earned_price
 from tokenflow_sim.market.grid_rows import BUS_BALANCE, CYCLE_LAW
 from tokenflow_sim.market.money import Money
@@ -132,7 +133,7 @@ class PeriodResult:
     @cached_property
     def dispatch(self) -> Floats:
         """Dispatch over all blocks in Mtok/s, dims (asset, workload)."""
-        return frozen(_total(self.values.dispatch))
+        return frozen(total(self.values.dispatch))
 
     @property
     def _wanted(self) -> tuple[Floats, Floats]:
@@ -141,12 +142,12 @@ class PeriodResult:
     @cached_property
     def unserved(self) -> Floats:
         """Demand over all steps that was wanted and not served in Mtok/s, dims (node, workload)."""
-        return frozen(_total(self._wanted[1]))
+        return frozen(total(self._wanted[1]))
 
     @cached_property
     def bid(self) -> Floats:
         """Demand over all steps in Mtok/s, of lines what was wanted at the price, dims (node, workload)."""
-        return _total(self._wanted[0])
+        return total(self._wanted[0])
 
     @cached_property
     def served(self) -> Floats:
@@ -350,11 +351,6 @@ class PeriodResult:
 
 def _fields_of(holder: Any) -> dict[str, Any]:
     return {one.name: getattr(holder, one.name) for one in fields(holder)}
-
-
-def _total(values: Floats) -> Floats:
-    """Return the sum over blocks or steps, without a copy where there is one only."""
-    return values[:, :, 0] if values.shape[2] == 1 else values.sum(axis=2)
 
 
 def _share(load: Floats, capacity: Floats) -> Floats:
