@@ -17,7 +17,7 @@ from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.merit_clearing import MeritClearer
 from tokenflow_sim.market.path_limits import takes_paths
 from tokenflow_sim.market.paths import PathEngine
-from tokenflow_sim.market.quadratic import solve_quadratic
+from tokenflow_sim.market.quadratic import LastOptimum, solve_quadratic
 from tokenflow_sim.market.reserve_shortage import reserve_note
 from tokenflow_sim.market.secured import SecuredClearer
 from tokenflow_sim.market.values import Values, total_cost, values_of
@@ -85,6 +85,7 @@ class Clearer:
         self._merit: MeritClearer | None = None
         # Whether the last market was cleared by merit order, and no solver has seen it.
         self._by_merit = False
+        self._last = LastOptimum()
         # Where demand takes paths, this one is not used.
         self._engine = Engine(market, lazy=True if takes_paths(market) else lazy)
 
@@ -177,6 +178,7 @@ class Clearer:
                 clearing = self._attempt(engine, market, by_class=alone)
             except CertificateError as error:
                 reasons.append(f"{how}: {error}")
+                self._last = LastOptimum()
                 continue
             finally:
                 if engine.size != 1.0:  # also where it cannot be served, later markets are measured as usual
@@ -184,6 +186,7 @@ class Clearer:
             if clearing.certificate.worst <= CERTIFIED:
                 return clearing
             reasons.append(f"{how}: {clearing.certificate}")
+            self._last = LastOptimum()
         self._engine = Engine(market)
         raise _uncertified(market, reasons)
 
@@ -225,10 +228,9 @@ class Clearer:
             # What classes share with activities cannot be taken apart.
             yield from FAR_APART_FALLBACKS[: 1 if market.arrays.activities else None]
 
-    @staticmethod
-    def _attempt(engine: Engine, market: Market, by_class: bool = False) -> Clearing:
+    def _attempt(self, engine: Engine, market: Market, by_class: bool = False) -> Clearing:
         if market.is_quadratic:
-            values = solve_quadratic(engine, market)
+            values = solve_quadratic(engine, market, self._last)
         elif by_class:
             values = _clear_by_class(engine, market)
         else:

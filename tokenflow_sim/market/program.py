@@ -22,6 +22,7 @@ from scipy import sparse
 
 from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays, total
+from tokenflow_sim.market.coefficients import Coefficients
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Term
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.placement import Placed, PlacedActivity, alike, place_activities, place_limits
@@ -254,6 +255,16 @@ class Program:
         )
         matrix.eliminate_zeros()
         return sparse.csc_array(matrix)
+
+    @cached_property
+    def served(self) -> Coefficients:
+        """The coefficients without shortfall."""
+        return Coefficients(sparse.csc_array(self.matrix[:, : self.v.start]))
+
+    @cached_property
+    def served_with_loads(self) -> Coefficients:
+        """Those of `matrix_with_loads`."""
+        return Coefficients(self.matrix_with_loads)
 
     def fill_costs(self, arrays: Arrays, shortfall: float, out: Floats) -> Floats:
         """Write the cost of every column, in $/Mtok; zero for demand that must be served."""

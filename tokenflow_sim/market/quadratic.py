@@ -3,15 +3,15 @@
 The quadratic program fixes the load of every such link, and what is taken of every such offer and demand. With its
 charge, price or value frozen there each has a linear cost, and the market's prices are those of the linear program
 with these costs: the two share their optimality conditions, and so the set of optimal duals among which the price rule
-chooses. With slopes, the optimum is then solved for exactly on its active set (`separable`), so that prices, which are
-those of the next unit, are as exact as a linear market's.
+chooses. With slopes, the optimum is found exactly (`pieces`, `active_set`), so that prices, which are those of the
+next unit, are as exact as a linear market's.
 
-HiGHS's active-set solver finds the loads of nearly all markets. Where many vertices are degenerate it can go round for
-minutes at the optimum without seeing that it is one. It is stopped after a number of iterations, which depends on the
-market alone as a clock does not, and the loads are found by linear programs instead: the charge of every link is
-replaced by a piecewise-linear one that agrees with it at points about the last load, which draw closer round by round.
-Such a charge is never too low and is right at the last load, so that the cost never rises from one round to the next,
-and the interval in which a load is uncertain shrinks geometrically.
+Where links alone have curvature, HiGHS's active-set solver finds the loads of nearly all markets. Where many vertices
+are degenerate it can go round for minutes at the optimum without seeing that it is one. It is stopped after a number
+of iterations, which depends on the market alone as a clock does not, and the loads are found by linear programs
+instead: the charge of every link is replaced by a piecewise-linear one that agrees with it at points about the last
+load, which draw closer round by round. Such a charge is never too low and is right at the last load, so that the cost
+never rises from one round to the next, and the interval in which a load is uncertain shrinks geometrically.
 
 References
 ----------
@@ -27,6 +27,7 @@ import numpy as np
 from scipy import sparse
 
 from tokenflow_sim.errors import CertificateError
+from tokenflow_sim.market.active_set import Optimum
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.basis import BasicSolution
 from tokenflow_sim.market.engine import Engine
@@ -34,14 +35,14 @@ from tokenflow_sim.market.highs import column_program, new_highs
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
 from tokenflow_sim.market.perturbation import ScaledData
+from tokenflow_sim.market.pieces import optimum
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.separable import IterationLimit, SeparableProgram
 from tokenflow_sim.market.values import Values, link_loads, total_cost, values_of
 from tokenflow_sim.numeric import Bools, Floats
 
-# Iterations of the quadratic solver for every row and column, with links alone and with slopes: an active-set method
-# that needs more goes round.
-_ITERATIONS, _SLOPED_ITERATIONS = 1.0, 4.0
+# Iterations of the quadratic solver for every row and column: an active-set method that needs more goes round.
+_ITERATIONS = 1.0
 # Points of a piecewise-linear charge on either side of the last load, each this much further than the one before.
 _POINTS, _WIDER = 10, 16.0
 # By how much the points draw closer, from the largest load there can be to this share of it.
@@ -79,7 +80,31 @@ def linearised(
     )
 
 
-def solve_quadratic(engine: Engine, market: Market) -> Values:
+class LastOptimum:
+    """The optimum of the last market with slopes: where the next of its structure is tried first.
+
+    Attributes
+    ----------
+    found : Optimum or None
+        In Mtok/s and $/Mtok; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.found: Optimum | None = None
+
+    def of(self, program: SeparableProgram, data: ScaledData) -> Optimum | None:
+        """Solve a program in the solver's units; None where it has no optimum."""
+        start, scale = self.found, data.scale
+        if start is not None and (start.low.size, start.tight.size) != program.coefficients.shape[::-1]:
+            start = None
+        if start is not None:
+            start = start.rescaled(1.0 / scale.quantity, 1.0 / scale.price)
+        found = optimum(program, start)
+        self.found = None if found is None else found.rescaled(scale.quantity, scale.price)
+        return found
+
+
+def solve_quadratic(engine: Engine, market: Market, last: LastOptimum | None = None) -> Values:
     """Clear a market whose links have curvature, or whose offers or demand have slopes.
 
     Parameters
@@ -88,6 +113,8 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
         Clears linear markets of the same structure.
     market : Market
         The market.
+    last : LastOptimum, optional
+        That of markets with slopes cleared before, which changes no bit of what is found.
 
     Returns
     -------
@@ -103,7 +130,12 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
     """
     arrays, program = market.arrays, engine.program
     data = scaled_at_first_unit(program, arrays, engine.size)
-    columns = _quadratic_columns(program, data, arrays)
+    best = None
+    if arrays.is_sloped:
+        best = (last or LastOptimum()).of(smooth_program(program, data, arrays), data)
+        columns = None if best is None else best.values
+    else:
+        columns = _quadratic_columns(program, data, arrays)
     if columns is None:
         nothing, demand = np.zeros_like(arrays.capacity), np.zeros_like(arrays.demand)
         # says what cannot be met
@@ -113,36 +145,45 @@ def solve_quadratic(engine: Engine, market: Market) -> Values:
     values[: program.v.start] = np.maximum(columns[: program.v.start], 0.0)  # no flow below rounding
     values *= data.scale.quantity
     load = link_loads(arrays, values[program.f].reshape(program.flow_shape))
-    unique = unique_columns(program, arrays)
-    if unique is None:
+    if best is None:
         flat = linearised(arrays, load)
-        priced = engine.solve(flat)
+        outcome = values_of(program, arrays, _priced(engine, arrays, flat, values))
     else:
         dispatch = np.minimum(values[program.x].reshape(program.offers_shape), arrays.capacity)
         unserved = np.minimum(values[program.y].reshape(program.unserved_shape), arrays.demand)
         flat = linearised(arrays, load, dispatch, unserved)
-        priced = engine.solve(flat, duals_only=True)
-    # What else costs as little leaves the loads of curved links, which are unique, as they are.
-    scale, frozen = data.scale, engine.scaled(flat)
-    if unique is not None:
-        scale = frozen.scale  # that of the prices at the margin
-    curved = np.zeros(program.rows, dtype=np.bool_)
-    curved[program.link] = arrays.link_curvature > 0
-    optimum = BasicSolution(values / scale.quantity, priced.duals / scale.price)
-    values = (
-        serve_first(program, frozen.costs, frozen.upper, frozen.rows, optimum, curved, unique)
-        * scale.quantity
-    )
-    solution = BasicSolution(values, priced.duals)
-    if unique is None:
-        outcome = values_of(program, arrays, solution)
-    else:
-        sloped = arrays.with_(offer_price=flat.offer_price, value_slope=None)
-        found = values_of(program, sloped, solution)
+        if best.priced:
+            solution = BasicSolution(values, best.duals[: program.rows] * data.scale.price)
+        else:
+            solution = _priced(engine, arrays, flat, values)
+        found = values_of(program, arrays.with_(offer_price=flat.offer_price, value_slope=None), solution)
         cost = total_cost(arrays, found.dispatch, found.flow, found.unserved, found.supplied, found.done)
         outcome = replace(found, cost=cost)
     rent = outcome.congestion_rent + arrays.link_curvature * load
     return replace(outcome, rents={**outcome.rents, "congestion_rent": rent})
+
+
+def _priced(engine: Engine, arrays: Arrays, flat: Arrays, values: Floats) -> BasicSolution:
+    """Price an optimum by the price rule, and share what is short where that costs nothing.
+
+    Parameters
+    ----------
+    engine : Engine
+        Clears linear markets of the same structure.
+    arrays, flat : Arrays
+        The market, and its linear one at the optimum.
+    values : ndarray
+        The optimum in Mtok/s, dims (column,).
+    """
+    program, unique = engine.program, unique_columns(engine.program, arrays)
+    priced, frozen = engine.solve(flat, duals_only=unique is not None), engine.scaled(flat)
+    scale = frozen.scale
+    # What else costs as little leaves the loads of curved links, which are unique, as they are.
+    curved = np.zeros(program.rows, dtype=np.bool_)
+    curved[program.link] = arrays.link_curvature > 0
+    optimum = BasicSolution(values / scale.quantity, priced.duals / scale.price)
+    served = serve_first(program, frozen.costs, frozen.upper, frozen.rows, optimum, curved, unique)
+    return BasicSolution(served * scale.quantity, priced.duals)
 
 
 def unique_columns(program: Program, arrays: Arrays) -> Bools | None:
@@ -191,23 +232,20 @@ def _quadratic_columns(program: Program, data: ScaledData, arrays: Arrays) -> Fl
     one for each load. HiGHS is given vectors: rebuilding a linopy model takes a hundred times what a small
     one takes to solve.
     """
-    smooth = smooth_program(program, data, arrays)
     used = program.v.start
-    links = slice(used, used + arrays.link_curvature.size)
-    slopes, iterations = smooth.curvature[:used], _SLOPED_ITERATIONS if arrays.is_sloped else _ITERATIONS
     try:
-        columns = smooth.solve(iterations, always=links)
+        return smooth_program(program, data, arrays).solve(
+            _ITERATIONS, always=slice(used, used + arrays.link_curvature.size)
+        )
     except IterationLimit:
-        columns = _by_pieces(program, data, arrays.link_curvature, slopes)
-        if columns is not None and arrays.is_sloped:
-            columns = np.concatenate([columns, -smooth.matrix[program.rows :, :used] @ columns])
-    if columns is not None and arrays.is_sloped:
-        columns = smooth.polished(columns)
-    return columns
+        return _by_pieces(program, data, arrays.link_curvature)
 
 
 def smooth_program(program: Program, data: ScaledData, arrays: Arrays) -> SeparableProgram:
     """Return the quadratic program of a market in the solver's units.
+
+    Its columns are the linear program's without shortfall; with curvature of links, every link's load follows, with a
+    row for each.
 
     Parameters
     ----------
@@ -218,18 +256,22 @@ def smooth_program(program: Program, data: ScaledData, arrays: Arrays) -> Separa
     arrays : Arrays
         The market.
     """
-    used, links = program.v.start, arrays.link_curvature.size
+    used = program.v.start
     floor = np.full(program.rows, -np.inf)
     floor[program.equations] = data.rows[program.equations]
     slopes = slopes_of(program, data, arrays)
+    if not np.count_nonzero(arrays.link_curvature):
+        costs, upper = data.costs[:used], data.upper[:used]
+        return SeparableProgram(costs, slopes, np.zeros(used), upper, floor, data.rows, program.served)
+    links = np.zeros(arrays.link_curvature.size)
     return SeparableProgram(
-        costs=np.concatenate([data.costs[:used], np.zeros(links)]),
+        costs=np.concatenate([data.costs[:used], links]),
         curvature=np.concatenate([slopes, arrays.link_curvature * (data.scale.quantity / data.scale.price)]),
-        lower=np.zeros(used + links),
-        upper=np.concatenate([data.upper[:used], np.full(links, np.inf)]),
-        floor=np.concatenate([floor, np.zeros(links)]),
-        ceiling=np.concatenate([data.rows, np.zeros(links)]),
-        matrix=program.matrix_with_loads,
+        lower=np.zeros(used + links.size),
+        upper=np.concatenate([data.upper[:used], np.full(links.size, np.inf)]),
+        floor=np.concatenate([floor, links]),
+        ceiling=np.concatenate([data.rows, links]),
+        coefficients=program.served_with_loads,
     )
 
 
@@ -242,22 +284,16 @@ def slopes_of(program: Program, data: ScaledData, arrays: Arrays) -> Floats:
     return slopes
 
 
-def _by_pieces(program: Program, data: ScaledData, curvature: Floats, slopes: Floats) -> Floats | None:
+def _by_pieces(program: Program, data: ScaledData, curvature: Floats) -> Floats | None:
     """Solve the quadratic program by linear ones, in the solver's units; None if it has no optimum.
 
     Their columns are the program's without shortfall, then for every curved link the segments of its charge, each from
-    one point to the next; a row for every curved link says that its segments add up to its load. Offers and
-    demand with a slope stand after the links, as if each had a link of its own.
+    one point to the next; a row for every curved link says that its segments add up to its load.
     """
     used, curved = program.v.start, np.flatnonzero(curvature > 0)
     slope = curvature[curved] * (data.scale.quantity / data.scale.price)
     use = sparse.csr_array(program.matrix)[program.link][curved, :used]
     limits = data.rows[program.link][curved]
-    if slopes.any():
-        sloped = np.flatnonzero(slopes > 0)
-        use = sparse.csr_array(sparse.vstack([use, sparse.eye_array(used, format="csr")[sloped]]))
-        slope, limits = np.append(slope, slopes[sloped]), np.append(limits, data.upper[sloped])
-        curved = np.append(curved, sloped)
     segments = 2 * _POINTS + 2
     count, zeros = curved.size * segments, np.zeros(curved.size)
     matrix = sparse.vstack(
@@ -282,7 +318,7 @@ def _by_pieces(program: Program, data: ScaledData, curvature: Floats, slopes: Fl
     )
     # A link carries no more of a class than all its demand, unless going in circles pays; a load beyond the last point
     # has the charge there.
-    everywhere = np.where(slopes > 0, data.upper[:used], 0.0)
+    everywhere = np.zeros(used)
     demand = data.rows[program.balance].reshape(program.nodal_shape).sum(axis=0)
     everywhere[program.f] = np.broadcast_to(demand, program.flow_shape).ravel()
     most = np.minimum(use @ everywhere, limits)

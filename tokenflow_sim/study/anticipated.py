@@ -24,8 +24,7 @@ import numpy as np
 from tokenflow_sim.errors import CertificateError, Fault, MarketError
 from tokenflow_sim.market import Clearing, Market, clear
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.market.quadratic import scaled_at_first_unit, smooth_program
-from tokenflow_sim.market.separable import IterationLimit
+from tokenflow_sim.market.quadratic import LastOptimum, scaled_at_first_unit, smooth_program
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.study.affine import AffineMarket
 from tokenflow_sim.study.oligopoly_dataset import Equilibrium, cost_of
@@ -34,7 +33,7 @@ from tokenflow_sim.study.oligopoly_dataset import Equilibrium, cost_of
 _GRID = 25
 # Share of a quantity's range: steps of a parabola, and where a quantity has settled.
 _STEP, _SETTLED = 1e-2, 1e-10
-_ITERATIONS, _TRIFLE = 20.0, 1e-3
+_TRIFLE = 1e-3
 _SWEEPS, _JUMPS = 40, 4
 # Steps of a golden section: up to rounding, and close enough to go on along a parabola.
 _FINE, _ROUGH = 50, 12
@@ -92,6 +91,7 @@ class _Quantities:
         self.data = scaled_at_first_unit(self.program, arrays)
         self.smooth = smooth_program(self.program, self.data, arrays)
         self._steps = _ROUGH
+        self._last = LastOptimum()
 
     def played(self, quantity: Floats) -> tuple[Floats, Floats, Floats] | None:
         """Return consumption and prices, dims (node, workload), and the columns; None where no such market clears.
@@ -107,23 +107,17 @@ class _Quantities:
         for array in (costs, curvature):
             array[program.x].reshape(program.offers_shape)[self.rows] = 0.0
         smooth = replace(self.smooth, costs=costs, curvature=curvature, lower=lower, upper=upper)
-        try:
-            columns = smooth.solve(_ITERATIONS)
-        except IterationLimit:
+        best = self._last.of(smooth, self.data)
+        if best is None:
             return None
-        if columns is None:
-            return None
-        columns = smooth.polished(columns)
+        columns = best.values
         affine = self.affine
         unserved = columns[program.y].reshape(program.unserved_shape).sum(axis=2) * scale.quantity
         consumption = np.where(affine.there, affine.most - unserved, 0.0)
         price = affine.intercept - affine.slope * consumption
         inside = affine.there & (consumption > _SETTLED * affine.most)
         if not inside.all():  # where nothing is consumed, no demand says what the next unit costs
-            duals = smooth.duals(columns)
-            if duals is None:
-                return None
-            nodal = duals[program.balance].reshape(program.nodal_shape) * scale.price
+            nodal = best.duals[program.balance].reshape(program.nodal_shape) * scale.price
             price = np.where(inside, price, nodal)
         return consumption, price, columns * scale.quantity
 

@@ -25,15 +25,16 @@ from tokenflow_sim.errors import CertificateError, Fault, InfeasibleError, Marke
 from tokenflow_sim.market import Market
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.market.certificate import CERTIFIED, Certificate
+from tokenflow_sim.market.coefficients import Coefficients
+from tokenflow_sim.market.pieces import optimum
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.quadratic import scaled_at_first_unit, slopes_of
-from tokenflow_sim.market.separable import IterationLimit, SeparableProgram
+from tokenflow_sim.market.separable import SeparableProgram
 from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.study.affine import AffineMarket, affine_market
 from tokenflow_sim.study.anticipated import anticipated_outputs
 from tokenflow_sim.study.oligopoly_dataset import Equilibrium, oligopoly_dataset
 
-_ITERATIONS = 20.0
 _MOST_ROUNDS = 50
 # Beside what is demanded at no price: what is no more is nothing.
 _NOTHING = 1e-9
@@ -212,7 +213,7 @@ class _Oligopoly:
             upper=np.concatenate([data.upper[:used], np.full(links + sales, np.inf)]),
             floor=np.concatenate([floor, np.zeros(links), right]),
             ceiling=np.concatenate([data.rows, np.zeros(links), right]),
-            matrix=sparse.csc_array(sparse.vstack([wide, extra], format="csc")),
+            coefficients=Coefficients(sparse.csc_array(sparse.vstack([wide, extra], format="csc"))),
         )
         self.own_rows = program.rows + links + own_row
 
@@ -251,16 +252,10 @@ class _Oligopoly:
         CertificateError
             If it cannot be certified.
         """
-        try:
-            columns = self.smooth.solve(_ITERATIONS)
-        except IterationLimit:
-            raise CertificateError("HiGHS goes round in the equilibrium's quadratic program") from None
-        if columns is None:
+        best = optimum(self.smooth)
+        if best is None:
             raise InfeasibleError({})
-        columns = self.smooth.polished(columns)
-        duals = self.smooth.duals(columns)
-        if duals is None:
-            raise CertificateError("HiGHS found no duals of the equilibrium's quadratic program")
+        columns, duals = best.values, best.duals
         certificate = self.smooth.residuals(columns, duals)
         if certificate.worst > CERTIFIED:
             raise CertificateError(f"the equilibrium is none within {CERTIFIED:g}: {certificate}")
