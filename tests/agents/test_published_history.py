@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tokenflow_sim.agents.clearing_house import PublishedHistory
+from tokenflow_sim.agents.published_history import PublishedHistory
 
 
 def test_it_is_empty_before_the_first_period() -> None:

@@ -1,9 +1,9 @@
-"""The public record: what the market has published over the latest periods."""
+"""The clearing house: asks for submissions, clears and settles them, and publishes what the market publishes."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,12 +12,14 @@ import mesa
 import numpy as np
 
 from tokenflow_sim.agents.contract_result import settle_contracts
+from tokenflow_sim.agents.crew import Crew, crews_of
 from tokenflow_sim.agents.mitigation import Mitigator
 from tokenflow_sim.agents.order_book import OrderBook
 from tokenflow_sim.agents.ownership import ownership_of
 from tokenflow_sim.agents.participant import RunInfo
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.agents.period_result import PeriodResult
+from tokenflow_sim.agents.published_history import PublishedHistory, frozen
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError, unknown_name
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.engine import Engine
@@ -42,62 +44,9 @@ def add_hints(error: InfeasibleError, market: Market, state: State) -> None:
         )
 
 
-def frozen(array: Floats) -> Floats:
-    """Return a view of an array that cannot be written to."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-class PublishedHistory:
-    """Keeps the latest published periods and hands them out without copying.
-
-    Parameters
-    ----------
-    nodes, workloads : int
-        Numbers of nodes and of classes.
-    length : int
-        How many periods to hold.
-
-    Notes
-    -----
-    Rows are appended to a buffer of twice the length; once it is full, a new buffer starts with the periods
-    still held. A row that was handed out is thus never written to again, so that it may be kept.
-    """
-
-    def __init__(self, nodes: int, workloads: int, length: int) -> None:
-        self._length = length
-        self._end = 0
-        # price, demand and unserved beside each other: one row to append
-        self._buffer = np.zeros((2 * length, 3, nodes, workloads))
-
-    def append(self, price: Floats, demand: Floats, unserved: Floats) -> None:
-        """Add a period; dims (node, workload)."""
-        if self._end == len(self._buffer):
-            fresh = np.empty_like(self._buffer)
-            keep = self._length - 1
-            fresh[:keep] = self._buffer[self._end - keep : self._end]
-            self._buffer, self._end = fresh, keep
-        row = self._buffer[self._end]
-        row[0], row[1], row[2] = price, demand, unserved
-        self._end += 1
-
-    @property
-    def history(self) -> History:
-        """The periods held, read-only."""
-        held = frozen(self._buffer[max(0, self._end - self._length) : self._end])
-        return History(held[:, 0], held[:, 1], held[:, 2])
-
-    def get_state(self) -> dict[str, Any]:
-        """Return the periods held."""
-        return {"held": self._buffer[max(0, self._end - self._length) : self._end].copy()}
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go back to what `get_state` returned."""
-        held = np.asarray(state["held"])
-        self._buffer = np.zeros_like(self._buffer)
-        self._end = len(held)
-        self._buffer[: self._end] = held
+def _parties(agents: Mapping[str, list[Any]]) -> dict[str, tuple[list[Crew], list[Any]]]:
+    """Return the agents of each kind that act together, and those that are asked alone."""
+    return {kind: crews_of(own) for kind, own in agents.items()}
 
 
 WEEK = 168
@@ -147,6 +96,7 @@ class ClearingHouse(mesa.Agent):
         self._market: Market | None = None
         self._second: Engine | None = None
         self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
+        self._parties = _parties(self._by_kind)
         self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
         self._ownership = ownership_of(
             self.layout, tuple(agent.name for agent in providers), tuple(agent.name for agent in owners)
@@ -210,16 +160,26 @@ class ClearingHouse(mesa.Agent):
         StrategyError
             If one is no submission, or has another shape than it must.
         """
-        last, history, book = self.result, self.history, OrderBook(self.layout, state)
-        market = self.last_market
+        book = OrderBook(self.layout, state)
+        history = self.history
+        seen = period, state, self.result, history, self.last_market
+        if not all(crew.is_whole for crews, _ in self._parties.values() for crew in crews):
+            self._parties = _parties(self._by_kind)
+        adders: dict[str, Callable[[Any, Any, int], None]] = {
+            "provider": book.add_offer, "owner": book.add_tender, "region": book.add_bid,
+        }  # fmt: skip
         # What overflows is not finite, which the order book reports with its place.
         with np.errstate(over="ignore"):
-            for provider in self.providers:
-                book.add_offer(provider, provider.submit(period, state, last, history, market), period)
-            for owner in self.owners:
-                book.add_tender(owner, owner.submit(period, state, last, history, market), period)
-            for region in self.regions:
-                book.add_bid(region, region.submit(period, state, last, history, market), period)
+            for kind, add in adders.items():
+                crews, alone = self._parties[kind]
+                for crew in crews:
+                    if (made := crew.submit(period, state, history)) is not None:
+                        add(crew, made, period)
+                        continue
+                    for agent in crew.members:
+                        add(agent, agent.submit(*seen), period)
+                for agent in alone:
+                    add(agent, agent.submit(*seen), period)
         return book
 
     def clear(self, period: int, state: State, book: OrderBook) -> PeriodResult:

@@ -220,9 +220,14 @@ class BaseStrategy(ABC):
     beside : int
         How many markets it plays at once, whose rows follow each other in all that it sees: one, except in a batch,
         where what a built-in strategy does row by row is done for the agents of one name in all markets together.
+    follows_state : bool
+        Whether what it submits depends, row by row, on its parameters and two numbers of the view alone: cost and
+        capacity, route cost and capacity, or demand and value. Agents that are alike are then asked together, and not
+        again as long as these numbers stay what they were. Each class says so for itself: it is not inherited.
     """
 
     kind: ClassVar[Kind]
+    follows_state: ClassVar[bool] = False
     beside: int = 1
 
     def get_state(self) -> dict[str, Any]:

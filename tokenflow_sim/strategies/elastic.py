@@ -19,6 +19,8 @@ class Inelastic(DemandStrategy):
     where demand must be served.
     """
 
+    follows_state = True
+
     def bid(self, view: DemandView) -> Bid:
         """Bid demand at its value."""
         return Bid(quantity=view.demand, value=view.value)

@@ -26,6 +26,8 @@ class MarginalCost(Strategy):
     F. C. Schweppe, M. C. Caramanis, R. D. Tabors and R. E. Bohn, "Spot Pricing of Electricity", Kluwer, 1988.
     """
 
+    follows_state = True
+
     def offer(self, view: View) -> Offer:
         """Offer capacity at cost."""
         return Offer(price=view.cost, quantity=view.capacity)
@@ -54,6 +56,8 @@ class FixedMarkup(Strategy):
     R. L. Hall and C. J. Hitch, "Price Theory and Business Behaviour", Oxford Economic Papers 2 (1939) 12-45:
     full-cost pricing.
     """
+
+    follows_state = True
 
     def __init__(self, markup: float = 0.1) -> None:
         if not (math.isfinite(markup) and markup >= -1):

@@ -33,6 +33,8 @@ class FixedTariff(NetworkStrategy):
         If the mark-up is not a number of at least -1.
     """
 
+    follows_state = True
+
     def __init__(self, markup: float = 0.0) -> None:
         if not (math.isfinite(markup) and markup >= -1):
             raise ValueError(f"markup must be a finite number of at least -1; found {markup!r}")
