@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,3 +13,14 @@ Bools = NDArray[np.bool_]
 
 SECONDS_PER_HOUR = 3600.0
 """From rates in Mtok/s and $/s to quantities and money of an hour."""
+
+
+def quickly[T](kind: type[T], **fields: Any) -> T:
+    """Make a frozen dataclass, one without slots, by setting all its fields at once.
+
+    Its own ``__init__`` takes as long for a field as an array of a small market takes to be made. Fields that are left
+    out have their default, as far as it is a plain one.
+    """
+    made = object.__new__(kind)
+    vars(made).update(fields)
+    return made

@@ -11,8 +11,9 @@ import pytest
 import tokenflow_sim as tf
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies import History, Receipt, View
-from tokenflow_sim.strategies.actions import ArmLearner, draw, groups, marked_up
+from tokenflow_sim.strategies.actions import ArmLearner, groups, marked_up
 from tokenflow_sim.strategies.bandits import EXP3, UCB1, EpsilonGreedy
+from tokenflow_sim.strategies.draws import draw
 from tokenflow_sim.strategies.q_learning import QLearning
 from tokenflow_sim.strategies.roth_erev import RothErev
 

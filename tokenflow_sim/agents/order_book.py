@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import accumulate
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, Net
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Arrays, Layout
 from tokenflow_sim.market.arrays import labels_of, slope_faults
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import Floats, quickly
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import Offer
 from tokenflow_sim.strategies.demand import Bid
@@ -27,6 +27,8 @@ ROUNDING = 1e-9
 _LISTED_CULPRITS = 5
 _Shape = tuple[int, int, int]
 _ALL = np.logical_and.reduce
+# So few numbers are looked through faster one by one than by numpy.
+_FEW = 64
 
 
 class OrderBook:
@@ -60,7 +62,7 @@ class OrderBook:
         self._single_block, self._single_step = offers[2] == 1, bids[2] == 1
         # What must be finite stands in one buffer, prices first, so that few passes check it all.
         self._finite = np.zeros(starts[-1])
-        self._not_negative = self._finite[starts[1] :]
+        self._not_negative, self._prices = self._finite[starts[1] :], starts[1]
         self.price = self._finite[: starts[1]].reshape(offers)
         self.quantity = self._finite[starts[1] : starts[2]].reshape(offers)
         self.demand = self._finite[starts[2] : starts[3]].reshape(bids)
@@ -141,11 +143,9 @@ class OrderBook:
     def arrays(self) -> Arrays:
         """Return the numbers of the market; from here on the order book is read-only."""
         state = self.state
-        for array in (
-            self.price, self.quantity, self.demand, self.value, self.worth, self.route_cost, self.link_capacity,
-        ):  # fmt: skip
-            array.flags.writeable = False
-        return Arrays(
+        self.worth.flags.writeable = False  # the others become so with the market that is made of them
+        return quickly(
+            Arrays,
             offer_price=self.price,
             capacity=self.quantity,
             demand=self.demand,
@@ -185,6 +185,8 @@ class OrderBook:
             labels = labels_of(self.layout)
             if falling := slope_faults(self.value_slope, self.demand, self.value, labels):
                 raise StrategyError("\n".join(f"period {period}: {fault}" for fault in falling))
+        if self._finite.size <= _FEW and self._is_plainly_good():
+            return
         offered = self.quantity[:, :, 0] if self._single_block else self.quantity.sum(axis=2)
         if (
             _least(self._not_negative) >= 0
@@ -218,6 +220,25 @@ class OrderBook:
             ),
         ]  # fmt: skip
         raise StrategyError("\n".join(text for text in faults if text))
+
+    def _is_plainly_good(self) -> bool:
+        """Whether a small book has no fault, as far as that can be seen at once."""
+        state, limit = self.state, 1 + ROUNDING
+        finite = self._finite.tolist()
+        value, capacity = self.value.ravel().tolist(), self.link_capacity.tolist()
+        offered, most = self.quantity.ravel().tolist(), state.capacity.ravel().tolist()
+        return (
+            self._single_block
+            and self.worth is self.value
+            and all(map(isfinite, finite))
+            and min(finite[self._prices :], default=0.0) >= 0
+            and all(some <= limit * exists for some, exists in zip(offered, most, strict=True))
+            and all(some >= 0 for some in value)
+            and all(
+                0 <= some <= exists * limit
+                for some, exists in zip(capacity, state.link_capacity.tolist(), strict=True)
+            )
+        )
 
 
 @lru_cache(maxsize=64)

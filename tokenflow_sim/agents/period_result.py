@@ -113,6 +113,12 @@ class PeriodResult:
         ):  # at once, since the rule may find that it cannot settle the market
             self._money  # noqa: B018  # kept
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether assets are paid the price for what they serve, and nothing else."""
+        arrays = self.arrays
+        return not arrays.limits and not arrays.activities and arrays.pricing is None
+
     @cached_property
     def _money(self) -> Money:
         return settle_values(self._layout, self.arrays, self.values)
@@ -180,6 +186,10 @@ class PeriodResult:
     @cached_property
     def revenue(self) -> Floats:
         """What assets are paid, dims (asset, workload)."""
+        if self._is_plain:
+            revenue = self.asset_price * self.dispatch
+            revenue *= self._seconds
+            return frozen(revenue)
         revenue = self._money.revenue * self._seconds
         grid = self._state.grid
         if grid is not None and grid.is_joint and self.power is not None:

@@ -39,6 +39,7 @@ class PublishedHistory:
         self._end = 0
         # price, demand and unserved beside each other: one row to append
         self._buffer = np.zeros((2 * length, 3, nodes, workloads))
+        self._history: History | None = None
 
     def append(self, price: Floats, demand: Floats, unserved: Floats) -> None:
         """Add a period; dims (node, workload)."""
@@ -50,12 +51,16 @@ class PublishedHistory:
         row = self._buffer[self._end]
         row[0], row[1], row[2] = price, demand, unserved
         self._end += 1
+        self._history = None
 
     @property
     def history(self) -> History:
         """The periods held, read-only."""
-        held = frozen(self._buffer[max(0, self._end - self._length) : self._end])
-        return History(held[:, 0], held[:, 1], held[:, 2])
+        found = self._history
+        if found is None:
+            held = frozen(self._buffer[max(0, self._end - self._length) : self._end])
+            found = self._history = History(held[:, 0], held[:, 1], held[:, 2])
+        return found
 
     def get_state(self) -> dict[str, Any]:
         """Return the periods held."""
@@ -65,5 +70,5 @@ class PublishedHistory:
         """Go back to what `get_state` returned."""
         held = np.asarray(state["held"])
         self._buffer = np.zeros_like(self._buffer)
-        self._end = len(held)
+        self._end, self._history = len(held), None
         self._buffer[: self._end] = held

@@ -34,13 +34,14 @@ def earned_price(arrays: Arrays, values: Values, node: Ints, rows: Ints | slice 
         In $/Mtok, dims (asset, workload).
     """
     price = values.service_price[node]
-    charges = np.zeros(values.dispatch.shape[:2])
+    charges: Floats | None = None
     for limit in arrays.limits:
         if limit.paid_to is not None:
             for term in limit.terms:
                 if term.on == "dispatch":
-                    charges = charges + term.charge(values.rents[limit.rent])
-    if not charges.any():
+                    charge = term.charge(values.rents[limit.rent])
+                    charges = charge if charges is None else charges + charge
+    if charges is None or not charges.any():
         return price
     earned = price - charges[rows]
     return np.where(np.abs(earned) <= _ROUNDING * np.abs(price), 0.0, earned)

@@ -18,6 +18,7 @@ from tokenflow_sim.market.merit_order import CLEAR, LOOSE, ROUNDING, MeritOrder
 from tokenflow_sim.market.perturbation import LEAST_MEAN, SMALL_PRICE, UNIT, Scale, power_of_two
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import quickly
 
 # Up to so many offers and steps, numbers one by one are faster than arrays.
 FEW = 64
@@ -254,7 +255,8 @@ class SmallMeritOrder:
         )
         if not certificate.worst <= CERTIFIED:
             return None
-        values = Values(
+        values = quickly(
+            Values,
             price=np.array(price).reshape(program.nodal_shape),
             dispatch=dispatch,
             flow=self._no_flow,
@@ -263,6 +265,7 @@ class SmallMeritOrder:
             rents={"congestion_rent": self._no_rent},
             supplied={},
             cost=cost,
+            done={},
         )
         return values, certificate
 

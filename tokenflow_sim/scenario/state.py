@@ -17,9 +17,9 @@ from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.grid_arrays import GridState
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take longer than all else that a state costs
 class State:
-    """The numbers of one period, as read-only arrays: true costs, what exists, and expected demand.
+    """The numbers of one period, as read-only arrays: true costs, what exists, and expected demand. Never changed.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.base import Offer, Receipt, Strategy, View
+from tokenflow_sim.strategies.draws import singles
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context, Contexts, Scale, gain, truthful_profit
 
 # Offers that are kept to be made again, and the largest that are.
@@ -49,6 +51,14 @@ def groups(by: By, assets: int, workloads: int, beside: int = 1) -> Ints:
 def totals(group: Ints, values: Floats, count: int) -> Floats:
     """Add up values, dims (asset, workload), within each group."""
     return np.bincount(group.ravel(), values.ravel(), count)
+
+
+def added(values: Floats) -> float:
+    """Return the sum of values, added one after the other: the total of `totals` where there is one group."""
+    found = 0.0
+    for value in values.ravel().tolist():
+        found += value
+    return found
 
 
 def raised(value: Floats, share: Floats | float) -> Floats:
@@ -132,6 +142,8 @@ class _Made(NamedTuple):
         Whether it has any, dims (group,).
     all_there : bool
         Whether all have.
+    costs : list of tuple of int and float
+        Place and cost of these offers, for one group; see `ArmLearner.one`.
     """
 
     offer: Offer
@@ -141,6 +153,7 @@ class _Made(NamedTuple):
     offers: Floats
     has: NDArray[np.bool_]
     all_there: bool
+    costs: list[tuple[int, float]]
 
 
 class ArmLearner(Strategy):
@@ -226,6 +239,8 @@ class ArmLearner(Strategy):
         """Return the table of each group in a period, as far as it is known before the offer; dims (group,)."""
         if self.contexts.is_one:
             return self.every
+        if self.one:
+            return self.one[self.contexts.of_one(period, self.hours, int(self.scarcity[0]))]
         context = self.contexts.at(period, self.hours, self.scarcity)
         return self.every * self.contexts.count + context
 
@@ -240,6 +255,10 @@ class ArmLearner(Strategy):
             self.scale = Scale(count * self.contexts.count)
             self.name, self.assets, self.hours = view.name, view.assets, view.hours
             self.place: Ints | None = None
+            # Arrays of one number take several times as long as the number: with one group and few offers, states and
+            # profits are worked out in numbers, and the arrays of every row and arm are made once.
+            few = count == 1 and self.beside == 1 and view.cost.size <= _MOST_KEPT
+            self.one = singles(max(self.contexts.count, self.arms)) if few else []
             self.begin(count * self.contexts.count, view)
         # Kept for `learn`, which receives prices but neither cost nor capacity, and no contracts.
         self.cost, self.capacity, self.contracts = view.cost, view.capacity, view.contracts
@@ -272,7 +291,11 @@ class ArmLearner(Strategy):
         for array in (price, quantity, live, there, offers, has):
             array.flags.writeable = False
         offer = Offer(price, quantity)
-        return _Made(offer, live, bool(live.all()), there, offers, has, bool(has.all()))
+        costs = []
+        if self.one:
+            cost, is_there = view.cost.ravel().tolist(), there.ravel().tolist()
+            costs = [(place, cost[place]) for place in range(len(cost)) if is_there[place]]
+        return _Made(offer, live, bool(live.all()), there, offers, has, bool(has.all()), costs)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything the strategy remembers, parameters included, but what can be made again."""
@@ -284,11 +307,13 @@ class ArmLearner(Strategy):
     def learn(self, receipt: Receipt) -> None:
         """Learn from what each group that had capacity brought."""
         assert self.group is not None, "a receipt follows an offer"
-        if self.contexts.by_scarcity:
-            ratio, there = self.price_over_cost(receipt.price)
-            scarcity = self.contexts.scarcity(ratio)
-            self.scarcity = scarcity if self.made.all_there else np.where(there, scarcity, self.scarcity)
-        reward, live = totals(self.group, receipt.earnings, len(self.scarcity)), self.made.live
+        if self.one:
+            self._see_one(receipt.price)
+            reward = np.array([added(receipt.earnings)])
+        else:
+            self._see(receipt.price)
+            reward = totals(self.group, receipt.earnings, len(self.scarcity))
+        live = self.made.live
         self.compared = self.baseline == "truthful" and receipt.market is not None
         if self.compared:
             truthful = totals(self.group, self._truthful(receipt), len(self.scarcity))
@@ -301,6 +326,25 @@ class ArmLearner(Strategy):
             return
         group = live.nonzero()[0]
         self.reinforce(group, self.arm[group], reward[group], receipt)
+
+    def _see(self, price: Floats) -> None:
+        """Note how scarce service was at the prices of a period."""
+        if not self.contexts.by_scarcity:
+            return
+        ratio, there = self.price_over_cost(price)
+        scarcity = self.contexts.scarcity(ratio)
+        self.scarcity = scarcity if self.made.all_there else np.where(there, scarcity, self.scarcity)
+
+    def _see_one(self, price: Floats) -> None:
+        """Note it for one group, as `_see` does for several, in numbers."""
+        costs = self.made.costs
+        if not (costs and self.contexts.by_scarcity):
+            return
+        paid, ratios = price.ravel().tolist(), 0.0
+        for place, cost in costs:
+            ratio = paid[place] / cost
+            ratios += 2.0 - ratio if cost < 0 else ratio
+        self.scarcity = self.one[bisect_right(self.contexts.ladder, ratios / len(costs))]
 
     def unit_reward(self, group: Ints, reward: Floats) -> Floats:
         """Return rewards between 0 and 1; where truthful profit is taken off them, 1/2 is as good as truthful."""
@@ -334,16 +378,3 @@ class ArmLearner(Strategy):
         if not told.any():
             return found
         return np.where(told.repeat(len(found) // self.beside)[:, None], receipt.earnings, found)
-
-
-def draw(probability: Floats, rng: np.random.Generator) -> Ints:
-    """Draw one arm for each row of probabilities, dims (group, arm), by inversion."""
-    ladder = np.cumsum(probability, axis=1)
-    point = rng.random(len(probability)) * ladder[:, -1]
-    drawn: Ints = np.minimum((ladder <= point[:, None]).sum(axis=1), probability.shape[1] - 1)
-    return drawn
-
-
-def draw_evenly(arms: int, count: int, rng: np.random.Generator) -> Ints | int:
-    """Draw one of all arms for each of so many groups; for one group, which takes a quarter of the time, a number."""
-    return int(rng.integers(arms)) if count == 1 else rng.integers(arms, size=count)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, draw_evenly, within
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, within
 from tokenflow_sim.strategies.base import Receipt, View
+from tokenflow_sim.strategies.draws import draw, draw_evenly
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 
 

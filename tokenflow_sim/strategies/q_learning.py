@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw_evenly, totals, within
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, totals, within
 from tokenflow_sim.strategies.base import Receipt, View
+from tokenflow_sim.strategies.draws import draw_evenly
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 from tokenflow_sim.strategies.rival_prices import PriceBins
 
@@ -206,16 +207,16 @@ class QLearning(ArmLearner):
 
     def _choose_one(self, row: int, rng: np.random.Generator) -> Ints:
         """Choose for one group, as `choose` does for several, in numbers: arrays of one take several times as long."""
-        anything = rng.random(1)[0] < math.exp(-self.decay * self.played)
+        anything = rng.random() < math.exp(-self.decay * self.played)
         drawn = draw_evenly(self.arms, 1, rng)
         self.played += 1
         if anything:
-            return np.array([drawn], dtype=np.int64)
+            return self.one[drawn] if self.one else np.array([drawn], dtype=np.int64)
         best = self.values[row].argmax()
         if self.preset == "short":
             least = self.counts[row].argmin()  # the first of those never played, if there is one
             best = least if self.counts[row, least] == 0 else best
-        return np.array([best], dtype=np.int64)
+        return self.one[best] if self.one else np.array([best], dtype=np.int64)
 
     def _reinforce_one(self, arm: int, reward: float, period: int) -> None:
         """Learn for one group, as `reinforce` does for several, in numbers."""

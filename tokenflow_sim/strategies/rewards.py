@@ -44,17 +44,15 @@ class Contexts:
         if list(levels) != sorted(levels):
             raise ValueError(f"levels must rise; found {list(levels)!r}")
         self.levels = np.array(levels, dtype=np.float64)
+        self.ladder: list[float] = self.levels.tolist()
         self.by_hour, self.by_scarcity = context in ("hour", "both"), context in ("scarcity", "both")
         self.is_one = not (self.by_hour or self.by_scarcity)
+        self._states = len(self.levels) + 1 if self.by_scarcity else 1
 
     @property
     def count(self) -> int:
         """How many contexts there are."""
         return (HOURS if self.by_hour else 1) * self._states
-
-    @property
-    def _states(self) -> int:
-        return len(self.levels) + 1 if self.by_scarcity else 1
 
     def at(self, period: int, hours: float, scarcity: Ints) -> Ints:
         """Return the context that each group is in, dims (group,).
@@ -70,6 +68,11 @@ class Contexts:
         """
         hour = int(period * hours) % HOURS if self.by_hour else 0
         return hour * self._states + (scarcity if self.by_scarcity else np.zeros_like(scarcity))
+
+    def of_one(self, period: int, hours: float, scarcity: int) -> int:
+        """Return the context that one group is in, as `at` does for several."""
+        hour = int(period * hours) % HOURS if self.by_hour else 0
+        return hour * self._states + (scarcity if self.by_scarcity else 0)
 
     def scarcity(self, ratio: Floats) -> Ints:
         """Return the state of scarcity for last prices over own cost."""

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from tokenflow_sim.numeric import Floats, Ints
-from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, draw, within
+from tokenflow_sim.strategies.actions import MARKUPS, ArmLearner, By, within
 from tokenflow_sim.strategies.base import Receipt, View
+from tokenflow_sim.strategies.draws import draw
 from tokenflow_sim.strategies.rewards import LEVELS, Baseline, Context
 
 
