@@ -228,22 +228,24 @@ def connected(workers: int, scheduler: str | None) -> Iterator[dict[str, Any]]:
 def playing(workers: int, scheduler: str | None) -> Iterator[dict[str, Any]]:
     """Give the same, under a bar that shows how many runs are done and the time left."""
     with ExitStack() as stack:
-        bar = _Bar(stack)
+        bar = Bar(stack)
         yield stack.enter_context(connected(workers, scheduler)) | {"progress": bar}
     if not bar.played:
         say("all runs were finished before: nothing was left to play")
 
 
-class _Bar:
-    """A progress bar that learns its length with the first run."""
+class Bar:
+    """A progress bar that learns its length with the first report, and stands until the stack is left."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self.stack, self.shown, self.played = stack, 0, False
+    def __init__(self, stack: ExitStack, task: str = "playing", unit: str = "runs") -> None:
+        self.stack, self.task, self.unit = stack, task, unit
+        self.shown, self.played = 0, False
         self.advance: Callable[[int], None] | None = None
 
     def __call__(self, done: int, total: int) -> None:
+        """Show how much of all is done."""
         if self.advance is None:
-            self.advance = self.stack.enter_context(progress("playing", total, "runs"))
+            self.advance = self.stack.enter_context(progress(self.task, total, self.unit))
             self.played = done < total or total == 1  # a first call that ends it counts what was kept
         self.advance(done - self.shown)
         self.shown = done

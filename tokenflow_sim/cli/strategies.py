@@ -30,7 +30,7 @@ StrategyNames = Annotated[
 ]
 
 
-def parse_strategies(text: str) -> list[dict[str, Any]]:
+def parse_strategies(text: str, option: str = "--strategies") -> list[dict[str, Any]]:
     """Read strategies as they are written on the command line.
 
     Parameters
@@ -38,13 +38,15 @@ def parse_strategies(text: str) -> list[dict[str, Any]]:
     text : str
         Names, parted by commas that stand outside of brackets, each with parameters in brackets where wanted:
         ``marginal_cost,fixed_markup(markup=0.3)``. Values are YAML.
+    option : str
+        The option that they were given by, for the message.
 
     Raises
     ------
     InputError
         With everything that cannot be read.
     """
-    import yaml
+    from tokenflow_sim.scenario import yaml_text
 
     found: list[dict[str, Any]] = []
     faults: list[Fault] = []
@@ -52,16 +54,16 @@ def parse_strategies(text: str) -> list[dict[str, Any]]:
         name, bracket, rest = item.strip().partition("(")
         spec: dict[str, Any] = {"name": name.strip()}
         if not name.strip() or (bracket and not rest.endswith(")")):
-            faults.append(Fault(f"write name or name(parameter=value, ...); found {item!r}", "--strategies"))
+            faults.append(Fault(f"write name or name(parameter=value, ...); found {item!r}", option))
             continue
         for pair in filter(None, (part.strip() for part in rest.removesuffix(")").split(","))):
             key, equals, value = pair.partition("=")
             try:
-                spec[key.strip()] = yaml.safe_load(value)
-            except yaml.YAMLError:
+                spec[key.strip()] = yaml_text.read(value).data
+            except yaml_text.YamlFault:
                 equals = ""
             if not equals:
-                faults.append(Fault(f"write parameter=value; found {pair!r}", f"--strategies {name.strip()}"))
+                faults.append(Fault(f"write parameter=value; found {pair!r}", f"{option} {name.strip()}"))
         found.append(spec)
     if faults:
         raise InputError(faults, "the command line")

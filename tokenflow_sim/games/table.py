@@ -115,6 +115,23 @@ class GameTable:
             name: self.dataset[dim].values.tolist() for name, dim in zip(self.players, self.dims, strict=True)
         }
 
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row for each profile: the action of each player, payoffs, and payment, welfare and prices where known."""
+        found = self.at_profiles(self.unravel(np.arange(self.profiles)), "profile")
+        frame = self.frame_of(found)
+        for name in MOMENTS:
+            if name in found and found[name].ndim == 1:
+                frame[name] = found[name].values
+        if "price" in found and found["price"].ndim == 3:
+            for node in found["node"].values:
+                for workload in found["workload"].values:
+                    own = found["price"].sel(node=node, workload=workload)
+                    frame[f"price of {workload} at {node}"] = own.values
+        if "feasible" in self.dataset:
+            frame["feasible"] = np.asarray(self.dataset["feasible"].values).ravel()
+        return frame
+
     @property
     def dims(self) -> tuple[str, ...]:
         """The dim of each player's actions."""
