@@ -111,7 +111,6 @@ def test_q_learning_that_remembers_what_all_asked(
         ("us5", {"nodes.chicago.grid_mw": 500}, {}, "limits: the market has site_limit"),
         ("us20_grid", {}, {}, "grid: power is cleared with or after the tokens"),
         ("eu_residency", {}, {}, "paths: rules hold from origin to server"),
-        ("us5", {"market.pricing": "pay_as_bid"}, {}, "market.pricing: pay_as_bid settles one market at a time"),
         (
             "us5", {}, {"dallas_dc": "best_response", "seattle_dc": "best_response"},
             "providers: BestResponse of dallas_dc, seattle_dc decides for one market at a time",

@@ -12,7 +12,7 @@ from tokenflow_sim.scenario.contract_rules import Contracts
 
 
 def settle_contracts(
-    contracts: Contracts, result: PeriodResult, providers: Sequence[str]
+    contracts: Contracts, result: PeriodResult, providers: Sequence[str], many: int = 1
 ) -> dict[str, Floats]:
     """Settle all contracts of a period.
 
@@ -24,15 +24,20 @@ def settle_contracts(
         The cleared period.
     providers : sequence of str
         Names of the providers.
+    many : int
+        How many markets stand beside each other, with as many of the contracts each.
 
     Returns
     -------
     dict of ndarray
         By the names of `variables.CONTRACTS`: quantities in Mtok/s and payments of sellers to buyers in $, dims
-        (contract,), and what each provider receives less what it pays in $, dims (provider,).
+        (contract,), and what each provider receives less what it pays in $, dims (provider,). Of markets beside each
+        other, those of the first, then those of the second.
     """
     payment = contracts.payment(result.period, result.values.price) + 0.0  # no payment is 0, and not -0
-    income = np.array([0.0 - contracts.side(("provider", name)) @ payment for name in providers])
+    each = payment.reshape(many, -1)
+    sides = [contracts.side(("provider", name))[: each.shape[1]] for name in providers]
+    income = np.stack([0.0 - (side * each).sum(axis=1) for side in sides], axis=1).ravel()
     found = {
         "contract_quantity": contracts.quantity(result.period),
         "contract_payment": payment,

@@ -92,8 +92,10 @@ class Mitigator:
                 failed[:, :, None], np.minimum(arrays.offer_price, level[:, :, None]), arrays.offer_price
             )
             # A block that offers nothing, or one that does not change, needs no second clearing.
-            if ((lower < arrays.offer_price) & (arrays.capacity > 0)).any():
-                arrays = arrays.with_(offer_price=_frozen(lower))
+            each = self._layout.by_market((lower < arrays.offer_price) & (arrays.capacity > 0))
+            if (again := each.any(axis=(1, 2, 3))).any():
+                rows = again.repeat(each.shape[1])[:, None, None]
+                arrays = arrays.with_(offer_price=_frozen(np.where(rows, lower, arrays.offer_price)))
                 clearing = clear(self._with(market, arrays))
         replaced = ((arrays.offer_price < submitted.offer_price) & (arrays.capacity > 0)).any(axis=2)
         return clearing, {
@@ -182,21 +184,22 @@ class Mitigator:
         # Of demand in steps, later ones are unserved where they would not have paid the price.
         lacking, found = wanted(arrays, values.unserved)[1][:, :, 0], np.zeros(dispatch.shape, dtype=bool)
         able = supply > 0
-        places: list[tuple[int, Ints]] = []
-        own, asked = list[Floats](), list[float]()
+        places: list[tuple[int, Ints, Ints]] = []
+        own, asked = list[Floats](), list[Floats]()
         for k in range(dispatch.shape[1]):
-            at = market[layout.asset_node, k]
-            for one in np.unique(at[able[:, k]]):
-                rows = np.flatnonzero((at == one) & able[:, k])
-                places.append((k, rows))
-                own.append(np.bincount(self._firm[rows], supply[rows, k], self._firms))
-                # What is made there and what nobody brought: demand less what full links brought in.
-                asked.append(dispatch[rows, k].sum() + lacking[market[:, k] == one, k].sum())
-        if not places:
-            return found
-        index = ResidualSupply(np.array(own), np.array(asked), -1).jointly(self._rules.pivotal_suppliers or 1)
-        for (k, rows), passes in zip(places, suffices(index), strict=True):
-            found[rows, k] = ~passes[self._firm[rows]]
+            rows = np.flatnonzero(able[:, k])
+            there, place = np.unique(market[layout.asset_node[rows], k], return_inverse=True)
+            places.append((k, rows, place))
+            spot = place * self._firms + self._firm[rows]
+            own.append(np.bincount(spot, supply[rows, k], there.size * self._firms).reshape(-1, self._firms))
+            # What is made there and what nobody brought: demand less what full links brought in.
+            short = np.bincount(market[:, k], lacking[:, k], market[:, k].max() + 1)[there]
+            asked.append(np.bincount(place, dispatch[rows, k], there.size) + short)
+        index = ResidualSupply(np.concatenate(own), np.concatenate(asked), -1)
+        passes, before = suffices(index.jointly(self._rules.pivotal_suppliers or 1)), 0
+        for (k, rows, place), part in zip(places, own, strict=True):
+            found[rows, k] = ~passes[before + place, self._firm[rows]]
+            before += len(part)
         return found
 
 

@@ -80,6 +80,8 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
     def receipt(self, result: PeriodResult, history: History) -> Receipt:
         """Return what the strategy learns from a cleared period."""
         own, brought = self.take_rows, self.contract_income(result)
+        if brought is not None:
+            brought = frozen(by_asset(brought, self.asset_node, self.strategy.beside))
         blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
         return Receipt(
             period=result.period,
@@ -93,7 +95,7 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
             profit=own(result.profit),
             history=history,
             rng=self._stream,
-            contract_income=None if brought is None else frozen(by_asset(brought, self.asset_node)),
+            contract_income=brought,
             market=self.published,
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 import xarray as xr
 
 from tokenflow_sim.agents.clearing_house import WEEK
-from tokenflow_sim.batch.fits import reasons
+from tokenflow_sim.batch.fits import looks_back, reasons
 from tokenflow_sim.batch.outside import Outside
 from tokenflow_sim.batch.seeds import read_seeds
 from tokenflow_sim.batch.separate import SeparateMarkets
@@ -128,7 +128,9 @@ class Batch(Portable):
         if self.unvectorised:
             self._markets = SeparateMarkets(first, lambda seed: self._make(rng=seed), self.seeds)
         else:
-            self._markets = StackedMarkets(first, self.seeds, history if self._outside.kinds else 1)
+            self._markets = StackedMarkets(
+                first, self.seeds, history if self._outside.kinds or looks_back(first) else 1
+            )
 
     @property
     def size(self) -> int:

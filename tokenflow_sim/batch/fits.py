@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.strategies.bandits import EXP3, UCB1, EpsilonGreedy
 from tokenflow_sim.strategies.base import BaseStrategy, Kind
+from tokenflow_sim.strategies.churn import Churn
+from tokenflow_sim.strategies.composed import ByWorkload, Chain
+from tokenflow_sim.strategies.deferrable import Deferrable
 from tokenflow_sim.strategies.elastic import Growth, Inelastic, PriceElastic, SteppedDemand
 from tokenflow_sim.strategies.external import ExternalBid, ExternalOffer, ExternalTender
 from tokenflow_sim.strategies.markups import AdaptiveMarkup, FixedMarkup, MarginalCost, Undercutting
 from tokenflow_sim.strategies.q_learning import QLearning
 from tokenflow_sim.strategies.roth_erev import RothErev
+from tokenflow_sim.strategies.shading import BidShading, FixedShading
 from tokenflow_sim.strategies.tariffs import CongestionTariff, FixedTariff
 
 # Strategies that decide row by row, or group by group, and draw from their stream in every period alike. A subclass
@@ -21,7 +25,7 @@ _BY_ROW: frozenset[type[BaseStrategy]] = frozenset({
     MarginalCost, FixedMarkup, AdaptiveMarkup, Undercutting,
     RothErev, QLearning, EpsilonGreedy, UCB1, EXP3,
     FixedTariff, CongestionTariff,
-    Inelastic, Growth, PriceElastic, SteppedDemand,
+    Inelastic, Growth, PriceElastic, SteppedDemand, Churn, Deferrable, FixedShading, BidShading,
     ExternalOffer, ExternalTender, ExternalBid,
 })  # fmt: skip
 
@@ -57,6 +61,26 @@ def reasons(model: TokenMarket) -> tuple[str, ...]:
     return (*_of_scenario(model), *_of_strategies(model))
 
 
+def looks_back(model: TokenMarket) -> bool:
+    """Whether some strategy that can be stepped as arrays looks at prices before the last ones."""
+    return any(
+        isinstance(one, Deferrable) and one.rule == "threshold"
+        for agent in model.regions.values()
+        for one in _parts(agent.strategy)
+    )
+
+
+def _parts(strategy: BaseStrategy) -> Iterator[BaseStrategy]:
+    """Give a strategy and those that it is composed of."""
+    yield strategy
+    if isinstance(strategy, Chain):
+        members: Iterable[BaseStrategy] = strategy.members
+    else:
+        members = strategy.members.values() if isinstance(strategy, ByWorkload) else ()
+    for member in members:
+        yield from _parts(member)
+
+
 def _of_scenario(model: TokenMarket) -> Iterator[str]:
     compiled = model.settings.compiled
     if compiled.grid is not None:
@@ -68,12 +92,6 @@ def _of_scenario(model: TokenMarket) -> Iterator[str]:
         yield "paths: rules hold from origin to server"
     if compiled.security is not None:
         yield "security: the schedule has to survive losses"
-    if compiled.pricing is not None:
-        yield f"market.pricing: {compiled.pricing.rule} settles one market at a time"
-    if compiled.contracts is not None:
-        yield "contracts: forward contracts are settled beside one market at a time"
-    if model.settings.rules.mitigation is not None:
-        yield "market.mitigation: market power is mitigated in one market at a time"
     state = compiled.state(0)
     for field in fields(state):
         if field.name not in _OF_STATE and getattr(state, field.name) not in (None, (), False):
@@ -100,6 +118,10 @@ def _of_strategies(model: TokenMarket) -> Iterator[str]:
 
 
 def _is_by_row(strategy: BaseStrategy) -> bool:
+    if type(strategy) in (Chain, ByWorkload):
+        return all(_is_by_row(part) for part in _parts(strategy) if part is not strategy)
+    if isinstance(strategy, BidShading) and not _is_by_row(strategy.rule):
+        return False
     if isinstance(strategy, QLearning) and strategy.preset == "calvano" and strategy.baseline != "none":
         return False  # where a truthful market cannot be cleared, it does not even look at what rivals asked
     return type(strategy) in _BY_ROW

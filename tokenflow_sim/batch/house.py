@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,12 +13,15 @@ import numpy as np
 
 from tokenflow_sim.agents import ComputeProvider, DemandRegion, NetworkOwner, RunInfo
 from tokenflow_sim.agents.clearing_house import ClearingHouse, add_hints
+from tokenflow_sim.agents.contract_result import settle_contracts
+from tokenflow_sim.agents.mitigation import Mitigator
 from tokenflow_sim.agents.order_book import OrderBook
 from tokenflow_sim.agents.ownership import Ownership
 from tokenflow_sim.agents.period_result import PeriodResult
-from tokenflow_sim.errors import InfeasibleError, StrategyError
+from tokenflow_sim.errors import InfeasibleError, MarketError, StrategyError
 from tokenflow_sim.market import Clearing, Market
 from tokenflow_sim.market.beside import ClearerBeside, LayoutBeside
+from tokenflow_sim.market.pricing_rules import check_rule
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.scenario.state import State
 
@@ -80,6 +84,7 @@ class HouseBeside(ClearingHouse):
             own.providers * many, own.owners * many,
         )  # fmt: skip
         self.sorted = 0
+        self._rules = run.mitigation
 
     def collect(self, period: int, state: State) -> OrderBook:
         """Ask everybody for submissions.
@@ -125,10 +130,30 @@ class HouseBeside(ClearingHouse):
 
         Raises
         ------
-        InfeasibleError, CertificateError
-            If a market cannot be cleared, with a note that names the seed.
+        InfeasibleError, CertificateError, MarketError
+            If a market cannot be cleared or settled, with a note that names the seed.
         """
         market = Market.from_arrays(self.layout, book.arrays(), self.hours, check=False)
+        many, mitigated = len(self._seeds), dict[str, Floats]()
+        try:
+            if self._mitigator is None:
+                clearing = self._cleared(market, state)
+            else:
+                costs, clear = (state.true_cost, state.link_capacity), partial(self._cleared, state=state)
+                clearing, mitigated = self._mitigator.clear(market, *costs, clear)
+            result = PeriodBeside(period, state, book.worth, clearing, self._ownership, many)
+        except MarketError:
+            self._raise_of_one(market, state)
+            raise
+        result.beside |= mitigated
+        if self._contracts is not None:
+            result.beside |= settle_contracts(self._contracts, result, self._provider_names, many)
+        self._published.append(result.values.price, result.bid, result.unserved)
+        self.result, self._market = result, clearing.market
+        return result
+
+    def _cleared(self, market: Market, state: State) -> Clearing:
+        """Clear all markets."""
         found = self._each.clear(market, stop=True)
         for number, error in found.failed.items():
             if isinstance(error, InfeasibleError):
@@ -136,15 +161,21 @@ class HouseBeside(ClearingHouse):
             error.add_note(_note(self._seeds[number]))
             raise error
         self.sorted += int(found.sorted.sum())
-        cleared = SimpleNamespace(
-            market=market, values=found.values, certificate=SimpleNamespace(worst=found.worst)
-        )
-        result = PeriodBeside(
-            period, state, book.worth, cast(Clearing, cleared), self._ownership, len(self._seeds)
-        )
-        self._published.append(result.values.price, result.bid, result.unserved)
-        self.result, self._market = result, market
-        return result
+        worst = SimpleNamespace(worst=found.worst)
+        return cast(Clearing, SimpleNamespace(market=market, values=found.values, certificate=worst))
+
+    def _raise_of_one(self, market: Market, state: State) -> None:
+        """Raise the error of the first market that the rules of mitigation or pricing do not fit, as it is alone."""
+        mitigator = None if self._rules is None else Mitigator(self._rules, self._one)
+        costs = self.layout.by_market(state.true_cost)
+        for number, seed in enumerate(self._seeds):
+            one = self._each.one(market, number)
+            try:
+                arrays = one.arrays if mitigator is None else mitigator.capped(one.arrays, costs[number])
+                check_rule(self._one, arrays.with_(pricing=market.arrays.pricing))
+            except MarketError as error:
+                error.add_note(_note(seed))
+                raise error from None
 
 
 def _shifted(places: Ints, count: int, many: int) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.batch.labelled import labelled
 from tokenflow_sim.market.beside import LayoutBeside
+from tokenflow_sim.numeric import Floats
 from tokenflow_sim.results import Plan
 from tokenflow_sim.results.ledger import PARTS
 from tokenflow_sim.results.parts import Split, price_parts
@@ -52,11 +53,13 @@ class LedgerBeside:
         self._splits: list[Split] = []
         self._rows = 0
 
-    def append(self, result: PeriodResult) -> None:
-        """Record the next period."""
+    def append(self, result: PeriodResult, waiting: Mapping[str, Floats]) -> None:
+        """Record the next period, and what waits in the regions at its end, by the names of `variables.BACKLOG`."""
         row = self._rows
         for name in self._asked:
-            self._chunk[name][row] = np.reshape(result.recorded(name), self._shapes[name])
+            found = waiting[name] if name in waiting else result.recorded(name)
+            # A number that is the same in all markets stands for each.
+            self._chunk[name][row] = np.reshape(found, self._shapes[name]) if np.ndim(found) else found
         if self._parts:
             costs = result.true_cost, result.running_cost, result.carbon_cost
             self._splits.append((result.arrays, result.values, costs))

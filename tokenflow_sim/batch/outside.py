@@ -191,7 +191,7 @@ def with_seeds[T](seen: Sequence[T]) -> T:
     return joined
 
 
-def by_market[T](seen: T, alone: object, many: int) -> T:
+def by_market[T](seen: T, alone: Any, many: int) -> T:
     """Return what the agents of one name see in markets beside each other, with a leading dim of seeds in arrays.
 
     Parameters
@@ -199,7 +199,7 @@ def by_market[T](seen: T, alone: object, many: int) -> T:
     seen : View or Receipt, of whatever kind
         Of all markets, whose rows follow each other.
     alone : Participant
-        The agent of one market, for its labels and places.
+        The agent of one market, for its labels, places and contracts.
     many : int
         How many markets there are.
     """
@@ -220,5 +220,7 @@ def by_market[T](seen: T, alone: object, many: int) -> T:
             )
         elif field.name in _WITHOUT:
             changes[field.name] = None
+        elif field.name == "contracts" and value is not None:
+            changes[field.name] = alone.holding.at(found.period)
     split: T = replace(found, **changes)
     return split

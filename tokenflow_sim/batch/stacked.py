@@ -54,8 +54,7 @@ class StackedMarkets:
     seeds : sequence of int
         The seeds.
     history : int
-        How many past periods' prices are published: more than one where an agent is external, since no strategy that
-        is stepped so looks at them.
+        How many past periods' prices are published: more than one where somebody looks at them.
     """
 
     def __init__(self, first: TokenMarket, seeds: Sequence[int], history: int) -> None:
@@ -68,7 +67,8 @@ class StackedMarkets:
         run = _RunBeside(
             layout, first.periods, first.hours, self.seeds[0], np.tile(compiled.transfer, (self._many, 1)),
             partial(_reference, compiled, self._many),
-            seeds=self.seeds,
+            None if compiled.contracts is None else compiled.contracts.beside(self._many),
+            compiled.scenario.rules.mitigation, seeds=self.seeds,
         )  # fmt: skip
         self._model = mesa.Model(rng=0)
         sizes = {"provider": len(compiled.layout.assets), "owner": len(compiled.layout.arcs)}
@@ -140,7 +140,7 @@ class StackedMarkets:
         state = self._environment.state(period)
         result = house.clear(period, state, house.collect(period, state))
         house.send_receipts(result)
-        self._ledger.append(result)
+        self._ledger.append(result, house.waiting(self._ledger.plan.backlog))
         self._period = period + 1
 
     def results(self, periods: int) -> xr.Dataset:

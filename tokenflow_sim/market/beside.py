@@ -35,23 +35,35 @@ _ROWS = (
 
 
 class LayoutBeside(Layout):
-    """The layout of markets that stand beside each other; `one` is that of each, and `many` how many there are."""
+    """The layout of markets that stand beside each other."""
 
-    one: Layout
-    many: int
+    _one: Layout
+    _many: int
+    called: tuple[object, ...]  # the seed of each
+
+    @property
+    def one(self) -> Layout:
+        """The layout of each."""
+        return self._one
+
+    @property
+    def many(self) -> int:
+        """How many there are."""
+        return self._many
 
     @classmethod
     def of(cls, one: Layout, labels: tuple[object, ...]) -> LayoutBeside:
         """Return the layout of so many markets as there are labels, by which nodes, assets and arcs are named."""
         joined = layout_side_by_side(one, [str(label) for label in labels])
         found = cls(**{part.name: getattr(joined, part.name) for part in fields(joined)})
-        object.__setattr__(found, "one", one)
-        object.__setattr__(found, "many", len(labels))
+        object.__setattr__(found, "_one", one)
+        object.__setattr__(found, "_many", len(labels))
+        object.__setattr__(found, "called", labels)
         return found
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what it was made of, and how many markets of which layout that is."""
-        return {**super().__getstate__(), "one": self.one, "many": self.many}
+        return {**super().__getstate__(), "_one": self._one, "_many": self._many, "called": self.called}
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout
-from tokenflow_sim.market.money import Money
+from tokenflow_sim.market.money import Money, budget_of
 from tokenflow_sim.market.pricing import Pricing
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import Floats, Ints
@@ -82,24 +82,34 @@ class KDoubleAuction:
         """Return who pays and is paid how much."""
         bought, sold = arrays.demand - values.unserved, values.dispatch
         margin = arrays.at_margin(values.dispatch, values.unserved)  # with slopes, those of the next unit
-        payment, revenue = np.zeros(bought.shape[:2]), np.zeros(sold.shape[:2])
-        for column in range(len(layout.workloads)):
-            bid, offer = margin.value[:, column], margin.offer_price[:, column]
-            quantities = bought[:, column], sold[:, column]
-            if pricing.trade == "uniform":
-                lots = arrays.demand[:, column], arrays.capacity[:, column]
-                price = uniform_price(bid, offer, *quantities, *lots, pricing.k)
-                paid, got = price * quantities[0], price * quantities[1]
-            else:
-                paid, got = matched(bid, offer, *quantities, pricing.k)
-            payment[:, column], revenue[:, column] = paid.sum(axis=1), got.sum(axis=1)
+
+        def listed(array: Floats) -> Floats:
+            """Return steps or blocks by market and class, dims (list, place)."""
+            each = layout.by_market(array).swapaxes(1, 2)
+            return each.reshape(each.shape[0] * each.shape[1], -1)
+
+        bid, offer = listed(margin.value), listed(margin.offer_price)
+        quantities = listed(bought), listed(sold)
+        if pricing.trade == "uniform":
+            lots = listed(arrays.demand), listed(arrays.capacity)
+            price = uniform_price(bid, offer, *quantities, *lots, pricing.k)[:, None]
+            paid, got = price * quantities[0], price * quantities[1]
+        else:
+            paid, got = matched(bid, offer, *quantities, pricing.k)
+
+        def by_row(money: Floats, like: Floats) -> Floats:
+            many, classes, steps = layout.many, *like.shape[1:]
+            rows = money.reshape(many, classes, len(like) // many, steps).sum(axis=3)
+            return np.ascontiguousarray(rows.swapaxes(1, 2)).reshape(len(like), classes)
+
+        payment, revenue = by_row(paid, bought), by_row(got, sold)
         return Money(
             payment=payment,
             revenue=revenue,
             link_income=np.zeros_like(at_price.link_income),
             limit_income=at_price.limit_income,
             activity_income=at_price.activity_income,
-            budget=float(payment.sum() - revenue.sum()),
+            budget=budget_of(layout, payment, revenue),
         )
 
 
@@ -109,7 +119,7 @@ def matched(bid: Floats, offer: Floats, bought: Floats, sold: Floats, k: float) 
     Parameters
     ----------
     bid, offer : ndarray
-        In $/Mtok, any dims.
+        In $/Mtok, dims (list, bid) and (list, offer): each list is an auction of its own.
     bought, sold : ndarray
         What of each trades in Mtok/s, dims as `bid` and `offer`.
     k : float
@@ -120,26 +130,55 @@ def matched(bid: Floats, offer: Floats, bought: Floats, sold: Floats, k: float) 
     tuple of ndarray
         In $/s, dims as `bid` and `offer`.
     """
-    bids, of_bid = np.unique(-bid[bought > 0], return_inverse=True)  # from the dearest
-    offers, of_offer = np.unique(offer[sold > 0], return_inverse=True)  # from the cheapest
-    bids = -bids
-    in_bid = np.bincount(of_bid, bought[bought > 0], len(bids))
-    in_offer = np.bincount(of_offer, sold[sold > 0], len(offers))
-    up, down = np.cumsum(in_bid), np.cumsum(in_offer)
+    bids, of_bid, in_bid = _levels(-bid, bought)  # from the dearest
+    offers, of_offer, in_offer = _levels(offer, sold)  # from the cheapest
+    up, down = np.cumsum(in_bid, axis=1), np.cumsum(in_offer, axis=1)
     # How much of each level of bids stands against each level of offers: where their stretches overlap.
-    overlap = np.minimum(up[:, None], down) - np.maximum((up - in_bid)[:, None], down - in_offer)
-    overlap = np.maximum(overlap, 0.0)
-    money = overlap * (k * bids[:, None] + (1.0 - k) * offers)
-    paid, got = np.zeros_like(bought), np.zeros_like(sold)
-    paid[bought > 0] = (money.sum(axis=1) / in_bid)[of_bid] * bought[bought > 0]
-    got[sold > 0] = (money.sum(axis=0) / in_offer)[of_offer] * sold[sold > 0]
-    return paid, got
+    overlap = np.minimum(up[:, :, None], down[:, None]) - np.maximum(
+        (up - in_bid)[:, :, None], (down - in_offer)[:, None]
+    )
+    money = np.maximum(overlap, 0.0) * (k * -bids[:, :, None] + (1.0 - k) * offers[:, None])
+    paid = _shared(_summed(money, 2), of_bid, in_bid, bought)
+    return paid, _shared(_summed(money, 1), of_offer, in_offer, sold)
+
+
+def _levels(price: Floats, traded: Floats) -> tuple[Floats, Ints, Floats]:
+    """Return the prices at which something trades, rising, the level of each place, and what trades at each level.
+
+    Dims (list, level), (list, place) and (list, level). Where a list has fewer levels than others, price and quantity
+    of the last ones are zero.
+    """
+    key = np.where(traded > 0, price, np.inf)
+    order = np.argsort(key, axis=1, kind="stable")
+    rising = np.take_along_axis(key, order, axis=1)
+    step = np.cumsum(rising[:, 1:] != rising[:, :-1], axis=1)
+    level = np.zeros(key.shape, dtype=np.int64)
+    np.put_along_axis(level, order[:, 1:], step, axis=1)
+    lists, width = len(key), int(level.max(initial=0, where=traded > 0)) + 1
+    # What does not trade stands on the last level, with nothing.
+    np.minimum(level, width - 1, out=level)
+    spot = (np.arange(lists)[:, None] * width + level).ravel()
+    quantity = np.bincount(spot, np.where(traded > 0, traded, 0.0).ravel(), lists * width)
+    prices = np.zeros(lists * width)
+    prices[spot[(traded > 0).ravel()]] = price[traded > 0]
+    return prices.reshape(lists, width), level, quantity.reshape(lists, width)
+
+
+def _summed(money: Floats, axis: int) -> Floats:
+    """Return sums over levels, one after the other: levels of nothing behind the others then change no bit."""
+    return np.add.accumulate(money, axis=axis).take(-1, axis=axis)
+
+
+def _shared(money: Floats, level: Ints, quantity: Floats, traded: Floats) -> Floats:
+    """Return the money of each level shared out by what trades, dims (list, place)."""
+    mean = np.divide(money, quantity, out=np.zeros_like(money), where=quantity > 0)
+    return np.where(traded > 0, np.take_along_axis(mean, level, axis=1) * traded, 0.0)
 
 
 def uniform_price(
     bid: Floats, offer: Floats, bought: Floats, sold: Floats, wanted: Floats, offered: Floats, k: float
-) -> float:
-    """Return the one price of all trades in $/Mtok; zero where nothing trades.
+) -> Floats:
+    """Return the one price of all trades of each list in $/Mtok, dims (list,); zero where nothing trades.
 
     Parameters
     ----------
@@ -152,24 +191,24 @@ def uniform_price(
     -----
     Where nothing is left on a side, the price there is bounded by what is taken alone.
     """
-    small = _ROUNDING * max(float(wanted.sum()), float(offered.sum()), 1e-300)
-    if not (bought > small).any():
-        return 0.0
-    low = max(
-        float(offer[sold > small].max(initial=-np.inf)),
-        float(bid[wanted - bought > small].max(initial=-np.inf)),
+    small = _ROUNDING * np.maximum(np.maximum(wanted.sum(axis=1), offered.sum(axis=1)), 1e-300)[:, None]
+    trades = (bought > small).any(axis=1)
+    low = np.maximum(
+        offer.max(axis=1, initial=-np.inf, where=sold > small),
+        bid.max(axis=1, initial=-np.inf, where=wanted - bought > small),
     )
-    high = min(
-        float(bid[bought > small].min(initial=np.inf)),
-        float(offer[offered - sold > small].min(initial=np.inf)),
+    high = np.minimum(
+        bid.min(axis=1, initial=np.inf, where=bought > small),
+        offer.min(axis=1, initial=np.inf, where=offered - sold > small),
     )
-    return k * high + (1.0 - k) * low
+    high, low = np.where(trades, high, 0.0), np.where(trades, low, 0.0)
+    price: Floats = k * high + (1.0 - k) * low
+    return price
 
 
 def _is_one_place(layout: Layout, arrays: Arrays) -> bool:
     """Whether all nodes are one, or arcs that cost nothing and limit nothing lead from each to all."""
-    count = len(layout.nodes)
-    if count == 1:
+    if len(layout.one.nodes) == 1:
         return not len(layout.arcs)
     free = (
         arrays.allowed.all()
@@ -177,7 +216,7 @@ def _is_one_place(layout: Layout, arrays: Arrays) -> bool:
         and not arrays.link_curvature.any()
         and np.isinf(arrays.link_capacity).all()
     )
-    return bool(free) and _leads_everywhere(layout)
+    return bool(free) and _leads_everywhere(layout.one)
 
 
 def _leads_everywhere(layout: Layout) -> bool:

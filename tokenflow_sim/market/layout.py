@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from tokenflow_sim.numeric import Ints
 from tokenflow_sim.variables import COORDINATES, Variable
@@ -81,6 +82,20 @@ class Layout:
                 array = array.copy()
                 array.setflags(write=False)
                 object.__setattr__(self, name, array)
+
+    @property
+    def many(self) -> int:
+        """How many markets stand beside each other: one, but in `beside.LayoutBeside`."""
+        return 1
+
+    @property
+    def one(self) -> Layout:
+        """The layout of each of them."""
+        return self
+
+    def by_market(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return an array by node, asset or arc with a leading dim for the market that they are of."""
+        return rows.reshape(self.many, len(rows) // self.many, *rows.shape[1:])
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what it was made of."""

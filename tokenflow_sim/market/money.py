@@ -36,8 +36,9 @@ class Money:
         What each label of an activity is paid by the limits it gives to less what it pays, by name, dims (label,).
     reserve_payment : ndarray or None
         What of the revenue is paid for capacity kept free, dims (asset, workload); None without reserve.
-    budget : float
-        What the operator keeps (below zero: adds) under a pricing rule that does not balance; zero at prices.
+    budget : float or ndarray
+        What the operator keeps (below zero: adds) under a pricing rule that does not balance; zero at prices. Of
+        markets beside each other that of each, dims (market,).
     """
 
     payment: Floats
@@ -46,7 +47,14 @@ class Money:
     limit_income: Floats
     activity_income: dict[str, Floats]
     reserve_payment: Floats | None = None
-    budget: float = 0.0
+    budget: float | Floats = 0.0
+
+
+def budget_of(layout: Layout, paid: Floats, received: Floats) -> float | Floats:
+    """Return what is paid less what is received: a number, or one for each of the markets beside each other."""
+    many = layout.many
+    kept: Floats = paid.reshape(many, -1).sum(axis=1) - received.reshape(many, -1).sum(axis=1)
+    return float(kept[0]) if many == 1 else kept
 
 
 def at_prices(layout: Layout, arrays: Arrays, values: Values) -> Money:

@@ -53,12 +53,13 @@ class PayAsBid:
         if at_price.reserve_payment is not None:
             revenue = revenue + at_price.reserve_payment
         income = asked_by_links(arrays, values)
-        rents = (at_price.revenue - revenue).sum(axis=0) + (at_price.link_income - income).sum(axis=0)
-        served = (arrays.demand - values.unserved).sum(axis=2)
-        total = served.sum(axis=0)
+        each = layout.by_market
+        rents = each(at_price.revenue - revenue).sum(axis=1) + each(at_price.link_income - income).sum(axis=1)
+        served = each((arrays.demand - values.unserved).sum(axis=2))
+        total = served.sum(axis=1)
         back = np.divide(rents, total, out=np.zeros_like(rents), where=total > 0)
         return Money(
-            payment=at_price.payment - back * served,
+            payment=at_price.payment - (back[:, None] * served).reshape(at_price.payment.shape),
             revenue=revenue,
             link_income=income,
             limit_income=at_price.limit_income,

@@ -87,7 +87,20 @@ def settle_values(layout: Layout, arrays: Arrays, values: Values, own: Ints | No
     at_price, pricing = at_prices(layout, arrays, values), arrays.pricing
     if pricing is None or pricing.rule == "lmp":
         return at_price
-    rule = PRICING_RULES[pricing.rule]
-    if faults := rule.faults(layout, arrays):
+    check_rule(layout, arrays)
+    return PRICING_RULES[pricing.rule].money(layout, arrays, values, at_price, pricing, own)
+
+
+def check_rule(layout: Layout, arrays: Arrays) -> None:
+    """Refuse a market that cannot be settled by its own pricing rule.
+
+    Raises
+    ------
+    MarketError
+        If the rule is not defined for it; one line for each reason.
+    """
+    pricing = arrays.pricing
+    if pricing is None or pricing.rule == "lmp":
+        return
+    if faults := PRICING_RULES[pricing.rule].faults(layout, arrays):
         raise MarketError([Fault(fault, "pricing") for fault in faults], "market")
-    return rule.money(layout, arrays, values, at_price, pricing, own)

@@ -128,7 +128,7 @@ def settle(market: Market, clearing: Clearing, *, pricing: str | Pricing | None 
             {one.name: _income(one, money.activity_income[one.name]) for one in market.arrays.activities}
         ),
         residual=float((money.payment.sum() - paid - money.budget) * SECONDS_PER_HOUR),
-        budget=money.budget * SECONDS_PER_HOUR,
+        budget=float(money.budget) * SECONDS_PER_HOUR,
     )
 
 

@@ -6,14 +6,15 @@ import numpy as np
 
 from tokenflow_sim.errors import InfeasibleError
 from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.beside import LayoutBeside, clearer_beside
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.money import Money
+from tokenflow_sim.market.money import Money, budget_of
 from tokenflow_sim.market.pay_as_bid import offered_cost
 from tokenflow_sim.market.pricing import Pricing
 from tokenflow_sim.market.shared_clearer import shared_clearer
 from tokenflow_sim.market.values import Values
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 
 class VCG:
@@ -68,19 +69,25 @@ class VCG:
         asked, dispatch = offered_cost(arrays, values), values.dispatch.sum(axis=2)
         revenue = asked.copy()
         keeps_free = at_price.reserve_payment is not None
+        each = layout.by_market
         for name, rows in providers_of(layout).items():
             if own is not None and own[0] not in rows:
                 continue
-            weight = dispatch[rows]
-            if not weight.any():
-                if not keeps_free:
-                    continue
-                weight = arrays.capacity[rows].sum(axis=2)
-                if not weight.any():
-                    continue
-            saved = cost_without(layout, arrays, name, rows, pricing.pivotal_value) - values.cost
+            weight = each(dispatch[rows])
+            there = weight.any(axis=(1, 2))
+            if keeps_free and not there.all():
+                weight = np.where(there[:, None, None], weight, each(arrays.capacity[rows].sum(axis=2)))
+                there = weight.any(axis=(1, 2))
+            if not there.any():
+                continue
+            needed = there & ~np.isnan(
+                np.atleast_1d(values.cost)
+            )  # the cost of a market without a clearing is none
+            saved = costs_without(layout, arrays, name, rows, pricing.pivotal_value, needed) - values.cost
+            share = weight / np.where(there, weight.reshape(layout.many, -1).sum(axis=1), 1.0)[:, None, None]
             # Less than nothing is rounding, or a pivotal value below what the service costs.
-            revenue[rows] += max(saved, 0.0) * (weight / weight.sum())
+            gain = np.where(there, np.maximum(saved, 0.0), 0.0)[:, None, None] * share
+            revenue[rows] += gain.reshape(-1, gain.shape[2])
         return Money(
             payment=at_price.payment,
             revenue=revenue,
@@ -88,7 +95,7 @@ class VCG:
             limit_income=at_price.limit_income,
             activity_income=at_price.activity_income,
             reserve_payment=at_price.reserve_payment,
-            budget=float(at_price.revenue.sum() - revenue.sum()),
+            budget=budget_of(layout, at_price.revenue, revenue),
         )
 
 
@@ -98,8 +105,10 @@ def providers_of(layout: Layout) -> dict[str, Ints]:
     return {name: np.flatnonzero(names == name) for name in dict.fromkeys(layout.provider)}
 
 
-def cost_without(layout: Layout, arrays: Arrays, name: str, rows: Ints, pivotal_value: float | None) -> float:
-    """Return what the market costs without a provider's assets, in $/s.
+def costs_without(
+    layout: Layout, arrays: Arrays, name: str, rows: Ints, pivotal_value: float | None, needed: Bools
+) -> Floats:
+    """Return what a market, or each of markets beside each other, costs without a provider's assets, in $/s.
 
     Parameters
     ----------
@@ -113,11 +122,18 @@ def cost_without(layout: Layout, arrays: Arrays, name: str, rows: Ints, pivotal_
         Positions of its assets.
     pivotal_value : float or None
         What demand that must be served is worth meanwhile in $/Mtok.
+    needed : ndarray of bool
+        In which markets it matters, dims (market,).
+
+    Returns
+    -------
+    ndarray
+        Dims (market,).
 
     Raises
     ------
     InfeasibleError
-        If demand that must be served cannot be.
+        If demand that must be served cannot be, where it matters.
     """
     capacity = arrays.capacity.copy()
     capacity[rows] = 0.0
@@ -126,7 +142,14 @@ def cost_without(layout: Layout, arrays: Arrays, name: str, rows: Ints, pivotal_
         layout, arrays.with_(capacity=capacity, value=value, pricing=None), check=False
     )
     try:
-        return shared_clearer(without, f"without {name}").clear(without).values.cost
+        if not isinstance(layout, LayoutBeside):
+            return np.array([shared_clearer(without, f"without {name}").clear(without).values.cost])
+        found = clearer_beside(layout).clear(without)
+        for number, error in found.failed.items():
+            if needed[number]:
+                error.add_note(f"in the market of seed {layout.called[number]}")
+                raise error
+        return np.asarray(found.values.cost)
     except InfeasibleError as error:
         error.add_note(
             f"  That is without provider {name!r}: market.pricing vcg pays what its presence saves, which has no bound"

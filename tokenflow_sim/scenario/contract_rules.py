@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -84,6 +84,23 @@ class Contracts:
         difference = price[self.node, self.workload] - self.price
         paid: Floats = difference * self.quantity(period) * (SECONDS_PER_HOUR * self.hours)
         return paid
+
+    def beside(self, many: int) -> Contracts:
+        """Return the contracts of so many markets beside each other, whose nodes follow each other."""
+        count, nodes = len(self.names), self.shape[0]
+        shift = np.repeat(np.arange(many) * nodes, count)
+        series = {
+            place + number * count: one for number in range(many) for place, one in self.by_period.items()
+        }
+        rows = {
+            name: _frozen(np.tile(getattr(self, name), many))
+            for name in ("workload", "price", "fixed", "first", "last")
+        }
+        return replace(
+            self, names=self.names * many, sellers=self.sellers * many, buyers=self.buyers * many,
+            node=_frozen(np.tile(self.node, many) + shift), by_period=series, shape=(many * nodes, self.shape[1]),
+            **rows,
+        )  # fmt: skip
 
     def labels(self, nodes: Sequence[str], workloads: Sequence[str]) -> dict[str, list[str]]:
         """Return names of contracts, where they are settled, and their parties as ``kind:name``, by coordinate."""

@@ -65,7 +65,7 @@ class Positions:
         return found
 
 
-def by_asset(income: Floats, asset_node: Ints) -> Floats:
+def by_asset(income: Floats, asset_node: Ints, many: int = 1) -> Floats:
     """Share out what contracts bring among a provider's assets, so that learners by asset or class count it.
 
     Parameters
@@ -74,6 +74,8 @@ def by_asset(income: Floats, asset_node: Ints) -> Floats:
         What the contracts bring in $, dims (node, workload).
     asset_node : ndarray of int
         Position of each asset's node, dims (asset,).
+    many : int
+        How many markets stand beside each other in both, with as many of the rows each.
 
     Returns
     -------
@@ -81,8 +83,9 @@ def by_asset(income: Floats, asset_node: Ints) -> Floats:
         Dims (asset, workload), adding up to `income`: that at a node goes to the provider's assets there, in equal
         parts, and where it has none there, to all of its assets.
     """
-    count = np.bincount(asset_node, minlength=len(income))
-    local = income / np.maximum(count, 1)[:, None]
-    elsewhere: Floats = income[count == 0].sum(axis=0) / len(asset_node)
-    shared: Floats = local[asset_node] + elsewhere
-    return shared
+    node, each = asset_node[: len(asset_node) // many], income.reshape(many, -1, income.shape[1])
+    count = np.bincount(node, minlength=each.shape[1])
+    local = each / np.maximum(count, 1)[:, None]
+    elsewhere = each.compress(count == 0, axis=1).sum(axis=1) / len(node)
+    shared: Floats = local[:, node] + elsewhere[:, None]
+    return shared.reshape(len(asset_node), -1)

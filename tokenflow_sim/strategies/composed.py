@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,6 +67,7 @@ class Chain(DemandStrategy):
 
     def bid(self, view: DemandView) -> Bid:
         """Bid what the last one bids."""
+        _stand_beside(self.members, self.beside)
         for member in self.members[:-1]:
             bid = member.bid(view)
             view = replace(view, demand=bid.quantity, value=bid.worth)
@@ -124,6 +125,7 @@ class ByWorkload(DemandStrategy):
         by_class(
             "classes", dict.fromkeys(self.members, 0.0), view.workloads, 0.0
         )  # tells classes that there are not
+        _stand_beside(self.members.values(), self.beside)
         shape = (*view.demand.shape, self.steps)
         quantity, value, worth = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         slope: Floats | None = None
@@ -167,6 +169,12 @@ def _made(spec: Spec, place: str) -> DemandStrategy:
     if not isinstance(strategy, DemandStrategy):
         raise StrategyError(f"{place}: must be a strategy of a region; found {strategy!r}")
     return strategy
+
+
+def _stand_beside(members: Iterable[DemandStrategy], many: int) -> None:
+    """Tell strategies in how many markets beside each other they bid, as the one that plays them was told."""
+    for member in members:
+        member.beside = many
 
 
 def _sum(parts: Sequence[Floats | None]) -> Floats | None:

@@ -127,7 +127,8 @@ def truthful_profit(
     profit: Floats = (paid - cost) * served * SECONDS_PER_HOUR * market.hours
     if contracts is None:
         return profit
-    return profit + by_asset(contracts.income(values.price), market.layout.asset_node[rows])
+    layout = market.layout
+    return profit + by_asset(contracts.income(values.price), layout.asset_node[rows], layout.many)
 
 
 def gain(profit: Floats, truthful: Floats) -> Floats:

@@ -174,6 +174,7 @@ class BidShading(DemandStrategy):
     def bid(self, view: DemandView) -> Bid:
         """Bid at the shadings of the arms that were chosen."""
         truth = self.truth.bid(view)
+        self.rule.beside = self.beside
         self.shape = (*view.demand.shape, self.steps)
         self.worth, quantity = (self._rows(array) for array in (truth.value, truth.quantity))
         self.plays = np.isfinite(self.worth)
@@ -207,7 +208,7 @@ class BidShading(DemandStrategy):
                 period=receipt.period, price=-np.repeat(receipt.price, self.steps, axis=0), offer_price=-bid,
                 offer_quantity=asked, accepted=served, dispatch=served, revenue=-paid, cost=-worth,
                 profit=worth - paid, history=receipt.history, rng=receipt.rng,
-                contract_income=None if brought is None else by_asset(brought, self.row_node),
+                contract_income=None if brought is None else by_asset(brought, self.row_node, self.beside),
             )
         )  # fmt: skip
 
