@@ -54,10 +54,13 @@ def draws() -> float:
 def main() -> None:
     """Print a line for each market and strategy."""
     one = tf.Scenario.from_yaml(ONE_NODE)
+    auction = one.override({"market.pricing": "k_double_auction"})
+    bids = {"providers": "roth_erev", "regions": "bid_shading"}
     cases: list[tuple[str, Any, Any, int, int]] = [
         ("one node, q_learning", one, "q_learning", 60, 200),
         ("one node, calvano", one, {"name": "q_learning", "preset": "calvano"}, 60, 200),
         ("one node, ucb1", one, {"name": "ucb1", "baseline": "none"}, 60, 200),
+        ("one node, double auction", auction, bids, 60, 200),
         ("us5, q_learning", tf.load_scenario("us5"), "q_learning", 3, 60),
         ("us20_oligopoly, q_learning", tf.load_scenario("us20_oligopoly"), "q_learning", 1, 20),
     ]
@@ -65,7 +68,7 @@ def main() -> None:
         f"{'market':28} {'batch of 256':>14} {'single':>10} {'times':>6}   (market-periods a second, processor)"
     )
     for name, scenario, strategy, steps, single_steps in cases:
-        strategies, periods = {"providers": strategy}, 160
+        strategies, periods = strategy if strategy is bids else {"providers": strategy}, 160
         batch = tf.Batch(
             scenario, seeds=range(SEEDS), periods=TURNS * steps + 10, strategies=strategies, record=["price"]
         )

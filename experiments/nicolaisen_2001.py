@@ -13,6 +13,9 @@ bring under the rule (structural market power). No open text of the paper's tabl
 numbers is printed; what its abstract says is tested. Cells, costs, values and the rule's numbers (K, r, e and s(1))
 are those of S. Phelps's independent repetition of the experiment in the Java Auction Simulator API.
 
+All sessions of a cell are stepped together (`tf.Batch`). Learners bid 2/1000 $ and more above the grid, each buyer by
+so much above the one before, so that an offer at the same price trades, and of equal bids the last buyer's goes first.
+
     python experiments/nicolaisen_2001.py [--full] [--sessions 2] [--rounds 80] [--store DIR] [--figure F]
 """
 
@@ -32,8 +35,6 @@ from matplotlib.figure import Figure
 import tokenflow_sim as tf
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot.style import INK, PALETTES, HouseFigure, house_style
-from tokenflow_sim.study.runner import run_tasks
-from tokenflow_sim.study.task import Task
 
 COSTS, VALUES = (35.0, 16.0, 11.0), (37.0, 17.0, 12.0)
 """Marginal cost of the three kinds of sellers, worth to the three kinds of buyers, $/Mtok."""
@@ -51,6 +52,8 @@ RULES: dict[str, dict[str, Any]] = {
     "original": {"variant": "original", "recency": 0.1, "experimentation": 0.2, "scale": 9.0},
 }
 """The rule, the same rule with all its numbers far from those, and the rule of 1998."""
+TILT = 2e-3
+"""What the worth to each learning buyer stands above that to the one before, $/Mtok."""
 HOUR = 3600.0
 RECORD = ("profit", "payment", "service_value")
 
@@ -121,7 +124,7 @@ def scenario(cell: tuple[int, int, int, int], rule: dict[str, Any] | None, round
             "assets": [{"node": "b1", "hardware": name, "power_mw": offered}],
         }
     for n in range(buyers):
-        name, worth = f"b{n + 1}", VALUES[n % 3]
+        name, worth = f"b{n + 1}", VALUES[n % 3] + (TILT * (n + 1) if learner else 0.0)
         # Bids at or below zero never trade; they stay as many actions, a millionth apart.
         shadings = [min(step / worth, 1 - 1e-6 * (ACTIONS - step)) for step in range(ACTIONS)]
         strategy = (
@@ -141,35 +144,45 @@ def scenario(cell: tuple[int, int, int, int], rule: dict[str, Any] | None, round
     return tf.Scenario.from_yaml(json.dumps(whole))
 
 
-def reduce(model: tf.TokenMarket) -> xr.Dataset:
+def reduce(ds: xr.Dataset) -> xr.Dataset:
     """Keep what all buyers and all sellers earned a round, on the mean of all rounds, in $/Mtok times Mtok/s."""
-    ds = model.results()
     surplus = (ds.service_value - ds.payment).sum(("node", "workload"))
     return xr.Dataset(
         {"buyers": surplus.mean("period") / HOUR, "sellers": ds.profit.sum("provider").mean("period") / HOUR}
     )
 
 
-def play(rules: dict[str, list[tuple[float, float]]], sessions: int, rounds: int, **how: Any) -> pd.DataFrame:
-    """Play cells under rules; a row for each rule, cell and session, with its three measures."""
-    tasks: list[Task] = []
-    places: list[tuple[str, float, float, int]] = []
+def play(
+    rules: dict[str, list[tuple[float, float]]], sessions: int, rounds: int, store: Path | None = None
+) -> pd.DataFrame:
+    """Play cells under rules; a row for each rule, cell and session, with its three measures.
+
+    Cells that a folder `store` has are read from there.
+    """
+    parts = []
     for rule, cells in rules.items():
         for cell in cells:
-            market = scenario(CELLS[cell], RULES[rule], rounds)
-            for seed in range(sessions):
-                tasks.append(
-                    Task(market, seed, {"rule": rule, "rcon": cell[0], "rcap": cell[1], "seed": seed})
-                )
-                places.append((rule, *cell, seed))
-    batch = run_tasks(tasks, reduce, record=RECORD, **how)
-    if batch.failures:
-        raise SystemExit(batch.failures_text())
+            file = store and store / f"{rule}_{cell[0]:g}_{cell[1]:g}_{sessions}_{rounds}.csv"
+            if file and file.exists():
+                parts.append(pd.read_csv(file))
+                continue
+            parts.append(_played(rule, cell, sessions, rounds))
+            if file:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                parts[-1].to_csv(file, index=False)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _played(rule: str, cell: tuple[float, float], sessions: int, rounds: int) -> pd.DataFrame:
+    market = scenario(CELLS[cell], RULES[rule], rounds)
+    batch = tf.Batch(market, seeds=range(sessions), record=RECORD)
+    batch.run()
+    earned = reduce(batch.results())
     rows = []
-    for number, (rule, rcon, rcap, seed) in enumerate(places):
-        earned = batch.results[number]
-        measured = measures(CELLS[rcon, rcap], Trade(float(earned.buyers), float(earned.sellers)))
-        rows.append({"rule": rule, "RCON": rcon, "RCAP": rcap, "session": seed, **measured})
+    for seed in range(sessions):
+        own = earned.sel(seed=seed)
+        measured = measures(CELLS[cell], Trade(float(own.buyers), float(own.sellers)))
+        rows.append({"rule": rule, "RCON": cell[0], "RCAP": cell[1], "session": seed, **measured})
     return pd.DataFrame(rows)
 
 
@@ -266,10 +279,7 @@ def main() -> None:
     )
     parser.add_argument("--sessions", type=int, help="sessions of each cell")
     parser.add_argument("--rounds", type=int, help="rounds of each session")
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument(
-        "--store", type=Path, help="folder that keeps finished sessions, to go on after a break"
-    )
+    parser.add_argument("--store", type=Path, help="folder that keeps finished cells, to go on after a break")
     parser.add_argument("--figure", type=Path, help="file to draw into")
     given = parser.parse_args()
     sessions = given.sessions or (100 if given.full else 2)
@@ -280,7 +290,7 @@ def main() -> None:
         "slow": every if given.full else middle,
         "original": every if given.full else middle[1:2],
     }
-    runs = play(rules, sessions, rounds, workers=given.workers, store=given.store)
+    runs = play(rules, sessions, rounds, given.store)
     print(f"{sessions} sessions of {rounds} rounds; no open text of the paper's tables was found (n/a)")
     with pd.option_context("display.width", 200, "display.max_columns", 20, "display.max_colwidth", 80):
         print(table(runs).drop(columns=["MPB: paper", "MPS: paper"]).rename(columns={"E: paper": "paper"}))

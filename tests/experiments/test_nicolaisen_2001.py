@@ -41,7 +41,7 @@ def test_the_competitive_benchmark_is_the_best_that_trade_can_bring(where: tuple
 def test_truthful_traders_earn_what_the_rule_gives_them_by_hand(where: tuple[float, float]) -> None:
     model = tf.TokenMarket(SCRIPT["scenario"](CELLS[where], None, 1), rng=1)
     model.run()
-    earned = SCRIPT["reduce"](model)
+    earned = SCRIPT["reduce"](model.results())
     _, truthful, _ = SCRIPT["benchmark"](CELLS[where])
     assert float(earned.buyers) == pytest.approx(truthful.buyers)
     assert float(earned.sellers) == pytest.approx(truthful.sellers)
@@ -56,3 +56,17 @@ def test_learners_trade_well_but_not_perfectly_and_the_original_rule_worse() -> 
     table = SCRIPT["table"](runs)
     assert list(table["E: paper"].unique()) == ["n/a"]
     assert "variance" in SCRIPT["claims"](runs)["measured by"].iloc[1]
+
+
+def test_sessions_that_are_stepped_together_are_those_of_single_runs() -> None:
+    market = SCRIPT["scenario"](CELLS[0.5, 2.0], SCRIPT["RULES"]["modified"], 12)
+    record = (*SCRIPT["RECORD"], "price", "dispatch", "unserved", "flow", "certificate", "total_cost")
+    batch = tf.Batch(market, seeds=(0, 7), record=record)
+    assert batch.unvectorised == ()
+    batch.run()
+    for seed in batch.seeds:
+        model = tf.TokenMarket(market, rng=seed, record=record)
+        model.run()
+        for name, array in model.results().data_vars.items():
+            np.testing.assert_array_equal(batch.results()[name].sel(seed=seed), array, err_msg=str(name))
+    assert batch._markets.sorted > 12  # type: ignore[union-attr]  # of 24; the others by the engine

@@ -22,6 +22,7 @@ from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.merit_certificate import Routes
 from tokenflow_sim.market.merit_order import MeritOrder
+from tokenflow_sim.market.pool_order import PoolOrder
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.side_by_side import layout_side_by_side
 from tokenflow_sim.market.values import Values
@@ -95,7 +96,7 @@ class ClearerBeside:
     def __init__(self, layout: LayoutBeside) -> None:
         self.layout = layout
         self._clearer: Clearer | None = None
-        self._order: MeritOrder | None = None
+        self._order: MeritOrder | PoolOrder | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the solver's model out of pickles and copies: it is made again, and results do not depend on it."""
@@ -120,8 +121,12 @@ class ClearerBeside:
         values, worst, done = _blank(arrays, many), np.full(many, np.nan), np.zeros(many, dtype=np.bool_)
         if MeritOrder.fits(market):
             if self._order is None:
-                self._order = MeritOrder(Program(self.one(market, 0)))
-            done = self._sort(self._order, arrays, values, worst)
+                one = self.one(market, 0)
+                self._order = PoolOrder(one) if PoolOrder.fits(one) else MeritOrder(Program(one))
+            if isinstance(self._order, PoolOrder):
+                done = self._pool(self._order, arrays, values, worst)
+            else:
+                done = self._sort(self._order, arrays, values, worst)
         failed: dict[int, InfeasibleError | CertificateError] = {}
         for number in (~done).nonzero()[0].tolist():
             one = self.one(market, number)
@@ -145,6 +150,17 @@ class ClearerBeside:
             for array in [getattr(arrays, name)]
         }
         return Market.from_arrays(self.layout.one, Arrays(**own), market.hours, check=False)
+
+    def _pool(self, order: PoolOrder, arrays: Arrays, values: Values, worst: Floats) -> Bools:
+        found = order.clear(arrays, self.layout.many)
+        sure = found.certain
+        for name in ("price", "dispatch", "flow", "unserved", "scarcity_rent"):
+            self.layout.by_market(getattr(values, name))[sure] = getattr(found, name)[sure]
+        values.cost[sure] = found.cost[sure]  # type: ignore[index]  # dims (market,) here
+        worst[sure] = found.certificate[sure].max(axis=1)
+        for rent in values.rents.values():
+            self.layout.by_market(rent)[sure] = 0.0
+        return sure
 
     def _sort(self, order: MeritOrder, arrays: Arrays, values: Values, worst: Floats) -> Bools:
         many = self.layout.many
