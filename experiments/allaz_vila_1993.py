@@ -172,13 +172,11 @@ def learned(learner: str, sessions: int, periods: int) -> pd.DataFrame:
     rows = []
     for forward in (False, True):
         market_of_agents = scenario(learner, periods, forward)
-        for seed in range(sessions):
-            model = tf.TokenMarket(market_of_agents, rng=seed, record=["price", "dispatch"])
-            model.run()
-            late = model.results().price.isel(period=slice(-(periods // 3), None))
-            rows.append(
-                {"learner": learner, "contracts": forward, "session": seed, "price": float(late.mean())}
-            )
+        batch = tf.Batch(market_of_agents, seeds=range(sessions), record=["price"])
+        batch.run()
+        late = batch.results().price.isel(period=slice(-(periods // 3), None))
+        for seed, price in enumerate(late.mean(("period", "node", "workload")).values.tolist()):
+            rows.append({"learner": learner, "contracts": forward, "session": seed, "price": price})
     return pd.DataFrame(rows)
 
 

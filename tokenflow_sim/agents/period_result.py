@@ -124,7 +124,7 @@ class PeriodResult:
         return settle_values(self._layout, self.arrays, self.values)
 
     @cached_property
-    def operator_budget(self) -> float | None:
+    def operator_budget(self) -> float | Floats | None:
         """What the operator keeps under a pricing rule, below zero what it adds; None at prices."""
         return None if self.arrays.pricing is None else self._money.budget * self._seconds
 

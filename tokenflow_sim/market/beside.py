@@ -17,7 +17,7 @@ import numpy as np
 from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.clearer import Clearer
-from tokenflow_sim.market.clearing import Clearing
+from tokenflow_sim.market.known_markets import KnownMarkets
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.merit_certificate import Routes
@@ -96,11 +96,12 @@ class ClearerBeside:
     def __init__(self, layout: LayoutBeside) -> None:
         self.layout = layout
         self._clearer: Clearer | None = None
+        self._known = KnownMarkets()
         self._order: MeritOrder | PoolOrder | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the solver's model out of pickles and copies: it is made again, and results do not depend on it."""
-        return {"layout": self.layout, "_clearer": None, "_order": None}
+        return {"layout": self.layout, "_clearer": None, "_order": None, "_known": KnownMarkets()}
 
     def clear(self, market: Market, *, stop: bool = False) -> ClearedBeside:
         """Clear markets.
@@ -133,7 +134,7 @@ class ClearerBeside:
             if self._clearer is None:
                 self._clearer = Clearer(one)
             try:
-                _place(values, worst, number, self._clearer.clear(one))
+                _place(values, worst, number, *self._known.clear(one, self._clearer.clear))
             except (InfeasibleError, CertificateError) as error:
                 failed[number] = error
                 if stop:
@@ -230,9 +231,9 @@ def _blank(arrays: Arrays, many: int) -> Values:
     )
 
 
-def _place(values: Values, worst: Floats, number: int, clearing: Clearing) -> None:
+def _place(values: Values, worst: Floats, number: int, own: Values, residual: float) -> None:
     """Write what one market cleared at beside the others."""
-    many, own = len(worst), clearing.values
+    many = len(worst)
     pairs = [
         (getattr(values, name), getattr(own, name))
         for name in ("price", "dispatch", "flow", "unserved", "scarcity_rent")
@@ -240,4 +241,4 @@ def _place(values: Values, worst: Floats, number: int, clearing: Clearing) -> No
     for whole, part in [*pairs, *((values.rents[name], rent) for name, rent in own.rents.items())]:
         whole.reshape(many, -1, *whole.shape[1:])[number] = part
     values.cost[number] = own.cost  # type: ignore[index]
-    worst[number] = clearing.certificate.worst
+    worst[number] = residual

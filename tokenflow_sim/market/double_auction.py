@@ -166,7 +166,8 @@ def _levels(price: Floats, traded: Floats) -> tuple[Floats, Ints, Floats]:
 
 def _summed(money: Floats, axis: int) -> Floats:
     """Return sums over levels, one after the other: levels of nothing behind the others then change no bit."""
-    return np.add.accumulate(money, axis=axis).take(-1, axis=axis)
+    summed: Floats = np.add.accumulate(money, axis=axis).take(-1, axis=axis)
+    return summed
 
 
 def _shared(money: Floats, level: Ints, quantity: Floats, traded: Floats) -> Floats:

@@ -105,13 +105,14 @@ class PoolOrder:
         many : int
             How many there are.
         """
-        offer_price, capacity, demand, value, route_cost, link_use, allowed, link_capacity = (
+        offer_price, capacity, demand, value, route_cost, link_use, link_capacity = (
             array.reshape(many, -1, *array.shape[1:])
             for array in (
                 arrays.offer_price, arrays.capacity, arrays.demand, arrays.value, arrays.route_cost, arrays.link_use,
-                arrays.allowed, arrays.link_capacity,
+                arrays.link_capacity,
             )
         )  # fmt: skip
+        allowed = arrays.allowed.reshape(many, -1)
         found = self._order.clear(offer_price, capacity, _pooled(demand), _pooled(value))
         _, nodes, classes, steps = demand.shape
         price = found.price[:, 0]
@@ -144,9 +145,7 @@ class PoolOrder:
             & (more - left >= gap)
         ).all(axis=1)
         certain &= _is_exact(capacity, demand)
-        certain &= (
-            allowed.all(axis=(1, 2)) & ~route_cost.any(axis=(1, 2)) & (link_use == 1.0).all(axis=(1, 2))
-        )
+        certain &= allowed.all(axis=1) & ~route_cost.any(axis=(1, 2)) & (link_use == 1.0).all(axis=(1, 2))
         certain &= np.isinf(link_capacity).all(axis=1)
         # What each node makes or lets go, as the engine has it: before equal offers share, which stand at one node.
         taken = np.where(cheaper, bounds, 0.0) @ self._at
@@ -225,7 +224,8 @@ class PoolOrder:
         residuals[:, 3] = np.abs(found.cost - dual_cost) / money
         low = np.minimum.reduce([least_positive(one) for one in (flat(capacity), flat(shed), wanted)])
         apart = (low * SPAN < size) | (least_positive(offered) * PRICE_SPAN < level)
-        return ~apart & (residuals.max(axis=1) <= CERTIFIED)
+        small: Bools = ~apart & (residuals.max(axis=1) <= CERTIFIED)
+        return small
 
 
 def _pooled(steps: Floats) -> Floats:
@@ -244,7 +244,8 @@ def _is_exact(*quantities: Floats) -> Bools:
     total = np.add.reduce([one.reshape(many, -1).sum(axis=1) for one in quantities])
     unit = np.exp2(np.ceil(np.log2(np.maximum(total, 2.0**-900)))) * _EXACT
     multiples = [one.reshape(many, -1) / unit[:, None] for one in quantities]
-    return np.logical_and.reduce([(one == np.rint(one)).all(axis=1) for one in multiples])
+    exact: Bools = np.logical_and.reduce([(one == np.rint(one)).all(axis=1) for one in multiples])
+    return exact
 
 
 def _ring(layout: Layout) -> Ints:

@@ -92,14 +92,15 @@ class Contracts:
         series = {
             place + number * count: one for number in range(many) for place, one in self.by_period.items()
         }
-        rows = {
-            name: _frozen(np.tile(getattr(self, name), many))
-            for name in ("workload", "price", "fixed", "first", "last")
-        }
+
+        def tiled[A: np.ndarray](array: A) -> A:
+            return _frozen(np.tile(array, many))  # type: ignore[return-value]
+
         return replace(
             self, names=self.names * many, sellers=self.sellers * many, buyers=self.buyers * many,
-            node=_frozen(np.tile(self.node, many) + shift), by_period=series, shape=(many * nodes, self.shape[1]),
-            **rows,
+            node=_frozen(np.tile(self.node, many) + shift), workload=tiled(self.workload), price=tiled(self.price),
+            fixed=tiled(self.fixed), by_period=series, first=tiled(self.first), last=tiled(self.last),
+            shape=(many * nodes, self.shape[1]),
         )  # fmt: skip
 
     def labels(self, nodes: Sequence[str], workloads: Sequence[str]) -> dict[str, list[str]]:
