@@ -87,17 +87,17 @@ class Mitigator:
         failed = np.zeros(true_cost.shape, dtype=bool)
         if self._rules.pivotal_suppliers is not None:
             failed = self.failed(clearing, exists)
-            level = self.reference_level(true_cost)
-            lower = np.where(
-                failed[:, :, None], np.minimum(arrays.offer_price, level[:, :, None]), arrays.offer_price
-            )
+            level = self.reference_level(true_cost)[:, :, None]
+            dear = failed[:, :, None] & (_dearest(arrays) > level)
             # A block that offers nothing, or one that does not change, needs no second clearing.
-            each = self._layout.by_market((lower < arrays.offer_price) & (arrays.capacity > 0))
+            each = self._layout.by_market(dear & (arrays.capacity > 0))
             if (again := each.any(axis=(1, 2, 3))).any():
-                rows = again.repeat(each.shape[1])[:, None, None]
-                arrays = arrays.with_(offer_price=_frozen(np.where(rows, lower, arrays.offer_price)))
+                dear &= again.repeat(each.shape[1])[:, None, None]
+                arrays = arrays.with_(offer_price=_frozen(np.where(dear, level, arrays.offer_price)))
+                if arrays.offer_slope is not None:
+                    arrays = arrays.with_(offer_slope=_frozen(np.where(dear, 0.0, arrays.offer_slope)))
                 clearing = clear(self._with(market, arrays))
-        replaced = ((arrays.offer_price < submitted.offer_price) & (arrays.capacity > 0)).any(axis=2)
+        replaced = ((_dearest(arrays) < _dearest(submitted)) & (arrays.capacity > 0)).any(axis=2)
         return clearing, {
             "submitted_price": submitted.offer_price,
             "mitigated": _frozen(replaced.astype(np.float64)),
@@ -128,11 +128,12 @@ class Mitigator:
         Raises
         ------
         MarketError
-            If a bid that falls along a line starts above the cap on prices: what is left of it is flat and then
-            falls, which is no line.
+            If an offer that rises along a line goes above the cap on offers, or a bid that falls along one starts
+            above the cap on prices: what is left of it is no line.
         """
         changes: dict[str, Floats] = {}
         most = np.maximum(self._offer_cap, true_cost)[:, :, None]
+        self._check_lines(arrays, most)
         if (arrays.offer_price > most).any():
             changes["offer_price"] = _frozen(np.minimum(arrays.offer_price, most))
         dearest = self._price_cap[:, None]
@@ -144,10 +145,25 @@ class Mitigator:
             if bent.any():
                 node, workload, _ = np.argwhere(bent)[0]
                 where = f"of {layout.workloads[workload]!r} at {layout.nodes[node]!r}"
-                text = f"has no meaning for affine bids that start above it, here {where}; give that demand in steps"
+                text = (
+                    f"has no meaning for affine bids that start above it, here {where}: what is left of one is flat "
+                    "and then falls, which is no line; give that demand in steps"
+                )
                 raise MarketError([Fault(text, "market.mitigation.price_cap")], "market")
             changes["value"] = _frozen(np.minimum(arrays.value, dearest))
         return arrays.with_(**changes) if changes else arrays
+
+    def _check_lines(self, arrays: Arrays, most: Floats) -> None:
+        """Refuse offers that rise above their cap: what is left of them rises and is then flat, which is no line."""
+        if arrays.offer_slope is None:
+            return
+        bent = (arrays.offer_slope > 0) & (_dearest(arrays) > most) & (arrays.capacity > 0)
+        if not bent.any():
+            return
+        asset, workload, _ = np.argwhere(bent)[0]
+        where = f"of {str(self._layout.workloads[workload])!r} at {str(self._layout.assets[asset])!r}"
+        text = f"leaves of an offer that rises above it no line, here {where}; offer that capacity in blocks"
+        raise MarketError([Fault(text, "market.mitigation.offer_cap")], "market")
 
     def failed(self, clearing: Clearing, exists: Floats) -> Bools:
         """Return at which of its assets each provider fails the test, dims (asset, workload).
@@ -201,6 +217,13 @@ class Mitigator:
             found[rows, k] = ~passes[before + place, self._firm[rows]]
             before += len(part)
         return found
+
+
+def _dearest(arrays: Arrays) -> Floats:
+    """Return the price of the last unit of every offer in $/Mtok, dims as `capacity`."""
+    if arrays.offer_slope is None:
+        return arrays.offer_price
+    return arrays.offer_price + arrays.offer_slope * arrays.capacity
 
 
 def _frozen[A: np.ndarray](array: A) -> A:

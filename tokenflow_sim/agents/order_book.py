@@ -71,6 +71,7 @@ class OrderBook:
         self.worth = self.value
         self.link_capacity = np.zeros(routes[0])
         self.value_slope: Floats | None = None
+        self.offer_slope: Floats | None = None
 
     def add_offer(self, agent: ComputeProvider, offer: Offer, period: int) -> None:
         """Take a provider's offer.
@@ -78,9 +79,13 @@ class OrderBook:
         Raises
         ------
         StrategyError
-            If its arrays have another shape than they must.
+            If its arrays have another shape than they must, or its slope is negative or not finite.
         """
         price, quantity, rows = offer.price, offer.quantity, agent.rows
+        if offer.slope is not None:
+            if self.offer_slope is None:
+                self.offer_slope = np.zeros_like(self.price)
+            _add_slope(self.offer_slope, agent, "block", agent.strategy.blocks, offer.slope, quantity, period)
         if self._single_block and price.shape == agent.shape and quantity.shape == agent.shape:
             self.price[rows, :, 0] = price
             self.quantity[rows, :, 0] = quantity
@@ -100,7 +105,9 @@ class OrderBook:
         quantity, value, worth, rows = bid.quantity, bid.value, bid.worth, agent.rows
         is_truthful = worth is value and self.worth is self.value
         if bid.slope is not None:
-            self._add_slope(agent, bid.slope, quantity, period)
+            if self.value_slope is None:
+                self.value_slope = np.zeros_like(self.value)
+            _add_slope(self.value_slope, agent, "step", agent.strategy.steps, bid.slope, quantity, period)
         if self._single_step and is_truthful and quantity.shape == agent.shape and value.shape == agent.shape:
             self.demand[rows, :, 0] = quantity
             self.value[rows, :, 0] = value
@@ -112,16 +119,6 @@ class OrderBook:
         _fill(self.value, rows, value)
         if self.worth is not self.value:
             _fill(self.worth, rows, worth)
-
-    def _add_slope(self, agent: DemandRegion, slope: Floats, quantity: Floats, period: int) -> None:
-        """Take the slope of a region's bid, without which the value of demand is constant."""
-        steps = agent.strategy.steps
-        _check_shape(agent, period, "step", steps, quantity=quantity, slope=slope)
-        if not _good(slope).all():
-            raise StrategyError(f"{agent.describe(period)}: slope must be finite and not negative")
-        if self.value_slope is None:
-            self.value_slope = np.zeros_like(self.value)
-        _fill(self.value_slope, agent.rows, slope, spare=0.0)
 
     def add_tender(self, agent: NetworkOwner, tender: Tender, period: int) -> None:
         """Take an owner's tender.
@@ -150,6 +147,7 @@ class OrderBook:
             capacity=self.quantity,
             demand=self.demand,
             value=self.value,
+            offer_slope=self.offer_slope,
             value_slope=self.value_slope,
             route_cost=self.route_cost,
             link_use=state.link_use,
@@ -265,6 +263,22 @@ def _check_shape(
     deeper = any(len(one) > len(shape) for one in found)
     hint = f"; a strategy that needs more than {most} {extra} says so in `{extra}s`" if deeper else ""
     raise StrategyError(f"{agent.describe(period)}: needs arrays of {dims}, all alike; found {shown}{hint}")
+
+
+def _add_slope(
+    target: Floats,
+    agent: Participant[Any, Any, Any, Any],
+    extra: str,
+    most: int,
+    slope: Floats,
+    quantity: Floats,
+    period: int,
+) -> None:
+    """Take the slope of an offer or a bid, without which price or value is constant."""
+    _check_shape(agent, period, extra, most, quantity=quantity, slope=slope)
+    if not _good(slope).all():
+        raise StrategyError(f"{agent.describe(period)}: slope must be finite and not negative")
+    _fill(target, agent.rows, slope, spare=0.0)
 
 
 def _fill(target: Floats, rows: Rows, values: Floats, spare: float | None = None) -> None:

@@ -115,8 +115,9 @@ class HouseBeside(ClearingHouse):
             for name in ("price", "quantity", "demand", "route_cost", "link_capacity", "value"):
                 target, whole = getattr(one, name), getattr(book, name)
                 target[:] = whole.reshape(many, -1, *whole.shape[1:])[number]
-            if book.value_slope is not None:
-                one.value_slope = book.value_slope.reshape(many, -1, *book.value_slope.shape[1:])[number]
+            for name in ("offer_slope", "value_slope"):
+                if (whole := getattr(book, name)) is not None:
+                    setattr(one, name, whole.reshape(many, -1, *whole.shape[1:])[number])
             if book.worth is not book.value:
                 one.worth = book.worth.reshape(many, -1, *book.worth.shape[1:])[number]
             try:

@@ -135,22 +135,27 @@ class Offer:
     quantity : array_like
         Quantity offered in Mtok/s, same dims, not negative; the blocks of one asset and class add up to no
         more than `View.capacity`.
+    slope : array_like, optional
+        By how much the price rises with each unit taken in $/Mtok per Mtok/s, same dims, not negative: of an offer of
+        which x is taken the next unit costs ``price + slope x``. Without it prices are constant.
 
     Raises
     ------
     StrategyError
-        If either is not an array of numbers.
+        If any is not an array of numbers.
     """
 
-    __slots__ = ("price", "quantity")
+    __slots__ = ("price", "quantity", "slope")
 
-    def __init__(self, price: ArrayLike, quantity: ArrayLike) -> None:
+    def __init__(self, price: ArrayLike, quantity: ArrayLike, *, slope: ArrayLike | None = None) -> None:
         self.price = as_floats("price", price)
         self.quantity = as_floats("quantity", quantity)
+        self.slope = None if slope is None else as_floats("slope", slope)
 
     def __repr__(self) -> str:
-        """Show both arrays."""
-        return f"Offer(price={self.price!r}, quantity={self.quantity!r})"
+        """Show its arrays."""
+        slope = "" if self.slope is None else f", slope={self.slope!r}"
+        return f"Offer(price={self.price!r}, quantity={self.quantity!r}{slope})"
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -119,7 +119,7 @@ class Rehearsal:
         self.view, self.markets, self.clears = view, tuple(markets), 0
         self.weights = (1.0,) * len(self.markets) if weights is None else tuple(weights)
 
-    def market(self, number: int, price: Floats, quantity: Floats) -> Market:
+    def market(self, number: int, price: Floats, quantity: Floats, slope: Floats | None = None) -> Market:
         """Return one of the markets with another offer of the provider in it.
 
         Parameters
@@ -128,6 +128,8 @@ class Rehearsal:
             Which market.
         price, quantity : ndarray
             The offer in $/Mtok and Mtok/s, dims (asset, workload) or (asset, workload, block).
+        slope : ndarray, optional
+            By how much its price rises in $/Mtok per Mtok/s, dims (asset, workload), where it has no blocks.
         """
         market, rows = self.markets[number], self.rows
         arrays = market.arrays
@@ -140,6 +142,10 @@ class Rehearsal:
             offer_price[rows, :, : price.shape[2]] = price
             capacity[rows, :, : price.shape[2]] = quantity
         changed = arrays.with_offers(rows, offer_price=offer_price, capacity=capacity)
+        if slope is not None:
+            rises = np.zeros_like(capacity) if changed.offer_slope is None else changed.offer_slope.copy()
+            rises[rows, :, 0] = slope
+            changed = changed.with_(offer_slope=rises)
         if arrays.power_limit is not None and self.view.power_limit is not None:
             # An outage of one's own is known at once, and the shared power goes with it.
             power_limit = arrays.power_limit.copy()
@@ -147,12 +153,12 @@ class Rehearsal:
             changed = changed.with_(power_limit=power_limit)
         return Market.from_arrays(market.layout, changed, market.hours, check=False)
 
-    def trial(self, price: Floats, quantity: Floats) -> Trial:
+    def trial(self, price: Floats, quantity: Floats, slope: Floats | None = None) -> Trial:
         """Clear the markets at an offer of the provider.
 
         Parameters
         ----------
-        price, quantity : ndarray
+        price, quantity, slope : ndarray
             As of `market`.
         """
         total, clearings = 0.0, []
@@ -160,7 +166,7 @@ class Rehearsal:
             if weight == 0.0:
                 continue
             self.clears += 1
-            clearing = clear_again(self.market(number, price, quantity))
+            clearing = clear_again(self.market(number, price, quantity, slope))
             if clearing is None:
                 return Trial(-np.inf, ())
             clearings.append(clearing)

@@ -1,8 +1,9 @@
-"""Offers along a line: a stepped linear supply function, whose intercept and slope are learned."""
+"""Offers along a line: a linear supply function, in steps or as a line, whose intercept and slope are learned."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _SIZES = (1.0, 5.0, 25.0)
 
 
 class SupplyFunction(Strategy):
-    """Offer each asset's capacity in blocks of rising price, along a line that is learned for each class.
+    """Offer each asset's capacity along a line that is learned for each class, in blocks of rising price or as such.
 
     The price of block b of B is cost x (intercept + slope x (b + 1/2) / B), b from 0, so that the line runs from
     the intercept for the first unit to intercept + slope for the last. After each period the last market is cleared
@@ -33,6 +34,9 @@ class SupplyFunction(Strategy):
         Intercept to begin with, as a multiple of true cost, at least 1.
     slope : float
         Slope to begin with, likewise, not negative.
+    form : {'steps', 'affine'}
+        Whether the line is offered in blocks, or as such (`Offer.slope`): at cost x (intercept + slope x share) where
+        a share of the capacity is taken. As a line, `blocks` has no say in it.
 
     Raises
     ------
@@ -70,8 +74,15 @@ class SupplyFunction(Strategy):
     """
 
     def __init__(
-        self, blocks: int = 4, step: float = 0.05, intercept: float = 1.0, slope: float = 0.0
+        self,
+        blocks: int = 4,
+        step: float = 0.05,
+        intercept: float = 1.0,
+        slope: float = 0.0,
+        form: Literal["steps", "affine"] = "steps",
     ) -> None:
+        if form not in ("steps", "affine"):
+            raise ValueError(f"form must be steps or affine; found {form!r}")
         if blocks < 1:
             raise ValueError(f"blocks must be at least 1; found {blocks!r}")
         if not 0 < step < 1:
@@ -80,7 +91,8 @@ class SupplyFunction(Strategy):
             raise ValueError(f"intercept must be finite and at least 1; found {intercept!r}")
         if not (math.isfinite(slope) and slope >= 0):
             raise ValueError(f"slope must be finite and not negative; found {slope!r}")
-        self.blocks = blocks
+        self.form: Literal["steps", "affine"] = form
+        self.blocks = blocks if form == "steps" else 1
         self.step = step
         self.intercept = intercept
         self.slope = slope
@@ -93,17 +105,22 @@ class SupplyFunction(Strategy):
         if view.last_market is not None:
             step = self.step * _SIZES[view.period % len(_SIZES)]
             self.line = self._improved(Rehearsal(view, [view.last_market]), self.line, step)
-        return Offer(*self._along(view, self.line))
+        price, quantity, slope = self._along(view, self.line)
+        return Offer(price, quantity, slope=slope)
 
-    def _along(self, view: View, line: Floats) -> tuple[Floats, Floats]:
-        """Return prices and quantities along a line, dims as of an offer."""
+    def _along(self, view: View, line: Floats) -> tuple[Floats, Floats, Floats | None]:
+        """Return prices, quantities and slopes along a line, dims as of an offer."""
+        if self.form == "affine":
+            size, there = np.abs(view.cost), view.capacity > 0
+            slope = np.where(there, line[1] * size / np.where(there, view.capacity, 1.0), 0.0)
+            return view.cost + (line[0] - 1.0) * size, view.capacity, slope
         place = (np.arange(self.blocks) + 0.5) / self.blocks
         factor = line[0][:, None] + line[1][:, None] * place
         cost = view.cost[:, :, None]
         # Below zero the line rises by shares of the size of cost as well.
         price = cost * np.where(cost < 0, 2.0 - factor, factor)
         quantity = np.repeat(view.capacity[:, :, None] / self.blocks, self.blocks, axis=2)
-        return (price[:, :, 0], quantity[:, :, 0]) if self.blocks == 1 else (price, quantity)
+        return (price[:, :, 0], quantity[:, :, 0], None) if self.blocks == 1 else (price, quantity, None)
 
     def _improved(self, rehearsal: Rehearsal, line: Floats, step: float) -> Floats:
         """Return the line with each class's best move of five; without a gain it stays."""

@@ -79,8 +79,9 @@ def cournot(
         `price`, `consumption`, `transmission_price` (what it costs to bring a unit to the node from the first node of
         its part of the network), dims (node, workload); `sales`, dims (provider, node, workload); `dispatch`,
         `flow` and `congestion_rent` as of a clearing; `marginal_cost` (of bringing another unit to
-        that first node), dims (provider, workload), where congestion is taken; `profit`, dims (provider,), $/h,
-        forward sales counted at the spot price; `consumer_surplus`, `network_income` and `welfare`, $/h. Attributes:
+        that first node), dims (provider, workload), where congestion is taken and the network is in one part;
+        `profit`, dims (provider,), $/h, forward sales counted at the spot price; `consumer_surplus`,
+        `network_income` and `welfare`, $/h. Attributes:
         the certificate of the conditions, `players`, `arbitrage`, `congestion`, `converged` and how many clearings or
         rounds it took.
 
