@@ -1,4 +1,4 @@
-"""Types of the arrays that all rooms compute with, and the one constant of time between their units."""
+"""Types of the arrays that all rooms compute with, and the constants that they share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+ZERO, INFINITY = (np.array(number) for number in (0.0, np.inf))
+"""Operands that are arrays already: beside small ones, numpy takes a third longer for numbers."""
+for _one in (ZERO, INFINITY):
+    _one.setflags(write=False)
 
 SECONDS_PER_HOUR = 3600.0
 """From rates in Mtok/s and $/s to quantities and money of an hour."""

@@ -61,7 +61,7 @@ def checked(tight: list[int], columns: list[int], demand: float) -> tuple[BasisC
         np.array([open_above, upper]),
         np.zeros_like(upper),
         np.array([rows, rows]),
-        rows,
+        program.equations.stop,
     )
     return check_basis(program, both, np.array(columns), np.array(tight)), program
 

@@ -21,7 +21,7 @@ from tokenflow_sim.market.limits import SharedCapacity, groups_of
 from tokenflow_sim.market.losses import Security, security_faults
 from tokenflow_sim.market.pricing import Pricing
 from tokenflow_sim.market.routing import Routing, routing_faults
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import INFINITY, Bools, Floats, Ints
 from tokenflow_sim.variables import MARKET
 
 # No market has such numbers, and a solver takes those beyond 1e20 for infinite.
@@ -87,9 +87,11 @@ class Arrays:
     @cached_property
     def must_serve(self) -> Bools | None:
         """Demand that has no value since it must be served, dims (node, workload, step); None where there is none."""
-        endless: Bools = self.value == np.inf
+        endless: Bools = self.value == INFINITY
+        if not np.count_nonzero(endless):
+            return None
         endless.setflags(write=False)
-        return endless if endless.any() else None
+        return endless
 
     @cached_property
     def worth(self) -> Floats:
@@ -123,6 +125,11 @@ class Arrays:
     def is_sloped(self) -> bool:
         """Whether the price of any offer rises, or the value of any demand falls, with what is taken."""
         return any(slope is not None and slope.any() for slope in (self.offer_slope, self.value_slope))
+
+    @cached_property
+    def is_curved(self) -> bool:
+        """Whether the charge of any link grows with its load: the congestion-QP."""
+        return bool(np.count_nonzero(self.link_curvature))
 
     def at_margin(self, dispatch: Floats, unserved: Floats) -> Arrays:
         """Return the linear market with prices and values frozen at those of the next unit.

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import splu
 
 from tokenflow_sim.errors import CertificateError
 from tokenflow_sim.market.program import NO_ROW, Program
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import INFINITY, ZERO, Bools, Floats, Ints
 
 # How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
 MARGIN = 1e-10
@@ -59,9 +59,11 @@ class BasisFactorization:
         nodal = program.equations.stop
         # Limits whose slack is not basic, after the equations, and where shortfalls start among the basic columns.
         self.full: Ints = tight[nodal:]
+        self.full_limits: Ints = self.full - nodal
         self.service = int(columns.searchsorted(program.v.start))
-        self.is_basic: Bools = np.zeros(program.columns, dtype=np.bool_)
-        self.is_basic[columns] = True
+        # In both programs: an array of the same shape is met faster than one that is repeated.
+        self.is_basic: Bools = np.zeros((2, program.columns), dtype=np.bool_)
+        self.is_basic[:, columns] = True
         if program.dense is None:
             self._basic: Floats | None = None
             self._solve = _sparse(program, columns, tight)
@@ -117,13 +119,18 @@ class Basis:
         The factorised basis.
     losses : ndarray
         What leaving its bound costs for every column that is not basic, dims (column,); infinite for the others.
-    rents : ndarray
-        Likewise for limits whose slack is not basic, in the order of `factor.tight` less the equations.
+    duals : ndarray
+        Duals of the rows, dims (row,).
     """
 
     factor: BasisFactorization
     losses: Floats
-    rents: Floats
+    duals: Floats
+
+    @property
+    def rents(self) -> Floats:
+        """What leaving a limit costs whose slack is not basic, in the order of `factor.full`."""
+        return -self.duals.take(self.factor.full)
 
 
 @dataclass(eq=False, slots=True)
@@ -196,8 +203,8 @@ class ShiftedData:
         Lower bounds of the shifted program, dims (column,).
     rows : ndarray
         Right-hand sides, dims (program, row).
-    floor : ndarray
-        Least values of the shifted program's rows, dims (row,).
+    equations : int
+        How many rows, the first ones, are equations.
     opens_below : bool
         Whether any lower bound is below zero.
     """
@@ -206,8 +213,15 @@ class ShiftedData:
     upper: Floats
     lower: Floats
     rows: Floats
-    floor: Floats
+    equations: int
     opens_below: bool = False
+
+    @property
+    def floor(self) -> Floats:
+        """Least values of the shifted program's rows, dims (row,): limits have none."""
+        floor: Floats = self.rows[SHIFTED].copy()
+        floor[self.equations :] = -np.inf
+        return floor
 
 
 @dataclass(eq=False, slots=True)
@@ -286,28 +300,32 @@ def check_basis(
     if factor is None:
         factor = BasisFactorization(program, columns, tight)
     full, service = factor.full, factor.service
+    costs, upper, rows = numbers.costs, numbers.upper, numbers.rows
     # A link that lets nothing through, or all, has no row that could be full: no solver would end in such a basis.
-    if alone and full.size and not np.isfinite(numbers.rows[SHIFTED].take(full)).all():
+    if alone and full.size and not np.isfinite(rows[SHIFTED].take(full)).all():
         return None
-    duals = factor.dual(numbers.costs)
+    duals = factor.dual(costs)
     # Reduced costs, as distances from a change of basis: what is forbidden may be worth anything, and a basic column
     # stands between its bounds, so that neither of the two limits the distance.
-    reduced = program.reduced_costs(numbers.costs, duals)
-    np.copyto(reduced, np.inf, where=(numbers.upper == 0) | factor.is_basic)
+    reduced = program.reduced_costs(costs, duals)
+    unlimited = upper == ZERO
+    unlimited |= factor.is_basic
+    np.putmask(reduced, unlimited, INFINITY)
     if at_upper is None:
-        worth = reduced[SHIFTED] < 0
-        worth &= numbers.upper[SHIFTED] < np.inf
+        worth = reduced[SHIFTED] < ZERO
+        worth &= upper[SHIFTED] < INFINITY
         at_upper = worth.nonzero()[0]
-        np.negative(reduced, out=reduced, where=worth)
+        if at_upper.size:
+            np.negative(reduced, out=reduced, where=worth)
     else:
         reduced[:, at_upper] *= -1
     # Primal values, as distances from their bounds.
-    basic, rest = factor.primal(at_upper, numbers.upper, numbers.rows)
-    room = numbers.upper.take(columns, axis=1) - basic
+    basic, rest = factor.primal(at_upper, upper, rows)
+    room = upper.take(columns, axis=1) - basic
     # A limit counts by its slack, or by its dual where its slack is not basic; an equation has none.
-    rest[:, :nodal] = np.inf
+    slack = rest[:, nodal:]
     if full.size:
-        rest[:, full] = -duals.take(full, axis=1)
+        slack[:, factor.full_limits] = -duals.take(full, axis=1)
     over, short, taken = basic, False, False
     if (alone and (service < columns.size or numbers.opens_below)) and not _keeps_bounds(
         program, numbers, columns[service:], basic[SHIFTED, service:], duals
@@ -319,18 +337,24 @@ def check_basis(
         over[:, service:] = np.inf
         short = bool((basic[SHIFTED, service:] > ON_BOUND).any())
         # In the true program a shortfall may be rounding and no more, else the solution leaves true demand unmet.
-        asked = numbers.rows[TRUE].take(columns[service:] - program.v.start)
+        asked = rows[TRUE].take(columns[service:] - program.v.start)
         taken = bool((np.abs(basic[TRUE, service:]) > _OF_ROW * np.abs(asked) + _NOISE).any())
-    # The least of all distances, of both programs at once: above MARGIN no other basis is optimal (shifted), and not
-    # below zero by more than the tolerance means optimal (true).
-    far = np.concatenate((reduced, over, room, rest), axis=1)
-    shifted, true = _least(far[SHIFTED]), _least(far[TRUE])
+    # The least of all distances: above MARGIN no other basis is optimal (shifted), and not below zero by more than the
+    # tolerance means optimal (true). Mostly both programs stand above MARGIN, as is seen without telling them apart.
+    distances = reduced, over, room, slack
+    if all(_least(some) >= MARGIN for some in distances):
+        unique = optimal = fits = True
+    else:
+        far = np.concatenate(distances, axis=1)
+        shifted, true = _least(far[SHIFTED]), _least(far[TRUE])
+        unique = shifted >= MARGIN
+        optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], rows[SHIFTED, nodal:], factor.full_limits)
+        fits = true >= -TOLERANCE or _within(far[TRUE], rows[TRUE, nodal:], factor.full_limits)
     solution = None
-    if not taken and (true >= -TOLERANCE or _within(far[TRUE], numbers.rows[TRUE], tight)):
-        values = factor.values(at_upper, numbers.upper[TRUE], basic[TRUE])
-        solution = BasicSolution(values, duals[TRUE], Basis(factor, reduced[TRUE], -duals[TRUE].take(full)))
-    optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], numbers.rows[SHIFTED], tight)
-    return BasisCheck(columns, tight, at_upper, shifted >= MARGIN, optimal, short, solution, duals, factor)
+    if fits and not taken:
+        values = factor.values(at_upper, upper[TRUE], basic[TRUE])
+        solution = BasicSolution(values, duals[TRUE], Basis(factor, reduced[TRUE], duals[TRUE]))
+    return BasisCheck(columns, tight, at_upper, unique, optimal, short, solution, duals, factor)
 
 
 def _least(values: Floats) -> float:
@@ -350,9 +374,9 @@ def _keeps_bounds(program: Program, numbers: ShiftedData, basic: Ints, values: F
     return True
 
 
-def _within(far: Floats, rows: Floats, tight: Ints) -> bool:
+def _within(far: Floats, limits: Floats, full: Ints) -> bool:
     """Whether everything is kept within tolerance, which grows with a limit; never where there is a NaN."""
-    tolerance = TOLERANCE * np.clip(np.abs(rows), 1.0, 1e6)
-    tolerance[tight] = TOLERANCE
-    others = far.size - rows.size
+    tolerance = TOLERANCE * np.clip(np.abs(limits), 1.0, 1e6)
+    tolerance[full] = TOLERANCE
+    others = far.size - limits.size
     return bool((far[:others] >= -TOLERANCE).all() and (far[others:] >= -tolerance).all())

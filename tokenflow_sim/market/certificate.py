@@ -20,7 +20,7 @@ from tokenflow_sim.market.further import Further
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import LINK, Supply
 from tokenflow_sim.market.values import Values, dot
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import ZERO, Floats
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""
@@ -29,7 +29,8 @@ SPAN, PRICE_SPAN = 1e4, 1e7
 _PRICES = ("offer_price", "value")
 # Beside the whole market this is rounding, and no measure of anything.
 _FLOOR = 1e-8
-_ONE = np.uint64(1)
+_WHOLE = np.dtype(np.uint64)
+_ONE = np.ones((), _WHOLE)
 _NONE: tuple[tuple[Floats, ...], ...] = ((),) * 5
 
 
@@ -96,22 +97,21 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     # What must be served has no value, and none of it may be shed.
     worth, shed = arrays.worth, arrays.sheddable
     # Balance (1b), (10b), and what flows where it may not.
-    made, moved = total(dispatch).reshape(-1), flow.reshape(-1)
+    made, moved = total(dispatch).ravel(), flow.ravel()
     astray = np.bincount(cells.every, np.concatenate((made, moved, -moved)), demand.size)
-    astray = astray + (total(unserved) - demand).reshape(
-        -1
-    )  # of no cells at all, bincount makes whole numbers
+    # Of no cells at all, bincount makes whole numbers.
+    astray = astray + (total(unserved) - demand).ravel()
     forbidden = None
     if np.count_nonzero(arrays.allowed) < flow.size:
         forbidden = ~arrays.allowed
         astray = np.concatenate((astray, flow[forbidden]))
     # Dual feasibility (5): every offer and every route at the prices of its ends.
-    there = price.reshape(-1).take(cells.every)
+    there = price.ravel().take(cells.every)
     margin = arrays.offer_price + scarcity - there[:offers].reshape(-1, price.shape[1], 1)
     between = (there[offers + flow.size :] - there[offers : offers + flow.size]).reshape(flow.shape)
     quantities = values.quantities
     load = arrays.links.used(quantities)
-    curves = np.count_nonzero(arrays.link_curvature) > 0
+    curves = arrays.is_curved
     if curves:
         curved += 0.5 * dot(arrays.link_curvature, load * load)
     # Residuals are relative to the market's own size, whatever its units; to one where all is zero.
@@ -162,13 +162,12 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     more, full, some, left, costs = zip(*bought, strict=True) if bought else _NONE
     # Demand whose price lies above its value is shed whole; the difference is the rent of that bound.
     gain = price[:, :, None] - worth
-    above = np.maximum(gain, 0.0)
+    above = np.maximum(gain, ZERO)
     # Every quantity beside what a unit of it costs, every slack beside its rent: none is negative, and the products
     # are zero (3)-(6).
     limits = _joined(arrays.capacity, room, shed, *ceilings, *more)
-    slack = (arrays.capacity - dispatch, room - strain, shed - unserved)
-    slack += (*map(np.subtract, ceilings, drawn), *map(np.subtract, more, full))
-    amounts = _joined(dispatch, flow, unserved, *some, *slack)
+    slack = limits - _joined(dispatch, strain, unserved, *drawn, *full)
+    amounts = _joined(dispatch, flow, unserved, *some, slack)
     rents = _joined(scarcity, eta, above, *powers, *left)
     margins = _joined(margin, route, above - gain, *costs, rents)
     products = margins * amounts
@@ -205,7 +204,7 @@ def _bought(supply: Supply, some: Floats, rent: Floats) -> tuple[Floats, ...]:
 
 
 def _joined(*arrays: Floats) -> Floats:
-    return np.concatenate([array.reshape(-1) for array in arrays])
+    return np.concatenate([array.ravel() for array in arrays])
 
 
 # Where a number is, and then what it is, is found in half the time that a reduction takes. The first not-a-number
@@ -269,7 +268,7 @@ def _least_positive(values: Floats) -> float:
         return np.inf
     # The bits of positive numbers, read as integers, stand in their order, and those of others stand after them once
     # zero's have been wrapped round.
-    bits = np.ascontiguousarray(values).view(np.uint64)
+    bits = np.ascontiguousarray(values).view(_WHOLE)
     least: float = values.item((bits - _ONE).argmin())
     return least if least > 0.0 else np.inf
 

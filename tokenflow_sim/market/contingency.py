@@ -150,9 +150,7 @@ class ContingencyProgram:
         """
         program, arrays = self._program, self._plain(market).arrays
         scale = Scale.of(market.arrays).quantity
-        upper, rows = np.empty(program.columns), np.empty(program.rows)
-        program.fill_limits(arrays, upper)
-        program.fill_rows(arrays, rows)
+        _, upper, rows = program.split(program.fill(arrays))
         upper, rows = upper / scale, rows / scale
         upper[program.y], upper[program.v] = 0.0, np.inf
         limits = _Responses(program, arrays, security.response, dispatch / scale, scale)

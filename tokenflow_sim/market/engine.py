@@ -167,14 +167,15 @@ class Engine:
             If HiGHS finds no optimum.
         """
         data = self.scaled(arrays)
-        solution = self._solve_scaled(data)
+        paid = pays(data.costs)
+        solution = self._solve_scaled(data, paid or self._tied)
         scale = data.scale
         idle, asked = self._idle, self.program.asked
         if asked is not None:
             # Where nobody can take even the trifle that a server is asked for less, giving it away set the dual.
             given_away = solution.duals[self.program.equations] < -0.5 * far_cost(data.costs)
             idle = idle | (given_away & ~asked)
-        if pays(data.costs) or (asked is not None and idle.any()):
+        if paid or (asked is not None and idle.any()):
             duals = price_idle(self.program, data.costs, data.upper, solution.duals, idle)
             solution = replace(solution, duals=duals)
         values = solution.values
@@ -183,8 +184,9 @@ class Engine:
         basis = solution.basis if values is solution.values else None
         return BasicSolution(values * scale.quantity, solution.duals * scale.price, basis)
 
-    def _solve_scaled(self, data: ScaledData) -> BasicSolution:
-        self._idle, paid = self._nothing, self._tied or pays(data.costs)
+    def _solve_scaled(self, data: ScaledData, paid: bool) -> BasicSolution:
+        """Solve; where serving more may cost less (`paid`), no earlier proof of what can take no more is tried."""
+        self._idle = self._nothing
         guess = self._nothing if self._ray is None or paid else self._ray[self.program.equations] > TOLERANCE
         if self.program.asked is not None:
             guess = guess & self.program.asked
@@ -325,9 +327,7 @@ class Engine:
             upper[SHIFTED, program.v][open_below] = 0.0
             lower = np.zeros(program.columns)
             lower[program.v][open_below] = -np.inf
-        floor = self._no_floor.copy()
-        floor[program.equations] = rows[SHIFTED, program.equations]
-        return ShiftedData(costs, upper, lower, rows, floor, lower is not self._zeros)
+        return ShiftedData(costs, upper, lower, rows, program.equations.stop, lower is not self._zeros)
 
     def _check(self, numbers: ShiftedData) -> BasisCheck | None:
         basis = self.solver.basis()

@@ -47,9 +47,10 @@ class Further:
         What they add to the dual objective, in $/s.
     """
 
+    primal = dual = fine = product = dual_cost = 0.0
+
     def __init__(self, arrays: Arrays, quantities: Mapping[str, Floats], money: float) -> None:
         self._arrays, self._quantities, self._money = arrays, quantities, money
-        self.primal = self.dual = self.fine = self.product = self.dual_cost = 0.0
 
     @cached_property
     def _reach(self) -> dict[str, Floats]:

@@ -282,7 +282,7 @@ class Market:
     @cached_property
     def is_quadratic(self) -> bool:
         """Whether any link's charge grows with its load (the congestion-QP), or any offer or demand has a slope."""
-        return bool((self.arrays.link_curvature > 0).any()) or self.arrays.is_sloped
+        return self.arrays.is_curved or self.arrays.is_sloped
 
     def same_as(self, other: Market) -> bool:
         """Whether another market has the same labels and the same numbers; the length of the period aside."""

@@ -19,7 +19,7 @@ from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.placement import Placed, PlacedActivity
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import ZERO, Floats
 
 # All in the solver's units, in which a market's mean demand and mean offer are UNIT. Its tolerance (1e-9) is absolute:
 # the larger the unit, the finer it is. A step must stand clear of that tolerance and below the gaps in people's
@@ -143,7 +143,7 @@ def _powers_of_two(values: Floats) -> Floats:
     return np.exp2(np.clip(rounded, -60.0, 60.0))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)  # not frozen, since it is made in every period: see `basis.ShiftedData`
 class ScaledData:
     """One market's numbers in the solver's units.
 
@@ -184,12 +184,9 @@ class ScaledData:
         scale = Scale.of(arrays, program.done_in(arrays))
         if size != 1.0:
             scale = Scale(scale.quantity / size, scale.price)
-        numbers = np.empty(2 * program.columns + program.rows)
+        numbers = program.fill(arrays)
         costs, upper, rows = program.split(numbers)
-        program.fill_costs(arrays, 0.0, costs)
         costs /= scale.price
-        program.fill_limits(arrays, upper)
-        program.fill_rows(arrays, rows)
         numbers[program.columns :] /= scale.quantity
         asked = program.fill_asked(arrays, rows)
         if program.equations != program.balance:
@@ -239,6 +236,7 @@ class Perturbation:
                 limits[placed.supply] *= each
                 costs[placed.supply] /= each
         self._demand = rows[program.equations]
+        self._bounds = slice(program.columns, 2 * program.columns)
 
     def add(self, numbers: Floats, out: Floats, direction: Floats | None = None, share: float = 1.0) -> None:
         """Write a program's shifted numbers; upper bounds of zero, which forbid, stay zero.
@@ -255,9 +253,7 @@ class Perturbation:
             Share of the usual step.
         """
         np.add(numbers, self.numbers if share == 1.0 else share * self.numbers, out=out)
-        columns = self.program.columns
-        bounds = slice(columns, 2 * columns)
-        np.copyto(out[bounds], 0.0, where=numbers[bounds] <= 0)
+        np.copyto(out[self._bounds], ZERO, where=numbers[self._bounds] <= ZERO)
         if direction is not None:
             rows = self.program.split(out)[2]
             demand = self.program.split(numbers)[2][self.program.equations]

@@ -95,8 +95,15 @@ def place_activities(
         column = columns.stop
 
 
-def alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> bool:
-    """Whether two lists of limits have the same rows, columns and coefficients."""
+_MadeOf = tuple[Sequence[SharedCapacity], Sequence[Activity]]
+
+
+def alike(ours: _MadeOf, theirs: _MadeOf) -> bool:
+    """Whether two pairs of limits and activities have the same rows, columns and coefficients."""
+    return _limits_alike(ours[0], theirs[0]) and _activities_alike(ours[1], theirs[1])
+
+
+def _limits_alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> bool:
     if len(ours) != len(theirs):
         return False
     for one, other in zip(ours, theirs, strict=True):
@@ -114,6 +121,12 @@ def alike(ours: Sequence[SharedCapacity], theirs: Sequence[SharedCapacity]) -> b
             if mine.on != yours.on or not (_same(mine.use, yours.use) and _same(mine.member, yours.member)):
                 return False
     return True
+
+
+def _activities_alike(ours: Sequence[Activity], theirs: Sequence[Activity]) -> bool:
+    return ours is theirs or [(one.name, one.labels, one.price.shape) for one in ours] == [
+        (one.name, one.labels, one.price.shape) for one in theirs
+    ]
 
 
 def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:

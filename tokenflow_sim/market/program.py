@@ -106,7 +106,9 @@ class Program:
         units, own = units_of(limits, activities)
         self.limits = tuple(place_limits(limits, units, n * k, self.w.start))
         self.activities = tuple(place_activities(activities, own, self.z.start))
-        self._made_of, self._done_of = limits, activities
+        self._by_rows = sorted(range(len(limits)), key=lambda place: self.limits[place].rows.start)
+        self._none = np.zeros(n * k + equal)
+        self._made_of = market.arrays.every_limit, activities
         self.rows = self.equations.stop + sum(limit.size for limit in limits if not limit.equality)
         self.asking = np.ones(self.equations.stop)
         for placed in self.limits:
@@ -204,16 +206,12 @@ class Program:
 
     def serves(self, market: Market) -> bool:
         """Whether a market has this structure: equal labels, incidence and coefficients."""
-        arrays = market.arrays
-        return (
-            (market.layout is self.layout or market.layout == self.layout)
-            and alike(self._made_of, arrays.every_limit)
-            and (
-                arrays.activities is self._done_of
-                or [(one.name, one.labels, one.price.shape) for one in arrays.activities]
-                == [(one.name, one.labels, one.price.shape) for one in self._done_of]
-            )
-        )
+        made_of = market.arrays.every_limit, market.arrays.activities
+        same_labels = market.layout is self.layout or market.layout == self.layout
+        found = same_labels and alike(self._made_of, made_of)
+        if found:  # the next market mostly shares this one's coefficients, which then need not be compared
+            self._made_of = made_of
+        return found
 
     def moved_from(self, other: Program) -> Entries | None:
         """Return the coefficients that differ from those of another program; None where rows or columns do."""
@@ -266,63 +264,83 @@ class Program:
         """Those of `matrix_with_loads`."""
         return Coefficients(self.matrix_with_loads)
 
+    def fill(self, arrays: Arrays) -> Floats:
+        """Return a market's costs, upper bounds and right-hand sides, as in `split`, in its own units.
+
+        Demand that must be served is worth nothing here; shortfalls cost nothing, and are forbidden. A limit without
+        capacity forbids what uses it; its row is freed, since an equation 0 <= 0 would only make the basis degenerate.
+        """
+        costs, limits = self._costs(arrays), self._limits(arrays)
+        numbers = np.concatenate([*costs, self._none, *limits, self._none, *self._right_hand_sides(arrays)])
+        for placed, limit in self.numbers_of(arrays):
+            if placed.closes and np.count_nonzero(limit.capacity) < limit.size:
+                self._close(placed, limit, numbers)
+        for own, activity in self.done_in(arrays):
+            if activity.least is not None:  # what is done at least already uses its share
+                values = np.zeros(self.columns)
+                values[own.columns] = activity.least.ravel() / own.unit
+                numbers[2 * self.columns :] -= self.row_values(values)
+        return numbers
+
     def fill_costs(self, arrays: Arrays, shortfall: float, out: Floats) -> Floats:
         """Write the cost of every column, in $/Mtok; zero for demand that must be served."""
-        out[self.x] = arrays.offer_price.ravel()
-        out[self.f] = arrays.route_cost.ravel()
-        out[self.y] = arrays.worth.ravel()
+        out[: self.v.start] = np.concatenate(self._costs(arrays))
         out[self.v] = shortfall
-        if arrays.limits:
-            for placed, limit in self.numbers_of(arrays):
-                if limit.supply is not None:
-                    out[placed.supply] = limit.supply.price.ravel() * placed.unit
-        for own, activity in self.done_in(arrays):
-            out[own.columns] = activity.price.ravel() * own.unit
         return out
 
     def fill_limits(self, arrays: Arrays, out: Floats) -> Floats:
-        """Write the upper bound of every column, in Mtok/s; a limit without capacity forbids what uses it."""
-        out[self.x] = arrays.capacity.ravel()
-        out[self.f] = self._flow_limits(arrays.allowed)
-        for placed, limit in self.numbers_of(arrays):
-            if placed.closes and np.count_nonzero(limit.capacity) < limit.size:
-                closed = limit.capacity == 0
-                for term in limit.terms:
-                    shut = (term.of_members(closed)[:, None] != 0) & (term.use != 0)
-                    out[self.of(term)][self.spread(term, shut)] = 0.0
-            if limit.supply is not None:
-                out[placed.supply] = limit.supply.quantity.ravel() / placed.unit
+        """Write the upper bound of every column, in Mtok/s."""
+        np.copyto(out, self.split(self.fill(arrays))[1])
+        return out
+
+    def fill_rows(self, arrays: Arrays, out: Floats) -> Floats:
+        """Write the right-hand sides: demand, and what there is of every limit."""
+        np.copyto(out, self.split(self.fill(arrays))[2])
+        return out
+
+    def _costs(self, arrays: Arrays) -> list[Floats]:
+        """Return the costs of all columns but shortfalls, group by group."""
+        parts = [arrays.offer_price.ravel(), arrays.route_cost.ravel(), arrays.worth.ravel()]
+        if arrays.limits:
+            for placed, limit in self.numbers_of(arrays):
+                if limit.supply is not None:
+                    parts.append(limit.supply.price.ravel() * placed.unit)
+        for own, activity in self.done_in(arrays):
+            parts.append(activity.price.ravel() * own.unit)
+        return parts
+
+    def _limits(self, arrays: Arrays) -> list[Floats]:
+        """Return the upper bounds of all columns but shortfalls, group by group, as if no limit were closed."""
+        parts = [arrays.capacity.ravel(), self._flow_limits(arrays.allowed), arrays.sheddable.ravel()]
+        if arrays.limits:
+            for placed, limit in self.numbers_of(arrays):
+                if limit.supply is not None:
+                    parts.append(limit.supply.quantity.ravel() / placed.unit)
         for own, activity in self.done_in(arrays):
             most = activity.most if activity.least is None else activity.most - activity.least
-            out[own.columns] = most.ravel() / own.unit
-        out[self.y] = arrays.sheddable.ravel()
-        out[self.v] = 0.0
-        return out
+            parts.append(most.ravel() / own.unit)
+        return parts
+
+    def _right_hand_sides(self, arrays: Arrays) -> list[Floats]:
+        """Return the right-hand sides of all rows, group by group, as if activities started at zero."""
+        limits = arrays.every_limit
+        own = (self.limits[place].capacity(limits[place]) for place in self._by_rows)
+        return [total(arrays.demand).ravel(), *own]
+
+    def _close(self, placed: Placed, limit: SharedCapacity, numbers: Floats) -> None:
+        """Forbid what uses labels without capacity, and free their rows."""
+        _, upper, rows = self.split(numbers)
+        closed = limit.capacity == 0
+        rows[placed.rows][closed] = np.inf
+        for term in limit.terms:
+            shut = (term.of_members(closed)[:, None] != 0) & (term.use != 0)
+            upper[self.of(term)][self.spread(term, shut)] = 0.0
 
     def _flow_limits(self, allowed: Bools) -> Floats:
         """Return the upper bounds of flows where every link is open; nearly every period has the last one's."""
         if self._open is None or self._open[0] is not allowed:
             self._open = allowed, np.where(allowed, np.inf, 0.0).ravel()
         return self._open[1]
-
-    def fill_rows(self, arrays: Arrays, out: Floats) -> Floats:
-        """Write the right-hand sides: demand, and what there is of every limit.
-
-        The rows of limits that let nothing through are freed, since `fill_limits` already holds their columns at
-        zero: an equation 0 <= 0 would only make the basis degenerate.
-        """
-        out[self.balance] = total(arrays.demand).ravel()
-        for placed, limit in self.numbers_of(arrays):
-            rows = out[placed.rows]
-            rows[:] = placed.capacity(limit)
-            if placed.closes and np.count_nonzero(rows) < rows.size:
-                rows[rows == 0] = np.inf
-        for own, activity in self.done_in(arrays):
-            if activity.least is not None:  # what is done at least already uses its share
-                values = np.zeros(self.columns)
-                values[own.columns] = activity.least.ravel() / own.unit
-                out -= self.row_values(values)
-        return out
 
     def fill_asked(self, arrays: Arrays, rows: Floats) -> Floats:
         """Return what may be lacking of every equation, dims (equation,): its demand, its load, nothing of a law."""

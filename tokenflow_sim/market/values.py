@@ -14,7 +14,7 @@ from tokenflow_sim.market.limits import SharedCapacity, Term
 from tokenflow_sim.market.path_pool import PathFlows
 from tokenflow_sim.market.pro_rata import share_ties
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.numeric import Bools, Floats
+from tokenflow_sim.numeric import ZERO, Bools, Floats
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,7 +115,7 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
     Values
         With offers that tie at a node sharing pro rata.
     """
-    columns = np.maximum(solution.values, 0.0)
+    columns = np.maximum(solution.values, ZERO)
     price = solution.duals[program.balance].reshape(program.nodal_shape)
     dispatch = np.minimum(columns[program.x].reshape(program.offers_shape), arrays.capacity)
     flow = columns[program.f].reshape(program.flow_shape)
@@ -136,7 +136,7 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
     for placed, limit in program.numbers_of(arrays):
         rent = -solution.duals[placed.rows]
         if not limit.equality:
-            rent = np.maximum(rent, 0.0)
+            rent = np.maximum(rent, ZERO)
         if placed.unit != 1.0:
             rent /= placed.unit
         if limit.supply is not None:
@@ -160,7 +160,7 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
             rent = np.where(nothing, np.maximum(rent, least), rent)
         rents[limit.rent] = rent
         margin, gain = _charged(margin, limit, rent, held), _carried(gain, limit, rent)
-    scarcity = np.maximum(margin, 0.0)
+    scarcity = np.maximum(margin, ZERO)
     quantities = {"dispatch": dispatch, "flow": flow, "unserved": unserved, **done}
     dispatch = share_ties(program, arrays, quantities, held)
     return Values(
@@ -222,7 +222,7 @@ def total_cost(
     cost = dot(arrays.offer_price, dispatch) + dot(arrays.route_cost, flow)
     if np.count_nonzero(unserved):
         cost += dot(arrays.worth, unserved)
-    if np.count_nonzero(arrays.link_curvature):
+    if arrays.is_curved:
         load = link_loads(arrays, flow)
         cost += 0.5 * dot(arrays.link_curvature, load * load)
     if arrays.is_sloped:  # what is lost of demand is what its last units are worth
