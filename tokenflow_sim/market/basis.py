@@ -59,7 +59,10 @@ class BasisFactorization:
         nodal = program.equations.stop
         # Limits whose slack is not basic, after the equations, and where shortfalls start among the basic columns.
         self.full: Ints = tight[nodal:]
-        self.full_limits: Ints = self.full - nodal
+        # And all other limits.
+        is_loose = np.ones(program.rows, dtype=np.bool_)
+        is_loose[:nodal] = is_loose[self.full] = False
+        self.loose: Ints = is_loose.nonzero()[0]
         self.service = int(columns.searchsorted(program.v.start))
         # In both programs: an array of the same shape is met faster than one that is repeated.
         self.is_basic: Bools = np.zeros((2, program.columns), dtype=np.bool_)
@@ -302,7 +305,7 @@ def check_basis(
     full, service = factor.full, factor.service
     costs, upper, rows = numbers.costs, numbers.upper, numbers.rows
     # A link that lets nothing through, or all, has no row that could be full: no solver would end in such a basis.
-    if alone and full.size and not np.isfinite(rows[SHIFTED].take(full)).all():
+    if alone and full.size and _least(-rows[SHIFTED].take(full)) == -np.inf:
         return None
     duals = factor.dual(costs)
     # Reduced costs, as distances from a change of basis: what is forbidden may be worth anything, and a basic column
@@ -323,9 +326,7 @@ def check_basis(
     basic, rest = factor.primal(at_upper, upper, rows)
     room = upper.take(columns, axis=1) - basic
     # A limit counts by its slack, or by its dual where its slack is not basic; an equation has none.
-    slack = rest[:, nodal:]
-    if full.size:
-        slack[:, factor.full_limits] = -duals.take(full, axis=1)
+    slack, rents = rest.take(factor.loose, axis=1), -duals.take(full, axis=1)
     over, short, taken = basic, False, False
     if (alone and (service < columns.size or numbers.opens_below)) and not _keeps_bounds(
         program, numbers, columns[service:], basic[SHIFTED, service:], duals
@@ -341,15 +342,15 @@ def check_basis(
         taken = bool((np.abs(basic[TRUE, service:]) > _OF_ROW * np.abs(asked) + _NOISE).any())
     # The least of all distances: above MARGIN no other basis is optimal (shifted), and not below zero by more than the
     # tolerance means optimal (true). Mostly both programs stand above MARGIN, as is seen without telling them apart.
-    distances = reduced, over, room, slack
+    distances = reduced, over, room, rents, slack
     if all(_least(some) >= MARGIN for some in distances):
         unique = optimal = fits = True
     else:
         far = np.concatenate(distances, axis=1)
         shifted, true = _least(far[SHIFTED]), _least(far[TRUE])
         unique = shifted >= MARGIN
-        optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], rows[SHIFTED, nodal:], factor.full_limits)
-        fits = true >= -TOLERANCE or _within(far[TRUE], rows[TRUE, nodal:], factor.full_limits)
+        optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], rows[SHIFTED].take(factor.loose))
+        fits = true >= -TOLERANCE or _within(far[TRUE], rows[TRUE].take(factor.loose))
     solution = None
     if fits and not taken:
         values = factor.values(at_upper, upper[TRUE], basic[TRUE])
@@ -374,9 +375,11 @@ def _keeps_bounds(program: Program, numbers: ShiftedData, basic: Ints, values: F
     return True
 
 
-def _within(far: Floats, limits: Floats, full: Ints) -> bool:
-    """Whether everything is kept within tolerance, which grows with a limit; never where there is a NaN."""
+def _within(far: Floats, limits: Floats) -> bool:
+    """Whether everything is kept within tolerance, which grows with a limit; never where there is a NaN.
+
+    Slacks of the limits come last.
+    """
     tolerance = TOLERANCE * np.clip(np.abs(limits), 1.0, 1e6)
-    tolerance[full] = TOLERANCE
     others = far.size - limits.size
     return bool((far[:others] >= -TOLERANCE).all() and (far[others:] >= -tolerance).all())

@@ -11,6 +11,7 @@ class, every price by its own class, every limit separately as well.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,7 +174,9 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     products = margins * amounts
     dual_cost = dot(price, demand) - dot(rents, limits) - curved + further.dual_cost
     own = (0.0, 0.0, 0.0)
-    if may_span(limits, demand, offered, size, level) and spans(arrays):
+    # Where all demand may be shed, in one step, it is among the limits.
+    apart = () if shed is arrays.demand and demand.size == shed.size else (demand,)
+    if may_span((limits, *apart), offered, size, level) and spans(arrays):
         own = fine_residuals(layout, arrays, values)
     return Certificate(
         primal=max(
@@ -256,9 +259,9 @@ def spans(arrays: Arrays) -> dict[str, tuple[float, float]]:
     return found
 
 
-def may_span(limits: Floats, demand: Floats, offers: Floats, size: float, level: float) -> bool:
+def may_span(quantities: Sequence[Floats], offers: Floats, size: float, level: float) -> bool:
     """Whether `spans` has to be asked, which takes longer: some number is far below the market's size."""
-    low = min(_least_positive(limits), _least_positive(demand))
+    low = min(map(_least_positive, quantities))
     return low * SPAN < size or _least_positive(offers) * PRICE_SPAN < level
 
 
