@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import tokenflow_sim as tf
+from tests.market.small import array
 from tests.study.test_cournot import one_node, two_nodes
 
 
@@ -37,6 +40,46 @@ def test_unequal_firms_reply_to_each_other_and_lie_between_competition_and_courn
     np.testing.assert_allclose(fringe["supply_slope"].to_numpy().ravel()[1:], [1.0, 0.5], rtol=1e-12)
 
 
+def joined(line: float, a: tuple[float, float], slopes: tuple[float, float] = (1.0, 1.0)) -> tf.Market:
+    market = two_nodes(line, a)
+    rises = array(np.reshape(slopes, (2, 1)), asset=market.layout.assets, workload=["chat"])
+    return market.replace(offer_slope=rises)
+
+
+@pytest.mark.parametrize("slopes", [(1.0, 1.0), (0.5, 2.0)])
+def test_a_full_line_leaves_each_firm_its_own_customers(slopes: tuple[float, float]) -> None:
+    """Then gamma is 1: beta = 1 / (1 + c), and (a - k) - p = beta p on one side, (a + k) - p on the other."""
+    cost, k = np.array(slopes), 0.25
+    found = tf.supply_function_equilibrium(joined(k, (20.0, 10.0), slopes))
+    beta = 1.0 / (1.0 + cost)
+    np.testing.assert_allclose(found["supply_slope"].to_numpy().ravel(), beta, rtol=1e-10)
+    np.testing.assert_allclose(
+        found["price"].to_numpy().ravel(), np.array([20.0 - k, 10.0 + k]) / (1.0 + beta), rtol=1e-9
+    )
+    assert (found.attrs["converged"], found.attrs["gain"]) == (1, 0.0)
+
+
+def test_a_wide_line_makes_one_market_and_a_thin_one_tempts() -> None:
+    """One market: beta = (2 + beta) / (3 + beta). Over a thin line a firm gains by holding back until it fills."""
+    wide = tf.supply_function_equilibrium(joined(50.0, (20.0, 10.0)))
+    np.testing.assert_allclose(wide["supply_slope"], np.sqrt(3) - 1, rtol=1e-9)
+    assert wide.attrs["gain"] == 0.0
+    thin = tf.supply_function_equilibrium(joined(0.2, (10.0, 10.0)))
+    np.testing.assert_allclose(thin["supply_slope"], np.sqrt(3) - 1, rtol=1e-9)
+    assert thin.attrs["gain"] > 1e-3
+    # Without a line equal prices are no one market.
+    apart = tf.supply_function_equilibrium(joined(0.0, (10.0, 10.0)))
+    np.testing.assert_allclose(apart["supply_slope"], 0.5, rtol=1e-10)
+
+
+def test_a_full_fringe_answers_no_price() -> None:
+    """A fringe firm that is full leaves two players; with slope 1 and gamma 1, beta = (1 + beta) / (2 + beta)."""
+    market = one_node([10, 10, 1], slopes=[1, 1, 1])
+    most = array([[1e3], [1e3], [2.0]], asset=market.layout.assets, workload=["chat"])
+    found = tf.supply_function_equilibrium(market.replace(capacity=most), players=["firm0", "firm1"])
+    np.testing.assert_allclose(found["supply_slope"].to_numpy().ravel()[:2], (np.sqrt(5) - 1) / 2, rtol=1e-9)
+
+
 def test_an_iteration_that_ends_early_says_so() -> None:
     found = tf.supply_function_equilibrium(one_node([1, 2], slopes=[0.01, 0.01]), most=2)
     assert not found.attrs["converged"]
@@ -51,8 +94,11 @@ def test_what_has_no_such_equilibrium_is_refused_in_one_line() -> None:
         tf.supply_function_equilibrium(one_node([10, 10]))
     with pytest.raises(tf.MarketError, match="is full in equilibrium"):
         tf.supply_function_equilibrium(one_node([10, 10], slopes=[1, 1], most=3.0))
-    with pytest.raises(tf.MarketError, match=r"a linear equilibrium has one; use tf\.cournot"):
-        tf.supply_function_equilibrium(two_nodes(0.1, (20.0, 10.0)).replace(offer_slope=1.0))
+    whole = joined(0.1, (20.0, 10.0))
+    layout = dataclasses.replace(whole.layout, provider=("north", "north"))
+    both = tf.Market.from_arrays(layout, whole.arrays)
+    with pytest.raises(tf.MarketError, match=r"has assets where prices move apart.*use tf\.cournot"):
+        tf.supply_function_equilibrium(both)
     with pytest.raises(tf.MarketError, match="needs affine demand everywhere"):
         tf.supply_function_equilibrium(one_node([10, 10], slopes=[1, 1]).replace(value_slope=None))
     with pytest.raises(tf.MarketError, match=r"(?s)tolerance: must lie.*most: must be at least 1"):

@@ -20,9 +20,12 @@ from tokenflow_sim.market import Clearing, Market, clear
 from tokenflow_sim.numeric import Bools, Floats
 from tokenflow_sim.study.affine import AffineMarket, affine_market
 from tokenflow_sim.study.oligopoly_dataset import Equilibrium, oligopoly_dataset
+from tokenflow_sim.study.supply_regime import Regimes
 
 # Relative: prices that differ by more are not one price, and what is no more from a bound stands at it.
 _SAME = 1e-9
+# Derivatives of a clearing are known to this share; and how many regimes are tried at most.
+_BY_REGIME, _MOST_REGIMES = 1e-11, 500
 
 
 def supply_function_equilibrium(
@@ -56,20 +59,30 @@ def supply_function_equilibrium(
     -------
     Dataset
         As of `cournot`, and `supply_slope` (beta, Mtok/s per $/Mtok) and `supply_intercept` ($/Mtok), dims (provider,
-        workload), of all providers. Attributes `converged`, `rounds` and `change`, the last share by which a slope
-        changed; where it did not converge, what is returned is what the last iteration offered.
+        workload), of all providers. Attributes `converged`, `rounds`, `gain` (see below) and `change`, the last share
+        by which a slope changed; where it did not converge, what is returned is what the last iteration offered.
 
     Raises
     ------
     MarketError
         If demand or costs are not as above, an argument is out of range, or the equilibrium is none of this market:
-        prices differ between its nodes, or an offer is full or not taken at all, which a line does not know.
+        an offer of a player is full or not taken at all, which a line does not know; or, where links are full, a
+        player has assets where prices move apart, or classes that share a full limit, so that no line is its best
+        reply.
     InfeasibleError, CertificateError
         As of `clear`.
 
     Notes
     -----
-    A line is one price's: the network may not bind, nor routes cost. Where marginal costs do not rise there is no
+    Where the network binds, or somebody who takes prices is full, who competes with whom is read off the clearing: a
+    player's reply is ``beta = around / (1 + c around)``, and around is what all others answer to its price in the
+    regime (which links are full) that the lines lead to (`supply_regime`; Baldick, Grant and Kahn 2004, Hobbs, Metzler
+    and Pang 2000). Lines are best replies at every level of demand that leaves the regime as it is. Whether a player
+    would gain by quantities that change it is tried, and told as ``gain``, as a share of its profit: where that is
+    positive, what is found is an equilibrium of small changes only. A link that is full at no rent, or carries nothing
+    though it would at no loss, holds nobody apart.
+
+    Where marginal costs do not rise there is no
     linear equilibrium but price competition, so that flat offers of players are refused. From slopes of demand alone
     upwards the iteration rises to the least fixed point, which is the only one with positive slopes.
     """
@@ -86,14 +99,25 @@ def supply_function_equilibrium(
     beta, rounds, change = replies(steep, asked, affine.plays, tolerance, most)
     offered = _offered(affine, beta, steep)
     clearing = clear(offered)
-    _check(affine, offered, clearing)
+    gain = 0.0
+    regimes = Regimes(affine)
+    if not _is_one_market(affine, offered, clearing):
+        start = rounds
+        beta, rounds, change = _replies_by_regime(regimes, beta, steep, max(tolerance, _BY_REGIME), most)
+        offered, rounds = _offered(affine, beta, steep), rounds + start
+        clearing = clear(offered)
+        tolerance = max(tolerance, _BY_REGIME)
+        _check(affine, offered, clearing)
+    if len(market.layout.arcs):
+        gain = regimes.gain(offered, clearing.values.dispatch, clearing.values.price)
+    affine.check_quantity(affine.most - clearing.values.unserved.sum(axis=2))
     values = clearing.values
     sales = np.zeros((len(affine.providers), *affine.there.shape))
     np.add.at(sales, (affine.provider_of, market.layout.asset_node), values.dispatch.sum(axis=2))
     found = Equilibrium(
         price=values.price,
         consumption=np.where(affine.there, affine.most - values.unserved.sum(axis=2), 0.0),
-        transmission=np.zeros_like(values.price),
+        transmission=values.price - _hub(affine, values.price),
         sales=sales,
         dispatch=values.dispatch,
         flow=values.flow,
@@ -102,7 +126,7 @@ def supply_function_equilibrium(
         converged=change <= tolerance,
         rounds=rounds,
     )
-    dataset = oligopoly_dataset(affine, found, change=change)
+    dataset = oligopoly_dataset(affine, found, change=change, gain=gain)
     dims, units = ("provider", "workload"), {"slope": "Mtok/s per $/Mtok", "intercept": "$/Mtok"}
     dataset["supply_slope"] = (dims, beta, {"units": units["slope"], "long_name": "slope of supply"})
     dataset["supply_intercept"] = (
@@ -194,18 +218,44 @@ def _offered(affine: AffineMarket, beta: Floats, steep: Floats) -> Market:
     return Market.from_arrays(market.layout, changed, market.hours, check=False)
 
 
+def _replies_by_regime(
+    regimes: Regimes, beta: Floats, steep: Floats, tolerance: float, most: int
+) -> tuple[Floats, int, float]:
+    """Iterate best replies, each in the regime of the clearing at the last lines; returned as of `replies`."""
+    affine, cost, rounds, change = regimes.affine, np.where(np.isfinite(steep), steep, 0.0), 0, np.inf
+    while change > tolerance and rounds < min(most, _MOST_REGIMES):
+        rounds += 1
+        around = regimes.around(_offered(affine, beta, steep))
+        reply = np.where(affine.plays[:, None], around / (1.0 + cost * around), beta)
+        change = float((np.abs(reply - beta) / np.where(reply > 0, reply, 1.0)).max(initial=0.0))
+        beta = reply
+    return beta, rounds, change
+
+
+def _hub(affine: AffineMarket, price: Floats) -> Floats:
+    """Return the price at the first node of each node's part of the network, dims (node, workload)."""
+    islands, found = affine.islands, np.zeros_like(price)
+    for k in range(price.shape[1]):
+        _, first = np.unique(islands[:, k], return_index=True)
+        found[:, k] = price[first[islands[:, k]], k]
+    return found
+
+
+def _is_one_market(affine: AffineMarket, market: Market, clearing: Clearing) -> bool:
+    """Whether each class has one price, everywhere joined, and no offer is full or not taken."""
+    values, arrays = clearing.values, market.arrays
+    offered = arrays.capacity > 0
+    inside = (values.dispatch < arrays.capacity * (1 - _SAME)) & (values.dispatch > _SAME * arrays.capacity)
+    one = np.ptp(values.price, axis=0) <= _SAME * np.abs(values.price).max(axis=0)
+    joined = affine.islands.max(axis=0, initial=0) == 0
+    return bool((one & joined).all() and inside[offered].all())
+
+
 def _check(affine: AffineMarket, market: Market, clearing: Clearing) -> None:
-    """Refuse a clearing at which the lines are none: several prices, full offers, or offers that are not taken."""
+    """Refuse a clearing at which a player's line is none: its offers are full, or not taken."""
     values, layout, arrays = clearing.values, market.layout, market.arrays
     faults = []
-    for k, label in enumerate(layout.workloads):
-        price = values.price[:, k]
-        if np.ptp(price) > _SAME * np.abs(price).max():
-            rule = (
-                f"has prices from {price.min():g} to {price.max():g} $/Mtok for {str(label)!r} at its nodes"
-            )
-            faults.append(Fault(f"{rule}: a linear equilibrium has one; use tf.cournot", "market"))
-    offered = arrays.capacity > 0
+    offered = (arrays.capacity > 0) & affine.plays[affine.provider_of][:, None, None]
     for bad, rule in (
         (
             values.dispatch >= arrays.capacity * (1 - _SAME),
@@ -221,6 +271,5 @@ def _check(affine: AffineMarket, market: Market, clearing: Clearing) -> None:
             asset, k, _ = spots[0]
             place = f"asset {str(layout.assets[asset])!r}, workload {str(layout.workloads[k])!r}"
             faults.append(Fault(f"{rule}: {place}", "capacity"))
-    affine.check_quantity(affine.most - values.unserved.sum(axis=2))
     if faults:
         raise MarketError(faults, "market")
