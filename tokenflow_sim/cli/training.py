@@ -36,6 +36,9 @@ def train(
     ] = None,
     actions: Annotated[str, typer.Option("--actions", help="continuous or discrete.")] = "continuous",
     periods: Periods = None,
+    environments: Annotated[
+        int, typer.Option("--environments", min=1, metavar="N", help="How many seeds to learn from at once.")
+    ] = 1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")] = 0,
     assignments: Overrides = None,
     format: Annotated[str, typer.Option("--format", help="safetensors or onnx.")] = "safetensors",
@@ -62,6 +65,9 @@ def train(
     if several and algorithm != "ppo":
         fault = Fault(f"several agents learn by ppo, each on its own; found {algorithm!r}", "--algorithm")
         raise InputError([fault], "the command line")
+    if several and environments > 1:
+        fault = Fault("several agents learn from one market", "--environments")
+        raise InputError([fault], "the command line")
 
     from tokenflow_sim.learning import train, train_independent
 
@@ -78,7 +84,16 @@ def train(
             who = agents[0] if len(agents) == 1 else agents
             written = train_independent(scenario, who, progress=show, **given)
         else:
-            written = {agents[0]: train(scenario, agents[0], algorithm=algorithm, progress=show, **given)}  # type: ignore[arg-type]
+            written = {
+                agents[0]: train(
+                    scenario,
+                    agents[0],
+                    algorithm=algorithm,  # type: ignore[arg-type]
+                    environments=environments,
+                    progress=show,
+                    **given,
+                )
+            }
     took = time.perf_counter() - began
     say(f"trained in {took:.0f} s; learning curve: {out / 'learning_curve.csv'}")
     for name, folder in written.items():

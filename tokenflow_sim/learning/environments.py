@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tokenflow_sim.env import MarketEnv, ParallelMarket
+from tokenflow_sim.env import MarketEnv, MarketVectorEnv, ParallelMarket
 from tokenflow_sim.errors import Fault, InputError
 from tokenflow_sim.scenario import Scenario, load_scenario
 
@@ -38,6 +38,20 @@ def single(market: Market, agent: str | None, options: Mapping[str, Any]) -> Mar
         _refuse_beside(agent=agent, environment=options or None)
         return market
     return MarketEnv(market, agent, **options)
+
+
+def many(market: Market, agent: str | None, options: Mapping[str, Any], count: int) -> MarketVectorEnv:
+    """Return so many environments of one learner, which begin again in the step in which they end.
+
+    Raises
+    ------
+    InputError, ScenarioError
+        If the arguments do not fit each other, or have faults.
+    """
+    if isinstance(market, (MarketEnv, ParallelMarket)):
+        fault = Fault("is one already; several are made of a scenario", "market")
+        raise InputError([fault], "training in several environments")
+    return MarketVectorEnv(count, market, agent, autoreset_mode="SameStep", **options)
 
 
 def several(market: Market, agents: str | Sequence[str] | None, options: Mapping[str, Any]) -> ParallelMarket:

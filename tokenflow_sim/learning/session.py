@@ -44,7 +44,7 @@ def prepare(out: str | Path, resume: bool, force: bool) -> Path:
     return folder
 
 
-def check_numbers(steps: int, checkpoint: int, seed: int) -> None:
+def check_numbers(steps: int, checkpoint: int, seed: int, environments: int = 1) -> None:
     """Check the numbers that a training is asked for.
 
     Raises
@@ -54,7 +54,12 @@ def check_numbers(steps: int, checkpoint: int, seed: int) -> None:
     """
     faults = [
         Fault(f"must be a whole number of at least {least}; found {value!r}", name)
-        for name, value, least in (("steps", steps, 1), ("checkpoint", checkpoint, 1), ("seed", seed, 0))
+        for name, value, least in (
+            ("steps", steps, 1),
+            ("checkpoint", checkpoint, 1),
+            ("seed", seed, 0),
+            ("environments", environments, 1),
+        )
         if not isinstance(value, int) or isinstance(value, bool) or value < least
     ]
     if faults:

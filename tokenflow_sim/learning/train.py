@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from tokenflow_sim.learning.checkpoint import (
     set_random_state,
     write_checkpoint,
 )
-from tokenflow_sim.learning.environments import Market, description, single
+from tokenflow_sim.learning.environments import Market, description, many, single
 from tokenflow_sim.learning.export import Format, export_policy
 from tokenflow_sim.learning.learning_curve import LearningCurve
 from tokenflow_sim.learning.libraries import load
@@ -33,6 +34,8 @@ from tokenflow_sim.learning.session import (
 Algorithm = Literal["ppo", "a2c", "dqn", "sac", "td3"]
 ALGORITHMS: dict[str, str] = {"ppo": "PPO", "a2c": "A2C", "dqn": "DQN", "sac": "SAC", "td3": "TD3"}
 """Algorithms by name, with their classes in Stable-Baselines3."""
+_ROLLOUT, _MINIBATCH = 2048, 64
+"""Steps of a rollout and of a minibatch of PPO in Stable-Baselines3, unless others are given."""
 _WITH_REPLAY = ("dqn", "sac", "td3")
 
 
@@ -46,6 +49,7 @@ def train(
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
     environment: Mapping[str, Any] | None = None,
+    environments: int = 1,
     checkpoint: int = 20_000,
     resume: bool = False,
     force: bool = False,
@@ -73,6 +77,10 @@ def train(
         Parameters of the algorithm in place of Stable-Baselines3's, e.g. ``{"gamma": 0.9, "n_steps": 512}``.
     environment : mapping, optional
         Parameters of the environment, e.g. ``{"actions": "discrete"}``.
+    environments : int
+        How many markets of different seeds it learns from at once, stepped together as a `MarketVectorEnv`. PPO's
+        rollouts then hold as many steps as of one market, unless ``n_steps``, which counts those of each, is given.
+        DQN, SAC and TD3 learn as often as they step, so seldomer for each period: ``gradient_steps`` makes up for it.
     checkpoint : int
         Least number of steps between two checkpoints.
     resume : bool
@@ -109,7 +117,7 @@ def train(
     """
     if algorithm not in ALGORITHMS:
         raise InputError([Fault(unknown_name("algorithm", algorithm, list(ALGORITHMS)))], "training")
-    check_numbers(steps, checkpoint, seed)
+    check_numbers(steps, checkpoint, seed, environments)
     baselines = load("stable_baselines3", "training")
     folder = prepare(out, resume, force)
     cls = getattr(baselines, ALGORITHMS[algorithm])
@@ -119,6 +127,7 @@ def train(
         "seed": seed,
         "parameters": written(parameters or {}),
         "environment": written(environment or {}),
+        "environments": environments,
         "scenario": description(market, environment or {}),
         "versions": versions(),
     }
@@ -129,7 +138,9 @@ def train(
             given = dict(parameters or {})
             if algorithm in _WITH_REPLAY:  # the usual million would be mostly empty
                 given.setdefault("buffer_size", min(1_000_000, steps))
-            env = _vectorised(market, agent, environment)
+            if algorithm == "ppo" and environments > 1:
+                given.setdefault("n_steps", _steps_of_each(environments, given.get("batch_size", _MINIBATCH)))
+            env = _vectorised(market, agent, environment, environments)
             model = made(cls, "MlpPolicy", env, seed=seed, device="cpu", **given)
         else:
             model = _restored(cls, state)
@@ -138,11 +149,23 @@ def train(
         return export_policy(model, folder, format=format)
 
 
-def _vectorised(market: Market, agent: str | None, environment: Mapping[str, Any] | None) -> Any:
-    """Return the environment as Stable-Baselines3 takes it."""
-    monitor = load("stable_baselines3.common.monitor", "training").Monitor
+def _vectorised(
+    market: Market, agent: str | None, environment: Mapping[str, Any] | None, environments: int
+) -> Any:
+    """Return the environment, or so many of them, as Stable-Baselines3 takes them."""
+    if environments > 1:
+        from tokenflow_sim.learning.batched_env import BatchedEnv
+
+        return BatchedEnv(many(market, agent, environment or {}, environments))
     vectors = load("stable_baselines3.common.vec_env", "training")
+    monitor = load("stable_baselines3.common.monitor", "training").Monitor
     return vectors.DummyVecEnv([lambda: monitor(single(market, agent, environment or {}))])
+
+
+def _steps_of_each(environments: int, minibatch: int) -> int:
+    """Return steps of each market that make a rollout of Stable-Baselines3's usual size, of whole minibatches."""
+    steps = -(-_ROLLOUT // environments)
+    return steps + (-steps % (minibatch // math.gcd(environments, minibatch)))
 
 
 def _learn(
