@@ -50,6 +50,20 @@ def uv() -> str:
 
 
 @pytest.fixture(scope="session")
+def forked_workers() -> Iterator[None]:
+    """Let Dask's workers on this machine begin as copies of a process that has imported what they need."""
+    import dask
+    from distributed.utils import get_mp_context
+
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        # The first call names what that process imports; more is added, since jobs bring the model with them.
+        get_mp_context().set_forkserver_preload(
+            ["distributed", "tokenflow_sim.model", "tokenflow_sim.study.task"]
+        )
+        yield
+
+
+@pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
     """Start the process that becomes the command `tokenflow` without importing everything again."""
     with open_nursery() as nursery:

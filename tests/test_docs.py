@@ -40,6 +40,7 @@ def of(page: Path) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize("page", PAGES_TO_RUN, ids=of)
 def test_every_command_and_every_block_of_python_runs(
     page: Path, tmp_path: Path, uv: str, nursery: Nursery

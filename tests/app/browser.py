@@ -82,10 +82,13 @@ class Tab:
 def tab(width: int = 1280, height: int = 800, offline: bool = False) -> Iterator[Tab]:
     """Open a tab in which nothing but this computer can be reached."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, offline=offline, accept_downloads=True
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
         )
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, offline=offline, accept_downloads=True,
+            reduced_motion="reduce",
+        )  # fmt: skip
         try:
             yield _watched(context)
         finally:

@@ -144,8 +144,8 @@ providers: {Öko: {assets: [{node: Łódź, hardware: h, power_mw: 20}]}}
 """
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_what_a_console_cannot_encode_is_escaped(tmp_path: Path, encoding: str) -> None:
+def test_what_a_console_cannot_encode_is_escaped(tmp_path: Path) -> None:
+    encoding = "cp1252"  # which has some of these letters
     (tmp_path / "us5").write_text(LODZ, encoding="utf-8")
     words = [*command(), "run", "us5", "-o", "Łódź.nc"]
     done = subprocess.run(

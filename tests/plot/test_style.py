@@ -42,6 +42,23 @@ def pixels(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("bbox", [None, "tight"])
+@pytest.mark.parametrize("name", ["prices", "utilisation", "settlements"])
+def test_a_figure_is_saved_as_matplotlib_alone_would_save_it(
+    name: str, bbox: str | None, day: xr.Dataset
+) -> None:
+    def saved(save: Any) -> bytes:
+        buffer = io.BytesIO()
+        save(getattr(tf.plot, name)(day), buffer, format="png", dpi=60, bbox_inches=bbox)
+        return buffer.getvalue()
+
+    def plainly(figure: Any, *given: Any, **options: Any) -> None:
+        with style.house_style(figure._settings):
+            Figure.savefig(figure, *given, **options)
+
+    assert saved(style.HouseFigure.savefig) == saved(plainly)
+
+
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize(
     ("family", "count", "least"),

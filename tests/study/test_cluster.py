@@ -17,6 +17,7 @@ from tokenflow_sim.study.task import Task
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("forked_workers")
 def test_a_cluster_brings_the_same_bits_though_a_worker_is_killed(tmp_path: Path) -> None:
     from distributed import LocalCluster
 
@@ -25,7 +26,9 @@ def test_a_cluster_brings_the_same_bits_though_a_worker_is_killed(tmp_path: Path
     tasks = [
         Task(scenario, seed, {"seed": seed}) for seed in range(9)
     ]  # more than the scheduler holds at once
-    asked: dict[str, Any] = {"play": "quantity", "points": 5, "levels": 0}
+    asked: dict[str, Any] = {
+        "play": "quantity", "points": 5, "levels": 0, "starts": ["withheld"], "random": 0,
+    }  # fmt: skip
     here = run_tasks([replace(task, scenario=tiny()) for task in tasks], prices)
     with (
         LocalCluster(

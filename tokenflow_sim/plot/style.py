@@ -8,7 +8,7 @@ under protanopia, deuteranopia and tritanopia.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from io import BytesIO
 from itertools import cycle, islice
@@ -169,6 +169,9 @@ class HouseFigure(Figure):
     It belongs to no window and to no global list of figures, so that a script can make thousands.
     """
 
+    _only_lays_out = False
+    """Whether the next drawing is the one onto nothing by which matplotlib finds the layout of what it saves."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._settings = _settings()
@@ -176,7 +179,13 @@ class HouseFigure(Figure):
     def draw(self, renderer: RendererBase) -> None:
         """Draw; ticks, for one, are only made now and read the settings of this moment."""
         with house_style(self._settings):
-            super().draw(renderer)
+            engine = self.get_layout_engine()
+            if self._only_lays_out and engine is not None:
+                self._only_lays_out = False
+                with suppress(ValueError):  # as `Figure.draw` does
+                    engine.execute(self)
+            else:
+                super().draw(renderer)
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save, 300 dots per inch where the format has dots.
@@ -187,8 +196,14 @@ class HouseFigure(Figure):
             If the file cannot be written.
         """
         named = isinstance(fname, (str, Path))
-        with house_style(self._settings), writing(fname) if named else nullcontext():
-            super().savefig(fname, **options)
+        # The layout is all that matplotlib's first drawing is for, unless the page is cut to what was drawn.
+        whole = (options.get("bbox_inches") or self._settings["savefig.bbox"]) is None
+        self._only_lays_out = whole and self.get_layout_engine() is not None
+        try:
+            with house_style(self._settings), writing(fname) if named else nullcontext():
+                super().savefig(fname, **options)
+        finally:
+            self._only_lays_out = False
 
     def _repr_png_(self) -> bytes:
         """Show in a notebook, where only figures of pyplot show themselves."""
