@@ -48,7 +48,7 @@ def cournot(firms: Sequence[Firm], intercept: float, slope: float) -> tuple[floa
         pytest.param([[(1.0, 1.5), (4.0, 10.0)]] * 2, 6.0, id="two types"),
         pytest.param([[(1.0, 10.0)], [(4.0, 10.0)]], 5.0, id="one type, the dearer firm stays in"),
         pytest.param([[(1.0, 1.5), (4.0, 10.0)], [(2.0, 10.0)]], None, id="two types and one"),
-        pytest.param([[(c, 0.4) for c in np.arange(0.5, 8)]] * 3, None, id="many types"),
+        pytest.param([[(c, 0.8) for c in np.arange(0.5, 8, 2)]] * 3, None, id="many types"),
     ],
 )
 def test_firms_fill_their_cheapest_assets_first(firms: list[Firm], known: float | None) -> None:
