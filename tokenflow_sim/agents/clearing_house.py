@@ -163,8 +163,6 @@ class ClearingHouse(mesa.Agent):
         book = OrderBook(self.layout, state)
         history = self.history
         seen = period, state, self.result, history, self.last_market
-        if not all(crew.is_whole for crews, _ in self._parties.values() for crew in crews):
-            self._parties = _parties(self._by_kind)
         adders: dict[str, Callable[[Any, Any, int], None]] = {
             "provider": book.add_offer, "owner": book.add_tender, "region": book.add_bid,
         }  # fmt: skip
@@ -172,6 +170,10 @@ class ClearingHouse(mesa.Agent):
         with np.errstate(over="ignore"):
             for kind, add in adders.items():
                 crews, alone = self._parties[kind]
+                for crew in crews:
+                    if not crew.is_whole:
+                        crews, alone = self._parties[kind] = crews_of(self._by_kind[kind])
+                        break
                 for crew in crews:
                     if (made := crew.submit(period, state, history)) is not None:
                         add(crew, made, period)

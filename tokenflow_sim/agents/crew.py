@@ -83,17 +83,18 @@ class Crew:
         self.rows: Rows = as_rows(owned)
         self.shape = (len(owned), *first.shape[1:])
         self._side = _SIDES[first.kind]
-        self._strategies = tuple(agent.strategy for agent in members)
+        self._pairs = tuple((agent, agent.strategy) for agent in members)
         self._parameters = dict(vars(self.strategy))
         self._kept: tuple[Floats, Floats, Any] | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether its members still have the strategies, and these the parameters, that they were put together for."""
-        return all(
-            agent.strategy is strategy and vars(strategy) == self._parameters
-            for agent, strategy in zip(self.members, self._strategies, strict=True)
-        )
+        parameters = self._parameters
+        for agent, strategy in self._pairs:
+            if agent.strategy is not strategy or strategy.__dict__ != parameters:
+                return False
+        return True
 
     def submit(self, period: int, state: State, history: History) -> Any:
         """Return what all of them submit in a period, or None where they have to be asked one by one."""
