@@ -321,3 +321,11 @@ def test_faults_of_delay(chain: Scenario, changes: dict[str, Any], place: str, m
     (fault,) = error.value.faults
     assert fault.place == place
     assert message in fault.message
+
+
+def test_a_carbon_cap_that_paths_cannot_meet_is_told_with_the_least_there_is() -> None:
+    """From a the clean server lies too far: it is served at a, all others at c. 3600 kWh each, at 100 and 10 g/kWh."""
+    changes = {f"nodes.{node}.carbon_intensity": grams for node, grams in (("a", 100), ("b", 300), ("c", 10))}
+    capped = Scenario.from_yaml(CHAIN).override({**changes, "carbon.cap": {"all": {"tonnes": 0.1}}})
+    with pytest.raises(tf.CarbonCapError, match=r"'all' allows 0\.1 t, and at least 0\.432 t are emitted"):
+        tf.clear(capped.market())

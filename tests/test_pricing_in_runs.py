@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
 
 import tokenflow_sim as tf
 from tokenflow_sim.cli.summary import show_summary
@@ -129,6 +130,34 @@ def test_learners_count_what_truth_would_have_been_paid() -> None:
     saved = without.total_cost - tf.clear(market).total_cost
     assert profit["vcg"] == pytest.approx(float(saved))
     assert profit["vcg"] > profit[None] > 0
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_reserve_goes_with_the_provider_that_holds_it(shared: bool) -> None:
+    """VCG pays for reserve what the same scenario without the provider costs more, and never less than the price."""
+    changes = {"market.must_serve": False, "market.shared_power": shared, "demand.scale": 50}
+    changes |= {"reserve": {"all": {"margin": 2.0, "price": 9.0 * (3600 if shared else 1)}}}
+    whole = tf.load_scenario("us5").override(changes)
+    model = tf.TokenMarket(whole.override({"market.pricing": "vcg"}), rng=1, periods=1)
+    model.run()
+    ds, cost = model.results().isel(period=0), {}
+    assert float(ds.reserve_payment.isel(asset=0)) > 0
+    for name in (None, "ashburn_dc", "dallas_dc"):
+        text = yaml.safe_load(whole.to_yaml())
+        text["providers"].pop(name, None)
+        other = tf.TokenMarket(tf.Scenario.from_yaml(yaml.safe_dump(text)), rng=1, periods=1)
+        other.run()
+        cost[name] = float(other.results().total_cost.sum())
+        if name is None:
+            at_price = other.results().isel(period=0)
+            continue
+        rows = np.flatnonzero(ds.asset_provider.values == name)
+        asked = float((ds.offer_price * ds.dispatch).isel(asset=rows).sum()) * 3600
+        paid = float(ds.revenue.isel(asset=rows).sum())
+        assert paid - asked == pytest.approx(cost[name] - cost[None], rel=1e-7)
+        assert paid >= float(at_price.revenue.isel(asset=rows).sum()) - 1e-4
+    assert (ds.reserve_payment <= ds.revenue.sum("workload") + 1e-6).all()
+    assert float(measures.revenue_adequacy(model.results()).residual.max()) < 1e-4
 
 
 def test_truth_is_dominant_in_the_game_of_vcg() -> None:

@@ -114,6 +114,48 @@ def test_mergers_are_refused_in_one_line_each_and_join_what_their_members_have()
     assert held.side(("provider", "ab")).tolist() == [0.0, 1.0]
 
 
+def test_firms_that_have_merged_merge_again() -> None:
+    """One after the other is the same as all at once: owners, strategies and contracts."""
+    changes: dict[str, Any] = {"providers.b.strategy": "marginal_cost", "nodes.east.power_mw": 50}
+    for name in "cd":
+        spec = {"node": "east", "hardware": "h", "power_mw": 1, "name": name}
+        changes[f"providers.{name}"] = {"assets": [spec]}
+    start = tiny().override(changes)
+    once = tf.merge(start, {"t": ["a", "b", "c"]})
+    for first in ({"u": ["a", "b"]}, {"a": ["a", "b"]}, {"t": ["a", "b"]}):
+        (firm,) = first
+        one = tf.merge(start, first).override({"contracts": {"x.y": GOOD | {"seller": firm, "buyer": "d"}}})
+        for chained in (
+            tf.merge(one, {"t": [firm, "c"]}),
+            tf.merge(start, first | {"t": [firm, "c"]}) if firm != "t" else None,
+        ):
+            if chained is not None:
+                assert chained.compiled.providers == once.compiled.providers == ("t", "d")
+                assert chained.compiled.layout.provider == once.compiled.layout.provider
+        held = tf.merge(one, {"t": [firm, "c"]}).compiled.contracts
+        assert held is not None
+        assert (held.sellers, held.buyers) == ((("provider", "t"),), (("provider", "d"),))
+    plays = {"name": "fixed_markup", "markup": 0.3}
+    led = tf.merge(start, {"u": {"members": ["a", "b"], "strategy": plays}})
+    assert led.compiled.strategy_of("provider", "u") == plays
+    with pytest.raises(
+        InputError, match=r"t: a strategy is needed, .* u .*fixed_markup.*, c .*marginal_cost"
+    ):
+        tf.merge(led, {"t": ["u", "c"]})
+    alike = led.override({"providers.c.strategy": plays})
+    assert tf.merge(alike, {"t": ["u", "c"]}).compiled.strategy_of("provider", "t") == plays
+    # A firm that would come to nothing unasked, and a chain in a file, are one line each.
+    with pytest.raises(
+        InputError, match=r"u: is a merged firm already, of a, b; name it among the members, or"
+    ):
+        tf.merge(led, {"u": ["c", "d"]})
+    text = faults_of({"mergers": {"u": ["a", "b"], "t": ["u", "c"]}}, start)
+    assert (
+        "mergers.t.members: name 'u', which is a merger itself; name its members (a, b) in one merger" in text
+    )
+    assert text.count("\n") == 1
+
+
 def test_a_merger_changes_who_owns_and_nothing_else() -> None:
     changes = {"providers.b.strategy": "marginal_cost", "market.must_serve": False, "demand.scale": 5}
     changes |= {"outages": [{"first": 1, "last": 1, "available": 0.5, "provider": "b"}]}

@@ -257,6 +257,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "damaged": (lambda path: _network(path, b"\0" * 9), "is damaged, or no safetensors file"),
     "damaged onnx": (lambda path: _network(path, b"\0" * 9, format="onnx"), "is damaged, or no ONNX file that onn"),
     "no json": (lambda path: (path / "policy.json").write_text("{"), "is damaged, or no JSON"),
+    "nested": (lambda path: (path / "policy.json").write_text("[" * 10**5), "is damaged, or no JSON"),
     "newer": (lambda path: _edited(path, format=9), "has format 9; this version of tokenflow_sim reads format 1"),
     "unknown": (lambda path: _edited(path, extra=1), "describes no policy: extra: unknown field 'extra'"),
     "outside": (lambda path: _network(path, file="../x"), "describes no policy: network.file"),

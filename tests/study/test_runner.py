@@ -152,10 +152,34 @@ def test_a_store_keeps_finished_runs_and_plays_only_the_others(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"], "the lock is gone"
 
 
+def test_a_store_takes_more_seeds_fewer_and_another_order(here: Batch[np.ndarray], tmp_path: Path) -> None:
+    """Runs are known by what they play: more of the same study are added, and none is played twice."""
+    store, failing = tmp_path / "runs", replace(tasks()[1], overrides={"demand.scale": 9.0})
+    for work, played in (
+        ([tasks()[1], failing], [0, 1]),
+        ([*tasks()[3:], failing, tasks()[1], tasks()[0]], [0, 3]),
+        ([tasks()[0], tasks()[3]], []),
+        ([failing, tasks()[0], tasks()[0], tasks()[1], tasks()[3]], [2]),  # one of them twice
+    ):
+        batch = run_tasks(work, prices, store=store)
+        assert list(batch.seconds) == played
+        fails = [position for position, task in enumerate(work) if task is failing]
+        assert [failure.position for failure in batch.failures] == fails
+        assert list(batch.results) == [place for place in range(len(work)) if place not in fails]
+        for position, values in batch.results.items():
+            assert values.tobytes() == here.results[work[position].seed].tobytes()
+
+
 def test_a_store_refuses_other_tasks_other_things_and_a_second_writer(tmp_path: Path) -> None:
-    run_tasks(tasks(1), prices, store=tmp_path / "runs")
+    run_tasks(tasks(2), prices, store=tmp_path / "runs")
     with pytest.raises(tf.ResultError, match="holds the runs of another study"):
-        run_tasks(tasks(2), prices, store=tmp_path / "runs")
+        run_tasks(tasks(3)[1:], prices, store=tmp_path / "runs")
+    for reduce, record in ((stumble, None), (prices, ["price"])):
+        with pytest.raises(
+            tf.ResultError,
+            match=r"something else of the same runs \(prices of all variables, where .* is asked",
+        ):
+            run_tasks(tasks(2), reduce, record=record, store=tmp_path / "runs")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter").touch()
     with pytest.raises(tf.ResultError, match="holds no runs"):

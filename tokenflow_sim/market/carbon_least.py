@@ -5,29 +5,31 @@ The least is the optimum of the same market in which nothing costs anything but 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from tokenflow_sim.errors import CarbonCapError, CertificateError, InfeasibleError
 from tokenflow_sim.market.carbon import RENT, WINDOW_RENT
-from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.clearing import Clearing
 from tokenflow_sim.market.limits import Supply
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.market.values import values_of
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
 
 # Relative to a cap: a smaller excess is the rounding of a solver.
 _ROUNDING = 1e-9
 
 
-def find_cap_error(market: Market) -> CarbonCapError | None:
+def find_cap_error(market: Market, clear: Callable[[Market], Clearing]) -> CarbonCapError | None:
     """Return which caps an infeasible market cannot meet, and what it emits at least.
 
     Parameters
     ----------
     market : Market
         A market that cannot be cleared.
+    clear : callable
+        Clears another market.
 
     Returns
     -------
@@ -61,8 +63,7 @@ def find_cap_error(market: Market) -> CarbonCapError | None:
     )
     relaxed = Market.from_arrays(market.layout, free, market.hours, check=False)
     try:
-        engine = Engine(relaxed)
-        supplied = values_of(engine.program, free, engine.solve(free)).supplied
+        supplied = clear(relaxed).values.supplied
     except (InfeasibleError, CertificateError):
         return None
     seconds = market.hours * SECONDS_PER_HOUR

@@ -160,9 +160,13 @@ class Clearer:
             try:
                 return self._clear(market)
             except InfeasibleError as error:
-                if (capped := find_cap_error(market)) is not None:
+
+                def other(market: Market) -> Clearing:
+                    return Clearer(market)._clear(market)
+
+                if (capped := find_cap_error(market, other)) is not None:
                     raise capped from None
-                if note := reserve_note(market, lambda other: Clearer(other)._clear(other)):
+                if note := reserve_note(market, other):
                     error.add_note(f"  {note}")
                 raise
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import NOBODY, SharedCapacity, Supply, Term
-from tokenflow_sim.numeric import Bools, Floats
+from tokenflow_sim.numeric import Bools, Floats, Ints
 from tokenflow_sim.variables import LIMITS as LIMIT_RESULTS
 
 RESERVE = "reserve_limit"
@@ -154,6 +154,23 @@ class ReserveRows:
             else:
                 held[number, :, row.workload] = np.where(row.assets, capacity[:, row.workload], 0.0)
         return replace(self._made, capacity=held.sum(axis=(1, 2)), held=held)
+
+
+def without_assets(limit: SharedCapacity, rows: Ints) -> SharedCapacity:
+    """Return a limit without the part of its capacity that some assets hold.
+
+    Parameters
+    ----------
+    limit : SharedCapacity
+        Any limit; one whose capacity belongs to nobody stays as it is.
+    rows : ndarray of int
+        Positions of the assets.
+    """
+    if limit.held is None:
+        return limit
+    held = limit.held.copy()
+    held[:, rows] = 0.0
+    return replace(limit, capacity=held.sum(axis=(1, 2)), held=held)
 
 
 def held_income(limit: SharedCapacity, rent: Floats, dispatch: Floats) -> Floats:

@@ -12,6 +12,7 @@ from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.money import Money, budget_of
 from tokenflow_sim.market.pay_as_bid import offered_cost
 from tokenflow_sim.market.pricing import Pricing
+from tokenflow_sim.market.reserve import without_assets
 from tokenflow_sim.market.shared_clearer import shared_clearer
 from tokenflow_sim.market.values import Values
 from tokenflow_sim.numeric import Bools, Floats, Ints
@@ -28,8 +29,10 @@ class VCG:
         c_i + C_-i - C,
 
     so that to offer all capacity at true cost is at least as good as any other offer, whatever rivals do. The market
-    is cleared once more for each provider that serves something (or keeps capacity free where there is a reserve).
-    What is paid beyond c_i stands on the provider's assets and classes by what each serves.
+    is cleared once more for each provider that serves something (or has capacity where there is a reserve: the part of
+    it that its assets hold goes with them). Of what is paid beyond c_i, an asset gets what the price pays it for
+    reserve; the rest stands on the provider's assets and classes by what each serves. Capacities that no asset holds,
+    a site's queue among them, stay as they are.
 
     Demand pays the price, which need not bring in what providers are paid: `Money.budget` is what the operator keeps,
     below zero where it adds to it. A provider without which demand that must be served cannot be has no finite
@@ -66,24 +69,26 @@ class VCG:
         InfeasibleError
             If demand that must be served cannot be without one of the providers, and has no `pivotal_value`.
         """
-        asked, dispatch = offered_cost(arrays, values), values.dispatch.sum(axis=2)
-        revenue = asked.copy()
-        keeps_free = at_price.reserve_payment is not None
+        revenue, dispatch = offered_cost(arrays, values).copy(), values.dispatch.sum(axis=2)
+        held = at_price.reserve_payment
+        if held is not None:
+            revenue += held
         each = layout.by_market
         for name, rows in providers_of(layout).items():
             if own is not None and own[0] not in rows:
                 continue
             weight = each(dispatch[rows])
             there = weight.any(axis=(1, 2))
-            if keeps_free and not there.all():
+            if held is not None and not there.all():
                 weight = np.where(there[:, None, None], weight, each(arrays.capacity[rows].sum(axis=2)))
                 there = weight.any(axis=(1, 2))
             if not there.any():
                 continue
-            needed = there & ~np.isnan(
-                np.atleast_1d(values.cost)
-            )  # the cost of a market without a clearing is none
+            # The cost of a market without a clearing is none.
+            needed = there & ~np.isnan(np.atleast_1d(values.cost))
             saved = costs_without(layout, arrays, name, rows, pricing.pivotal_value, needed) - values.cost
+            if held is not None:
+                saved = saved - each(held[rows]).sum(axis=(1, 2))
             share = weight / np.where(there, weight.reshape(layout.many, -1).sum(axis=1), 1.0)[:, None, None]
             # Less than nothing is rounding, or a pivotal value below what the service costs.
             gain = np.where(there, np.maximum(saved, 0.0), 0.0)[:, None, None] * share
@@ -94,7 +99,7 @@ class VCG:
             link_income=at_price.link_income,
             limit_income=at_price.limit_income,
             activity_income=at_price.activity_income,
-            reserve_payment=at_price.reserve_payment,
+            reserve_payment=held,
             budget=budget_of(layout, at_price.revenue, revenue),
         )
 
@@ -138,9 +143,13 @@ def costs_without(
     capacity = arrays.capacity.copy()
     capacity[rows] = 0.0
     value = _valued(arrays, pivotal_value)
-    without = Market.from_arrays(
-        layout, arrays.with_(capacity=capacity, value=value, pricing=None), check=False
+    changed = arrays.with_(
+        capacity=capacity,
+        value=value,
+        limits=tuple(without_assets(limit, rows) for limit in arrays.limits),
+        pricing=None,
     )
+    without = Market.from_arrays(layout, changed, check=False)
     try:
         if not isinstance(layout, LayoutBeside):
             return np.array([shared_clearer(without, f"without {name}").clear(without).values.cost])

@@ -374,7 +374,11 @@ class _Checks:
         """Check that providers merge once, that contracts are of what exists, and caps on offers of classes."""
         scenario, agents = self.scenario, ("providers", "owners", "regions", "nodes", "demand.series")
         for name, merger in scenario.mergers.items():
-            self.refer(("mergers", name, "members"), "providers", merger.members)
+            # Names of other mergers are explained in `find_merger_faults`.
+            firms = {other for other in merger.members if other in scenario.mergers and other != name}
+            self.refer(
+                ("mergers", name, "members"), "providers", [one for one in merger.members if one not in firms]
+            )
         self.found += find_merger_faults(scenario.mergers, scenario.providers, self.known_names("providers"))
         is_known = all(map(self.sound, agents)) and "providers" not in {
             path.split(".")[0] for path in self.dropped

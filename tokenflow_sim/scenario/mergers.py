@@ -57,7 +57,7 @@ def strategy_after(merger: Merger, providers: Mapping[str, Any]) -> StrategySpec
 def find_merger_faults(
     mergers: Mapping[str, Merger], providers: Mapping[str, Any], known: Mapping[str, None]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Find members that are named twice, names that are taken, and strategies that differ.
+    """Find members that are named twice or are no providers, names that are taken, and strategies that differ.
 
     Parameters
     ----------
@@ -77,6 +77,13 @@ def find_merger_faults(
                 f"is called as the provider {firm!r}, which is none of its members; give it another name",
             )
         for member in merger.members:
+            if member in mergers and member != firm and member not in known:
+                parts = ", ".join(mergers[member].members)
+                yield (
+                    (*place, "members"),
+                    f"name {member!r}, which is a merger itself; name its members ({parts}) in one merger",
+                )
+                continue
             if member in home:
                 where = "twice" if home[member] == firm else f"here and in {home[member]!r}"
                 yield (

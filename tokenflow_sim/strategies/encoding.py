@@ -277,11 +277,11 @@ def _differ(what: str, mine: Sequence[str], theirs: Sequence[str]) -> list[str]:
         return []
     lacking = [name for name in mine if name not in theirs]
     new = [name for name in theirs if name not in mine]
-    parts = [f"the policy's {_some(lacking)} is not here"] if lacking else []
-    parts += [f"{_some(new)} is not in the policy's market"] if new else []
+    parts = [f"the policy's {_some(lacking)} not here"] if lacking else []
+    parts += [f"{_some(new)} not in the policy's market"] if new else []
     return [f"{what}: {', '.join(parts) or 'in another order'}"]
 
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(map(repr, names[:3])) + more
+    return f"{', '.join(map(repr, names[:3]))}{more} {'is' if len(names) == 1 else 'are'}"

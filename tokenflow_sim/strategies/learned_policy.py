@@ -112,7 +112,7 @@ class LearnedBid(DemandStrategy):
 
 def _read(kind: Kind, path: str | Path) -> Policy:
     """Read a policy of a kind of agent."""
-    if not str(path):
+    if not isinstance(path, (str, Path)) or not str(path):
         raise StrategyError("path: name the folder of a trained policy")
     policy = Policy.read(path)
     if policy.encoding.kind != kind:

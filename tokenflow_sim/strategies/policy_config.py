@@ -129,7 +129,7 @@ def read_config(text: bytes, file: str) -> PolicyConfig:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the second where lists are nested without end
         raise StrategyError(f"{file} is damaged, or no JSON ({error})") from None
     found = data.get("format") if isinstance(data, dict) else None
     if isinstance(found, int) and found != FORMAT:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.study.executor import Executor, Progress
@@ -83,7 +84,7 @@ def run_tasks[T](
         A Dask cluster to play on, in place of local processes.
     store : Store, str or Path, optional
         Where each finished run is kept at once; runs that it holds already are not played again. A path makes a
-        folder of pickled results.
+        folder of pickled results, which may later be asked for more of the study's runs (more seeds), or for some.
 
     Returns
     -------
@@ -101,10 +102,20 @@ def run_tasks[T](
     with Executor(workers, client) as executor:
         if store is None:
             return _run(tasks, reduce, record, progress, executor, None)
-        held: Store[T] = FolderStore[T](store) if isinstance(store, (str, Path)) else store
+        held: Store[T] = (
+            FolderStore[T](store, _kept(reduce, record)) if isinstance(store, (str, Path)) else store
+        )
         with held:
             held.open(tasks)
             return _run(tasks, reduce, record, progress, executor, held)
+
+
+def _kept(reduce: Callable[..., Any], record: Sequence[str] | None) -> str:
+    """Describe what a run is reduced to: by which function, of which variables."""
+    function = reduce.func if isinstance(reduce, partial) else reduce
+    # Without its module, which is another one where a script is imported.
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return f"{name} of {'all variables' if record is None else ', '.join(record)}"
 
 
 def _run[T](

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -74,6 +75,16 @@ def fingerprints(tasks: Sequence[Task]) -> list[str]:
     return [task.fingerprint(texts[id(task.scenario)]) for task in tasks]
 
 
+def told_apart(digests: Sequence[str]) -> list[str]:
+    """Return digests of which equal ones are numbered."""
+    seen: Counter[str] = Counter()
+    names = []
+    for digest in digests:
+        names.append(f"{digest} {seen[digest]}" if seen[digest] else digest)
+        seen[digest] += 1
+    return names
+
+
 def resolve_links(path: str | Path) -> Path:
     """Return a path as it is given, or, where it goes through a symbolic link, what it leads to.
 
@@ -104,18 +115,24 @@ class FolderStore[T]:
     Parameters
     ----------
     path : str or Path
-        The folder; made if it is not there. One that holds the same tasks is gone on with.
+        The folder; made if it is not there. One that holds the same tasks, or some of them and no others (fewer
+        seeds), is gone on with; so is one that holds these and more.
+    kept : str
+        What is kept of each run, e.g. the function that reduces it: what another made of it is not taken for it.
 
     Notes
     -----
-    Every file appears whole or not at all, and ends in a checksum, by which damage is found when the folder is opened
-    again. Open only folders that you trust: a pickle may run code.
+    Tasks are known by what they play, so that their order does not matter, and each has a file by its place in
+    ``study.json``. Every file appears whole or not at all, and ends in a checksum, by which damage is found when the
+    folder is opened again. Open only folders that you trust: a pickle may run code.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, kept: str = "") -> None:
         self.path = resolve_links(path)
         self.results: Mapping[int, T] = {}
         self.failures: list[Failure] = []
+        self._kept = kept
+        self._places: list[int] = []
         self._lock: Lock | None = None
 
     def __enter__(self) -> Self:
@@ -140,11 +157,12 @@ class FolderStore[T]:
             "format": "tokenflow_sim runs 1",
             "versions": running_versions(),
             "code": study_code(tasks),
-            "tasks": fingerprints(tasks),
+            "kept": self._kept,
+            "tasks": told_apart(fingerprints(tasks)),
         }
         file = self.path / "study.json"
         if file.exists():
-            self._compare(file, head)
+            head["tasks"] = self._compare(file, head)
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ResultError(f"{self.path}: exists already and holds no runs; choose another name")
         else:
@@ -152,20 +170,27 @@ class FolderStore[T]:
                 self.path.mkdir(parents=True, exist_ok=True)
             write_whole(file, json.dumps(head).encode())
         remove_parts(self.path)
-        runs = _Runs[T](self.path, {int(name.stem) for name in self.path.glob("[0-9]*.pickle")})
+        known = {name: place for place, name in enumerate(head["tasks"])}
+        self._places = [known[name] for name in told_apart(fingerprints(tasks))]
+        position_at = {place: position for position, place in enumerate(self._places)}
+        there = {int(name.stem) for name in self.path.glob("[0-9]*.pickle")}
+        runs = _Runs[T](self.path, self._places, {position_at[one] for one in there if one in position_at})
         if damaged := [position for position in runs if runs.packed(position) is None]:
             runs.positions.difference_update(damaged)
             warn_damaged(self.path, damaged)
         self.results = runs
         self.failures = []
         for name in sorted(self.path.glob("[0-9]*.failed")):
+            position = position_at.get(int(name.stem))
+            if position is None or position in runs.positions:
+                continue
             with suppress(OSError, ValueError):  # what is damaged does not count, and is played again
                 kind, message, trace = json.loads(name.read_text(encoding="utf-8"))
                 if kind in CERTAIN:
-                    position = int(name.stem)
                     self.failures.append(Failure(position, tasks[position], kind, message, trace))
 
-    def _compare(self, file: Path, head: Mapping[str, Any]) -> None:
+    def _compare(self, file: Path, head: dict[str, Any]) -> list[str]:
+        """Return the tasks that the folder has a place for, those of now among them."""
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -179,14 +204,26 @@ class FolderStore[T]:
                 f"{self.path}: was begun with other versions, so that its runs would not fit together; install those,"
                 f" or choose another name.\n  then: {found.get('versions')}\n  now:  {head['versions']}"
             )
-        if found.get("tasks") == head["tasks"]:
-            remedy = "remove it, or choose another name"
-            refuse_other_code(found.get("code"), head["code"], str(self.path), remedy)
-        if {**found, "code": head["code"]} != head:
+        remedy = "choose another name, or remove it"
+        there, asked = found.get("tasks"), head["tasks"]
+        if not isinstance(there, list) or not (set(there) <= set(asked) or set(asked) <= set(there)):
             raise ResultError(
-                f"{self.path}: holds the runs of another study (other scenario, values, strategies or seeds);"
-                " choose another name, or remove it"
+                f"{self.path}: holds the runs of another study (other scenario, values, strategies or seeds); {remedy}"
             )
+        then, now = found.get("code"), head["code"]
+        # Some runs may be played by more modules than others.
+        if isinstance(then, dict) and set(there) != set(asked):
+            then, now = then | {k: v for k, v in now.items() if k not in then}, then | now
+        refuse_other_code(then, now, str(self.path), "remove it, or choose another name")
+        if {**found, "code": head["code"], "tasks": asked} != head:
+            raise ResultError(
+                f"{self.path}: holds something else of the same runs ({found.get('kept') or 'unknown'}, where"
+                f" {self._kept or 'unknown'} is asked for); {remedy}"
+            )
+        more = [name for name in asked if name not in set(there)]
+        if more:
+            write_whole(file, json.dumps({**head, "code": now, "tasks": [*there, *more]}).encode())
+        return [*there, *more]
 
     def keep(self, position: int, task: Task, value: T) -> None:
         """Keep what a run brought.
@@ -197,21 +234,25 @@ class FolderStore[T]:
             If it cannot be written.
         """
         packed = pickle.dumps(value)
-        write_whole(self.path / f"{position:06}.pickle", packed + _checksum(packed))
+        write_whole(self.path / _file(self._places[position]), packed + _checksum(packed))
         assert isinstance(self.results, _Runs)
         self.results.positions.add(position)
 
     def fail(self, failure: Failure) -> None:
         """Keep that a run failed."""
         text = json.dumps([failure.kind, failure.message, failure.trace])
-        write_whole(self.path / f"{failure.position:06}.failed", text.encode())
+        write_whole(self.path / _file(self._places[failure.position], "failed"), text.encode())
+
+
+def _file(place: int, ending: str = "pickle") -> str:
+    return f"{place:06}.{ending}"
 
 
 class _Runs[T](Mapping[int, T]):
     """What runs brought, read when it is used."""
 
-    def __init__(self, folder: Path, positions: set[int]) -> None:
-        self.folder, self.positions = folder, positions
+    def __init__(self, folder: Path, places: Sequence[int], positions: set[int]) -> None:
+        self.folder, self.places, self.positions = folder, places, positions
 
     def __getitem__(self, position: int) -> T:
         if position not in self.positions:
@@ -230,7 +271,7 @@ class _Runs[T](Mapping[int, T]):
     def packed(self, position: int) -> bytes | None:
         """Return what was written of a run, or None where it is damaged."""
         try:
-            content = (self.folder / f"{position:06}.pickle").read_bytes()
+            content = (self.folder / _file(self.places[position])).read_bytes()
         except OSError:
             return None
         packed, found = content[:-_CHECKSUM], content[-_CHECKSUM:]
