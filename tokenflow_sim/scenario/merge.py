@@ -13,7 +13,7 @@ from tokenflow_sim.scenario.scenario import Scenario
 
 def merge(
     scenario: str | Path | Scenario,
-    mergers: Mapping[str, Sequence[str]],
+    mergers: Mapping[str, Sequence[str] | Mapping[str, Any]],
     *,
     strategy: str | Mapping[str, Any] | None = None,
 ) -> Scenario:
@@ -57,7 +57,7 @@ def merge(
     made: dict[str, dict[str, Any]] = {name: one.model_dump() for name, one in loaded.mergers.items()}
     firm_of = {name: name for name in made}
     for name, given in mergers.items():
-        one = dict(given) if isinstance(given, Mapping) else {"members": given}
+        one: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {"members": given}
         if strategy is not None:
             one["strategy"] = strategy
         joins = _joined(one, made)
