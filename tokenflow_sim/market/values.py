@@ -14,7 +14,7 @@ from tokenflow_sim.market.limits import SharedCapacity, Term
 from tokenflow_sim.market.path_pool import PathFlows
 from tokenflow_sim.market.pro_rata import share_ties
 from tokenflow_sim.market.program import Program
-from tokenflow_sim.numeric import ZERO, Bools, Floats
+from tokenflow_sim.numeric import ZERO, Bools, Floats, quickly
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -163,7 +163,8 @@ def values_of(program: Program, arrays: Arrays, solution: BasicSolution) -> Valu
     scarcity = np.maximum(margin, ZERO)
     quantities = {"dispatch": dispatch, "flow": flow, "unserved": unserved, **done}
     dispatch = share_ties(program, arrays, quantities, held)
-    return Values(
+    return quickly(
+        Values,
         price=price,
         dispatch=dispatch,
         flow=flow,
