@@ -25,6 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import tokenflow_sim as tf
+from tokenflow_sim.disk import write_whole
 from tokenflow_sim.market import Clearer, Market
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.plot.style import DASHES, PALETTES, HouseFigure, house_style
@@ -134,7 +135,7 @@ def train(market: str, size: Size, steps: int, seed: int, store: Path) -> pd.Dat
 
     folder = store / f"{market}-seed-{seed}"
     table = folder / "played.csv"
-    rows = pd.read_csv(table) if table.exists() else pd.DataFrame()
+    rows = pd.read_csv(table, float_precision="round_trip") if table.exists() else pd.DataFrame()
     every = max(steps // size.pieces, PARAMETERS["n_steps"])
     for done in range(every, steps + 1, every):
         if len(rows) and done <= rows.step.max():
@@ -146,7 +147,7 @@ def train(market: str, size: Size, steps: int, seed: int, store: Path) -> pd.Dat
         strategies: dict[str, Choice] = {name: tf.LearnedPolicy(path) for name, path in policies.items()}
         now = played(market, strategies, size.hours).assign(step=done)
         rows = pd.concat([rows, now], ignore_index=True)
-        rows.to_csv(table, index=False)
+        write_whole(table, rows.to_csv(index=False).encode())
         print(f"{market}, seed {seed}: {done} of {steps} steps", flush=True)
     return rows
 

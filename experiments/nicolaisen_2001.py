@@ -33,6 +33,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import tokenflow_sim as tf
+from tokenflow_sim.disk import write_whole
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.plot.style import INK, PALETTES, HouseFigure, house_style
 
@@ -164,12 +165,12 @@ def play(
         for cell in cells:
             file = store and store / f"{rule}_{cell[0]:g}_{cell[1]:g}_{sessions}_{rounds}.csv"
             if file and file.exists():
-                parts.append(pd.read_csv(file))
+                parts.append(pd.read_csv(file, float_precision="round_trip"))
                 continue
             parts.append(_played(rule, cell, sessions, rounds))
             if file:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                parts[-1].to_csv(file, index=False)
+                write_whole(file, parts[-1].to_csv(index=False).encode())
     return pd.concat(parts, ignore_index=True)
 
 

@@ -1,4 +1,4 @@
-"""The one place where errors of disks become messages, and names of hidden files beside an output are made."""
+"""The one place where errors of disks become messages, and files are written whole, under hidden names first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import contextlib
 import errno
 import os
 import shutil
+import socket
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,6 +19,8 @@ LONGEST = 255
 """Bytes that the name of a file may have on nearly every file system."""
 _ENDINGS = 110
 """Bytes that the longest ending of a hidden file takes: machine, process, a number."""
+_HOST = 64
+"""Characters of a machine's name that are used, which is all that POSIX machines have."""
 _LITTLE = 1 << 20
 """With fewer bytes free, a library's error without a reason is taken for a full disk."""
 
@@ -119,7 +123,68 @@ def hidden_stem(path: Path) -> str:
     return f"{start}~{digest}"
 
 
+def machine() -> str:
+    """Return this machine's name, as hidden names hold it."""
+    return socket.gethostname()[:_HOST]
+
+
+def temporary_name(path: Path, ending: str = "") -> Path:
+    """Return an unused name beside a file, on the same file system, so that renaming is one step.
+
+    It says whose it is, so that what a killed process leaves behind can be distinguished from what a live one is
+    writing.
+    """
+    owner = f"{machine()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    return hidden(path, f".{owner}.part{ending}")
+
+
+def is_begun(path: Path) -> bool:
+    """Say whether a path is what a process had begun to write, a process that may have been killed: ours or Zarr's."""
+    return path.name.startswith(".") and path.suffix in {".part", ".partial"}
+
+
 def remove(path: Path) -> None:
     """Remove a file if it is there and can be removed; who cleans up has another error to report."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes, *, keeps: bool = True) -> None:
+    """Write a file under another name, see that it is on the disk, and give it its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    content : bytes
+        What it is to hold.
+    keeps : bool
+        Whether it belongs to work that can be resumed, for the message.
+
+    Raises
+    ------
+    ResultError
+        If it cannot be written; what was there before stays.
+    """
+    temporary = temporary_name(path)
+    with writing(path, keeps=keeps):
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            remove(temporary)
+            raise
+
+
+def resumable_errors(path: Path) -> AbstractContextManager[None]:
+    """Turn an error of the file system into one that says that nothing finished is lost, and what to do.
+
+    Raises
+    ------
+    ResultError
+        In its place.
+    """
+    return writing(path, keeps=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,11 @@ import xarray as xr
 import tokenflow_sim as tf
 from tests.market.small import array
 from tests.study.games import one_node, small
+from tests.study.tiny import prices, tiny
 from tokenflow_sim.errors import InputError, ResultError
 from tokenflow_sim.games.tabulation import Cleared, Stretch, Tabulation
+from tokenflow_sim.study.runner import run_tasks
+from tokenflow_sim.study.task import Task
 
 MARKUPS = [0.0, 0.2, 0.5]
 
@@ -84,10 +89,39 @@ def test_processes_and_stores_bring_the_same_bits(tmp_path: Path, monkeypatch: p
     other = one_node([1.0, 2.0, 3.5], [1.0, 1.0, 1.0], [10.0, 5.0], [1.0, 1.0])
     with pytest.raises(ResultError, match="its market differs in some numbers"):
         tf.game(other, actions=actions, store=store)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "text").touch()
-    with pytest.raises(ResultError, match="holds no game"):
-        tf.game(market, actions=actions, store=tmp_path / "full")
+
+
+def test_a_folder_of_a_process_that_was_killed_while_it_began_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = tf.Game.from_payoffs([[[3, 0], [5, 1]], [[3, 5], [0, 1]]])
+    kinds: dict[str, Callable[[Path], object]] = {
+        "game": lambda path: tf.game(small(), actions=[0.0, 0.2], store=path),
+        "play": lambda path: game.play("ucb1", sessions=2, periods=4, stop=None, out=path),
+        "runs": lambda path: run_tasks([Task(tiny(), 1)], prices, store=path),
+    }
+    for holds, begin in kinds.items():
+        path = tmp_path / holds
+
+        class Killed(BaseException):
+            pass
+
+        def die(*_: object, killed: type[BaseException] = Killed) -> None:
+            raise killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", die)
+            patch.setattr("tokenflow_sim.disk.remove", lambda path: None)
+            with pytest.raises(Killed):
+                begin(path)
+        assert [part.suffix for part in path.iterdir()] == [".part"]
+        begin(path)
+        assert not list(path.glob(".*"))
+        foreign = tmp_path / f"foreign {holds}"
+        foreign.mkdir()
+        (foreign / "text").touch()
+        with pytest.raises(ResultError, match=f"exists already and holds no {holds}"):
+            begin(foreign)
 
 
 def test_all_faults_are_reported_at_once() -> None:

@@ -83,7 +83,9 @@ def test_independent_learners_go_on_to_the_same_bits_and_do_not_share_streams(tm
     found = written(tmp_path / "whole")
     assert found == written(tmp_path / "parts")
     assert len(found) == 5
-    assert found["dallas_dc/network.safetensors"] != found["ashburn_dc/network.safetensors"]
+    # A network's name has the start of its digest.
+    networks = [Path(name).name for name in found if "network-" in name]
+    assert len(set(networks)) == 2
     strategies: dict[str, Any] = {name: tf.LearnedPolicy(folder) for name, folder in folders.items()}
     tf.TokenMarket("us5", rng=1, periods=2, strategies=strategies).run()
 

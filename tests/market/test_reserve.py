@@ -150,3 +150,25 @@ def test_faults_come_together() -> None:
     assert "reserve.a.zone: unknown zone 'nowhere'" in text
     assert "reserve.b.workloads: unknown workload 'chatt'" in text
     assert "reserve.c.margin" in text
+
+
+def test_reserve_of_a_zone_is_refused_on_loading_exactly_where_paths_could_not_be_cleared() -> None:
+    zone, home = {"margin": 0.1, "zone": "east"}, {"chat": {"east": ["east"]}}
+    path = {"market.latency_rule": "path", "workloads.chat.latency_limit": 50.0}
+    for changes, refused in (
+        (path, True),
+        ({"residency": home}, True),
+        ({"market.latency_rule": "path"}, False),  # nobody has a limit
+        ({"residency": {"chat": {"east": ["all"]}}}, False),
+        (path | {"market.shared_power": True}, False),  # power is counted where it is drawn
+        (path | {"reserve": {"spin": {"margin": 0.1}}}, False),  # no arc leads into it
+        (path | {"network.arcs": {"e-w": {"origin": "east", "destination": "west", "capacity": 100}}}, False),
+    ):
+        whole = {"reserve": {"spin": zone}, "market.must_serve": False} | changes
+        if refused:
+            said = r"reserve\.spin\.zone: the reserve of east is not defined beside rules for whole paths"
+            with pytest.raises(ScenarioError, match=said):
+                Scenario.from_yaml(TEXT).override(whole)
+        else:
+            model = tf.TokenMarket(Scenario.from_yaml(TEXT).override(whole), rng=1, periods=1)
+            model.run()

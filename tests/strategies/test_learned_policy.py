@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -249,9 +251,12 @@ def _network(path: Path, data: bytes | None = None, **changes: Any) -> None:
 FAULTS: dict[str, tuple[Any, str]] = {
     "no folder": (lambda path: path.rename(path.with_name("gone")), "does not exist; a policy is a folder"),
     "no config": (lambda path: (path / "policy.json").unlink(), r"policy\.json does not exist"),
-    "no network": (lambda path: (path / "network.safetensors").unlink(), r"network\.safetensors does not exist"),
+    "no network": (
+        lambda path: next(path.glob("network-*")).unlink(),
+        r"network-[0-9a-f]{12}\.safetensors does not exist",
+    ),
     "changed": (
-        lambda path: (path / "network.safetensors").write_bytes(b"\0" * 9),
+        lambda path: next(path.glob("network-*")).write_bytes(b"\0" * 9),
         "is not the file that policy.json was written with",
     ),
     "damaged": (lambda path: _network(path, b"\0" * 9), "is damaged, or no safetensors file"),
@@ -319,6 +324,46 @@ def test_numbers_that_are_not_finite_are_refused(trained: Path) -> None:
     with pytest.raises(StrategyError, match="holds numbers that are not finite"):
         write_policy(trained.with_name("c"), policy.encoding, made, layers)
     assert not trained.with_name("c").exists()  # what cannot be read again is not written
+
+
+def test_a_policy_that_is_replaced_is_whole_wherever_it_is_killed(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoding, real = Policy.read(trained).encoding, os.replace
+    old, new = (random_policy(tmp_path / str(seed), encoding, seed=seed) for seed in (1, 2))
+    digests = [Policy.read(path).digest for path in (old, new)]
+
+    class Killed(BaseException):
+        pass
+
+    for moves, expected in ((0, 0), (1, 0), (2, 1)):
+        left, path = [moves], tmp_path / f"moved {moves}"
+        shutil.copytree(old, path)
+
+        def replace(source: Path, target: Path, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Killed
+            real(source, target)
+            if left[0] == 0 and target.name == "policy.json":
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", replace)
+            with pytest.raises(Killed):
+                random_policy(path, encoding, seed=2)
+        assert Policy.read(path).digest == digests[expected], moves
+        random_policy(path, encoding, seed=2)
+        assert {file.name: file.read_bytes() for file in path.iterdir()} == {
+            file.name: file.read_bytes() for file in new.iterdir()
+        }
+
+    # One who reads while another writes finds the network of what was there before gone.
+    config = (old / "policy.json").read_bytes()
+    random_policy(old, encoding, seed=2)
+    first, read = [config], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda self: first.pop() if first else read(self))
+    assert Policy.read(old).digest == digests[1]
 
 
 def test_a_missing_library_is_named_with_its_extra(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

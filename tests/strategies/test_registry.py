@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import pandas as pd
 import pytest
 
 from tests.strategies import samples
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies import Offer, Strategy, View
+from tokenflow_sim.strategies.base import Kind
 from tokenflow_sim.strategies.markups import FixedMarkup
 from tokenflow_sim.strategies.registry import attempt, find, make, names, snake_case, spec_of
 
@@ -94,6 +97,14 @@ class Picky(Strategy):
 PICKY = f"{__name__}:Picky"
 
 
+class Framed(Strategy):
+    def __init__(self, frame: pd.DataFrame | None = None, named: Mapping[str, float] | None = None) -> None:
+        self.frame, self.named = frame, named
+
+    def offer(self, view: View) -> Offer:
+        return Offer(view.cost, view.capacity)
+
+
 def test_parameters_are_converted_where_nothing_is_lost() -> None:
     made = make("provider", {"name": PICKY, "share": "0.25", "count": 4.0, "mode": "b"}, allow_code=True)
     assert (made.share, made.count, made.mode) == (0.25, 4, "b")  # type: ignore[attr-defined]
@@ -121,6 +132,26 @@ def test_parameters_that_do_not_fit_are_told(given: dict[str, object], told: str
         make("provider", {"name": PICKY, **given}, allow_code=True, place="providers.b.strategy")
     assert told in str(caught.value)
     assert str(caught.value).startswith("providers.b.strategy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "told"),
+    [
+        ("provider", {"name": "ucb1", "markups": "x"}, "must be a list; found 'x'"),
+        ("provider", {"name": "ucb1", "markups": None}, "must be a list; found None"),
+        ("provider", {"name": "ucb1", "markups": 0.2}, "must be a list; found 0.2"),
+        ("provider", {"name": "ucb1", "markups": [0.1, "y"]}, "must be a number; found 'y'"),
+        ("region", {"name": "bid_shading", "shadings": {"a": 1}}, "must be a list; found {'a': 1}"),
+        ("provider", {"name": "fixed_markup", "markup": "much"}, "must be a number"),
+        ("provider", {"name": f"{__name__}:Framed", "frame": 1}, "must be a DataFrame; found 1"),
+        ("provider", {"name": f"{__name__}:Framed", "named": 1}, "must be a mapping; found 1"),
+    ],
+)
+def test_what_is_no_list_or_mapping_is_told_as_such(kind: Kind, spec: dict[str, Any], told: str) -> None:
+    with pytest.raises(StrategyError) as caught:
+        make(kind, spec, allow_code=True)
+    assert told in str(caught.value)
+    assert "CSV" not in str(caught.value)
 
 
 def test_all_faults_of_a_spec_are_told_together() -> None:

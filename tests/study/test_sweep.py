@@ -15,8 +15,8 @@ import xarray as xr
 
 import tokenflow_sim as tf
 from tests.study.tiny import tiny
+from tokenflow_sim.disk import write_whole
 from tokenflow_sim.model import TokenMarket
-from tokenflow_sim.results import files
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.study import executor
 from tokenflow_sim.study import task as playing
@@ -380,13 +380,13 @@ def test_stores_that_cannot_be_read_are_told(tmp_path: Path, written: Path) -> N
 
 
 def test_a_small_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files.write_whole(tmp_path / "a", b"one")
+    write_whole(tmp_path / "a", b"one")
 
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(tf.ResultError, match=r"a: cannot be written .Input/output error.; .*resume"):
-        files.write_whole(tmp_path / "a", b"two")
+        write_whole(tmp_path / "a", b"two")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"one"

@@ -203,13 +203,9 @@ def game(
         tabulated = _tabulate(
             scenario, store, workers, scheduler, actions=choices, providers=names, period=at, **given
         )
-    if table is not None:
-        from tokenflow_sim.results.files import whole_file
-
-        with whole_file(table, force=True) as draft:
-            tabulated.table.to_csv(draft, index=False)
-    if out is not None:
-        tabulated.save(out, force)
+    # A store has the table already: files appear when all is done, so that the same command goes on until then.
+    if store is None:
+        _save(tabulated, out, table, force)
     show_table_of(tabulated)
     for name in wanted:
         with busy(f"finding {name}"):
@@ -232,12 +228,25 @@ def game(
             from tokenflow_sim.results import save_results
 
             save_results(what.to_dataset(), played, force)
+    if store is not None:
+        _save(tabulated, out, table, force)
     written = [*filter(None, (out, table, played if learner is not None else None))]
     written += [] if figures is None else _draw(tabulated, results, drawn)
     for path in written:
         say(f"wrote {path}")
     if tabulated.dataset.attrs.get("failed", 0):
         raise typer.Exit(CHECK_FAILED)
+
+
+def _save(game: Game, out: Path | None, table: Path | None, force: bool) -> None:
+    """Write a game and the CSV file of its profiles, where they are asked for."""
+    if table is not None:
+        from tokenflow_sim.results.files import whole_file
+
+        with whole_file(table, force=True) as draft:
+            game.table.to_csv(draft, index=False)
+    if out is not None:
+        game.save(out, force)
 
 
 def _without_sense(

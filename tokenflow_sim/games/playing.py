@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenflow_sim.disk import writing
+from tokenflow_sim.disk import write_whole
 from tokenflow_sim.errors import Fault, ResultError, unknown_name
 from tokenflow_sim.games.learners.bandits import EXP3, UCB1, EpsilonGreedy
 from tokenflow_sim.games.learners.base import Rule
@@ -22,12 +22,11 @@ from tokenflow_sim.games.learners.roth_erev import RothErev
 from tokenflow_sim.games.played import Played, played_of
 from tokenflow_sim.games.repeated import Group, RepeatedPlay, play
 from tokenflow_sim.games.table import GameTable
-from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.arguments import refuse
 from tokenflow_sim.study.executor import Executor, Progress, check_workers
-from tokenflow_sim.study.store import remove_parts, resolve_links
+from tokenflow_sim.study.store import begin_folder, remove_parts, resolve_links
 
 RULES: dict[str, type[Any]] = {
     "q_learning": QLearning,
@@ -245,10 +244,7 @@ def _folder(spec: RepeatedPlay, sessions: int) -> Iterator[int | None]:
     with Lock(folder):
         file = folder / "play.json"
         if not file.exists():
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise ResultError(f"{folder}: exists already and holds no play; choose another name")
-            with writing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+            begin_folder(folder, "play")
             yield None
             return
         remove_parts(folder)

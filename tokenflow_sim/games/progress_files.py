@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tokenflow_sim.disk import remove
-from tokenflow_sim.results.files import write_whole
+from tokenflow_sim.disk import remove, write_whole
 
 _DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
 

@@ -11,13 +11,12 @@ from zlib import crc32
 
 import numpy as np
 
-from tokenflow_sim.disk import writing
+from tokenflow_sim.disk import write_whole
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.numeric import Floats
-from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
-from tokenflow_sim.study.store import remove_parts, resolve_links
+from tokenflow_sim.study.store import begin_folder, remove_parts, resolve_links
 
 _FORMAT = "tokenflow_sim game 1"
 _CHECKSUM = 4  # bytes
@@ -117,11 +116,8 @@ class FolderRows:
         file = self.path / "game.json"
         if file.exists():
             self._compare(file)
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ResultError(f"{self.path}: exists already and holds no game; choose another name")
         else:
-            with writing(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
+            begin_folder(self.path, "game")
             write_whole(file, json.dumps(self._head).encode())
         remove_parts(self.path)
         damaged = []

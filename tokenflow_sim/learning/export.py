@@ -11,6 +11,7 @@ from typing import Any, Literal
 from tokenflow_sim.errors import StrategyError, unknown_name
 from tokenflow_sim.learning.libraries import load
 from tokenflow_sim.learning.torch_network import Layer, array, layers_of, onnx_of
+from tokenflow_sim.results.files import remove_stale
 from tokenflow_sim.strategies.encoding import Encoding
 from tokenflow_sim.strategies.policy import choices_of, write_policy
 from tokenflow_sim.strategies.policy_config import (
@@ -93,9 +94,13 @@ def export_policy(
         given["onnx"] = onnx_of(parts.module, encoding.observation.size, names)
     else:
         given |= {"layers": layers_of(*parts.layers), "log_std": parts.spread()}
-    return write_policy(
+    folder = write_policy(
         path, encoding, parts.distribution, normalisation=parts.normalisation, made_by=_versions(), **given
     )
+    for file in folder.iterdir():  # what an export that was killed had begun
+        if not file.name.startswith("."):
+            remove_stale(file)
+    return folder
 
 
 @dataclass(kw_only=True)

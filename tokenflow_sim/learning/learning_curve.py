@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tokenflow_sim.disk import writing
+from tokenflow_sim.disk import write_whole
 
 FILE = "learning_curve.csv"
 
@@ -58,8 +58,7 @@ class LearningCurve:
         table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
         table.writerows(self.rows)
-        with writing(path, keeps=True):
-            path.write_text(text.getvalue(), encoding="utf-8")
+        write_whole(path, text.getvalue().encode())
         if self._log is not None:
             self._log.flush()
 

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tokenflow_sim.disk import hidden
+from tokenflow_sim.disk import hidden, resumable_errors, write_whole
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.pickling import culprit
-from tokenflow_sim.results.files import load_results, refuse_existing, resumable_errors, write_whole
+from tokenflow_sim.results.files import load_results, refuse_existing
 from tokenflow_sim.results.plan import Plan
 from tokenflow_sim.results.stream import Stream, head_of
 from tokenflow_sim.strategies.code import compare

@@ -1,21 +1,19 @@
-"""Files of results and small ones beside them: NetCDF-4, written whole or not at all, opened lazily."""
+"""Files of results: NetCDF-4, written whole or not at all, opened lazily."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
-import socket
-import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.disk import hidden, hidden_stem, remove, writing
+from tokenflow_sim.disk import hidden_stem, machine, remove, temporary_name, writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.results.lock import is_alive
 
@@ -23,8 +21,6 @@ FORMAT = "tokenflow_sim results"
 FORMAT_VERSION = 1
 
 _OWNER = re.compile(r"(?P<host>.+)-(?P<pid>[0-9]+)-[0-9a-f]{8}\.part(?:\.[a-z0-9]+)?")
-_HOST = 64
-"""Characters of a machine's name that are used, which is all that POSIX machines have."""
 
 COMPRESSION: dict[str, Any] = {"zlib": True, "complevel": 1, "shuffle": True}
 """Level 1 costs a third of level 4's time and saves nearly as much; every NetCDF reader knows zlib."""
@@ -179,22 +175,12 @@ def whole_file(path: Path, force: bool, ending: str = "") -> Iterator[Path]:
         remove(temporary)
 
 
-def temporary_name(path: Path, ending: str = "") -> Path:
-    """Return an unused name beside a file, on the same file system, so that renaming is one step.
-
-    It says whose it is, so that what a killed process leaves behind can be distinguished from what a live one is
-    writing.
-    """
-    owner = f"{socket.gethostname()[:_HOST]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    return hidden(path, f".{owner}.part{ending}")
-
-
 def remove_stale(path: Path) -> None:
     """Remove half-written files that processes of this machine left beside a file when they were killed."""
     stem = hidden_stem(path)
     for part in path.parent.glob(f".{glob.escape(stem)}.*.part*"):
         owner = _OWNER.fullmatch(part.name.removeprefix(f".{stem}."))
-        if owner and owner["host"] == socket.gethostname()[:_HOST] and not is_alive(int(owner["pid"])):
+        if owner and owner["host"] == machine() and not is_alive(int(owner["pid"])):
             remove(part)
 
 
@@ -220,35 +206,3 @@ def publish(temporary: Path, path: Path, force: bool) -> None:
             os.replace(temporary, path)
         else:
             temporary.unlink()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name, see that it is on the disk, and give it its name.
-
-    Raises
-    ------
-    ResultError
-        If it cannot be written; what was there before stays.
-    """
-    temporary = temporary_name(path)
-    with resumable_errors(path):
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            remove(temporary)
-            raise
-
-
-def resumable_errors(path: Path) -> AbstractContextManager[None]:
-    """Turn an error of the file system into one that says that nothing finished is lost, and what to do.
-
-    Raises
-    ------
-    ResultError
-        In its place.
-    """
-    return writing(path, keeps=True)

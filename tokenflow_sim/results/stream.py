@@ -16,7 +16,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 
-from tokenflow_sim.disk import LONGEST, hidden_stem, remove, writing
+from tokenflow_sim.disk import LONGEST, hidden_stem, remove, temporary_name, writing
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.results.files import (
     COMPRESSION,
@@ -24,7 +24,6 @@ from tokenflow_sim.results.files import (
     publish,
     refuse_existing,
     remove_stale,
-    temporary_name,
 )
 from tokenflow_sim.results.plan import Plan
 

@@ -20,7 +20,7 @@ from tokenflow_sim.scenario.outage_checks import find_arc_faults, find_outage_fa
 from tokenflow_sim.scenario.places import Found, Loc, path_of
 from tokenflow_sim.scenario.pricing_checks import find_pricing_faults
 from tokenflow_sim.scenario.regions import homes_of
-from tokenflow_sim.scenario.reserve_rules import find_reserve_faults
+from tokenflow_sim.scenario.reserve_rules import find_reserve_faults, find_zone_reserve_faults
 from tokenflow_sim.scenario.residency_rules import find_reach_faults, find_residency_faults
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.security_rules import find_security_faults
@@ -107,6 +107,7 @@ class _Checks:
         self.found += find_link_faults(self.scenario, links)
         if not {"zones", "residency", "providers", "hardware"} & {str(loc[0]) for loc, _ in self.found}:
             self.found += find_reach_faults(self.scenario, links)
+            self.found += find_zone_reserve_faults(self.scenario, links)
         self.found += find_arc_faults(self.scenario, links.labels)
         assets = [asset_label(provider, asset) for _, provider, asset in assets_of(self.scenario)]
         if "power" not in self.also:

@@ -180,6 +180,8 @@ def say(details: ErrorDetails, root: Any = None, loc: Loc = ()) -> str:
         message = str(context["error"]).removesuffix(".")
         says_so = "found" in message or _shown(details["input"]) in message
         return message if says_so else f"{message}; {found}"
+    if kind in ("is_instance_of", "sequence_str"):
+        return f"must be {_instance(str(context.get('class', 'Sequence')))}; {found}"
     if kind == "literal_error":
         return f"must be {context['expected']}; {found}"
     if kind in _WORDS:
@@ -199,9 +201,17 @@ _BOUNDS = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
+
+
+def _instance(name: str) -> str:
+    """Return what an instance of a class is called in a file."""
+    if name.endswith("Series"):
+        return "a table: CSV text, the path of a CSV file, or a list of rows"
+    return {"Sequence": "a list", "Mapping": "a mapping"}.get(name, f"a {name}")
+
+
 _WORDS = {
     "finite_number": "must be finite",
-    "is_instance_of": "must be a table: CSV text, the path of a CSV file, or a list of rows",
 } | {
     name: words
     for words, names in {

@@ -8,7 +8,9 @@ from tokenflow_sim.errors import unknown_name
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.reserve import Requirement, ReserveRows
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
+from tokenflow_sim.scenario.links import Links
 from tokenflow_sim.scenario.places import Found
+from tokenflow_sim.scenario.residency_rules import server_mask
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.zones import ALL, groups_of
 
@@ -43,6 +45,37 @@ def reserve_rows(scenario: ScenarioFields, layout: Layout, power_use: Floats) ->
         for name, one in scenario.reserve.items()
     ]
     return ReserveRows(layout, found, power_use, shared)
+
+
+def find_zone_reserve_faults(scenario: ScenarioFields, links: Links) -> list[Found]:
+    """Find reserve of zones that cannot be counted, since service takes whole paths.
+
+    Requests that enter a zone by an arc are others', and their service does not count as the zone's: beside rules for
+    whole paths a way in circles could then be the cheapest (`market.path_limits`).
+
+    Parameters
+    ----------
+    scenario : ScenarioFields
+        A scenario whose names were checked.
+    links : Links
+        Its arcs.
+    """
+    rules, servers = scenario.rules, server_mask(scenario)
+    by_path = rules.latency_rule == "path" and rules.bandwidth != "none"
+    limited = by_path and any(item.latency_limit is not None for item in scenario.workloads.values())
+    if rules.shared_power or not (limited or (servers is not None and not servers.all())):
+        return []
+    groups, names = groups_of(scenario), np.array(list(scenario.nodes))
+    found: list[Found] = []
+    for name, one in scenario.reserve.items():
+        inside = np.isin(names, groups.get(one.zone or ALL, ()))
+        if (~inside[links.origin] & inside[links.destination]).any():
+            text = (
+                f"the reserve of {one.zone} is not defined beside rules for whole paths (latency_rule: path,"
+                " residency), since arcs lead into it: leave `zone` out, or those rules"
+            )
+            found.append((("reserve", name, "zone"), text))
+    return found
 
 
 def find_reserve_faults(scenario: ScenarioFields) -> list[Found]:

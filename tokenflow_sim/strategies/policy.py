@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
@@ -11,7 +12,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from tokenflow_sim.disk import writing
+from tokenflow_sim.disk import remove, write_whole, writing
 from tokenflow_sim.errors import InputError, StrategyError
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.strategies.action_distribution import ActionDistribution
@@ -29,7 +30,8 @@ from tokenflow_sim.strategies.policy_config import (
 )
 from tokenflow_sim.strategies.policy_network import Network, OnnxGraph, Perceptron, Reals, load_library
 
-_FILES = {"safetensors": "network.safetensors", "onnx": "network.onnx"}
+_OLDER = re.compile(r"network(-[0-9a-f]{12})?\.(safetensors|onnx)")
+"""Names of networks that are removed once another has taken their place."""
 _LARGEST = 1 << 30
 """Bytes of a file that are read at most."""
 
@@ -145,7 +147,13 @@ class Policy:
         folder = folder if folder.is_dir() else _folder_of(folder)
         config = _read(folder / CONFIG)
         file = read_config(config, str(folder / CONFIG)).network.file
-        return cls(config, _read(folder / file), str(folder))
+        try:
+            network = _read(folder / file)
+        except StrategyError:
+            if _read(folder / CONFIG) == config:
+                raise
+            return cls.read(folder)  # the policy was replaced between the two files
+        return cls(config, network, str(folder))
 
     def act(
         self, observation: Reals, rng: np.random.Generator, *, deterministic: bool = True
@@ -258,13 +266,14 @@ def write_policy(
     else:
         data = onnx
     form: Literal["safetensors", "onnx"] = "safetensors" if onnx is None else "onnx"
+    digest = sha256(data).hexdigest()
     config = PolicyConfig(
         format=FORMAT,
         encoding=encoding.to_config(),
         network=NetworkConfig(
-            file=_FILES[form],
+            file=f"network-{digest[:12]}.{form}",
             format=form,
-            sha256=sha256(data).hexdigest(),
+            sha256=digest,
             layers=tuple(described),
             log_std=spread,
         ),
@@ -277,8 +286,12 @@ def write_policy(
     Policy(text, data, str(folder))  # what cannot be read again is not written
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _FILES[form]).write_bytes(data)
-        (folder / CONFIG).write_bytes(text)
+    # Another network has another name, so that the policy that was there stays whole until the last step replaces it.
+    write_whole(folder / config.network.file, data, keeps=False)
+    write_whole(folder / CONFIG, text, keeps=False)
+    for other in folder.iterdir():
+        if _OLDER.fullmatch(other.name) and other.name != config.network.file:
+            remove(other)
     return folder
 
 

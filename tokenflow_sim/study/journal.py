@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from tokenflow_sim.results.files import resumable_errors
+from tokenflow_sim.disk import resumable_errors
 
 _CHECK = "line_crc32"
 """The checksum of all else in a line."""

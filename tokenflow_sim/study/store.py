@@ -15,9 +15,8 @@ from zlib import crc32
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.disk import remove, writing
+from tokenflow_sim.disk import is_begun, remove, write_whole, writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code
@@ -102,6 +101,28 @@ def remove_parts(folder: Path) -> None:
             remove(part)
 
 
+def begin_folder(folder: Path, holds: str) -> None:
+    """Make a folder that work is to be kept in; only who holds it may do so.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder. One that is there may hold nothing but what a process had begun to write when it was killed.
+    holds : str
+        What it is to hold, for the message.
+
+    Raises
+    ------
+    ResultError
+        If something else is there, or it cannot be made.
+    """
+    if folder.exists() and not (folder.is_dir() and all(map(is_begun, folder.iterdir()))):
+        raise ResultError(f"{folder}: exists already and holds no {holds}; choose another name")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder)
+
+
 def warn_damaged(path: Path, positions: Sequence[int]) -> None:
     """Warn that finished runs are damaged."""
     some = ", ".join(map(str, sorted(positions)[:8])) + (", ..." if len(positions) > 8 else "")
@@ -163,11 +184,8 @@ class FolderStore[T]:
         file = self.path / "study.json"
         if file.exists():
             head["tasks"] = self._compare(file, head)
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ResultError(f"{self.path}: exists already and holds no runs; choose another name")
         else:
-            with writing(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
+            begin_folder(self.path, "runs")
             write_whole(file, json.dumps(head).encode())
         remove_parts(self.path)
         known = {name: place for place, name in enumerate(head["tasks"])}

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from tokenflow_sim.disk import is_begun, write_whole
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.files import write_whole
 from tokenflow_sim.study.frame import DatasetShape
 from tokenflow_sim.study.journal import Journal
 from tokenflow_sim.variables import MEASURES
@@ -155,7 +155,7 @@ def is_blank(path: Path) -> bool:
     found = [part for part in path.iterdir() if part.name != NOTES]
     if (path / NOTES).is_dir():
         found += (path / NOTES).iterdir()
-    return all(part.name.startswith(".") and part.suffix in {".part", ".partial"} for part in found)
+    return all(map(is_begun, found))
 
 
 def is_ours(path: Path) -> bool:

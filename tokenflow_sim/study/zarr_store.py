@@ -15,9 +15,8 @@ from zlib import crc32
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.disk import writing
+from tokenflow_sim.disk import resumable_errors, write_whole, writing
 from tokenflow_sim.errors import ResultError
-from tokenflow_sim.results.files import resumable_errors, write_whole
 from tokenflow_sim.results.lock import Lock
 from tokenflow_sim.results.plan import running_versions
 from tokenflow_sim.study.code import refuse_other_code, study_code
