@@ -13,6 +13,7 @@ import numpy as np
 
 from tokenflow_sim.agents.contract_result import settle_contracts
 from tokenflow_sim.agents.crew import Crew, crews_of
+from tokenflow_sim.agents.known_periods import KnownPeriods
 from tokenflow_sim.agents.mitigation import Mitigator
 from tokenflow_sim.agents.order_book import OrderBook
 from tokenflow_sim.agents.ownership import ownership_of
@@ -97,6 +98,10 @@ class ClearingHouse(mesa.Agent):
         self._second: Engine | None = None
         self._by_kind: dict[str, list[Any]] = {"provider": providers, "owner": owners, "region": regions}
         self._parties = _parties(self._by_kind)
+        # Contracts and mitigation look at the period itself.
+        self._may_come_again = run.contracts is None and run.mitigation is None
+        self._known = KnownPeriods()
+        self._again: tuple[Clearing, PeriodResult] | None = None
         self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
         self._ownership = ownership_of(
             self.layout, tuple(agent.name for agent in providers), tuple(agent.name for agent in owners)
@@ -149,7 +154,9 @@ class ClearingHouse(mesa.Agent):
             If one is not what the market can take.
         """
         book = self.ask(period, state)
-        book.check(self._by_kind, period)
+        self._again = self._known.find(state, book) if self._may_come_again else None
+        if self._again is None:  # what is known was found good
+            book.check(self._by_kind, period)
         return book
 
     def ask(self, period: int, state: State) -> OrderBook:
@@ -194,6 +201,9 @@ class ClearingHouse(mesa.Agent):
         CertificateError
             If the clearing cannot be certified.
         """
+        if self._again is not None:
+            self.clearing, before = self._again
+            return self._publish(before.again(period, state), self.clearing.market)
         # The order book has checked what the agents submitted; the rest comes from the scenario, checked on loading.
         market = Market.from_arrays(self.layout, book.arrays(), self.hours, check=False)
         mitigated: dict[str, Floats] = {}
@@ -210,6 +220,12 @@ class ClearingHouse(mesa.Agent):
             result.beside |= settle_contracts(self._contracts, result, self._provider_names)
         if state.asks_marginal:
             self._add_marginal(market, result, state)
+        if self._may_come_again:
+            self._known.keep(book, self.clearing, result)
+        return self._publish(result, market)
+
+    def _publish(self, result: PeriodResult, market: Market) -> PeriodResult:
+        """Publish what is public of a cleared period."""
         self._published.append(result.values.price, result.bid, result.unserved)
         self.result, self._market = result, market
         return result
@@ -269,7 +285,7 @@ class ClearingHouse(mesa.Agent):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the solver's model out of pickles and copies: it is made again, and results do not depend on it."""
-        return {**vars(self), "clearer": None, "_second": None}
+        return {**vars(self), "clearer": None, "_second": None, "_known": KnownPeriods(), "_again": None}
 
     def get_state(self) -> dict[str, Any]:
         """Return what it remembers: the last result and what it has published (clearing needs no memory)."""

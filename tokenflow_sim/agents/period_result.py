@@ -123,6 +123,12 @@ class PeriodResult:
     def _money(self) -> Money:
         return settle_values(self._layout, self.arrays, self.values)
 
+    def again(self, period: int, state: State) -> PeriodResult:
+        """Return the same for a later period, with all that is worked out already."""
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), period=period, _state=state, beside=dict(self.beside))
+        return made
+
     @cached_property
     def operator_budget(self) -> float | Floats | None:
         """What the operator keeps under a pricing rule, below zero what it adds; None at prices."""

@@ -1,0 +1,70 @@
+"""Tests for periods of small markets that come again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import xarray as xr
+
+import tokenflow_sim as tf
+
+DUOPOLY: dict[str, Any] = {
+    "format": 1,
+    "name": "duopoly",
+    "periods": 60,
+    "market": {"bandwidth": "none", "must_serve": False, "shared_power": False},
+    "workloads": {"chat": {"base_demand": 1_000_000, "payload": 0.5, "value": 10}},
+    "nodes": {"here": {"electricity_price": 0.05, "power_mw": 400, "demand_weight": 1}},
+    "hardware": {"fleet": {"throughput": {"chat": 5000}, "energy": {"chat": 1}}},
+    "providers": {
+        name: {
+            "assets": [{"name": name, "node": "here", "hardware": "fleet", "share": 0.5}],
+            "strategy": {"name": "q_learning"},
+        }
+        for name in ("a", "b")
+    },
+}
+CASES: dict[str, dict[str, Any]] = {
+    "one state": {},
+    "a price of electricity for each hour": {"electricity.hourly": {"here": [1.0] * 12 + [3.0] * 12}},
+    "noise, so that no market comes again": {"demand.noise": {"volatility": {"chat": 0.2}}},
+    "a pricing rule": {"market.pricing": "pay_as_bid"},
+    "emissions and their price": {"carbon": {"price": 50.0}, "nodes.here.carbon_intensity": 400.0},
+    "truthful profit is taken off": {"providers.a.strategy": {"name": "roth_erev"}},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_comes_again_brings_what_it_would_if_it_were_cleared_again(case: str) -> None:
+    scenario = tf.Scenario(**DUOPOLY).override(CASES[case])
+    kept, anew = tf.TokenMarket(scenario, rng=5), tf.TokenMarket(scenario, rng=5)
+    anew.clearing_house._may_come_again = False
+    seen = []
+    for model in (kept, anew):
+        receipts: list[tuple[int, float]] = []
+        learn = model.providers["a"].strategy.learn
+
+        def watch(receipt: Any, learn: Any = learn, receipts: list[Any] = receipts) -> None:
+            receipts.append((receipt.period, float(receipt.profit.sum())))
+            learn(receipt)
+
+        model.providers["a"].strategy.learn = watch
+        model.run()
+        seen.append(receipts)
+    assert seen[0] == seen[1]
+    assert [period for period, _ in seen[0]] == list(range(60))
+    xr.testing.assert_identical(kept.results(), anew.results())
+    assert kept.clearing_house.result is not None
+    assert kept.clearing_house.result.period == 59
+
+
+def test_two_firms_of_six_prices_bring_few_markets() -> None:
+    model = tf.TokenMarket(tf.Scenario(**DUOPOLY), rng=5)
+    cleared = 0
+    while model.running:
+        before = model.clearing
+        model.step()
+        cleared += model.clearing is not before
+    assert len({id(clearing) for clearing, _ in model.clearing_house._known._known.values()}) <= 36
+    assert cleared > 36  # many are met again, and in another order
