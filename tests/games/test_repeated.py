@@ -15,6 +15,7 @@ import tokenflow_sim as tf
 from tokenflow_sim.errors import InputError, ResultError
 from tokenflow_sim.games import repeated
 from tokenflow_sim.games.learners.q_learning import QLearning
+from tokenflow_sim.games.progress_files import GroupFile
 
 RNG = np.random.default_rng(7)
 GAME = tf.Game.from_payoffs(RNG.normal(size=(3, 4, 2)))
@@ -138,6 +139,27 @@ def test_play_that_was_interrupted_goes_on_to_the_same_bits(
         GAME.play(learner, out=out, seed=1, **options)
     xr.testing.assert_identical(GAME.play(learner, out=out, **options).to_dataset(), whole)
     xr.testing.assert_identical(GAME.play(learner, out=out, **options).to_dataset(), whole)
+
+
+def test_whatever_is_wrong_with_a_kept_group_it_counts_as_not_there(tmp_path: Path) -> None:
+    file, rng = GroupFile(str(tmp_path), 0), np.random.default_rng(0)
+    arrays = {"converged": np.zeros(7, dtype=bool), "tail": np.arange(70).reshape(7, 10)}
+    assert file.finished() is None
+    file.finish(arrays)
+    path = next(tmp_path.iterdir())
+    whole = path.read_bytes()
+    kept = file.finished()
+    assert kept is not None
+    for name, array in arrays.items():
+        assert np.array_equal(kept[name], array)
+    # Among others what the checksums of an archive do not cover: its contents by name, flags, and methods.
+    for position in [*range(0, len(whole), 7), *range(len(whole) - 200, len(whole))]:
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        assert file.finished() is None
+        path.write_bytes(whole[:position])
+        assert file.finished() is None
 
 
 def test_a_group_that_is_sent_to_another_process_plays_the_same() -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from tokenflow_sim.disk import remove, write_whole
 
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile)
+_CHECKSUM = 4  # bytes
 
 
 class GroupFile:
@@ -26,8 +26,8 @@ class GroupFile:
 
     Notes
     -----
-    Archives of arrays carry checksums, by which damage is found: what is damaged counts as not there, and is played
-    again.
+    Files end in a checksum of their own, since those of an archive do not cover its list of contents: what is damaged
+    counts as not there, and is played again.
     """
 
     def __init__(self, folder: str, position: int) -> None:
@@ -55,14 +55,17 @@ class GroupFile:
 def _packed(arrays: dict[str, Any]) -> bytes:
     content = io.BytesIO()
     np.savez(content, **arrays)
-    return content.getvalue()
+    packed = content.getvalue()
+    return packed + crc32(packed).to_bytes(_CHECKSUM, "big")
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    if not path.exists():
-        return None
     try:
-        with np.load(path, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except _DAMAGED:
+        content = path.read_bytes()
+    except OSError:
         return None
+    packed, checksum = content[:-_CHECKSUM], content[-_CHECKSUM:]
+    if crc32(packed).to_bytes(_CHECKSUM, "big") != checksum or not packed:
+        return None
+    with np.load(io.BytesIO(packed), allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
