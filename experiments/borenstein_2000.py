@@ -181,8 +181,8 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="file to draw into")
     given = parser.parse_args()
     full = given.full
-    lines = (0.2, 0.5, THRESHOLD, 1.5, 3.0) if full else (0.3, 1.5)
-    rivals = np.linspace(3.0, 10.5, 31) if full else np.array([3.5, 5.0, 6.5, 9.0])
+    lines = (0.3, THRESHOLD, 1.5) if full else (0.3, 1.5)
+    rivals = np.linspace(3.0, 10.5, 11) if full else np.array([3.5, 5.0, 6.5, 9.0])
     found = curves([round(k, 3) for k in lines], rivals.tolist())
     print(symmetric_table(*((20, (0.05, 0.1, 0.2, 0.3, 0.4, 0.5), 23) if full else (9, (0.3,), 9))))
     uneven = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 2.8, 3.0, 4.0) if full else (0.5, 1.5, 3.0)
