@@ -98,6 +98,13 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
         variables.BACKLOG,
     ),
     (
+        "Lines",
+        "What they hold beside, where a strategy offers or bids along lines (`offers_slopes`, `bids_slopes`): of an\n"
+        "offer of which x is taken the next unit costs `offer_price + offer_slope x`. Asked for in `record`, any run\n"
+        "has them.",
+        variables.SLOPES,
+    ),
+    (
         "Emissions",
         "What they hold beside, where sites of assets have a `carbon_intensity` or are named by `carbon.series`.",
         variables.EMISSIONS,
@@ -128,7 +135,8 @@ SECTIONS: tuple[tuple[str, str, Mapping[str, Variable]], ...] = (
     ),
     (
         "Market-power mitigation",
-        "What they hold beside, where the scenario has `market.mitigation`; `offer_price` is what was cleared.",
+        "What they hold beside, where the scenario has `market.mitigation`; `offer_price` is what was cleared, and\n"
+        "`submitted_slope` is there where a strategy offers along lines.",
         variables.MITIGATION,
     ),
     (

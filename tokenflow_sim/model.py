@@ -24,8 +24,8 @@ from tokenflow_sim.market import Clearer, Clearing
 from tokenflow_sim.market.blas import one_thread
 from tokenflow_sim.pickling import Portable
 from tokenflow_sim.results import Ledger, Plan, attributes
+from tokenflow_sim.results.arguments import arguments_of
 from tokenflow_sim.results.names import names_of
-from tokenflow_sim.results.plan import arguments_of
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.expectation import reference_price
 from tokenflow_sim.scenario.override import changes_of
@@ -36,6 +36,7 @@ from tokenflow_sim.strategies.assignment import (
     assign_with_limits,
     find_faults,
     find_limits,
+    slopes_recorded,
     specs,
     with_blocks,
 )
@@ -178,7 +179,7 @@ class TokenMarket(Portable, mesa.Model):
             has_backlog=waits, reference_price=shown, limits=further, times=self.settings.times,
             carbon=compiled.carbon.recorded, has_outages=compiled.has_outages, grid=compiled.grid,
             delivery=compiled.path_rules.delivery, has_budget=compiled.pricing is not None,
-            contracts=compiled.contracts, mitigates=bool(rules.mitigation),
+            contracts=compiled.contracts, mitigates=bool(rules.mitigation), slopes=slopes_recorded(made),
         )  # fmt: skip
         self.ledger = Ledger(plan, out, force)
         self.period = 0

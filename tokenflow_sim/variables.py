@@ -165,6 +165,21 @@ BACKLOG: dict[str, Variable] = _table(
 )
 """What a run records beside, where a region's strategy lets work wait."""
 
+SLOPES: dict[str, Variable] = _table(
+    Variable(
+        "offer_slope",
+        _PAK,
+        SLOPE,
+        "slope of the offer price",
+        "block",
+        "mean",
+        "offer_quantity",
+        required=False,
+    ),
+    Variable("value_slope", _PNK, SLOPE, "slope of the value", "step", "mean", "demand", required=False),
+)
+"""What a run records beside, where a strategy offers or bids along lines."""
+
 EMISSIONS: dict[str, Variable] = _table(
     Variable("emissions", _PAK, "t/period", "emissions of CO2 equivalents by the asset", required=False),
     Variable("emission_price", ("period", "node"), "$/t", "price of emissions", required=False),
@@ -255,10 +270,15 @@ MITIGATION: dict[str, Variable] = _table(
         "submitted_price", _PAK, "$/Mtok", "offer price as submitted, before mitigation", extra="block",
         collapse="mean", weight="offer_quantity", required=False,
     ),
+    Variable(
+        "submitted_slope", _PAK, SLOPE, "slope of the offer price as submitted", "block", "mean", "offer_quantity",
+        required=False,
+    ),
     Variable("mitigated", _PAK, "1", "whether the offer was replaced", required=False),
     Variable("failed_test", _PAK, "1", "whether the pivotal-supplier test was failed there", required=False),
 )  # fmt: skip
-"""What a run records beside, where the scenario has market-power mitigation."""
+"""What a run records beside, where the scenario has market-power mitigation; the slope where a strategy offers along
+lines."""
 
 MEASURES: dict[str, Variable] = _table(
     Variable("profit_rate", ("provider",), "$/h", "profit of the provider, contracts included"),
@@ -280,6 +300,7 @@ MEASURES: dict[str, Variable] = _table(
 VARIABLES = (
     RESULTS
     | BACKLOG
+    | SLOPES
     | EMISSIONS
     | LIMITS
     | AVAILABILITY

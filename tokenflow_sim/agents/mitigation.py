@@ -98,8 +98,10 @@ class Mitigator:
                     arrays = arrays.with_(offer_slope=_frozen(np.where(dear, 0.0, arrays.offer_slope)))
                 clearing = clear(self._with(market, arrays))
         replaced = ((_dearest(arrays) < _dearest(submitted)) & (arrays.capacity > 0)).any(axis=2)
+        slope = submitted.offer_slope
         return clearing, {
             "submitted_price": submitted.offer_price,
+            "submitted_slope": np.zeros_like(submitted.offer_price) if slope is None else slope,
             "mitigated": _frozen(replaced.astype(np.float64)),
             "failed_test": _frozen(failed.astype(np.float64)),
         }

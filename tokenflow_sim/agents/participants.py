@@ -83,11 +83,13 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
         if brought is not None:
             brought = frozen(by_asset(brought, self.asset_node, self.strategy.beside))
         blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
+        slope = result.arrays.offer_slope
         return Receipt(
             period=result.period,
             price=own(result.asset_price),
             offer_price=own(result.arrays.offer_price)[:, :, blocks],
             offer_quantity=own(result.arrays.capacity)[:, :, blocks],
+            offer_slope=None if slope is None else own(slope)[:, :, blocks],
             accepted=own(result.values.dispatch)[:, :, blocks],
             dispatch=own(result.dispatch),
             revenue=own(result.revenue),
@@ -253,11 +255,13 @@ class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
         own = self.take_rows
         steps = slice(self.strategy.steps) if self.strategy.steps > 1 else 0
         bid, unserved = own(result.arrays.demand)[:, :, steps], own(result.values.unserved)[:, :, steps]
+        slope = result.arrays.value_slope
         return DemandReceipt(
             period=result.period,
             price=own(result.values.price),
             bid_quantity=bid,
             bid_value=own(result.arrays.value)[:, :, steps],
+            bid_slope=None if slope is None else own(slope)[:, :, steps],
             served=frozen(bid - unserved),
             unserved=unserved,
             payment=own(result.payment),

@@ -13,6 +13,7 @@ from tokenflow_sim.strategies.composed import ByWorkload, Chain
 from tokenflow_sim.strategies.deferrable import Deferrable
 from tokenflow_sim.strategies.elastic import Growth, Inelastic, PriceElastic, SteppedDemand
 from tokenflow_sim.strategies.external import ExternalBid, ExternalOffer, ExternalTender
+from tokenflow_sim.strategies.linear_supply import LinearSupply
 from tokenflow_sim.strategies.markups import AdaptiveMarkup, FixedMarkup, MarginalCost, Undercutting
 from tokenflow_sim.strategies.q_learning import QLearning
 from tokenflow_sim.strategies.roth_erev import RothErev
@@ -22,7 +23,7 @@ from tokenflow_sim.strategies.tariffs import CongestionTariff, FixedTariff
 # Strategies that decide row by row, or group by group, and draw from their stream in every period alike. A subclass
 # may do anything else.
 _BY_ROW: frozenset[type[BaseStrategy]] = frozenset({
-    MarginalCost, FixedMarkup, AdaptiveMarkup, Undercutting,
+    MarginalCost, FixedMarkup, AdaptiveMarkup, Undercutting, LinearSupply,
     RothErev, QLearning, EpsilonGreedy, UCB1, EXP3,
     FixedTariff, CongestionTariff,
     Inelastic, Growth, PriceElastic, SteppedDemand, Churn, Deferrable, FixedShading, BidShading,

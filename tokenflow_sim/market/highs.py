@@ -22,6 +22,7 @@ from scipy import sparse
 
 from tokenflow_sim.market.basis import SHIFTED, ShiftedData
 from tokenflow_sim.market.highs_model import change_entries, flags, read_basis, set_basis
+from tokenflow_sim.market.highs_run import run
 from tokenflow_sim.market.program import NO_ROW, Entries, Program
 from tokenflow_sim.numeric import Floats, Ints
 
@@ -129,8 +130,7 @@ class Solver:
 
     def run(self) -> bool:
         """Solve from the last basis; return whether the optimum was found."""
-        self.highs.run()
-        return bool(self.highs.getModelStatus() == highspy.HighsModelStatus.kOptimal)
+        return bool(run(self.highs) == highspy.HighsModelStatus.kOptimal)
 
     def forget(self) -> None:
         """Drop all that is known from earlier solves, so that the next starts cold."""
@@ -257,8 +257,7 @@ class LazySolver:
         self._bring_in_movable()
         self._use(_DUAL)
         while True:
-            self.highs.run()
-            if self.highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            if run(self.highs) != highspy.HighsModelStatus.kOptimal:
                 if self._columns.size == self.program.columns and self._rows.size == self.program.rows:
                     return False
                 # The arcs held cannot serve what must be served, and no dual says which would: bring in everything.

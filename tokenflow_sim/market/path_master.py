@@ -68,7 +68,7 @@ class Master:
             count, costs, np.zeros(count), np.full(count, np.inf), matrix.nnz,
             matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32), matrix.data,
         )  # fmt: skip
-        self.solver.highs.run()
+        self.solver.run()
         return True
 
     def _columns(self, paths: Paths) -> sparse.csr_array:

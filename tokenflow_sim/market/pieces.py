@@ -23,6 +23,7 @@ from scipy import sparse
 
 from tokenflow_sim.market.active_set import Optimum, guess, settle
 from tokenflow_sim.market.highs import column_program, new_highs
+from tokenflow_sim.market.highs_run import run
 from tokenflow_sim.market.separable import SeparableProgram
 from tokenflow_sim.numeric import Floats, Ints
 
@@ -132,8 +133,7 @@ class _Pieces:
         start[1:] = 0.0
         self._highs.changeColsCost(self._places.size, self._places, costs.ravel())
         self._highs.changeColsBounds(self._places.size, self._places, start.ravel(), end.ravel())
-        self._highs.run()
-        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        if run(self._highs) != highspy.HighsModelStatus.kOptimal:
             return False
         solution = self._highs.getSolution()
         values = np.array(solution.col_value, dtype=np.float64)

@@ -32,6 +32,7 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.basis import BasicSolution
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.highs import column_program, new_highs
+from tokenflow_sim.market.highs_run import run
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.optimal_face import serve_first
 from tokenflow_sim.market.perturbation import ScaledData
@@ -333,8 +334,7 @@ def _by_pieces(program: Program, data: ScaledData, curvature: Floats) -> Floats 
         prices = slope[:, None] * 0.5 * (ends[:, :-1] + last)
         highs.changeColsCost(count, places, prices.ravel())
         highs.changeColsBounds(count, places, np.zeros(count), np.diff(ends, axis=1).ravel())
-        highs.run()
-        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        if run(highs) != highspy.HighsModelStatus.kOptimal:
             return None
         columns = np.array(highs.getSolution().col_value, dtype=np.float64)
         before, load = load, columns[used:].reshape(curved.size, segments).sum(axis=1)

@@ -13,6 +13,7 @@ import numpy as np
 from tokenflow_sim.market.certificate import Certificate
 from tokenflow_sim.market.coefficients import Coefficients
 from tokenflow_sim.market.highs import OPTIONS, column_program, new_highs
+from tokenflow_sim.market.highs_run import run
 from tokenflow_sim.numeric import Floats
 
 # HiGHS adds this to the curvature of every column by default (1e-7), which shows in the prices.
@@ -77,8 +78,7 @@ class SeparableProgram:
         most = round(iterations * (lp.num_col_ + lp.num_row_))
         highs = new_highs(QP_OPTIONS | {"qp_iteration_limit": most})
         highs.passModel(model)
-        highs.run()
-        status = highs.getModelStatus()
+        status = run(highs)
         if status == highspy.HighsModelStatus.kIterationLimit:
             raise IterationLimit
         if status != highspy.HighsModelStatus.kOptimal:

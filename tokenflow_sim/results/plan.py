@@ -37,6 +37,7 @@ from tokenflow_sim.variables import (
     REFERENCE,
     RESULT_COORDINATES,
     RESULTS,
+    SLOPES,
     Variable,
 )
 
@@ -45,7 +46,7 @@ STACK = ("highspy", "linopy", "mesa", "netcdf4", "numpy", "pandas", "scipy", "xa
 
 _CHUNK_BYTES = 8_000_000
 _CHUNK_PERIODS = 168
-_TABLE = RESULTS | BACKLOG
+_TABLE = RESULTS | BACKLOG | SLOPES
 """Whatever a run may record."""
 
 
@@ -62,8 +63,8 @@ class Plan:
     attrs : dict
         Attributes of the Dataset.
     record : iterable of str or None
-        Names of the variables to record, of `variables.RESULTS` and `variables.BACKLOG`; all of the first if None, and
-        of the second too where work waits.
+        Names of the variables to record, of `variables.RESULTS`, `variables.BACKLOG` and `variables.SLOPES`; all of
+        the first if None, and of the others where work waits, and what `slopes` names.
     has_backlog : bool
         Whether some region's strategy lets work wait.
     reference_price : ndarray or None
@@ -86,6 +87,8 @@ class Plan:
         The scenario's forward contracts.
     mitigates : bool
         Whether the scenario has market-power mitigation.
+    slopes : tuple of str
+        Which of `variables.SLOPES` some strategy has.
 
     Raises
     ------
@@ -109,6 +112,7 @@ class Plan:
     has_budget: bool = False
     contracts: Contracts | None = None
     mitigates: bool = False
+    slopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the names to record, and leave out the limits that are the grid's: that has its own variables."""
@@ -151,12 +155,16 @@ class Plan:
     @cached_property
     def variables(self) -> dict[str, Variable]:
         """The variables to record, in the order of the table."""
-        everything = set(self.table) - (set() if self.has_backlog else set(BACKLOG))
+        unasked = (set(SLOPES) - set(self.slopes)) | (set() if self.has_backlog else set(BACKLOG))
+        unasked |= {"submitted_slope"} if "offer_slope" in unasked else set()
+        everything = set(self.table) - unasked
         wanted = everything if self.record is None else set(self.record)
         if self.has_budget and "payment" in wanted:  # which says that payments are not those of prices
             wanted = wanted | set(OPERATOR)
         if self.contracts is not None and "profit" in wanted:  # which is not all that providers earn then
             wanted = wanted | {"contract_income"}
+        if "offer_price" in wanted:  # which is not what the next unit was offered at then
+            wanted = wanted | ({"offer_slope"} & set(self.slopes))
         return {name: variable for name, variable in self.table.items() if name in wanted}
 
     @cached_property
@@ -347,54 +355,3 @@ def running_versions() -> str:
 def _text(labels: Iterable[Any]) -> np.ndarray[Any, Any]:
     """Return labels as text of fixed width, as they come back from a file."""
     return np.array([str(label) for label in labels], dtype=np.str_)
-
-
-def arguments_of(results: xr.Dataset, agents: bool = False, limits: bool = False) -> dict[str, Any]:
-    """Return the arguments of the model that made some results: scenario, seed and strategies.
-
-    Parameters
-    ----------
-    results : Dataset
-        What a model returned, or a file holds.
-    agents : bool
-        Whether agents of other classes are given again.
-    limits : bool
-        Whether limits of a user are.
-
-    Raises
-    ------
-    ResultError
-        If the results do not say how they were made.
-    """
-    missing = [name for name in ("scenario", "seed", "strategies") if name not in results.attrs]
-    if missing:
-        raise ResultError(f"these results do not say how they were made: they lack {', '.join(missing)}")
-    seed, text = results.attrs["seed"], results.attrs["strategies"]
-    try:
-        strategies = json.loads(text)
-        rng = seed if isinstance(seed, str) else int(seed)
-    except (TypeError, ValueError) as error:
-        raise ResultError(
-            f"these results do not say how they were made: their attributes are damaged ({error})"
-        ) from error
-    if "agents" in results.attrs and not agents:
-        raise ResultError(
-            f"these results were made by agents of other classes, {results.attrs['agents']}: give them again as"
-            " `agents`"
-        )
-    own = results.attrs.get("limits")
-    if own == "null" and not limits:
-        raise ResultError(
-            "these results were made with limits of their own that could not be written down: give them again as"
-            " `limits`"
-        )
-    if strategies is None:
-        raise ResultError("these results were made by strategies that could not be written down")
-    if not isinstance(strategies, dict):
-        raise ResultError(f"these results do not say how they were made: `strategies` is {strategies!r:.80}")
-    given = {
-        "scenario": Scenario.from_results(results),
-        "rng": rng,
-        "strategies": strategies,
-    }
-    return given if own is None or limits else {**given, "limits": json.loads(own)}

@@ -57,6 +57,12 @@ def results_of(clearing: Clearing) -> xr.Dataset:
     }
     if arrays.pricing is not None:
         data["operator_budget"] = money.budget * market.hours
+    if arrays.offer_slope is not None:
+        data["offer_slope"] = arrays.offer_slope
+    if arrays.value_slope is not None:  # of steps the mean, as demand is their sum
+        total, mean = demand.sum(axis=2), arrays.value_slope[:, :, 0].copy()
+        np.divide((arrays.value_slope * demand).sum(axis=2), total, out=mean, where=total > 0)
+        data["value_slope"] = mean if layout.steps is not None else arrays.value_slope[:, :, 0]
     if values.paid is not None:
         data["service_price"] = values.paid
     coords: dict[str, Any] = {

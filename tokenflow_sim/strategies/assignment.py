@@ -261,6 +261,13 @@ def with_blocks(layout: Layout, made: StrategiesByKind) -> Layout:
     )
 
 
+def slopes_recorded(made: StrategiesByKind) -> tuple[str, ...]:
+    """Return which slopes a run records: those of offers and of bids, where some strategy says that it has them."""
+    offers = any(strategy.offers_slopes for strategy in made["provider"].values())
+    bids = any(strategy.bids_slopes for strategy in made["region"].values())
+    return (*(["offer_slope"] if offers else []), *(["value_slope"] if bids else []))
+
+
 def written_down(choices: Mapping[str, Choice] | None) -> str:
     """Return what `describe` does as JSON; ``null`` where it cannot be written down."""
     try:

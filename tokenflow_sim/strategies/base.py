@@ -137,7 +137,8 @@ class Offer:
         more than `View.capacity`.
     slope : array_like, optional
         By how much the price rises with each unit taken in $/Mtok per Mtok/s, same dims, not negative: of an offer of
-        which x is taken the next unit costs ``price + slope x``. Without it prices are constant.
+        which x is taken the next unit costs ``price + slope x``. Without it prices are constant. A strategy whose
+        offers may have one says so in `Strategy.offers_slopes`.
 
     Raises
     ------
@@ -170,7 +171,7 @@ class Receipt:
         Price at each asset's node in $/Mtok, less what payees of limits got of it, as `View.last_price` is, dims
         (asset, workload).
     offer_price, offer_quantity : ndarray
-        The offer that was made in $/Mtok and Mtok/s, dims as offered.
+        The offer that was made in $/Mtok and Mtok/s, dims as offered; where it rises along a line, its first price.
     accepted : ndarray
         How much of it was taken in Mtok/s, dims as offered.
     dispatch : ndarray
@@ -188,6 +189,9 @@ class Receipt:
         What one's own forward contracts brought, (contract price - market price) x quantity sold, shared out among
         the assets at the node (among all, where there is none), dims (asset, workload); None where one holds none.
         `profit` does not contain it.
+    offer_slope : ndarray or None
+        By how much the offer price rises with each unit taken in $/Mtok per Mtok/s, dims as offered; None where no
+        offer in the market does.
     """
 
     period: int
@@ -203,6 +207,7 @@ class Receipt:
     rng: np.random.Generator
     market: Market | None = None
     contract_income: Floats | None = None
+    offer_slope: Floats | None = None
 
     @property
     def earnings(self) -> Floats:
@@ -258,6 +263,9 @@ class Strategy(BaseStrategy):
     blocks : int
         How many blocks its offers may have; set it on the class or in ``__init__``. With one block, offers
         have the dims (asset, workload).
+    offers_slopes : bool
+        Whether its offers may rise along lines (`Offer.slope`); set it likewise. Results have `offer_slope` where any
+        provider's strategy says so.
 
     Examples
     --------
@@ -274,6 +282,7 @@ class Strategy(BaseStrategy):
 
     kind = "provider"
     blocks: int = 1
+    offers_slopes: bool = False
 
     @abstractmethod
     def offer(self, view: View) -> Offer:

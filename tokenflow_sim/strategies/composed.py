@@ -52,6 +52,7 @@ class Chain(DemandStrategy):
                     f"strategies[{number}] bids in steps, so that it must be the last; found {member!r}"
                 )
         self.steps = self.members[-1].steps if self.members else 1
+        self.bids_slopes = bool(self.members) and self.members[-1].bids_slopes
         self.keeps_backlog = any(member.keeps_backlog for member in self.members)
         self.uses_reference_price = any(member.uses_reference_price for member in self.members)
 
@@ -106,6 +107,7 @@ class ByWorkload(DemandStrategy):
         self.classes = classes
         self.members = {name: _made(spec, f"classes.{name}") for name, spec in (classes or {}).items()}
         self.steps = max((member.steps for member in self.members.values()), default=1)
+        self.bids_slopes = any(member.bids_slopes for member in self.members.values())
         self.keeps_backlog = any(member.keeps_backlog for member in self.members.values())
         self.uses_reference_price = any(member.uses_reference_price for member in self.members.values())
         self._columns: dict[str, int] = {}
@@ -203,9 +205,11 @@ def _with_steps(receipt: DemandReceipt, steps: int) -> DemandReceipt:
     """Return a receipt as a strategy of so many steps expects it."""
     if receipt.served.ndim == 2:
         return receipt
+    slope = receipt.bid_slope
     if steps > 1:
         return replace(
             receipt,
+            bid_slope=None if slope is None else slope[:, :, :steps],
             bid_quantity=receipt.bid_quantity[:, :, :steps],
             bid_value=receipt.bid_value[:, :, :steps],
             served=receipt.served[:, :, :steps],
@@ -213,6 +217,7 @@ def _with_steps(receipt: DemandReceipt, steps: int) -> DemandReceipt:
         )
     return replace(
         receipt,
+        bid_slope=None if slope is None else slope[:, :, 0],
         bid_quantity=receipt.bid_quantity.sum(axis=2),
         bid_value=receipt.bid_value[:, :, 0],
         served=receipt.served.sum(axis=2),

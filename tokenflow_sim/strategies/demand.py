@@ -106,7 +106,8 @@ class Bid:
         it. The market never sees it.
     slope : array_like, optional
         By how much value, and worth, fall with each unit served in $/Mtok per Mtok/s, same dims, not negative: demand
-        of which q is served is worth ``value - slope q`` at the next unit. Quantities end where that is nothing.
+        of which q is served is worth ``value - slope q`` at the next unit. Quantities end where that is nothing. A
+        strategy whose bids may have one says so in `DemandStrategy.bids_slopes`.
 
     Raises
     ------
@@ -145,7 +146,7 @@ class DemandReceipt:
     price : ndarray
         Price in $/Mtok, dims (node, workload).
     bid_quantity, bid_value : ndarray
-        The bid that was made in Mtok/s and $/Mtok, dims as bid.
+        The bid that was made in Mtok/s and $/Mtok, dims as bid; where it falls along a line, the first unit's value.
     served, unserved : ndarray
         How much of it was served, and was not, in Mtok/s, dims as bid.
     payment : ndarray
@@ -157,6 +158,9 @@ class DemandReceipt:
     contract_income : ndarray or None
         What one's own forward contracts brought, (contract price - market price) x quantity sold, dims (node,
         workload) over all nodes; None where one holds none. `payment` does not contain it.
+    bid_slope : ndarray or None
+        By how much the value falls with each unit served in $/Mtok per Mtok/s, dims as bid; None where no bid in the
+        market does.
     """
 
     period: int
@@ -169,6 +173,7 @@ class DemandReceipt:
     history: History
     rng: np.random.Generator
     contract_income: Floats | None = None
+    bid_slope: Floats | None = None
 
 
 class DemandStrategy(BaseStrategy):
@@ -179,6 +184,9 @@ class DemandStrategy(BaseStrategy):
     steps : int
         How many steps its bids may have; set it on the class or in ``__init__``. With one step, bids have the
         dims (node, workload).
+    bids_slopes : bool
+        Whether its bids may fall along lines (`Bid.slope`); set it likewise. Results have `value_slope` where any
+        region's strategy says so.
     keeps_backlog : bool
         Whether it lets work wait from one period to another, which `backlog` and `shed` then tell; results have
         both where any region's strategy does.
@@ -188,6 +196,7 @@ class DemandStrategy(BaseStrategy):
 
     kind = "region"
     steps: int = 1
+    bids_slopes: bool = False
     keeps_backlog: bool = False
     uses_reference_price: bool = False
 

@@ -198,7 +198,7 @@ class PriceElastic(DemandStrategy):
         self.form: Literal["constant", "linear", "affine"] = form
         self.most = most
         self.ceiling = ceiling
-        self.steps = 1 if form == "affine" else steps
+        self.steps, self.bids_slopes = (1, True) if form == "affine" else (steps, False)
         self.uses_reference_price = reference_price is None
 
     def bid(self, view: DemandView) -> Bid:

@@ -47,6 +47,8 @@ class LinearSupply(Strategy):
     >>> run.run()
     """
 
+    offers_slopes = True
+
     def __init__(self, slope: ByClass = 1.0, intercept: ByClass | None = None) -> None:
         check_numbers("slope", slope, np.finfo(float).tiny)
         check_numbers("intercept", intercept, -np.inf)
@@ -60,7 +62,10 @@ class LinearSupply(Strategy):
             "intercept", {} if self.intercept is None else self.intercept, view.workloads, np.nan
         )
         price = np.where(np.isnan(start), view.cost, start)
-        total, there = view.capacity.sum(axis=0), view.capacity > 0
+        # Beside each other in a batch, each market has its own total.
+        each = view.capacity.reshape(self.beside, -1, slope.size)
+        total = np.broadcast_to(each.sum(axis=1, keepdims=True), each.shape).reshape(view.capacity.shape)
+        there = view.capacity > 0
         # An asset with a share of the provider's capacity has that share of its slope.
         steep = np.where(there, total / slope / np.where(there, view.capacity, 1.0), 0.0)
         return Offer(price, view.capacity, slope=steep)

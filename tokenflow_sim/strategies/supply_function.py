@@ -93,6 +93,7 @@ class SupplyFunction(Strategy):
             raise ValueError(f"slope must be finite and not negative; found {slope!r}")
         self.form: Literal["steps", "affine"] = form
         self.blocks = blocks if form == "steps" else 1
+        self.offers_slopes = form == "affine"
         self.step = step
         self.intercept = intercept
         self.slope = slope

@@ -21,6 +21,8 @@ from tokenflow_sim.strategies.registry import find
 
 _PERIODS = 16
 _SUBMITTED = ("offer_price", "capacity", "demand", "value", "route_cost", "link_capacity")
+# By the name of their attribute that says that they have one.
+_SLOPES = {"offers_slopes": "offer_slope", "bids_slopes": "value_slope"}
 _AGENT: dict[Kind, str] = {"provider": "tested", "owner": "tested_owner", "region": "tested_region"}
 # Small, yet with all that trips a strategy up: two sites and two vintages, a class that one of them cannot run,
 # outages to zero, no demand for a class at a node, noise, lost service, a link without capacity for a while.
@@ -79,6 +81,7 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy | str, /, **given
       kept as attributes;
     - every submission is one that the market takes: finite, none but offer prices negative, no capacity beyond
       what exists;
+    - it says so where it submits slopes, which results then record;
     - the same seed gives the same submissions, whatever Python's and NumPy's global random numbers are, and
       whatever other objects of its class did before;
     - it can be pickled before, during and after a run, and goes on as it would have;
@@ -164,6 +167,9 @@ def _behaviour(strategy: BaseStrategy, market: str) -> list[str]:
             f"the same seed gave another submission ({difference}): draw random numbers from view.rng only, and keep"
             " nothing on the class or in the module"
         )
+    for says, name in _SLOPES.items():
+        if not getattr(strategy, says, False) and any(name in one for one in first):
+            found.append(f"it submits slopes, which results then lack: say so in `{says}`")
     half = _PERIODS // 2
     model = _model(strategy, market)
     before = _run_model(model, half)
@@ -223,13 +229,18 @@ def _run_model(model: TokenMarket, periods: int) -> list[dict[str, Any]]:
         model.step()
         if model.clearing is not None:
             arrays = model.clearing.market.arrays
-            submitted.append({name: getattr(arrays, name) for name in _SUBMITTED})
+            slopes = {
+                name: slope for name in _SLOPES.values() if (slope := getattr(arrays, name)) is not None
+            }
+            submitted.append({name: getattr(arrays, name) for name in _SUBMITTED} | slopes)
     return submitted
 
 
 def _compare(first: list[dict[str, Any]], second: list[dict[str, Any]], start: int = 0) -> str:
     """Say where two runs first differ; an empty text if nowhere."""
     for period, (one, other) in enumerate(zip(first, second, strict=True), start):
+        if set(one) != set(other):
+            return f"period {period}: with {', '.join(set(one) ^ set(other))}, and without"
         for name in one:
             if not np.array_equal(one[name], other[name]):
                 spot = tuple(np.argwhere(one[name] != other[name])[0])

@@ -16,6 +16,7 @@ from tokenflow_sim.plot import text
 from tokenflow_sim.plot.gallery.dispatch_map import at_period, at_position
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
 from tokenflow_sim.plot.registry import Results, figure
+from tokenflow_sim.plot.sloped_offers import offers_of
 from tokenflow_sim.plot.style import INK, MOST_NAMED, OTHER, Columns, colours
 from tokenflow_sim.results.dates import Period
 from tokenflow_sim.results.reading import NOISE
@@ -155,11 +156,8 @@ class _Bar:
 
 
 def _own(results: Results, node: str, k: int) -> list[_Bar]:
-    """Return the offers of a node's assets for a class, a bar a block."""
-    price, offered, used = (
-        np.atleast_3d(results.raw(name).values[0])[:, k]
-        for name in ("offer_price", "offer_quantity", "dispatch")
-    )
+    """Return the offers of a node's assets for a class, a bar a block, and as many as fit in print for a line."""
+    price, offered, used = offers_of(results, k)
     used_up = np.nan_to_num(results["power_rent"].values[0]) > 0
     at, firms = results.along("asset_node"), results.along("asset_provider")
     bars = []

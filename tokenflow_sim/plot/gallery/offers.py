@@ -13,8 +13,10 @@ from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, MOST_NAMED, Columns, colours, dashes
 from tokenflow_sim.results.reading import grouped, weighted_mean
 
+_READ = ("offer_price", "offer_quantity", "dispatch", "cost")
 
-@figure("offer_price", "offer_quantity", "dispatch", "cost", "price", "demand", "asset_provider")
+
+@figure(*_READ, "price", "demand", "asset_provider")
 def offers(
     results: Results,
     *,
@@ -58,14 +60,19 @@ def offers(
     names = results.providers
     seconds = SECONDS_PER_HOUR * (results.hours or 1.0)
 
-    def steps(price: Floats, offered: Floats, output: Floats, cost: Floats) -> tuple[Floats, ...]:
+    def steps(
+        price: Floats, offered: Floats, output: Floats, cost: Floats, slope: Floats | None = None
+    ) -> tuple[Floats, ...]:
         usable = np.isfinite(price) & (offered > 0)
-        asked = np.where(usable, price, 0.0)
-        money = (asked * offered, np.where(usable, offered, 0.0), asked * output, cost / seconds)
+        whole, taken = (np.where(usable, price, 0.0) * amount for amount in (offered, output))
+        if slope is not None:  # the areas under lines
+            whole, taken = whole + 0.5 * slope * offered**2, taken + 0.5 * slope * output**2
+        money = (whole, np.where(usable, offered, 0.0), taken, cost / seconds)
         return tuple(grouped(each.sum(axis=1), firms, names, axis=1) for each in money)
 
     value, quantity, asked, cost = time.apply(
-        steps, *(results[name] for name in ("offer_price", "offer_quantity", "dispatch", "cost"))
+        steps,
+        *(results[name] for name in (*_READ, *(["offer_slope"] if "offer_slope" in results.ds else []))),
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         offer = np.where(quantity > 0, value / quantity, np.nan)

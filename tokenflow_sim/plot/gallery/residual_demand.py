@@ -11,6 +11,7 @@ from tokenflow_sim.plot import text
 from tokenflow_sim.plot.gallery.dispatch_map import at_period, at_position
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels, say_nothing_happened
 from tokenflow_sim.plot.registry import Results, figure
+from tokenflow_sim.plot.sloped_offers import offers_of
 from tokenflow_sim.plot.style import INK, Columns, colours
 from tokenflow_sim.results.checked import party
 from tokenflow_sim.results.dates import Period
@@ -86,10 +87,7 @@ def residual_demand(
     elif is_one:
         results = at_position(results, int(earned[:, own, k].sum(axis=1).argmax()))
 
-    price, quantity = (
-        np.atleast_3d(results.raw(name).values[0])[:, k] for name in ("offer_price", "offer_quantity")
-    )
-    used = np.atleast_3d(results.raw("dispatch").values[0])[:, k]
+    price, quantity, used = offers_of(results, k)
     used_up = np.nan_to_num(results["power_rent"].values[0]) > 0
     quantity = np.where(used_up[:, None], used, quantity)
     output = used[own].sum(axis=1)

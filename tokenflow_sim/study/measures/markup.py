@@ -108,6 +108,8 @@ def offer_markup(ds: xr.Dataset, scenario: Scenario | None = None) -> xr.DataArr
         for one in (cost, np.abs(cost))
     )
     asked_for = ds["offer_price"] * ds["offer_quantity"]
+    if "offer_slope" in ds:  # the area under the line
+        asked_for = asked_for + 0.5 * ds["offer_slope"] * ds["offer_quantity"] ** 2
     asked = by_provider(
         asked_for.sum([dim for dim in ("workload", "block") if dim in asked_for.dims], skipna=False), ds
     )
