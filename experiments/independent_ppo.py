@@ -135,7 +135,7 @@ def train(market: str, size: Size, steps: int, seed: int, store: Path) -> pd.Dat
 
     folder = store / f"{market}-seed-{seed}"
     table = folder / "played.csv"
-    rows = pd.read_csv(table, float_precision="round_trip") if table.exists() else pd.DataFrame()
+    rows = pd.read_csv(table) if table.exists() else pd.DataFrame()
     every = max(steps // size.pieces, PARAMETERS["n_steps"])
     for done in range(every, steps + 1, every):
         if len(rows) and done <= rows.step.max():

@@ -165,7 +165,7 @@ def play(
         for cell in cells:
             file = store and store / f"{rule}_{cell[0]:g}_{cell[1]:g}_{sessions}_{rounds}.csv"
             if file and file.exists():
-                parts.append(pd.read_csv(file, float_precision="round_trip"))
+                parts.append(pd.read_csv(file, converters=dict.fromkeys(("E", "MPB", "MPS"), float)))
                 continue
             parts.append(_played(rule, cell, sessions, rounds))
             if file:
