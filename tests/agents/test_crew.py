@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,6 +15,7 @@ from tokenflow_sim.agents import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.agents.crew import crews_of
 from tokenflow_sim.strategies.base import Offer, Strategy, View
 from tokenflow_sim.strategies.markups import FixedMarkup, MarginalCost
+from tokenflow_sim.strategies.roth_erev import RothErev
 
 
 class _Provider(ComputeProvider):
@@ -48,6 +53,67 @@ class Fails(Strategy):
         return Offer(price=view.cost, quantity=view.capacity)
 
 
+class ByList(Strategy):
+    """Ask a mark-up by class from a list that a user may change in a run."""
+
+    follows_state = True
+
+    def __init__(self, markups: list[float] | None = None) -> None:
+        self.markups = [0.1] * 4 if markups is None else markups
+
+    def offer(self, view: View) -> Offer:
+        """Offer at the mark-ups, which stand in the order of classes."""
+        return Offer(price=view.cost * (1 + np.array(self.markups)), quantity=view.capacity)
+
+
+class ByArray(Strategy):
+    """Keeps an array, of which nobody can say with == that it is another one's."""
+
+    follows_state = True
+
+    def __init__(self, markup: float = 0.2) -> None:
+        self.markup = markup
+        self.markups = np.full(4, markup)
+
+    def offer(self, view: View) -> Offer:
+        """Offer at the mark-ups."""
+        return Offer(price=view.cost * (1 + self.markups), quantity=view.capacity)
+
+
+class Slanted(Strategy):
+    """Offers along a line, which falls where somebody has one asset alone."""
+
+    follows_state = True
+
+    def __init__(self, slope: float = -1.0) -> None:
+        self.slope = slope
+
+    def offer(self, view: View) -> Offer:
+        """Offer along the line."""
+        return Offer(view.cost, view.capacity, slope=np.full(view.cost.shape, self.slope))
+
+
+class Leaves(Strategy):
+    """Asks Python to exit."""
+
+    follows_state = True
+
+    def offer(self, view: View) -> Offer:
+        """Leave."""
+        raise SystemExit(3)
+
+
+class Meddles(Strategy):
+    """Writes into what it sees."""
+
+    follows_state = True
+
+    def offer(self, view: View) -> Offer:
+        """Offer at a cost of its own making."""
+        view.cost[...] = 0.0
+        return Offer(view.cost, view.capacity)
+
+
 @pytest.mark.parametrize(
     ("scenario", "strategies"),
     [("us5", None), ("us20_oligopoly", {"providers": {"name": "fixed_markup", "markup": 0.3}})],
@@ -57,9 +123,11 @@ def test_agents_asked_together_submit_what_each_would_alone(
 ) -> None:
     together = tf.TokenMarket(scenario, rng=3, periods=3, strategies=strategies)
     alone = tf.TokenMarket(scenario, rng=3, periods=3, strategies=strategies, agents=_ALONE)
-    for kind in ("provider", "owner"):
-        assert together.clearing_house._parties[kind][0]
-        assert not alone.clearing_house._parties[kind][0]
+    for side in ("providers", "owners"):
+        crews, others = crews_of([*getattr(together, side).values()])
+        assert crews
+        assert not others
+        assert crews_of([*getattr(alone, side).values()]) == ([], [*getattr(alone, side).values()])
     together.run()
     alone.run()
     xr.testing.assert_identical(together.results().drop_attrs(), alone.results().drop_attrs())
@@ -105,3 +173,55 @@ def test_what_fails_together_is_reported_of_the_agent_that_fails_alone() -> None
     with pytest.raises(ValueError, match="no such thing") as found:
         model.step()
     assert "provider 'dallas_dc', period 0" in "".join(found.value.__notes__)
+
+
+def test_what_changes_inside_a_parameter_counts_too_and_what_cannot_be_compared_is_asked_alone() -> None:
+    model = tf.TokenMarket("us5", rng=1, periods=3, strategies={"providers": ByList([0.1] * 4)})
+    model.step()
+    for agent in model.providers.values():  # of all alike, so that they stay alike
+        agent.strategy.markups[0] = 3.0
+    model.step()
+    model.providers["dallas_dc"].strategy.markups = np.full(4, 0.5)
+    model.step()
+    asked, cost = model.results().offer_price, model.settings.compiled.state(0).true_cost
+    np.testing.assert_array_equal(asked[0].values, cost * 1.1)
+    np.testing.assert_array_equal(asked[1].values, cost * (1 + np.array([3.0, 0.1, 0.1, 0.1])))
+    dallas = asked.asset_provider.values == "dallas_dc"
+    np.testing.assert_array_equal(asked[2].values[dallas], cost[dallas] * 1.5)
+    arrays = tf.TokenMarket("us5", rng=1, periods=1, strategies={"providers": ByArray})
+    assert crews_of([*arrays.providers.values()]) == ([], [*arrays.providers.values()])
+    arrays.run()
+    np.testing.assert_array_equal(arrays.results().offer_price[0].values, cost * 1.2)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "told"),
+    [
+        (
+            Slanted,
+            "provider 'ashburn_dc', period 0, strategy Slanted(slope=-1.0): slope must be finite and not",
+        ),
+        (Leaves, "strategy Leaves(): asked Python to exit; raise an error instead"),
+        (Meddles, "read-only"),
+    ],
+)
+def test_whoever_is_at_fault_together_is_told_as_alone(strategy: type[Strategy], told: str) -> None:
+    model = tf.TokenMarket("us5", rng=1, periods=1, strategies={"providers": strategy})
+    with pytest.raises(Exception, match=re.escape(told)):
+        model.run()
+
+
+def test_a_learner_that_takes_over_in_a_run_learns() -> None:
+    def played(pickled: bool) -> xr.Dataset:
+        model = tf.TokenMarket("us5", rng=1, periods=6)
+        model.step()
+        model.step()
+        model.providers["dallas_dc"].strategy = RothErev(markups=[0.0, 1.0])
+        model.step()
+        if pickled:
+            model = pickle.loads(pickle.dumps(copy.deepcopy(model)))
+        model.run()
+        assert np.ptp(model.providers["dallas_dc"].strategy.q) > 0  # even before it has learnt
+        return model.results().drop_attrs()
+
+    xr.testing.assert_identical(played(False), played(True))

@@ -88,6 +88,11 @@ def test_learners_play_go_on_after_a_break_and_answer_to_a_deviation(tokenflow: 
     known = game.play("q_learning", sessions=4, periods=3000, stop=None, seed=3, decay=1e-2, rate=0.3)
     with xr.open_dataset("p.nc") as found:
         np.testing.assert_array_equal(found["policy"].values[:, 0], known.policies[0])
+    told = assert_clean_error(tokenflow("game", "p.nc"))
+    assert (
+        "holds no game: a game's payoffs have a dim for each player and `provider` last; these have (session"
+        in told
+    )
     again = tokenflow(*words)
     assert again.exit_code == 0, again.output
     assert again.stdout in first.stdout, "what is kept is shown again"
@@ -111,6 +116,13 @@ def assert_clean_output(result: object) -> str:
         (("--actions", "ada=0,x", "--actions", "bob=0,-3"), ["found 'x'", "a mark-up must be at least -1"]),
         (("--actions", "0:1:0.001"), ["1,003,003,001 profiles; at most 1,000,000 are cleared"]),
         ((*PAIR, "--played", "p.nc", "--deviating", "ada"), ["--played: name who plays", "--deviating: name"]),
+        (
+            (*PAIR, "--mixture", "ada=0.5,0.2,0.1", "--mixture", "bob=1,0", "--leader", "zed", "--tolerance", "nan",
+             "--find", "correlated", "--objective", "welfar", "--learner", "ucb1", "--deviating", "bobb"),
+            ["--mixture['ada']: must be probabilities that add up to 1", "--leader: unknown player 'zed'",
+             "--tolerance: must be a finite number", "did you mean 'welfare'", "did you mean 'bob'",
+             "--deviating: nobody answers to a deviation who remembers nothing", "has 6 faults"],
+        ),
         ((*PAIR, "--table", "g.nc"), ["give a name that ends in .csv"]),
     ],
 )  # fmt: skip

@@ -200,3 +200,48 @@ class Sloppy(Strategy):
 
     def offer(self, view: View) -> Offer:
         return Offer(view.cost, view.capacity)
+
+
+class ByPeriod(Strategy):
+    """Say that it follows the state, look at the period and the last price, and draw."""
+
+    follows_state = True
+
+    def offer(self, view: View) -> Offer:
+        dearer = 0.0 if view.last_price is None else view.last_price.max()
+        return Offer(view.cost + dearer + view.period * view.rng.uniform(), view.capacity)
+
+
+class ByNeighbour(Strategy):
+    """Say that it follows the state, and ask for every asset what the dearest of all costs."""
+
+    follows_state = True
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def offer(self, view: View) -> Offer:
+        self.asked += 1
+        return Offer(np.full_like(view.cost, view.cost.max()) + self.asked, view.capacity)
+
+
+class ByName(NetworkStrategy):
+    """Say that it follows the state, and ask more on some arcs, by what a token moves there."""
+
+    follows_state = True
+
+    def tender(self, view: NetworkView) -> Tender:
+        east = np.array([float(name.startswith("east")) for name in view.origin])
+        return Tender(view.route_cost + east[:, None] + view.transfer, view.capacity)
+
+
+class Follows(DemandStrategy):
+    """Say that it follows the state, and do so, by the class."""
+
+    follows_state = True
+
+    def __init__(self, share: float = 0.5) -> None:
+        self.share = share
+
+    def bid(self, view: DemandView) -> Bid:
+        return Bid(self.share * view.demand, view.value, slope=np.zeros(view.demand.shape))

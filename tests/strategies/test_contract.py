@@ -9,7 +9,7 @@ from tokenflow_sim.testing import check_strategy
 
 
 @pytest.mark.parametrize(
-    "cls", [samples.Undercut, samples.Learner, samples.Elastic, samples.CongestionTariff]
+    "cls", [samples.Undercut, samples.Learner, samples.Elastic, samples.CongestionTariff, samples.Follows]
 )
 def test_a_strategy_of_ones_own_passes(cls: type) -> None:
     check_strategy(cls)
@@ -57,6 +57,35 @@ def test_a_broken_strategy_is_told_what_is_wrong(cls: type, told: str) -> None:
         check_strategy(cls)
     assert told in str(caught.value)
     assert cls.__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cls", "told", "not_told"),
+    [
+        (
+            samples.ByPeriod, ["the period (period 0, price: ", "random numbers (", "what the last periods brought ("],
+            ["whose rows", "other rows", "how often it was asked"],
+        ),
+        (
+            samples.ByNeighbour, ["what stands in its other rows (period 0, price: ", "how often it was asked ("],
+            ["the period (", "random"],
+        ),
+        (samples.ByName, ["whose rows they are (", "transfer and link_use ("], ["the period (", "last periods"]),
+    ],
+)  # fmt: skip
+def test_what_counts_beside_the_state_is_told_of_those_that_say_they_follow_it_alone(
+    cls: type, told: list[str], not_told: list[str]
+) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_strategy(cls)
+    (line,) = {
+        line.partition("market: ")[2] for line in str(caught.value).splitlines() if "plain market" in line
+    }
+    assert line.startswith(
+        "it says `follows_state = True`, so that agents alike are asked in one call, and not again"
+    )
+    assert all(part in line for part in told), line
+    assert not any(part in line for part in not_told), line
 
 
 def test_all_faults_of_form_are_told_together() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ from tokenflow_sim.agents.participant import RunInfo
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.agents.published_history import PublishedHistory, frozen
-from tokenflow_sim.errors import Fault, InfeasibleError, InputError, unknown_name
+from tokenflow_sim.errors import Fault, InfeasibleError, InputError, StrategyError, unknown_name
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.grid_rows import GENERATION
@@ -102,7 +103,6 @@ class ClearingHouse(mesa.Agent):
         self._may_come_again = run.contracts is None and run.mitigation is None
         self._known = KnownPeriods()
         self._again: tuple[Clearing, PeriodResult] | None = None
-        self._learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
         self._ownership = ownership_of(
             self.layout, tuple(agent.name for agent in providers), tuple(agent.name for agent in owners)
         )
@@ -182,9 +182,11 @@ class ClearingHouse(mesa.Agent):
                         crews, alone = self._parties[kind] = crews_of(self._by_kind[kind])
                         break
                 for crew in crews:
-                    if (made := crew.submit(period, state, history)) is not None:
-                        add(crew, made, period)
-                        continue
+                    made = crew.submit(period, state, history)
+                    if made is not None:
+                        with suppress(StrategyError):  # told below, of the agent whose fault it is
+                            add(crew, made, period)
+                            continue
                     for agent in crew.members:
                         add(agent, agent.submit(*seen), period)
                 for agent in alone:
@@ -255,9 +257,11 @@ class ClearingHouse(mesa.Agent):
 
     def send_receipts(self, result: PeriodResult) -> None:
         """Give everybody who learns the own receipt; all see their own results and the prices next period."""
-        if self._learners:
+        # Asked in each period, since a strategy may have been put in the place of another one.
+        learners = [agent for agents in self._by_kind.values() for agent in agents if agent.learns]
+        if learners:
             history, market = self.history, self.last_market
-            for agent in self._learners:
+            for agent in learners:
                 agent.published = market
                 agent.learn(result, history)
 

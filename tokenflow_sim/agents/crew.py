@@ -6,6 +6,7 @@ submit is what one of them would who had all their rows, and it stays the same a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -13,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from tokenflow_sim.agents.participant import Participant, Rows, as_rows
+from tokenflow_sim.agents.participant import ANYTHING, Participant, Rows, as_rows, frozen
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.numeric import Floats
 from tokenflow_sim.scenario.state import State
-from tokenflow_sim.strategies.base import History, Kind
+from tokenflow_sim.strategies.base import BaseStrategy, History, Kind
 
 _Member = Participant[Any, Any, Any, Any]
 
@@ -84,17 +85,26 @@ class Crew:
         self.shape = (len(owned), *first.shape[1:])
         self._side = _SIDES[first.kind]
         self._pairs = tuple((agent, agent.strategy) for agent in members)
-        self._parameters = dict(vars(self.strategy))
+        # A copy, so that what changes inside a list or a mapping is noticed too.
+        self._parameters = copy.deepcopy(vars(self.strategy))
         self._kept: tuple[Floats, Floats, Any] | None = None
 
     @property
     def is_whole(self) -> bool:
         """Whether its members still have the strategies, and these the parameters, that they were put together for."""
         parameters = self._parameters
-        for agent, strategy in self._pairs:
-            if agent.strategy is not strategy or strategy.__dict__ != parameters:
-                return False
+        try:
+            for agent, strategy in self._pairs:
+                if agent.strategy is not strategy or strategy.__dict__ != parameters:
+                    return False
+        except Exception:  # one has become an array, for example, which is neither equal nor different
+            return False
         return True
+
+    def describe(self, period: int) -> str:
+        """Return whose strategies these are and when, for messages of the order book."""
+        names = ", ".join(agent.name for agent in self.members)
+        return f"{self.members[0].kind}s {names}, period {period}, strategy {self.strategy!r}"
 
     def submit(self, period: int, state: State, history: History) -> Any:
         """Return what all of them submit in a period, or None where they have to be asked one by one."""
@@ -105,16 +115,15 @@ class Crew:
         agent = self.members[0]
         # The last period is left out of the view, since what of it nobody looks at is not worked out.
         view = agent.view(period, state, None, history, None)
-        own = tuple(array[self.rows] for array in numbers)
+        own = tuple(frozen(array[self.rows]) for array in numbers)
         for name, array in zip(side.names, own, strict=True):
             setattr(view, name, array)
         try:
             made = agent.decide(view)
-            found = side.submitted(made)
-        except Exception:  # it comes again, with a name to it, when its agent is asked alone
+        except ANYTHING:  # it comes again, with a name to it, when its agent is asked alone
             return None
         if not isinstance(made, agent.submission) or any(
-            array.shape != needed.shape for array, needed in zip(found, own, strict=True)
+            array.shape != needed.shape for array, needed in zip(side.submitted(made), own, strict=True)
         ):
             return None
         self._kept = *numbers, made
@@ -129,7 +138,8 @@ def crews_of(agents: Sequence[_Member]) -> tuple[list[Crew], list[_Member]]:
         strategy = agent.strategy
         # A class that derives from one which follows the state may do anything: it has to say so itself.
         follows = vars(type(strategy)).get("follows_state", False)
-        if not follows or type(agent) is not _SIDES[agent.kind].agents or agent.holding is not None:
+        is_plain = type(agent) is _SIDES[agent.kind].agents and agent.holding is None
+        if not (follows and is_plain and _can_be_compared(strategy)):
             alone.append(agent)
             continue
         for crew in alike:
@@ -140,6 +150,14 @@ def crews_of(agents: Sequence[_Member]) -> tuple[list[Crew], list[_Member]]:
         else:
             alike.append([agent])
     return [Crew(crew) for crew in alike], alone
+
+
+def _can_be_compared(strategy: BaseStrategy) -> bool:
+    """Say whether it can be seen that parameters are equal: of arrays, and of objects without equality, it cannot."""
+    try:
+        return bool(copy.deepcopy(vars(strategy)) == vars(strategy))
+    except Exception:
+        return False
 
 
 def _beyond(rows: Rows) -> int:

@@ -26,8 +26,8 @@ from tokenflow_sim.strategies.registry import BASES
 
 Rows = slice | Ints
 
-# What a strategy may raise; one that exits would end every run of a study.
-_ANYTHING = (Exception, SystemExit)
+ANYTHING = (Exception, SystemExit)
+"""What a strategy may raise; one that exits would end every run of a study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,6 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
     ) -> None:
         super().__init__(model)
         self.name = name
-        self.strategy: S = strategy
         self.rows = as_rows(rows)
         self.shape = (len(rows), len(run.layout.workloads))
         self.periods, self.hours = run.periods, run.hours
@@ -110,6 +109,16 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         self._ahead: tuple[State, V] | None = None
         self._stream = run.stream(self.kind, name)
         self.holding = None if run.contracts is None else run.contracts.held_by((self.kind, name))
+        self.strategy = strategy
+
+    @property
+    def strategy(self) -> S:
+        """What it does; another one takes over from the next period on."""
+        return self._strategy
+
+    @strategy.setter
+    def strategy(self, strategy: S) -> None:
+        self._strategy = strategy
         # Who does not learn gets no receipt: making one is a good part of what an agent costs.
         self.learns: bool = (
             type(strategy).learn is not BASES[self.kind].learn  # type: ignore[attr-defined]
@@ -207,7 +216,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
             view = self.view(period, state, last, history, last_market)
         try:
             made = self.decide(view)
-        except _ANYTHING as error:
+        except ANYTHING as error:
             self.fail(period, error)
         if not isinstance(made, self.submission):
             self.wrong_type(period, made, self.submission)
@@ -218,7 +227,7 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         receipt = self.receipt(result, history)
         try:
             self.strategy.learn(receipt)  # type: ignore[attr-defined]  # each kind's base has it, with its receipt
-        except _ANYTHING as error:
+        except ANYTHING as error:
             self.fail(result.period, error)
 
     def get_state(self) -> dict[str, Any]:

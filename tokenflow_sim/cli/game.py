@@ -12,7 +12,15 @@ import typer
 
 from tokenflow_sim.cli.console import busy, say
 from tokenflow_sim.cli.dates import period_of
-from tokenflow_sim.cli.game_words import FOUND, parse_actions, parse_found, parse_learners, parse_mixture
+from tokenflow_sim.cli.game_words import (
+    FOUND,
+    check_tolerance,
+    faults_of_names,
+    parse_actions,
+    parse_found,
+    parse_learners,
+    parse_mixture,
+)
 from tokenflow_sim.cli.guard import CHECK_FAILED
 from tokenflow_sim.cli.options import (
     AllowCode,
@@ -34,6 +42,7 @@ from tokenflow_sim.errors import Fault, InputError
 if TYPE_CHECKING:
     from tokenflow_sim.games.game import Game
     from tokenflow_sim.games.played import Played
+    from tokenflow_sim.games.tabulated import Asked
 
 
 class Plays(StrEnum):
@@ -104,11 +113,13 @@ def game(
         float, typer.Option("--tolerance", help="Gain in $/h that is none, of pure equilibria.")
     ] = 0.0,
     objective: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--objective", help="Of correlated equilibria: welfare, payment, payoff (of all), or a player."
+            "--objective",
+            help="Of correlated equilibria: welfare, payment, payoff (of all), or a player; if left out, welfare,"
+            " or payoff where the game has no welfare.",
         ),
-    ] = "welfare",
+    ] = None,
     sense: Annotated[Sense, typer.Option("--sense", help="Whether it is to be large or small.")] = Sense.MAX,
     leaders: Annotated[
         list[str] | None,
@@ -185,24 +196,35 @@ def game(
     faults = _without_sense(saved, (actions, providers, assignments), learners, played, deviating)
     wanted, mixed = parse_found(find, faults), parse_mixture(mixture, faults)
     learner, choices = parse_learners(learners, faults), None if saved else parse_actions(actions, faults)
+    check_tolerance(tolerance, faults)
+
+    from tokenflow_sim.cli.game_tables import show_exploitability, show_found, show_leadership, show_table_of
+    from tokenflow_sim.games.game import Game
+
+    tabulated, asked = Game.load(scenario) if saved else None, None
+    if not saved and not any(fault.place.startswith("--actions") for fault in faults):
+        from tokenflow_sim.games.tabulated import ask
+
+        names = None if providers is None else [name.strip() for name in providers.split(",")]
+        at = period_of(scenario, period, given["overrides"])
+        asked = ask(scenario, faults, actions=choices, providers=names, period=at, **given)
+    # Who is no player is said where it is known who plays.
+    if not any(fault.place == "providers" for fault in faults):
+        faults += faults_of_names(
+            tabulated or asked,
+            objective if {"correlated", "coarse"} & {*wanted} else None,
+            leaders or (), mixed, learner, deviating,
+        )  # fmt: skip
     if faults:
         raise InputError(faults, "the command line")
-    names = None if providers is None else [name.strip() for name in providers.split(",")]
     drawn = [] if figures is None else _drawn(figures, learner is not None, deviating is not None)
     _check_files({out: ".nc", table: ".csv", played: ".nc"}, drawn, force)
     if store is not None:
         make_folder(store)
 
-    from tokenflow_sim.cli.game_tables import show_exploitability, show_found, show_leadership, show_table_of
-    from tokenflow_sim.games.game import Game
-
-    if saved:
-        tabulated = Game.load(scenario)
-    else:
-        at = period_of(scenario, period, given["overrides"])
-        tabulated = _tabulate(
-            scenario, store, workers, scheduler, actions=choices, providers=names, period=at, **given
-        )
+    if asked is not None:
+        tabulated = _tabulate(asked, store, workers, scheduler)
+    assert tabulated is not None, "it is read or tabulated"
     # A store has the table already: files appear when all is done, so that the same command goes on until then.
     if store is None:
         _save(tabulated, out, table, force)
@@ -223,11 +245,11 @@ def game(
             "moves": moves.value,
         }
         what = _play(tabulated, learner, store, workers, seed=seed, **how)
-        results |= _show_play(what, deviating)
         if played is not None:
             from tokenflow_sim.results import save_results
 
             save_results(what.to_dataset(), played, force)
+        results |= _show_play(what, deviating)
     if store is not None:
         _save(tabulated, out, table, force)
     written = [*filter(None, (out, table, played if learner is not None else None))]
@@ -277,15 +299,11 @@ def _check_files(files: dict[Path | None, str], drawn: Sequence[Path], force: bo
         make_folder(path.absolute().parent)
 
 
-def _tabulate(scenario: str, store: Path | None, workers: int, scheduler: str | None, **given: Any) -> Game:
-    from tokenflow_sim.games.tabulated import game as tabulate
-
+def _tabulate(asked: Asked, store: Path | None, workers: int, scheduler: str | None) -> Game:
     with ExitStack() as stack:
         shown = Bar(stack, "clearing", "profiles")
         where = stack.enter_context(connected(workers, scheduler))
-        return tabulate(
-            scenario, store=None if store is None else store / "table", progress=shown, **given, **where
-        )
+        return asked.clear(store=None if store is None else store / "table", progress=shown, **where)
 
 
 def _play(game: Game, learner: Any, store: Path | None, workers: int, **given: Any) -> Played:
@@ -301,6 +319,11 @@ def _show_play(played: Played, deviating: str | None) -> dict[str, Any]:
 
     show_played(played)
     if deviating is None:
+        return {"learning": played.dataset}
+    if played.dataset.attrs["stop"] and not played.converged.any():
+        say(
+            "no session converged, so that nobody's answer to a deviation is shown; play more periods, or --stop 0\n"
+        )
         return {"learning": played.dataset}
     # Sessions that are not asked to converge count all, as they stand.
     answer = played.impulse_response(deviating, only_converged=bool(played.dataset.attrs["stop"]))
@@ -326,6 +349,8 @@ def _draw(game: Game, results: dict[str, Any], files: Sequence[Path]) -> list[Pa
     for path in files:
         if path.stem == "best_responses" and len(game.players) != 2:
             say(f"{path.name} is of two players; the game has {len(game.players)}")
+            continue
+        if path.stem not in results:  # nobody answered
             continue
         save_figure(getattr(plot, path.stem)(results[path.stem]), path, Format.PNG)
         written.append(path)

@@ -60,7 +60,7 @@ def _size(game: Game) -> str:
     return f"{', '.join(game.players)} have {sizes} actions, {counted(game.profiles, 'profile')}"
 
 
-def show_found(game: Game, name: str, objective: str, sense: str, tolerance: float) -> None:
+def show_found(game: Game, name: str, objective: str | None, sense: str, tolerance: float) -> None:
     """Work out one solution of the game, and show it."""
     if name == "pure":
         found = game.pure_equilibria(tolerance)
@@ -123,7 +123,8 @@ def show_mixture(game: Game, title: str, found: xr.Dataset) -> None:
     show_table(title, ["", *heads, "payoff\n$/h", "could gain\n$/h"], rows)
 
 
-def _show_correlated(game: Game, name: str, objective: str, sense: str) -> None:
+def _show_correlated(game: Game, name: str, objective: str | None, sense: str) -> None:
+    objective = objective or ("welfare" if "welfare" in game.dataset else "payoff")
     find = game.correlated_equilibrium if name == "correlated" else game.coarse_correlated_equilibrium
     found = find(objective, sense=sense)  # type: ignore[arg-type]  # checked there
     odds = found["odds"].values.ravel()
@@ -142,7 +143,11 @@ def _show_correlated(game: Game, name: str, objective: str, sense: str) -> None:
 
 def show_leadership(game: Game, leader: str, ties: str) -> None:
     """Show what a leader commits itself to, and the answers."""
-    found = game.stackelberg(leader, ties=ties)  # type: ignore[arg-type]  # checked there
+    try:
+        found = game.stackelberg(leader, ties=ties)  # type: ignore[arg-type]  # checked there
+    except ResultError as error:
+        say(f"Stackelberg: {error}\n")
+        return
     rows = [
         [
             name,

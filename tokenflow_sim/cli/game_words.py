@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenflow_sim.cli.strategies import parse_strategies
 from tokenflow_sim.errors import Fault, InputError, unknown_name
+
+if TYPE_CHECKING:
+    from tokenflow_sim.games.game import Game
+    from tokenflow_sim.games.tabulated import Asked
 
 FOUND = ("pure", "mixed", "correlated", "coarse", "cycles", "dominated", "collusive", "pareto")
 """What can be found without a parameter of its own."""
@@ -118,3 +122,62 @@ def parse_found(text: str, faults: list[Fault]) -> list[str]:
         return []
     faults += [Fault(unknown_name("solution", name, FOUND), "--find") for name in names if name not in FOUND]
     return list(dict.fromkeys(names))
+
+
+def check_tolerance(tolerance: float, faults: list[Fault]) -> None:
+    """Add to the faults a tolerance of pure equilibria that is none."""
+    if not 0 <= tolerance < float("inf"):
+        faults.append(Fault(f"must be a finite number from 0 on; found {tolerance:g}", "--tolerance"))
+
+
+def faults_of_names(
+    game: Game | Asked | None,
+    objective: str | None,
+    leaders: Sequence[str],
+    mixture: dict[str, list[float]] | None,
+    learner: Any,
+    deviating: str | None,
+) -> list[Fault]:
+    """Return what does not fit the players and actions of a game, before anything is cleared or played.
+
+    Parameters
+    ----------
+    game : Game or Asked
+        The game; None where it is not known, and only learners can be checked.
+    objective : str or None
+        Of correlated equilibria; None where none are wanted, or none was named.
+    leaders : sequence of str
+        Who moves first.
+    mixture, learner
+        As read.
+    deviating : str or None
+        Who deviates.
+    """
+    from tokenflow_sim.games.given import mixture_of
+    from tokenflow_sim.games.playing import rules_of
+
+    if game is None:
+        return []
+    faults, players = list[Fault](), tuple(game.players)
+    moments = ("welfare", "payment")
+    goals = (*(name for name in moments if game.has(name)), "payoff", *players)
+    if objective is not None and objective not in goals:
+        faults.append(Fault(unknown_name("objective", objective, goals), "--objective"))
+    for option, names in (("--leader", leaders), ("--deviating", [] if deviating is None else [deviating])):
+        faults += [
+            Fault(unknown_name("player", name, players), option) for name in names if name not in players
+        ]
+    own: list[Fault] = []
+    if mixture is not None:
+        mixture_of(mixture, players, game.sizes, own)
+    rules = () if learner is None else rules_of(learner, players, {}, own)
+    faults += [Fault(one.message, _option(one.place)) for one in own]
+    if deviating is not None and any(not rule.remembers for rule in rules):
+        text = "nobody answers to a deviation who remembers nothing: let q_learning play, with a memory"
+        faults.append(Fault(text, "--deviating"))
+    return faults
+
+
+def _option(place: str) -> str:
+    """Return the place of a fault as an option of the command line."""
+    return f"--{place}" if place.startswith(("mixture", "learner")) else f"--learner {place}"

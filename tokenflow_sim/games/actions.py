@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,9 +81,9 @@ def _grid(given: object, role: Role, classes: int, place: str, faults: list[Faul
             faults.append(Fault(f"{what} must be at least {low:g}{most}; found {one!r:.80}", at))
         else:
             found.append(float(values[0]) if _is_number(one) else tuple(map(float, values)))
-    repeated = [one for place_, one in enumerate(found) if one in found[:place_]]
+    repeated = [one for one, times in Counter(found).items() if times > 1]
     if repeated:
-        listed = ", ".join(map(label_of, dict.fromkeys(repeated)))
+        listed = ", ".join(map(label_of, repeated))
         faults.append(Fault(f"names {listed} more than once; give each action once", place))
     return tuple(found)
 

@@ -63,7 +63,7 @@ class Game(GameTable):
         Two players: from every label by the algorithm of Lemke and Howson, and by trying supports of the same size.
         More: from several starts by regret matching, and by solving for the mixture that makes everybody indifferent
         on the support that it points to; where that is no equilibrium, the approximation is shown with its
-        `exploitability`.
+        `exploitability`. Where none is exact, all supports are tried, if they are no more than 3,000.
 
         Parameters
         ----------

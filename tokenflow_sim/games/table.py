@@ -90,8 +90,8 @@ class GameTable:
                 dataset = found.load()
         except (OSError, ValueError) as error:
             raise ResultError(f"{path}: cannot be read as a game ({error})") from None
-        if "payoff" not in dataset or dataset["payoff"].dims[-1] != "provider":
-            raise ResultError(f"{path}: holds no game: it has no payoffs")
+        if fault := _fault_of(dataset):
+            raise ResultError(f"{path}: holds no game: {fault}")
         return cls(dataset)
 
     def save(self, path: str | Path, force: bool = False) -> Path:
@@ -141,6 +141,15 @@ class GameTable:
     def profiles(self) -> int:
         """How many profiles there are."""
         return int(np.prod(self.payoff.shape[:-1]))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many actions each player has."""
+        return self.payoff.shape[:-1]
+
+    def has(self, name: str) -> bool:
+        """Say whether the game has something beside payoffs: `payment`, `welfare` or `price`."""
+        return name in self.dataset
 
     @cached_property
     def form(self) -> NormalForm:
@@ -233,3 +242,20 @@ class GameTable:
         """Summarise the game in one line."""
         sizes = " x ".join(map(str, self.form.actions))
         return f"<Game of {', '.join(self.players)}: {sizes} actions, {self.profiles:,} profiles>"
+
+
+def _fault_of(dataset: xr.Dataset) -> str:
+    """Say why a file is no game; an empty text if it is one."""
+    if "payoff" not in dataset:
+        return "it has no payoffs"
+    payoff = dataset["payoff"]
+    dims = ", ".join(map(str, payoff.dims))
+    if not payoff.dims or payoff.dims[-1] != "provider" or payoff.sizes["provider"] != payoff.ndim - 1:
+        return f"a game's payoffs have a dim for each player and `provider` last; these have ({dims})"
+    if lacking := [str(dim) for dim in payoff.dims if dim not in dataset.coords]:
+        return f"{', '.join(lacking)} of its payoffs have no labels"
+    if payoff.dtype.kind not in "fiu" or not payoff.size or np.isinf(payoff.values).any():
+        return "its payoffs are not finite numbers"
+    if np.isnan(payoff.values).any(axis=-1).all():
+        return "none of its profiles has payoffs"
+    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,10 +13,11 @@ import numpy as np
 import xarray as xr
 
 from tokenflow_sim.errors import Fault, unknown_name
-from tokenflow_sim.games.actions import grids_of, label_of, labels_of, numbers_of
+from tokenflow_sim.games.actions import Grids, grids_of, label_of, labels_of, numbers_of
 from tokenflow_sim.games.game import Game
 from tokenflow_sim.games.labels import attrs_of, dims_of
 from tokenflow_sim.games.store import FolderRows
+from tokenflow_sim.games.table import MOMENTS
 from tokenflow_sim.games.tabulation import CLEARED, Tabulation, tabulate
 from tokenflow_sim.market import Market
 from tokenflow_sim.numeric import Ints
@@ -109,45 +111,117 @@ def game(
     >>> game.payoff.shape
     (2, 2, 2)
     """
-    name, market, regions, standing = market_of(scenario, period, overrides, allow_code)
     faults: list[Fault] = []
+    asked = ask(
+        scenario, faults, actions=actions, providers=providers, play=play, period=period, overrides=overrides,
+        most=most, allow_code=allow_code,
+    )  # fmt: skip
+    check_workers(workers, faults)
+    refuse(faults, "game")
+    return asked.clear(store=store, workers=workers, client=client, progress=progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A market's game before its profiles are cleared.
+
+    Parameters
+    ----------
+    name : str
+        What is asked about.
+    period : int
+        The period.
+    played : MarketGame
+        The market and its players.
+    grids : tuple of tuple
+        The actions of each player.
+    """
+
+    name: str
+    period: int
+    played: MarketGame
+    grids: Grids
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """Who plays."""
+        return self.played.players
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many actions each player has."""
+        return tuple(map(len, self.grids))
+
+    def has(self, name: str) -> bool:
+        """Say whether the game of a market has something beside payoffs: all that there is."""
+        return name in MOMENTS
+
+    def clear(
+        self,
+        *,
+        store: str | Path | None = None,
+        workers: int | None = 1,
+        client: Client | None = None,
+        progress: Progress | None = None,
+    ) -> Game:
+        """Clear the market for every profile; parameters, warnings and errors as those of `game`."""
+        played, grids = self.played, self.grids
+        played.must_clear()  # a market that cannot be cleared at all is refused at once, with what is short
+        classes = len(played.workloads)
+        numbers = tuple(
+            numbers_of(role, grid, classes) for role, grid in zip(played.roles, grids, strict=True)
+        )
+        table = Tabulation(played, numbers)
+        described = {
+            "play": played.play,
+            "players": list(played.players),
+            "actions": [[label_of(one) for one in grid] for grid in grids],
+        }
+        kept = (
+            nullcontext()
+            if store is None
+            else FolderRows(store, table.digest(), table.count, table.width, table.stretch, described)
+        )
+        with kept as rows, Executor(workers, client) as executor:
+            values, causes = tabulate(table, rows, executor, progress)
+        if causes:
+            warn(
+                f"{len(causes)} of {table.count:,} profiles could not be cleared. The first: {causes[0]}\n"
+                "  They count as not feasible."
+            )
+        labels = [labels_of(grid) for grid in grids]
+        return Game(_dataset(table, values, labels, self.name, self.period, len(causes)))
+
+
+def ask(
+    scenario: str | Path | Scenario | Market,
+    faults: list[Fault],
+    *,
+    actions: Sequence[Any] | Mapping[str, Sequence[Any]],
+    providers: Sequence[str] | None,
+    play: Play,
+    period: int,
+    overrides: Mapping[str, Any] | None,
+    most: int,
+    allow_code: bool,
+) -> Asked:
+    """Return the game that is asked for; parameters as those of `game`, and what is wrong is added to the faults."""
+    name, market, regions, standing = market_of(scenario, period, overrides, allow_code)
+    before = len(faults)
     named = list(actions) if providers is None and isinstance(actions, Mapping) and actions else providers
     players = players_of(named, market, regions, faults)
     if play not in PLAYS:
         faults.append(Fault(unknown_name("choice", play, PLAYS), "play"))
     if not isinstance(most, int) or isinstance(most, bool) or most < 1:
         faults.append(Fault(f"must be a whole number from 1 on; found {most!r}", "most"))
-    check_workers(workers, faults)
     # Actions of players that are not known cannot be looked at, those of all others are.
     known = players and [name for name in players if not _faults_of(name, market, regions)]
     played = MarketGame(market, play if play in PLAYS else "price", known, regions=regions, standing=standing)
     grids = grids_of(actions, played, [] if players is None else players, faults)
     sizes = [len(grid) for grid in grids]
-    if not faults and math.prod(sizes) > most:
+    if len(faults) == before and math.prod(sizes) > most:
         faults.append(Fault(_too_many(played.players, sizes, most), "actions"))
-    refuse(faults, "game")
-    played.must_clear()  # a market that cannot be cleared at all is refused at once, with what is short
-    classes = len(played.workloads)
-    numbers = tuple(numbers_of(role, grid, classes) for role, grid in zip(played.roles, grids, strict=True))
-    table = Tabulation(played, numbers)
-    described = {
-        "play": play,
-        "players": list(played.players),
-        "actions": [[label_of(one) for one in grid] for grid in grids],
-    }
-    kept = (
-        nullcontext()
-        if store is None
-        else FolderRows(store, table.digest(), table.count, table.width, table.stretch, described)
-    )
-    with kept as rows, Executor(workers, client) as executor:
-        values, causes = tabulate(table, rows, executor, progress)
-    if causes:
-        warn(
-            f"{len(causes)} of {table.count:,} profiles could not be cleared. The first: {causes[0]}\n"
-            "  They count as not feasible."
-        )
-    return Game(_dataset(table, values, [labels_of(grid) for grid in grids], name, period, len(causes)))
+    return Asked(name, period, played, grids)
 
 
 def _faults_of(name: str, market: Market, regions: Mapping[str, Ints]) -> list[Fault]:

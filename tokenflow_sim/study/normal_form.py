@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -36,12 +37,21 @@ class NormalForm:
         """How many players there are."""
         return int(self.payoff.shape[-1])
 
+    @cached_property
+    def _by_player(self) -> tuple[Floats, ...]:
+        """Payoffs of each player, dims (own action, actions of the others in their order)."""
+        return tuple(
+            np.ascontiguousarray(np.moveaxis(self.payoff[..., player], player, 0))
+            for player in range(self.players)
+        )
+
     def values(self, player: int, mixture: Sequence[Floats]) -> Floats:
         """Return what each action of a player brings against the mixtures of the others, dims (action,)."""
-        found = self.payoff[..., player]
+        found = self._by_player[player]
         for other in reversed(range(self.players)):
             if other != player:
-                found = np.tensordot(found, mixture[other], axes=(other, 0))
+                own = mixture[other]
+                found = found.reshape(-1, len(own)) @ own
         return found
 
     def expected(self, mixture: Sequence[Floats]) -> Floats:
@@ -208,7 +218,11 @@ _LOOK = 50  # rounds between looks at what is still to be gained
 
 
 def regret_matching(
-    game: NormalForm, rounds: int = 5_000, tolerance: float = 0.0, seed: int = 0
+    game: NormalForm,
+    rounds: int = 5_000,
+    tolerance: float = 0.0,
+    seed: int = 0,
+    finish: Callable[[Mixture], Mixture | None] | None = None,
 ) -> tuple[Mixture, int]:
     """Let all players match regrets, and return the mixture on their way that leaves least to gain.
 
@@ -222,12 +236,15 @@ def regret_matching(
         Gain at which it is left off.
     seed : int
         Of the mixtures to begin with.
+    finish : callable, optional
+        Asked after 50 rounds, 100, 200, 400 and so on what equilibrium the best mixture so far points to; the first
+        that it returns ends the search, None lets it go on.
 
     Returns
     -------
     mixture : tuple of ndarray
-        Probabilities of each player's actions: of the average ones (over all rounds, and over the latter half of them)
-        and the present ones that were looked at, those with the least exploitability.
+        Probabilities of each player's actions: what `finish` returned, or of the average ones (over all rounds, and
+        over the latter half of them) and the present ones that were looked at, those with the least exploitability.
     rounds : int
         Rounds played.
 
@@ -253,7 +270,7 @@ def regret_matching(
     total: list[Floats] = [np.zeros(count) for count in game.actions]
     mark: list[Floats] = [np.zeros(count) for count in game.actions]
     best: Mixture = tuple(mixture)
-    least, marked = float(game.gains(best).max()), 0
+    least, marked, asked = float(game.gains(best).max()), 0, _LOOK
     for played in range(1, rounds + 1):
         values = [game.values(player, mixture) for player in range(game.players)]
         for player, (value, own) in enumerate(zip(values, mixture, strict=True)):
@@ -271,6 +288,10 @@ def regret_matching(
                     best, least = tuple(own.copy() for own in candidate), gain
             if least <= tolerance:
                 return best, played
+            if finish is not None and played >= asked:
+                if (ended := finish(best)) is not None:
+                    return ended, played
+                asked = 2 * played
             if played >= 2 * max(marked, _LOOK):  # forget the first half, in which all are far off
                 mark, marked = [one.copy() for one in total], played
         mixture = [_matched(one) for one in regret]

@@ -18,6 +18,7 @@ from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.base import BaseStrategy, Kind, parameters
 from tokenflow_sim.strategies.registry import find
+from tokenflow_sim.testing.state_contract import state_faults
 
 _PERIODS = 16
 _SUBMITTED = ("offer_price", "capacity", "demand", "value", "route_cost", "link_capacity")
@@ -85,7 +86,9 @@ def check_strategy(strategy: type[BaseStrategy] | BaseStrategy | str, /, **given
     - the same seed gives the same submissions, whatever Python's and NumPy's global random numbers are, and
       whatever other objects of its class did before;
     - it can be pickled before, during and after a run, and goes on as it would have;
-    - its state can be saved and restored into a fresh object, which goes on as it would have.
+    - its state can be saved and restored into a fresh object, which goes on as it would have;
+    - where its class says ``follows_state = True``, what it submits depends, row by row, on its parameters and the two
+      numbers alone.
 
     Parameters
     ----------
@@ -159,7 +162,8 @@ def _behaviour(strategy: BaseStrategy, market: str) -> list[str]:
     found = []
     np.random.seed(1)  # noqa: NPY002 - the global stream is what must not matter
     random.seed(1)
-    first = _run_model(_model(strategy, market), _PERIODS)
+    seen: list[Any] = []
+    first = _run_model(_model(strategy, market), _PERIODS, seen, strategy.kind)
     np.random.seed(2)  # noqa: NPY002
     random.seed(2)
     if difference := _compare(first, _run_model(_model(strategy, market), _PERIODS)):
@@ -185,6 +189,8 @@ def _behaviour(strategy: BaseStrategy, market: str) -> list[str]:
             f"restored from its saved state it went on otherwise ({difference}): what get_state returns must hold all"
             " that it remembers"
         )
+    if vars(type(strategy)).get("follows_state", False):
+        found += state_faults(strategy, seen)
     return found
 
 
@@ -222,10 +228,14 @@ def _agent(model: TokenMarket, kind: Kind) -> Any:
     return agents[kind][_AGENT[kind]]
 
 
-def _run_model(model: TokenMarket, periods: int) -> list[dict[str, Any]]:
-    """Play some periods; return what was submitted in each."""
+def _run_model(
+    model: TokenMarket, periods: int, seen: list[Any] | None = None, kind: Kind = "provider"
+) -> list[dict[str, Any]]:
+    """Play some periods; return what was submitted in each, and add what the strategy saw to a list."""
     submitted = []
     for _ in range(periods):
+        if seen is not None:
+            seen.append(model.view(_AGENT[kind]))
         model.step()
         if model.clearing is not None:
             arrays = model.clearing.market.arrays
