@@ -195,7 +195,8 @@ def game(
     }  # fmt: skip
     faults = _without_sense(saved, (actions, providers, assignments), learners, played, deviating)
     wanted, mixed = parse_found(find, faults), parse_mixture(mixture, faults)
-    learner, choices = parse_learners(learners, faults), None if saved else parse_actions(actions, faults)
+    learner = parse_learners(learners, faults)
+    choices: Any = None if saved else parse_actions(actions, faults)
     check_tolerance(tolerance, faults)
 
     from tokenflow_sim.cli.game_tables import show_exploitability, show_found, show_leadership, show_table_of

@@ -199,7 +199,7 @@ def show_answer(found: xr.Dataset, players: tuple[str, ...]) -> None:
     words = ("action" if numeric else "position of\nthe action", "payoff, $/h", "undisturbed, $/h")
     title = f"After {found.attrs['player']} deviates in period 1: means over sessions"
     show_table(title, ["period", *(f"{who}\n{word}" for word in words for who in players)], rows)
-    say(f"{share(found.attrs['returned'], 1.0)} of sessions are back where they were at the end\n")
+    say(f"at the end {share(found.attrs['returned'], 1.0)} of sessions are back where they were before\n")
 
 
 def show_exploitability(game: Game, mixture: Any) -> None:

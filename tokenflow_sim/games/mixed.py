@@ -218,10 +218,10 @@ class _Indifference:
 
     def residual(self, values: Floats) -> Floats:
         """Return by how much the equations do not hold, dims (equation,)."""
-        parts, rest = self.parts(values), []
+        parts, rest = self.parts(values), list[Floats]()
         for player, part in enumerate(parts):
             value = self.form.values(player, parts)
-            rest += [value[1:] - value[:1], [part.sum() - 1.0]]
+            rest += [value[1:] - value[:1], np.array([part.sum() - 1.0])]
         return np.concatenate(rest)
 
     def slopes(self, values: Floats) -> Floats:
