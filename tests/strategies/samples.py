@@ -239,6 +239,7 @@ class Follows(DemandStrategy):
     """Say that it follows the state, and do so, by the class."""
 
     follows_state = True
+    bids_slopes = True
 
     def __init__(self, share: float = 0.5) -> None:
         self.share = share
