@@ -89,6 +89,23 @@ def read_checkpoint(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]
     return state
 
 
+def unpickled(part: bytes) -> Any:
+    """Return a part of a checkpoint: an environment, a buffer.
+
+    Raises
+    ------
+    ResultError
+        If it was written by other code of this package or of a library, whose objects have changed since.
+    """
+    try:
+        return pickle.loads(part)
+    except Exception as error:  # pickles of other code raise whatever they lead to
+        raise ResultError(
+            f"the checkpoint was written by other code and cannot be read back ({type(error).__name__}: {error});"
+            " train anew"
+        ) from None
+
+
 def random_state() -> dict[str, Any]:
     """Return where the random numbers of Python, NumPy and PyTorch stand, of which libraries of training draw."""
     torch = load("torch", "training")

@@ -14,6 +14,7 @@ from tokenflow_sim.learning.checkpoint import (
     random_state,
     read_checkpoint,
     set_random_state,
+    unpickled,
     write_checkpoint,
 )
 from tokenflow_sim.learning.environments import Market, description, many, single
@@ -209,11 +210,11 @@ def _state(model: Any) -> dict[str, Any]:
 
 def _restored(cls: Any, state: Mapping[str, Any]) -> Any:
     """Return the model that `_state` was taken of."""
-    env = pickle.loads(state["env"])
+    env = unpickled(state["env"])
     model = cls.load(io.BytesIO(state["model"]), env=env, device="cpu", force_reset=False)
     # Loading seeds what draws random numbers; all goes back to where it stood.
-    model.action_space = pickle.loads(state["action_space"])
-    replay = pickle.loads(state["replay"])
+    model.action_space = unpickled(state["action_space"])
+    replay = unpickled(state["replay"])
     if replay is not None:
         model.replay_buffer = replay
     set_random_state(state["random"])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tokenflow_sim.errors import Fault, InputError
-from tokenflow_sim.learning.checkpoint import read_checkpoint, write_checkpoint
+from tokenflow_sim.learning.checkpoint import read_checkpoint, unpickled, write_checkpoint
 from tokenflow_sim.learning.environments import Market, description, several
 from tokenflow_sim.learning.export import Format, export_policy
 from tokenflow_sim.learning.learner import Learner
@@ -103,7 +103,7 @@ def train_independent(
     }
     with training():
         state = read_checkpoint(folder, settings) if resume else None
-        env = several(market, agents, environment or {}) if state is None else pickle.loads(state["env"])
+        env = several(market, agents, environment or {}) if state is None else unpickled(state["env"])
         curve = LearningCurve(folder, tensorboard, [] if state is None else state["curve"])
         loop = _Loop(env, {**DEFAULTS, **(parameters or {})}, seed, state, curve)
         while loop.done < steps:
