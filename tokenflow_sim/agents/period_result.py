@@ -146,13 +146,13 @@ class PeriodResult:
     def offer_slope(self) -> Floats:
         """Slope of the offers that were cleared in $/Mtok per Mtok/s, dims (asset, workload, block)."""
         slope = self.arrays.offer_slope
-        return np.zeros_like(self.arrays.offer_price) if slope is None else slope
+        return frozen(np.zeros_like(self.arrays.offer_price)) if slope is None else slope
 
     @property
     def value_slope(self) -> Floats:
         """Slope of the value of demand in $/Mtok per Mtok/s, dims (node, workload, step)."""
         slope = self.arrays.value_slope
-        return np.zeros_like(self.arrays.value) if slope is None else slope
+        return frozen(np.zeros_like(self.arrays.value)) if slope is None else slope
 
     @cached_property
     def dispatch(self) -> Floats:
