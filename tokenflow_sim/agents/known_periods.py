@@ -30,9 +30,14 @@ class KnownPeriods:
         self._state: tuple[object, ...] = ()
         self._asked = self._found = 0
 
+    @property
+    def _gave_up(self) -> bool:
+        """Whether periods come again too seldom to be looked up."""
+        return self._asked > _IN_VAIN * (1 + self._found)
+
     def find(self, state: State, book: OrderBook) -> tuple[Clearing, PeriodResult] | None:
         """Return clearing and result of a period with the same submissions in the same state, if one is kept."""
-        if self._asked > _IN_VAIN * (1 + self._found):
+        if self._gave_up:
             self._known.clear()
             return None
         self._asked += 1
@@ -47,8 +52,7 @@ class KnownPeriods:
 
     def keep(self, book: OrderBook, clearing: Clearing, result: PeriodResult) -> None:
         """Keep a period, cleared in the state that was asked for last."""
-        key = book.key(_FEW)
-        if key is None or self._asked > _IN_VAIN * (1 + self._found):
+        if self._gave_up or (key := book.key(_FEW)) is None:
             return
         if len(self._known) >= _KEPT:
             self._known.clear()
