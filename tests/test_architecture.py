@@ -38,6 +38,8 @@ FLOORS: tuple[frozenset[str], ...] = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 LONGEST = 400  # lines, as CONTRIBUTING.md has it
 MESA = {"mesa", "mesa_geo", "mesa_llm"}
+# What the group `training` installs, by the names it is imported by: some 3 GB that tests must not need to be found.
+TRAINING = {"torch", "stable_baselines3", "onnx", "onnxscript", "tensorboard"}
 MESA_ROOMS = {"agents", "model", "batch", "env", "study", "app"}
 
 
@@ -131,6 +133,43 @@ def circles(root: Path) -> list[list[str]]:
     return [list(circle) for circle in sorted(found)]
 
 
+def on_loading(path: Path) -> Iterator[str]:
+    """Find what a file imports as it is loaded: not inside functions, and not for types alone."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"), str(path))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting.extend(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def need_training(root: Path, *, tests: str = "tests", package: str = PACKAGE) -> list[str]:
+    """Name the files of tests that cannot be loaded where the group `training` is not installed."""
+    needs: dict[str, str] = {}
+    files = {
+        ".".join(path.relative_to(root).with_suffix("").parts): path
+        for folder in (package, tests)
+        for path in sorted((root / folder).rglob("*.py"))
+    }
+    loads = {module: sorted(on_loading(path)) for module, path in files.items()}
+    while True:
+        more = {
+            module: name
+            for module, names in loads.items()
+            for name in names
+            if module not in needs
+            and (name.split(".")[0] in TRAINING or name in needs or name.rpartition(".")[0] in needs)
+        }
+        if not more:
+            return [f"{m}: {needs[m]}" for m in sorted(needs) if m.split(".")[0] == tests]
+        needs |= more
+
+
 def too_long(root: Path) -> list[str]:
     """Name every module that is longer than a reader keeps in mind."""
     lengths = {
@@ -170,6 +209,24 @@ def test_a_circle_is_found_whatever_ties_it(tmp_path: Path) -> None:
 
 def test_every_import_points_down_and_only_the_model_side_knows_mesa() -> None:
     assert broken_rules(ROOT) == []
+
+
+def test_tests_are_found_where_nothing_can_be_trained() -> None:
+    assert need_training(ROOT.parent) == []
+
+
+def test_a_test_that_needs_training_to_be_found_is_named(tmp_path: Path) -> None:
+    for folder in (PACKAGE, "tests"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / PACKAGE / "late.py").write_text("def f():\n    import torch")
+    (tmp_path / PACKAGE / "early.py").write_text("from torch import nn")
+    (tmp_path / "tests" / "a.py").write_text(
+        f"from {PACKAGE}.late import f\nif TYPE_CHECKING:\n    import torch"
+    )
+    (tmp_path / "tests" / "b.py").write_text(f"from {PACKAGE}.early import nn")
+    (tmp_path / "tests" / "c.py").write_text("from tests import b")
+    (tmp_path / "tests" / "d.py").write_text("try:\n    import onnx.checker\nexcept ImportError:\n    pass")
+    assert [told.split(":")[0] for told in need_training(tmp_path)] == ["tests.b", "tests.c", "tests.d"]
 
 
 def test_the_rooms_that_the_rules_name_exist() -> None:

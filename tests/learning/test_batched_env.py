@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv
 from typer.testing import CliRunner
 
 from tests.env.markets import market
@@ -17,11 +15,15 @@ from tokenflow_sim.cli import app
 from tokenflow_sim.env import MarketEnv, MarketVectorEnv
 from tokenflow_sim.errors import InputError
 from tokenflow_sim.learning import train
-from tokenflow_sim.learning.batched_env import BatchedEnv
 
 
 @pytest.mark.filterwarnings("error")
 def test_it_shows_what_stable_baselines3s_own_vector_shows() -> None:
+    from stable_baselines3.common.monitor import Monitor
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    from tokenflow_sim.learning.batched_env import BatchedEnv
+
     given: dict[str, Any] = {"agent": "cyd", "periods": 3, "actions": "discrete"}
     ours = BatchedEnv(MarketVectorEnv(3, market(), autoreset_mode="SameStep", **given))
     theirs = DummyVecEnv([lambda: Monitor(MarketEnv(market(), **given))] * 3)
