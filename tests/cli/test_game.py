@@ -112,9 +112,10 @@ def assert_clean_output(result: object) -> str:
         (("--actions", "0,0.5", "--actions", "ada=0", "--find", "pur", "--mixture", "a", "--learner", "x(y"),
          ["one list for all players, or a list", "did you mean 'pure'", "NAME=0.5,0.5", "found 'x(y'"]),
         (("--actions", "ada=uniform(0,1)", "--actions", "=1"), ["no distribution", "write a,b,c"]),
-        (("--actions", "adda=0,1", "--play", "quantity"), ["unknown provider 'adda'"]),
+        (("--actions", "adda=0,1", "--play", "quantity"), ["--actions: unknown provider 'adda'"]),
+        (("--providers", "bobb", "--actions", "0,1"), ["--providers: unknown provider 'bobb'"]),
         (("--actions", "ada=0,x", "--actions", "bob=0,-3"), ["found 'x'", "a mark-up must be at least -1"]),
-        (("--actions", "0:1:0.001"), ["1,003,003,001 profiles; at most 1,000,000 are cleared"]),
+        (("--actions", "0:1:0.001"), ["1,003,003,001 profiles; at most 1,000,000 are cleared", "raise --most"]),
         ((*PAIR, "--played", "p.nc", "--deviating", "ada"), ["--played: name who plays", "--deviating: name"]),
         (
             (*PAIR, "--mixture", "ada=0.5,0.2,0.1", "--mixture", "bob=1,0", "--leader", "zed", "--tolerance", "nan",

@@ -38,6 +38,9 @@ def test_the_map_marks_best_responses_and_the_equilibrium(drawn: dict[str, xr.Da
     assert sorted(zip(*map(list, ours.get_data()), strict=True)) == [(0.5, 1.5), (1.5, 1.5)]
     assert sorted(zip(*map(list, theirs.get_data()), strict=True)) == [(1.5, 0.5), (1.5, 1.5)]
     assert list(zip(*map(list, both.get_data()), strict=True)) == [(1.5, 1.5)]
+    pennies = tf.Game.from_payoffs(np.array([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]]))
+    told = [words.get_text() for words in tf.plot.best_responses(pennies.dataset).legends[0].get_texts()]
+    assert told == ["best response of the player", "of the other"], "no ring, and nothing said of one"
     three = tf.Game.from_payoffs(np.zeros((2, 2, 2, 3)))
     with pytest.raises(tf.ResultError, match="games of two players"):
         tf.plot.best_responses(three.dataset)

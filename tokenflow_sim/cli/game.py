@@ -14,6 +14,7 @@ from tokenflow_sim.cli.console import busy, say
 from tokenflow_sim.cli.dates import period_of
 from tokenflow_sim.cli.game_words import (
     FOUND,
+    as_options,
     check_tolerance,
     faults_of_names,
     parse_actions,
@@ -210,7 +211,9 @@ def game(
         at = period_of(scenario, period, given["overrides"])
         asked = ask(scenario, faults, actions=choices, providers=names, period=at, **given)
     # Who is no player is said where it is known who plays.
-    if not any(fault.place == "providers" for fault in faults):
+    is_known = not any(fault.place == "providers" for fault in faults)
+    faults = as_options(faults, "--providers" if providers is not None else "--actions")
+    if is_known:
         faults += faults_of_names(
             tabulated or asked,
             objective if {"correlated", "coarse"} & {*wanted} else None,

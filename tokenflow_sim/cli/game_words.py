@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tokenflow_sim.cli.strategies import parse_strategies
@@ -20,6 +21,33 @@ FOUND = ("pure", "mixed", "correlated", "coarse", "cycles", "dominated", "collus
 """What can be found without a parameter of its own."""
 _OF_PLAYER = re.compile(r"(?P<name>[^=(]+)=(?P<rest>.*)", re.DOTALL)
 _HOW = "write a,b,c or start:stop:step, for one player NAME=a,b,c; one number for each class as [0.1, 0.2]"
+
+
+def as_options(faults: Sequence[Fault], named_by: str) -> list[Fault]:
+    """Return faults that Python's `tf.game` would tell, with its arguments named as the command's options.
+
+    Parameters
+    ----------
+    faults : sequence of Fault
+        What was found.
+    named_by : str
+        The option that said who plays.
+    """
+    options = {
+        "providers": named_by,
+        "actions": "--actions",
+        "play": "--play",
+        "most": "--most",
+        "period": "--period",
+    }
+    return [
+        replace(
+            fault,
+            place=re.sub(r"^\w+", lambda match: options.get(match[0], match[0]), fault.place),
+            message=fault.message.replace("`most`", "--most"),
+        )
+        for fault in faults
+    ]
 
 
 def parse_actions(texts: Sequence[str] | None, faults: list[Fault]) -> Any:

@@ -175,7 +175,10 @@ def describe(error: Exception, own_code: bool = False) -> tuple[str, int]:
     if isinstance(error, TokenflowError):
         return f"{error}{notes}", CHECK_FAILED if isinstance(error, CertificateError) else BAD_INPUT
     if isinstance(error, MemoryError):
-        return "there is not enough memory: run fewer periods or a smaller market", BAD_INPUT
+        return (
+            "there is not enough memory: ask for less at once: periods, seeds, actions, workers, or a smaller market",
+            BAD_INPUT,
+        )
     if isinstance(error, OSError) and error.errno is not None:
         reason = _ENVIRONMENT.get(error.errno, error.strerror or str(error))
         return (f"{error.filename}: {reason}" if error.filename else reason) + notes, BAD_INPUT

@@ -86,7 +86,8 @@ def best_responses(results: Results, *, columns: Columns = 2, ax: OneOrMore | No
         ("of the other", {"marker": "x", "color": INK}),
         ("equilibrium", {"marker": "o", "color": INK, "markerfacecolor": "none", "markersize": 9}),
     )
-    for label, style in markers:
+    has_equilibrium = bool((best[0] & best[1]).any())
+    for label, style in markers[: len(markers) if has_equilibrium else -1]:
         drawn.entries[label] = Line2D([], [], linestyle="none", **({"markersize": 4} | style))
     drawn.legend()
     return drawn.figure
