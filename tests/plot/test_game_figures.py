@@ -44,3 +44,17 @@ def test_the_map_marks_best_responses_and_the_equilibrium(drawn: dict[str, xr.Da
     three = tf.Game.from_payoffs(np.zeros((2, 2, 2, 3)))
     with pytest.raises(tf.ResultError, match="games of two players"):
         tf.plot.best_responses(three.dataset)
+
+
+def test_periods_by_the_thousand_have_the_same_decimals_on_all_ticks() -> None:
+    ticks = tf.plot.text.TickNumbers(1000.0).format_ticks([0.0, 40_000.0, 120_000.0])
+    assert ticks == ["0", "40", "120"]
+    assert tf.plot.text.TickNumbers(1000.0).format_ticks([0.0, 2500.0, 10_000.0]) == ["0.0", "2.5", "10.0"]
+
+
+def test_what_was_the_same_in_all_sessions_deviates_by_nothing() -> None:
+    # The mean of equal numbers rounds to another number, here by 1.4e-17.
+    table = tf.Game.from_payoffs(np.full((2, 2, 2), 0.1)).play(sessions=7, periods=50, stop=None).table
+    assert table.loc["payoff of 1", ["mean", "deviation"]].tolist() == pytest.approx(
+        [0.1, 0.0], abs=0.0, rel=1e-15
+    )

@@ -92,10 +92,7 @@ class Played:
                         ds["price"].sel(node=node, workload=workload).values
                     )
         frame = pd.DataFrame(
-            {
-                name: [own.mean(), own.std(ddof=1) if len(own) > 1 else np.nan, *np.quantile(own, _BANDS)]
-                for name, own in rows.items()
-            },
+            {name: [own.mean(), _deviation(own), *np.quantile(own, _BANDS)] for name, own in rows.items()},
             index=["mean", "deviation", *(f"{100 * one:g} %" for one in _BANDS)],
         )
         return frame.T
@@ -304,6 +301,13 @@ class Played:
             for name, one in zip(self.game.players, ds["payoff"].mean("session"), strict=True)
         )
         return f"<Played: {ds.sizes['session']:,} sessions, {share}; mean payoffs in $/h: {mean}>"
+
+
+def _deviation(values: np.ndarray[Any, Any]) -> float:
+    """Return the standard deviation, exactly zero where all are equal, which rounding of their mean would hide."""
+    if len(values) < 2:
+        return float("nan")
+    return float(values.std(ddof=1)) if np.ptp(values) else 0.0
 
 
 def played_of(game: GameTable, spec: RepeatedPlay, found: dict[str, Any]) -> Played:

@@ -99,7 +99,16 @@ def number(value: float, digits: int = 3) -> str:
 
 
 class TickNumbers(Formatter):
-    """Tick labels with as many decimals as the finest tick needs, the same on all ticks of an axis."""
+    """Tick labels with as many decimals as the finest tick needs, the same on all ticks of an axis.
+
+    Parameters
+    ----------
+    unit : float
+        What labels count in, e.g. 1000 where the axis says "thousands".
+    """
+
+    def __init__(self, unit: float = 1.0) -> None:
+        self.unit = unit
 
     def __call__(self, value: float, pos: int | None = None) -> str:
         """Return the label of one tick."""
@@ -107,7 +116,7 @@ class TickNumbers(Formatter):
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         """Return the labels of all ticks of an axis."""
-        ticks = np.asarray(values, dtype=float)
+        ticks = np.asarray(values, dtype=float) / self.unit
         largest = float(np.abs(ticks).max(initial=0.0))
         if largest == 0.0:
             return ["0"] * len(ticks)

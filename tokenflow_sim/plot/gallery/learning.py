@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from tokenflow_sim.plot import text
 from tokenflow_sim.plot.panels import OneOrMore, dress_value, head, panels
@@ -75,7 +75,7 @@ def learning(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = N
     for axes in drawn.axes:
         axes.set_xlim(0.0, last)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda period, _: text.number(period / unit)))
+        axes.xaxis.set_major_formatter(text.TickNumbers(unit))
         axes.set_xlabel("Period" if unit == 1 else "Period, thousands")
     drawn.legend()
     return drawn.figure
