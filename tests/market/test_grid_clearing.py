@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.importing.real import held
 from tests.oracle import power
 from tests.oracle.effort import FACTOR
 from tokenflow_sim.errors import InfeasibleError, MarketError
@@ -30,7 +30,6 @@ from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.market import Market
 
 HOUR = 3600.0
-REAL = Path(__file__).parents[3] / "shared" / "data" / "real" / "pypsa"
 
 
 def jointly(market: Market, grid: Grid, power_use: Any) -> tuple[Clearing, GridOutcome]:
@@ -170,13 +169,12 @@ def test_against_pypsa(seed: int) -> None:
 def test_public_networks_against_pypsa(name: str, snapshot: int) -> None:
     """With AI load fixed; capacities fixed, no storage, equal marginal costs parted, and load that may be shed."""
     pypsa = pytest.importorskip("pypsa")
-    if not (REAL / name).exists():
-        pytest.skip("the public network is not there")
+    file = held(f"pypsa/{name}")
     rng = np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
-        network = pypsa.Network(REAL / name)
+        network = pypsa.Network(file)
         network.remove("StorageUnit", network.storage_units.index)
         network.remove("GlobalConstraint", network.global_constraints.index)
         for table, field in (("generators", "p_nom"), ("lines", "s_nom"), ("links", "p_nom")):

@@ -13,6 +13,8 @@ from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.loading import bundled_folder
 
 Edit = tuple[str, str]
+Edited = Callable[..., Path]
+TAIL = "owners:\n"  # of the file of us5: what is added before it stands at the top level
 
 
 @pytest.fixture
@@ -57,3 +59,9 @@ def us5() -> Scenario:
 @pytest.fixture(scope="session")
 def us20() -> Scenario:
     return load_scenario("us20")
+
+
+def only(faults: list[Fault]) -> Fault:
+    """Return the one fault that there is."""
+    assert len(faults) == 1, "\n".join(map(str, faults))
+    return faults[0]
