@@ -68,6 +68,7 @@ class Forwards:
 
     def __init__(self, firms: int) -> None:
         self.firms, self.market, self.solved = firms, market(firms), 0
+        self._rounds: list[tuple[Floats, Floats]] = []  # of each number of rounds to come: offset and slopes
 
     def spot(self, held: Floats) -> tuple[float, Floats]:
         """Return the price and what each produces where each has sold so much forward."""
@@ -77,8 +78,28 @@ class Forwards:
         return float(found["price"].squeeze()), found["sales"].sum(("node", "workload")).values
 
     def play_on(self, held: Floats, rounds: int) -> tuple[float, Floats]:
-        """Return price and production where so many rounds of forward trading are still to come."""
-        return self.spot(held) if rounds == 0 else self.play_on(self.traded(held, rounds), rounds - 1)
+        """Return price and production where so many rounds of forward trading are still to come.
+
+        Where a round leads is affine in what is held before it, since best responses are. So a round is solved once,
+        at a few positions, however many positions of the rounds before are tried: the number of Cournot markets is in
+        proportion to that of rounds, in place of rising by a power of it. `_affine` checks what it finds.
+        """
+        for later in range(rounds, 0, -1):
+            offset, slopes = self._affine(later)
+            held = offset + slopes @ held
+        return self.spot(held)
+
+    def _affine(self, rounds: int) -> tuple[Floats, Floats]:
+        """Return offset and slopes of where the first of so many rounds leads, from what is held before it."""
+        while len(self._rounds) < rounds:
+            later, none = len(self._rounds) + 1, np.zeros(self.firms)
+            offset = self.traded(none, later)
+            slopes = np.column_stack([self.traded(step, later) - offset for step in np.eye(self.firms)])
+            elsewhere = np.linspace(0.1, 0.4, self.firms)  # firms that differ
+            if np.abs(self.traded(elsewhere, later) - offset - slopes @ elsewhere).max() > 1e-6:
+                raise RuntimeError("where a round of forward trading leads is not affine in what is held")
+            self._rounds.append((offset, slopes))
+        return self._rounds[rounds - 1]
 
     def traded(self, held: Floats, rounds: int) -> Floats:
         """Return positions after the next round, an equilibrium of it, given those before.
@@ -110,7 +131,10 @@ class Forwards:
 
     def price(self, rounds: int) -> float:
         """Return the price with so many rounds."""
-        return self.play_on(np.zeros(self.firms), rounds)[0]
+        none = np.zeros(self.firms)
+        if rounds == 0:
+            return self.spot(none)[0]
+        return self.play_on(self.traded(none, rounds), rounds - 1)[0]
 
 
 def _fixed_point(function: Callable[[Floats], Floats], start: Floats) -> Floats:
@@ -121,13 +145,12 @@ def _fixed_point(function: Callable[[Floats], Floats], start: Floats) -> Floats:
 
 
 def equilibrium_table(most_rounds: int, most_firms: int) -> tuple[pd.DataFrame, list[int]]:
-    """Return prices by rounds and firms beside theory's, and how many Cournot markets were solved for each."""
-    cases = [(2, rounds) for rounds in range(most_rounds + 1)]
-    cases += [(firms, rounds) for firms in range(3, most_firms + 1) for rounds in (0, 1)]
+    """Return prices by firms and rounds beside theory's, and how many Cournot markets each number of firms took."""
     rows, solved = [], []
-    for firms, rounds in cases:
+    for firms in range(2, most_firms + 1):
         game = Forwards(firms)
-        rows.append((firms, rounds, theory(firms, rounds), game.price(rounds)))
+        for rounds in range(most_rounds + 1):
+            rows.append((firms, rounds, theory(firms, rounds), game.price(rounds)))
         solved.append(game.solved)
     frame = pd.DataFrame(rows, columns=["firms", "rounds", "paper", "ours"])
     return frame.assign(difference=(frame.ours - frame.paper).abs().map("{:.0e}".format)), solved
@@ -208,24 +231,45 @@ def positions_game(points: int) -> tf.Game:
 
 
 def positions_learned(points: int, sessions: int, decay: float) -> pd.DataFrame:
-    """Return the positions that Q-learning ends with, whose trials end at a rate, their price, and theory's."""
+    """Return what positions firms end with whose trials end at a rate, beside theory's; who moves tells why.
+
+    Q-learning of both; of one beside a rival that tries as often and otherwise stays at the equilibrium, since it
+    learns at a rate of zero; and fictitious play of both, which knows what each position would have earned.
+    """
     game = positions_game(points)
-    played = game.play(
-        "q_learning", sessions=sessions, periods=round(20 / decay), stop=round(2 / decay), memory=0, rate=0.1,
-        discount=0.0, decay=decay,
-    )  # fmt: skip
     grid = np.asarray(game.actions["one"], dtype=float)
-    held = np.column_stack([grid[own[:, 0]] for own in played.policies])
-    price = (A + 2 * C - held.sum(axis=1)) / 3  # the spot market's, checked to rounding in the table above
-    nash = game.pure_equilibria()
+    (nash,) = game.pure_equilibria().action.values.tolist()
+    table = game.dataset.payoff.values
+    learns = {"name": "q_learning", "memory": 0, "discount": 0.0, "decay": decay, "rate": 0.1}
+    both = {"periods": round(20 / decay), "stop": round(2 / decay)}
+    cases: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
+        "Q-learning": ({"one": learns, "two": learns}, both, 2),
+        "Q-learning beside a rival that stays": ({"one": learns, "two": {**learns, "rate": 0.0}}, both, 1),
+        "fictitious play": (
+            {"one": "fictitious_play", "two": "fictitious_play"}, {"periods": 2000, "stop": None}, 2,
+        ),
+    }  # fmt: skip
     rows = []
-    for name, paper, exact, ours in (
-        ("position of each, Mtok/s", (A - C) / 5, nash.action.values.mean(), held.mean(axis=1)),
-        ("price, $/Mtok", theory(2, 1), np.nan, price),
-    ):
-        low, high = np.quantile(ours, [0.05, 0.95])
-        rows.append((name, paper, exact, ours.mean(), f"{low:.2f} to {high:.2f}"))
-    return pd.DataFrame(rows, columns=["positions learnt", "paper", "Nash on the grid", "ours", "band"])
+    for name, (rules, given, learners) in cases.items():
+        played = game.play(rules, sessions=sessions, **given)
+        # The profile of the last period; Q-learners' trials are over by then.
+        last = np.column_stack(np.divmod(played.dataset.end.values[:, -1], points))
+        held = grid[last[:, :learners]].mean(axis=1)
+        price = (A + 2 * C - grid[last].sum(axis=1)) / 3  # the spot market's, checked to rounding above
+        earned = table[last[:, 0], last[:, 1]].sum(axis=1)
+        rows.append(
+            {
+                "positions learnt by": name,
+                "paper": (A - C) / 5,
+                "Nash on the grid": nash[0],
+                "ours": held.mean(),
+                "band": "{:.2f} to {:.2f}".format(*np.quantile(held, [0.05, 0.95])),
+                "price": price.mean(),
+                "price's band": "{:.2f} to {:.2f}".format(*np.quantile(price, [0.05, 0.95])),
+                "both earn": earned.mean(),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def draw(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
@@ -241,13 +285,12 @@ def draw(exact: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         left.set_title("Two firms")
         left.set_xlabel("rounds of forward trading")
         left.set_ylabel("price, $/Mtok")
-        for n, shade in zip((0, 1), shades, strict=False):
+        words = ("no forwards", "one round", "two rounds", "three rounds")
+        for n, word, shade in zip(sorted(exact.rounds.unique()), words, shades, strict=False):
             firms = range(2, 7)
             middle.plot(firms, [theory(f, n) for f in firms], color="#999999", lw=0.9)
             own = exact[exact.rounds == n]
-            middle.plot(
-                own.firms, own.ours, "o", color=shade, ms=4, label="one round" if n else "no forwards"
-            )
+            middle.plot(own.firms, own.ours, "o", color=shade, ms=4, label=word)
         middle.set_title("More firms")
         middle.set_xlabel("firms")
         names = list(dict.fromkeys(runs.learner))

@@ -80,7 +80,7 @@ def played(market: str, strategies: Mapping[str, Choice], hours: int, seed: int 
     Returns
     -------
     DataFrame
-        Columns provider, hour, markup, profit, price ($/Mtok), welfare ($).
+        Columns provider, hour, markup, profit, price ($/Mtok), welfare and payment of all users ($).
     """
     ds = _run(market, strategies, hours, seed)
     over_cost = (ds.offer_price / _costs(market, hours, seed) - 1).mean("workload")
@@ -99,6 +99,7 @@ def played(market: str, strategies: Mapping[str, Choice], hours: int, seed: int 
         {
             "price": (ds.payment.sum(("node", "workload")) / tokens).to_series(),
             "welfare": ds.welfare.to_series(),
+            "payment": ds.payment.sum(("node", "workload")).to_series(),
         }
     )
     return frame.join(by_hour, on="period").rename(columns={"period": "hour"})
@@ -136,19 +137,23 @@ def train(market: str, size: Size, steps: int, seed: int, store: Path) -> pd.Dat
     folder = store / f"{market}-seed-{seed}"
     table = folder / "played.csv"
     rows = pd.read_csv(table) if table.exists() else pd.DataFrame()
-    every = max(steps // size.pieces, PARAMETERS["n_steps"])
-    for done in range(every, steps + 1, every):
+
+    def play(done: int, policies: Mapping[str, Path]) -> None:
+        nonlocal rows
         if len(rows) and done <= rows.step.max():
-            continue
-        policies = train_independent(
-            market, steps=int(done), out=folder, seed=seed, parameters=PARAMETERS, environment=ENVIRONMENT,
-            resume=(folder / "checkpoint.pkl").exists(), tensorboard=False,
-        )  # fmt: skip
+            return  # interrupted between the table and the checkpoint
         strategies: dict[str, Choice] = {name: tf.LearnedPolicy(path) for name, path in policies.items()}
         now = played(market, strategies, size.hours).assign(step=done)
         rows = pd.concat([rows, now], ignore_index=True)
         write_whole(table, rows.to_csv(index=False).encode())
         print(f"{market}, seed {seed}: {done} of {steps} steps", flush=True)
+
+    if rows.empty or rows.step.max() < steps:
+        train_independent(
+            market, steps=steps, out=folder, seed=seed, parameters=PARAMETERS, environment=ENVIRONMENT,
+            checkpoint=max(steps // size.pieces, PARAMETERS["n_steps"]), evaluate=play,
+            resume=(folder / "checkpoint.pkl").exists(), tensorboard=False,
+        )  # fmt: skip
     return rows
 
 
@@ -161,7 +166,8 @@ def exploitability(market: str, seed: int, hours: int, store: Path) -> pd.DataFr
     policies: dict[str, Choice] = {
         path.parent.name: tf.LearnedPolicy(path.parent) for path in sorted(folder.glob("*/policy.json"))
     }
-    profit = played(market, policies, hours).groupby("provider").profit.sum()
+    now = played(market, policies, hours)
+    profit, paid = now.groupby("provider").profit.sum(), now.drop_duplicates("hour").payment.sum()
     rows = {}
     for name in policies:
         found = {}
@@ -171,7 +177,11 @@ def exploitability(market: str, seed: int, hours: int, store: Path) -> pd.DataFr
             found[markup] = float(frame[frame.provider == name].profit.sum())
         best = max(found, key=lambda markup: found[markup])
         gain = max(0.0, found[best] - profit[name])
-        rows[name] = {"best constant mark-up": best, "could gain, k$/h": gain / 1e3 / hours}
+        rows[name] = {
+            "best constant mark-up": best,
+            "could gain, k$/h": gain / 1e3 / hours,
+            "% of what demand pays": 100 * gain / paid,
+        }
     return pd.DataFrame(rows).T
 
 
@@ -204,22 +214,29 @@ def best_responses(market: str, levels: int) -> tuple[str, pd.DataFrame]:
 
 
 def table(market: str, rows: pd.DataFrame, truthful: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
-    """Return mark-ups and profits of the last policies in the hour of best responses, beside those and truth."""
+    """Return mark-ups and profits of the last policies in the hour of best responses, beside those and truth.
+
+    Of the trainings the mean is shown, and the least and the most of all.
+    """
     frame = pd.DataFrame(
         {"truthful: k$/h": truthful[truthful.hour == HOUR].set_index("provider").profit / 1e3}
     )
     frame["best responses: mark-up"] = responses.markup
     frame["k$/h"] = responses.profit / 1e3
     if len(rows):
-        last = rows[(rows.step == rows.step.max()) & (rows.hour == HOUR)]
-        for seed, part in last.groupby("seed"):
-            frame[f"PPO, seed {seed}: mark-up"] = part.set_index("provider").markup
-            frame[f"seed {seed}: k$/h"] = part.set_index("provider").profit / 1e3
+        last = rows[(rows.step == rows.step.max()) & (rows.hour == HOUR)].groupby("provider")
+        for name, values in (("mark-up", last.markup), ("k$/h", last.profit)):
+            unit = 1.0 if name == "mark-up" else 1e3
+            frame[f"PPO: {name}"] = values.mean() / unit
+            frame[f"{name}, least"], frame[f"{name}, most"] = values.min() / unit, values.max() / unit
     return frame.rename_axis(market)
 
 
 def course(rows: pd.DataFrame, truthful: pd.DataFrame) -> pd.DataFrame:
-    """Return profit, price and welfare of the day by steps taken, in % of the truthful day, mean over seeds."""
+    """Return profit, price and welfare of the day by steps taken and seed, in % over those of the truthful day.
+
+    Where all must be served welfare is what serving costs, below zero: the change is in % of its size.
+    """
 
     def day(frame: pd.DataFrame) -> dict[str, float]:
         hourly = frame.drop_duplicates("hour")
@@ -231,7 +248,7 @@ def course(rows: pd.DataFrame, truthful: pd.DataFrame) -> pd.DataFrame:
         now = day(part)
         lines.append(
             {"step": step, "seed": seed}
-            | {f"{key}, % more": 100 * (now[key] / base[key] - 1) for key in base}
+            | {f"{key}, % more": 100 * (now[key] - base[key]) / abs(base[key]) for key in base}
         )
     return pd.DataFrame(lines).set_index(["step", "seed"])
 
@@ -338,7 +355,10 @@ def main() -> None:
             print(f"\n{market}, hour {HOUR}. Best responses: {words}\n")
             print(table(market, rows, truthful, responses), end="\n\n")
             if trains:
-                print(course(rows, truthful).groupby("step").mean(), end="\n\n")
+                by_step = course(rows, truthful).groupby("step")
+                print(by_step.mean(), end="\n\n")
+                ends = pd.DataFrame({"least": by_step.min().iloc[-1], "most": by_step.max().iloc[-1]})
+                print(f"at the end\n{ends}\n")
                 for seed in range(given.seeds):
                     print(f"left to gain, seed {seed}\n{exploitability(market, seed, size.hours, store)}\n")
     if not trains:

@@ -24,7 +24,7 @@ def test_the_closed_form_is_the_papers() -> None:
     assert theory(1, 3) == pytest.approx((A + C) / 2)  # a monopolist has nobody to be ahead of
 
 
-@pytest.mark.parametrize(("firms", "rounds"), [(2, 0), (2, 1), (3, 1)])
+@pytest.mark.parametrize(("firms", "rounds"), [(2, 0), (2, 2), (3, 1)])
 def test_best_responses_over_positions_end_at_the_closed_form(firms: int, rounds: int) -> None:
     assert SCRIPT["Forwards"](firms).price(rounds) == pytest.approx(SCRIPT["theory"](firms, rounds), abs=1e-7)
 
@@ -33,6 +33,12 @@ def test_no_single_position_gains_on_the_equilibrium() -> None:
     game = SCRIPT["positions_game"](5)  # 0, 0.9, 1.8, 2.7, 3.6
     found = game.pure_equilibria()
     np.testing.assert_allclose(found.action.values, [[1.8, 1.8]])
+
+
+def test_positions_that_both_learn_fall_short_of_those_that_one_learns() -> None:
+    found = SCRIPT["positions_learned"](5, 40, 1e-2).set_index("positions learnt by").ours
+    assert found["fictitious play"] == pytest.approx(1.8)
+    assert found["Q-learning"] < found["Q-learning beside a rival that stays"] < 2.1
 
 
 def test_learners_hold_the_contracts_and_their_price_counts_them() -> None:

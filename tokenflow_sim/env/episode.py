@@ -126,6 +126,7 @@ class Episode:
         self.model = setting.model(seed, clearer)
         self._strategies = [player.agent(self.model).strategy for player in setting.players]
         self._money = [0.0] * len(setting.players)
+        self._played: list[tuple[NDArray[Any], ...]] = []
         self._rewards: list[RunningReward] = [
             setting.reward.start(player.encoding.money) for player in setting.players
         ]
@@ -190,5 +191,22 @@ class Episode:
         assert result is not None
         self._money = [player.money(self.model, result) for player in self.setting.players]
         rewards = [reward(money) for reward, money in zip(self._rewards, self._money, strict=True)]
+        self._played.append(tuple(np.array(action) for action in actions))
         self._look()
         return rewards
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what leads to where the episode stands, which is a function of the scenario and of it.
+
+        Returns
+        -------
+        dict
+            ``seed`` of the run; ``actions``, an array for each player with the periods first, none before the first.
+        """
+        actions = [np.array(own) for own in zip(*self._played, strict=True)]
+        return {"seed": self.model.seed, "actions": actions}
+
+    def follow(self, actions: Sequence[NDArray[Any]]) -> None:
+        """Play the actions that `get_state` returned of an episode with the same seed."""
+        for together in zip(*actions, strict=True):
+            self.step(together)

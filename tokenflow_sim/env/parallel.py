@@ -211,6 +211,40 @@ class ParallelMarket(ParallelEnv[str, Observation, Any]):
             infos,
         )
 
+    def get_state(self) -> dict[str, Any]:
+        """Return where the environment stands, in numbers that do not depend on how the package is written.
+
+        Returns
+        -------
+        dict
+            ``seed`` and ``actions`` of the episode, as `Episode.get_state` has them, and ``random``, where the stream
+            of later seeds stands.
+        """
+        episode = self._now
+        assert self._random is not None, "an episode has begun"
+        return {**episode.get_state(), "random": self._random.bit_generator.state}
+
+    def set_state(self, state: Mapping[str, Any]) -> dict[str, Observation]:
+        """Go to where an environment made with the same arguments stood, by playing its episode again.
+
+        Parameters
+        ----------
+        state : mapping
+            What its `get_state` returned.
+
+        Returns
+        -------
+        dict of ndarray
+            What each player observes there.
+        """
+        self.reset(seed=state["seed"])
+        episode = self._now
+        episode.follow(state["actions"])
+        self.agents = [] if episode.is_over else list(self.possible_agents)
+        assert self._random is not None, "an episode has begun"
+        self._random.bit_generator.state = state["random"]
+        return self._seen(episode)[0]
+
     def _seen(self, episode: Episode) -> tuple[dict[str, Observation], dict[str, Info]]:
         names = list(enumerate(self.possible_agents))
         return (

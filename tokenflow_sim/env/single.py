@@ -155,6 +155,35 @@ class MarketEnv(gymnasium.Env[Observation, Any]):
             self.render()
         return episode.observation(0), reward, False, episode.is_over, episode.info(0)
 
+    def get_state(self) -> dict[str, Any]:
+        """Return where the environment stands, in numbers that do not depend on how the package is written.
+
+        Returns
+        -------
+        dict
+            ``seed`` and ``actions`` of the episode, as `Episode.get_state` has them, and ``random``, where the stream
+            of later seeds stands.
+        """
+        return {**self._now.get_state(), "random": self.np_random.bit_generator.state}
+
+    def set_state(self, state: Mapping[str, Any]) -> Observation:
+        """Go to where an environment made with the same arguments stood, by playing its episode again.
+
+        Parameters
+        ----------
+        state : mapping
+            What its `get_state` returned.
+
+        Returns
+        -------
+        ndarray
+            What the learner observes there.
+        """
+        self.reset(seed=state["seed"])
+        self._now.follow(state["actions"])
+        self.np_random.bit_generator.state = state["random"]
+        return self._now.observation(0)
+
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which arms are worth trying, of all groups one after another, as maskable learners ask for."""
         return self.encoding.mask(self._now.views[0]).ravel().astype(bool)

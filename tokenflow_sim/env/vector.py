@@ -176,6 +176,7 @@ class MarketVectorEnv(VectorEnv[Observations, Any, NDArray[Any]]):
         )  # fmt: skip
         self._rewards = [setting.reward.start(self.encoding.money) for _ in seeds]
         self._over = False
+        self._played: list[NDArray[Any]] = []
         self._look()
         return self._observations.copy(), self._infos(None)
 
@@ -218,6 +219,7 @@ class MarketVectorEnv(VectorEnv[Observations, Any, NDArray[Any]]):
         made = self.encoding.submission(self._view, np.asarray(actions), self.num_envs)
         batch.submit(self.player.name, **{name: getattr(made, name) for name in _NAMES[self.player.kind]})
         batch.step()
+        self._played.append(np.array(actions))
         self._over = not batch.running
         money, price = self._earned()
         if self.setting.reward.measure in ("profit", "normalised"):
@@ -237,6 +239,41 @@ class MarketVectorEnv(VectorEnv[Observations, Any, NDArray[Any]]):
             observations, infos = self._begin([self._seed_of(one, None) for one in range(self.num_envs)])
             infos = {**last, **infos}
         return observations, rewards, none, truncations, infos
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where the markets stand, in numbers that do not depend on how the package is written.
+
+        Returns
+        -------
+        dict
+            ``seeds`` of the episodes; ``actions`` in them, an array with the periods first; and ``random``, where each
+            market's stream of later seeds stands.
+        """
+        streams = [None if one is None else one.bit_generator.state for one in self._randoms]
+        return {"seeds": list(self.batch.seeds), "actions": np.array(self._played), "random": streams}
+
+    def set_state(self, state: Mapping[str, Any]) -> Observations:
+        """Go to where an environment made with the same arguments stood, by playing its episodes again.
+
+        Parameters
+        ----------
+        state : mapping
+            What its `get_state` returned.
+
+        Returns
+        -------
+        ndarray
+            What is observed there, dims (market, entry).
+        """
+        self._begin(state["seeds"])
+        for actions in state["actions"]:
+            self.step(actions)
+        for number, stream in enumerate(state["random"]):
+            random, _ = seeding.np_random(0)
+            if stream is not None:
+                random.bit_generator.state = stream
+            self._randoms[number] = None if stream is None else random
+        return self._observations.copy()
 
     def _earned(self) -> tuple[Floats, Floats]:
         """Return the learner's money of the last period in $, dims (market,), and its prices, as `Player` has them."""

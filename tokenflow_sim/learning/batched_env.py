@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,15 @@ class BatchedEnv(VecEnv):
         """Return the infos of each market; those of all stand as arrays beside masks of who has them."""
         names = [name for name in infos if f"_{name}" in infos and not name.startswith("final_")]
         return [{name: infos[name][number] for name in names} for number in range(self.num_envs)]
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where the markets stand, and what each has brought in its episode so far."""
+        return {"market": self.market.get_state(), "money": self._money, "steps": self._steps}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+        self.market.set_state(state["market"])
+        self._money, self._steps = state["money"], state["steps"]
 
     def close(self) -> None:
         """Close the markets."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenflow_sim.learning.checkpoint import tensors_as_bytes, tensors_of
 from tokenflow_sim.learning.libraries import load
 from tokenflow_sim.learning.session import made
 from tokenflow_sim.learning.torch_network import layers_of
@@ -154,8 +155,8 @@ class Learner:
         """Return everything that its next step depends on, between two rollouts."""
         policy = self.model.policy
         return {
-            "policy": policy.state_dict(),
-            "optimizer": policy.optimizer.state_dict(),
+            "policy": tensors_as_bytes(policy.state_dict()),
+            "optimizer": tensors_as_bytes(policy.optimizer.state_dict()),
             "rng": self.rng.bit_generator.state,
             "updates": self.model._n_updates,
         }
@@ -163,8 +164,8 @@ class Learner:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
         policy = self.model.policy
-        policy.load_state_dict(state["policy"])
-        policy.optimizer.load_state_dict(state["optimizer"])
+        policy.load_state_dict(tensors_of(state["policy"]))
+        policy.optimizer.load_state_dict(tensors_of(state["optimizer"]))
         self.rng.bit_generator.state = state["rng"]
         self.model._n_updates = state["updates"]
         self._share_weights()

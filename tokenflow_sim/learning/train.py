@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from tokenflow_sim.errors import Fault, InputError, unknown_name
-from tokenflow_sim.learning.checkpoint import (
-    random_state,
-    read_checkpoint,
-    set_random_state,
-    unpickled,
-    write_checkpoint,
-)
+from tokenflow_sim.learning.checkpoint import read_checkpoint, taking_up, write_checkpoint
 from tokenflow_sim.learning.environments import Market, description, many, single
 from tokenflow_sim.learning.export import Format, export_policy
 from tokenflow_sim.learning.learning_curve import LearningCurve
 from tokenflow_sim.learning.libraries import load
+from tokenflow_sim.learning.model_state import model_state, restored
 from tokenflow_sim.learning.session import (
     Progress,
     check_numbers,
@@ -85,7 +78,8 @@ def train(
     checkpoint : int
         Least number of steps between two checkpoints.
     resume : bool
-        Whether to go on with the training in `out`, to the same bits as if it had never stopped.
+        Whether to go on with the training in `out`, to the same bits as if it had never stopped. The unfinished
+        episode is played again to where it stood, which takes as long as it took.
     force : bool
         Whether to replace the training in `out`.
     tensorboard : bool
@@ -105,7 +99,12 @@ def train(
     InputError
         If an argument is out of range, settings differ from those of the training to resume, or a library is missing.
     ResultError
-        If the folder holds a training, there is none to resume, or it cannot be written.
+        If the folder holds a training, there is none to resume, its checkpoint does not fit, or it cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If a training is resumed that other versions of this package or of a library have begun.
 
     Notes
     -----
@@ -135,16 +134,17 @@ def train(
     with training():
         state = read_checkpoint(folder, settings) if resume else None
         curve = LearningCurve(folder, tensorboard, [] if state is None else state["curve"])
+        env = _vectorised(market, agent, environment, environments)
         if state is None:
             given = dict(parameters or {})
             if algorithm in _WITH_REPLAY:  # the usual million would be mostly empty
                 given.setdefault("buffer_size", min(1_000_000, steps))
             if algorithm == "ppo" and environments > 1:
                 given.setdefault("n_steps", _steps_of_each(environments, given.get("batch_size", _MINIBATCH)))
-            env = _vectorised(market, agent, environment, environments)
             model = made(cls, "MlpPolicy", env, seed=seed, device="cpu", **given)
         else:
-            model = _restored(cls, state)
+            with taking_up(folder):
+                model = restored(cls, env, state)
         with resumable(folder):
             _learn(model, steps, folder, settings, curve, checkpoint, progress)
         return export_policy(model, folder, format=format)
@@ -183,7 +183,7 @@ def _learn(
 
     def keep() -> None:
         curve.write()
-        write_checkpoint(folder, {"settings": settings, "curve": curve.rows, **_state(model)})
+        write_checkpoint(folder, {"settings": settings, "curve": curve.rows, **model_state(model)})
 
     model.set_logger(load("stable_baselines3.common.logger", "training").Logger(None, []))
     watch = Watch(curve, keep, checkpoint, steps, progress)
@@ -193,29 +193,3 @@ def _learn(
         watch.note()
     keep()
     curve.close()
-
-
-def _state(model: Any) -> dict[str, Any]:
-    """Return everything that the next step of a model depends on."""
-    file = io.BytesIO()
-    model.save(file)  # networks, optimisers, counters, the last observation
-    return {
-        "model": file.getvalue(),
-        "env": pickle.dumps(model.get_env()),
-        "action_space": pickle.dumps(model.action_space),
-        "replay": pickle.dumps(getattr(model, "replay_buffer", None)),
-        "random": random_state(),
-    }
-
-
-def _restored(cls: Any, state: Mapping[str, Any]) -> Any:
-    """Return the model that `_state` was taken of."""
-    env = unpickled(state["env"])
-    model = cls.load(io.BytesIO(state["model"]), env=env, device="cpu", force_reset=False)
-    # Loading seeds what draws random numbers; all goes back to where it stood.
-    model.action_space = unpickled(state["action_space"])
-    replay = unpickled(state["replay"])
-    if replay is not None:
-        model.replay_buffer = replay
-    set_random_state(state["random"])
-    return model

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tokenflow_sim.errors import Fault, InputError
-from tokenflow_sim.learning.checkpoint import read_checkpoint, unpickled, write_checkpoint
+from tokenflow_sim.learning.checkpoint import read_checkpoint, taking_up, write_checkpoint
 from tokenflow_sim.learning.environments import Market, description, several
 from tokenflow_sim.learning.export import Format, export_policy
 from tokenflow_sim.learning.learner import Learner
@@ -30,6 +29,9 @@ from tokenflow_sim.learning.session import (
 DEFAULTS: dict[str, Any] = {"n_steps": 2048, "batch_size": 256}
 """Parameters in place of Stable-Baselines3's: larger batches learn from a rollout in half the time."""
 
+Evaluate = Callable[[int, dict[str, Path]], object]
+"""Called with the periods learnt from so far and each agent's folder, whose policy is as it is then."""
+
 
 def train_independent(
     market: Market,
@@ -46,6 +48,7 @@ def train_independent(
     tensorboard: bool = True,
     format: Format = "safetensors",
     progress: Progress | None = None,
+    evaluate: Evaluate | None = None,
 ) -> dict[str, Path]:
     """Train several agents of a market side by side by independent PPO, and write their policies.
 
@@ -68,6 +71,9 @@ def train_independent(
         Parameters of the environment, e.g. ``{"actions": "discrete"}``.
     checkpoint, resume, force, tensorboard, format, progress
         As `train` takes them.
+    evaluate : callable, optional
+        Called before every checkpoint, with the periods learnt from and the policies as they are then, to play them
+        for example. A training that was interrupted may call it again with the same.
 
     Returns
     -------
@@ -77,6 +83,11 @@ def train_independent(
     Raises
     ------
     InputError, ResultError
+        As `train` does.
+
+    Warns
+    -----
+    UserWarning
         As `train` does.
 
     Notes
@@ -103,23 +114,34 @@ def train_independent(
     }
     with training():
         state = read_checkpoint(folder, settings) if resume else None
-        env = several(market, agents, environment or {}) if state is None else unpickled(state["env"])
+        env = several(market, agents, environment or {})
         curve = LearningCurve(folder, tensorboard, [] if state is None else state["curve"])
-        loop = _Loop(env, {**DEFAULTS, **(parameters or {})}, seed, state, curve)
+        loop = _Loop(env, {**DEFAULTS, **(parameters or {})}, seed, curve)
+        if state is None:
+            loop.begin()
+        else:
+            with taking_up(folder):
+                loop.set_state(state)
+
+        def policies() -> dict[str, Path]:
+            return {
+                name: export_policy(
+                    learner.model, folder / folder_of(name), encoding=env.encoding(name), format=format
+                )
+                for name, learner in loop.learners.items()
+            }
+
         while loop.done < steps:
             kept = loop.done
             with resumable(folder):
                 while loop.done < steps and loop.done - kept < checkpoint:
                     loop.rollout(steps, progress)
             curve.write()
+            if evaluate is not None:
+                evaluate(loop.done, policies())
             write_checkpoint(folder, {"settings": settings, "curve": curve.rows, **loop.get_state()})
         curve.close()
-        return {
-            name: export_policy(
-                learner.model, folder / folder_of(name), encoding=env.encoding(name), format=format
-            )
-            for name, learner in loop.learners.items()
-        }
+        return policies()
 
 
 class _Loop:
@@ -130,10 +152,9 @@ class _Loop:
         env: Any,
         parameters: Mapping[str, Any],
         seed: int,
-        state: Mapping[str, Any] | None,
         curve: LearningCurve,
     ) -> None:
-        self.env, self.curve = env, curve
+        self.env, self.seed, self.curve = env, seed, curve
         self.learners = {
             name: Learner(
                 env.observation_space(name), env.action_space(name), parameters, _seed_of(seed, name)
@@ -143,15 +164,12 @@ class _Loop:
         if not self.learners:
             raise InputError([Fault("nobody learns; name at least one agent", "agents")], "training")
         self.steps_of_rollout = next(iter(self.learners.values())).model.n_steps
-        if state is None:
-            self.done, self.starts = 0, True
-            self.observations, _ = env.reset(seed=seed)
-            self.returns = dict.fromkeys(self.learners, 0.0)
-        else:
-            self.done, self.starts = state["done"], state["starts"]
-            self.observations, self.returns = state["observations"], state["returns"]
-            for name, learner in self.learners.items():
-                learner.set_state(state["learners"][name])
+        self.returns = dict.fromkeys(self.learners, 0.0)
+        self.done, self.starts = 0, True
+
+    def begin(self) -> None:
+        """Begin the first episode."""
+        self.observations, _ = self.env.reset(seed=self.seed)
 
     def rollout(self, steps: int, progress: Progress | None) -> None:
         """Play the periods of one rollout, and have all learn from them."""
@@ -184,13 +202,19 @@ class _Loop:
     def get_state(self) -> dict[str, Any]:
         """Return everything that the next rollout depends on."""
         return {
-            "env": pickle.dumps(self.env),
+            "env": self.env.get_state(),
             "done": self.done,
             "starts": self.starts,
-            "observations": self.observations,
             "returns": self.returns,
             "learners": {name: learner.get_state() for name, learner in self.learners.items()},
         }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go back to what `get_state` returned."""
+        for name, learner in self.learners.items():
+            learner.set_state(state["learners"][name])
+        self.observations = self.env.set_state(state["env"])
+        self.done, self.starts, self.returns = state["done"], state["starts"], state["returns"]
 
 
 def _seed_of(seed: int, name: str) -> np.random.SeedSequence:
