@@ -18,6 +18,7 @@ from tokenflow_sim.agents.environment import Environment
 from tokenflow_sim.agents.participants_of import participants_of
 from tokenflow_sim.agents.provenance import attributes_of_choices
 from tokenflow_sim.agents.scalars import chosen, scalars_of
+from tokenflow_sim.agents.steps import only_steps_are_due, play_on
 from tokenflow_sim.agents.streams import RandomLike, seed_of
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Clearer, Clearing
@@ -288,6 +289,9 @@ class TokenMarket(Portable, mesa.Model):
         """
         with one_thread():  # once for all periods: entering it for each would cost more than it does
             while self.running:
+                if progress is None and only_steps_are_due(self):
+                    play_on(self)
+                    continue
                 self.step()
                 if progress is not None:
                     progress(self.period, self.periods)

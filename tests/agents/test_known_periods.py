@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
+from tokenflow_sim.strategies.base import History
 
 DUOPOLY: dict[str, Any] = {
     "format": 1,
@@ -35,6 +40,21 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def plain(shown: object) -> object:
+    """Return what can be compared of a field of a view or a receipt."""
+    if isinstance(shown, History):
+        return [plain(getattr(shown, field.name)) for field in fields(shown)]
+    if isinstance(shown, np.ndarray):
+        return shown.shape, shown.tobytes()
+    return shown if isinstance(shown, (int, float, str, tuple)) else type(shown)
+
+
+def watch(told: list[Any], act: Callable[[Any], Any], shown: Any) -> Any:
+    """Keep what a strategy is shown."""
+    told.append(shown)
+    return act(shown)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_what_comes_again_brings_what_it_would_if_it_were_cleared_again(case: str) -> None:
     scenario = tf.Scenario(**DUOPOLY).override(CASES[case])
@@ -42,18 +62,19 @@ def test_what_comes_again_brings_what_it_would_if_it_were_cleared_again(case: st
     anew.clearing_house._may_come_again = False
     seen = []
     for model in (kept, anew):
-        receipts: list[tuple[int, float]] = []
-        learn = model.providers["a"].strategy.learn
-
-        def watch(receipt: Any, learn: Any = learn, receipts: list[Any] = receipts) -> None:
-            receipts.append((receipt.period, float(receipt.profit.sum())))
-            learn(receipt)
-
-        model.providers["a"].strategy.learn = watch
+        told: list[Any] = []
+        strategy = model.providers["a"].strategy
+        strategy.offer = partial(watch, told, strategy.offer)
+        strategy.learn = partial(watch, told, strategy.learn)
         model.run()
-        seen.append(receipts)
+        # Views and receipts of all periods, looked at when the run is over: those that were kept still hold their own.
+        seen.append(
+            [[(field.name, plain(getattr(one, field.name))) for field in fields(one)] for one in told]
+        )
+        assert [one.period for one in told] == [period for period in range(60) for _ in range(2)]
+        shown = [getattr(one, field.name) for one in told for field in fields(one)]
+        assert not any(array.flags.writeable for array in shown if isinstance(array, np.ndarray))
     assert seen[0] == seen[1]
-    assert [period for period, _ in seen[0]] == list(range(60))
     xr.testing.assert_identical(kept.results(), anew.results())
     assert kept.clearing_house.result is not None
     assert kept.clearing_house.result.period == 59

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -44,3 +47,14 @@ def test_its_state_is_restored() -> None:
         archiver.append(*(np.full((1, 1), part) for part in (8, 18, 28)))
     assert archive.history.price.tolist() == other.history.price.tolist() == [[[6.0]], [[7.0]], [[8.0]]]
     assert archive.history.unserved.tolist() == other.history.unserved.tolist()
+
+
+def test_copies_go_on_by_themselves() -> None:
+    archive = PublishedHistory(1, 1, 3)
+    archive.append(*(np.full((1, 1), part) for part in (1, 11, 21)))
+    for other in (copy.deepcopy(archive), pickle.loads(pickle.dumps(archive))):
+        other.append(*(np.full((1, 1), part) for part in (2, 12, 22)))
+        assert other.history.price.ravel().tolist() == [1, 2]
+        assert other.history.demand.ravel().tolist() == [11, 12]
+        assert not other.history.unserved.flags.writeable
+    assert archive.history.price.ravel().tolist() == [1]

@@ -15,7 +15,7 @@ from tokenflow_sim.market import Clearing
 from tokenflow_sim.scenario.state import State
 
 # Books of more numbers seldom come again, and take longer to look up.
-_FEW = 64
+_FEW = 80
 # How many periods are kept, and how many may be looked up without one found, for one that is, before no more are.
 _KEPT, _IN_VAIN = 1024, 256
 # All of a state but its period. A scenario makes an array once for all periods that share it.

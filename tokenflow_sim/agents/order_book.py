@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate
-from math import isfinite, prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +26,24 @@ ROUNDING = 1e-9
 _LISTED_CULPRITS = 5
 _Shape = tuple[int, int, int]
 _ALL = np.logical_and.reduce
-# So few numbers are looked through faster one by one than by numpy.
-_FEW = 128
+
+
+class _Plan(NamedTuple):
+    """Where the numbers of a book stand, as rows of a table of classes, and the shapes of its arrays.
+
+    Prices come first, from row 0; after the table come link capacities. What must be finite, and what must not be
+    negative, thus stand beside each other.
+    """
+
+    demand: int
+    route_cost: int
+    quantity: int
+    value: int
+    end: int
+    classes: int
+    size: int
+    offers: _Shape
+    bids: _Shape
 
 
 class OrderBook:
@@ -41,37 +56,66 @@ class OrderBook:
     state : State
         Everything exogenous, for the limits that submissions have to keep to.
 
-    Attributes
-    ----------
-    worth : ndarray
-        What service is truly worth in $/Mtok, dims (node, workload, step): welfare counts it, the market does
-        not see it.
-
     Notes
     -----
-    A quantity that is not submitted does not exist: every quantity starts at zero. The arrays are new each period,
-    since the Market made of them, and every holder of it keep references to these.
+    A quantity that is not submitted does not exist: every quantity starts at zero. What is submitted is copied, since
+    its owner may change it. The arrays are new each period, since the Market made of them, and every holder of it keep
+    references to these.
     """
 
     def __init__(self, layout: Layout, state: State) -> None:
         sizes = layout.sizes
-        offers, bids, routes, starts = _shapes_of(
+        self.layout, self.state = layout, state
+        self._plan = plan = _plan_of(
             sizes["asset"], sizes["block"], sizes["node"], sizes["step"], sizes["arc"], sizes["workload"]
         )
-        self.layout, self.state = layout, state
-        self._single_block, self._single_step = offers[2] == 1, bids[2] == 1
-        # What must be finite stands in one buffer, prices first, so that few passes check it all.
-        self._finite = np.zeros(starts[-1])
-        self._not_negative, self._prices = self._finite[starts[1] :], starts[1]
-        self.price = self._finite[: starts[1]].reshape(offers)
-        self.quantity = self._finite[starts[1] : starts[2]].reshape(offers)
-        self.demand = self._finite[starts[2] : starts[3]].reshape(bids)
-        self.route_cost = self._finite[starts[3] :].reshape(routes)
-        self.value = np.zeros(bids)
-        self.worth = self.value
-        self.link_capacity = np.zeros(routes[0])
+        # All numbers stand in one buffer, so that few calls make it, check it and tell it from others.
+        self._numbers = np.zeros(plan.size)
+        self._table = self._numbers[: plan.end * plan.classes].reshape(plan.end, plan.classes)
+        # With one block, an agent's rows of an array are rows of the table; likewise with one step.
+        self._single_block, self._single_step = plan.offers[2] == 1, plan.bids[2] == 1
+        self._worth: Floats | None = None
         self.value_slope: Floats | None = None
         self.offer_slope: Floats | None = None
+
+    @cached_property
+    def price(self) -> Floats:
+        """Offer prices in $/Mtok, dims (asset, workload, block)."""
+        return self._table[: self._plan.demand].reshape(self._plan.offers)
+
+    @cached_property
+    def demand(self) -> Floats:
+        """Demand in Mtok/s, dims (node, workload, step)."""
+        return self._table[self._plan.demand : self._plan.route_cost].reshape(self._plan.bids)
+
+    @cached_property
+    def route_cost(self) -> Floats:
+        """Route costs in $/Mtok, dims (arc, workload)."""
+        return self._table[self._plan.route_cost : self._plan.quantity]
+
+    @cached_property
+    def quantity(self) -> Floats:
+        """Quantities offered in Mtok/s, dims (asset, workload, block)."""
+        return self._table[self._plan.quantity : self._plan.value].reshape(self._plan.offers)
+
+    @cached_property
+    def value(self) -> Floats:
+        """What demand bids for in $/Mtok, dims (node, workload, step)."""
+        return self._table[self._plan.value :].reshape(self._plan.bids)
+
+    @cached_property
+    def link_capacity(self) -> Floats:
+        """Link capacity offered, dims (arc,)."""
+        return self._numbers[self._plan.end * self._plan.classes :]
+
+    @property
+    def worth(self) -> Floats:
+        """What service is truly worth in $/Mtok, dims (node, workload, step), which the market does not see."""
+        return self.value if self._worth is None else self._worth
+
+    @worth.setter
+    def worth(self, worth: Floats) -> None:
+        self._worth = worth
 
     def add_offer(self, agent: ComputeProvider, offer: Offer, period: int) -> None:
         """Take a provider's offer.
@@ -87,8 +131,8 @@ class OrderBook:
                 self.offer_slope = np.zeros_like(self.price)
             _add_slope(self.offer_slope, agent, "block", agent.strategy.blocks, offer.slope, quantity, period)
         if self._single_block and price.shape == agent.shape and quantity.shape == agent.shape:
-            self.price[rows, :, 0] = price
-            self.quantity[rows, :, 0] = quantity
+            self._table[rows] = price
+            self._table[_after(self._plan.quantity, rows)] = quantity
             return
         _check_shape(agent, period, "block", agent.strategy.blocks, price=price, quantity=quantity)
         _fill(self.price, rows, price)
@@ -103,22 +147,22 @@ class OrderBook:
             If its arrays have another shape than they must.
         """
         quantity, value, worth, rows = bid.quantity, bid.value, bid.worth, agent.rows
-        is_truthful = worth is value and self.worth is self.value
+        is_truthful = worth is value and self._worth is None
         if bid.slope is not None:
             if self.value_slope is None:
                 self.value_slope = np.zeros_like(self.value)
             _add_slope(self.value_slope, agent, "step", agent.strategy.steps, bid.slope, quantity, period)
         if self._single_step and is_truthful and quantity.shape == agent.shape and value.shape == agent.shape:
-            self.demand[rows, :, 0] = quantity
-            self.value[rows, :, 0] = value
+            self._table[_after(self._plan.demand, rows)] = quantity
+            self._table[_after(self._plan.value, rows)] = value
             return
         _check_shape(agent, period, "step", agent.strategy.steps, quantity=quantity, value=value, worth=worth)
-        if not is_truthful and self.worth is self.value:
-            self.worth = self.value.copy()
+        if not is_truthful and self._worth is None:
+            self._worth = self.value.copy()
         _fill(self.demand, rows, quantity, spare=0.0)
         _fill(self.value, rows, value)
-        if self.worth is not self.value:
-            _fill(self.worth, rows, worth)
+        if self._worth is not None:
+            _fill(self._worth, rows, worth)
 
     def add_tender(self, agent: NetworkOwner, tender: Tender, period: int) -> None:
         """Take an owner's tender.
@@ -134,16 +178,14 @@ class OrderBook:
                 f"{agent.describe(period)}: route_cost needs shape {shape} and capacity {shape[:1]};"
                 f" found {route_cost.shape} and {capacity.shape}"
             )
-        self.route_cost[agent.rows] = route_cost
+        self._table[_after(self._plan.route_cost, agent.rows)] = route_cost
         self.link_capacity[agent.rows] = capacity
 
     def key(self, most: int) -> bytes | None:
         """Return what tells its numbers from those of other books, of so many numbers at most; else None."""
-        if self._finite.size > most or self.worth is not self.value or self.value_slope is not None:
+        if self._plan.size > most or not (self._worth is self.value_slope is self.offer_slope is None):
             return None
-        if self.offer_slope is not None:
-            return None
-        return self._finite.tobytes() + self.value.tobytes() + self.link_capacity.tobytes()
+        return self._numbers.tobytes()
 
     def arrays(self) -> Arrays:
         """Return the numbers of the market; from here on the order book is read-only."""
@@ -191,17 +233,15 @@ class OrderBook:
             labels = labels_of(self.layout)
             if falling := slope_faults(self.value_slope, self.demand, self.value, labels):
                 raise StrategyError("\n".join(f"period {period}: {fault}" for fault in falling))
-        if self._finite.size <= _FEW and self._is_plainly_good():
-            return
         offered = self.quantity[:, :, 0] if self._single_block else self.quantity.sum(axis=2)
+        plan, numbers = self._plan, self._numbers
+        first, priced = plan.value * plan.classes, plan.demand * plan.classes
         if (
-            _least(self._not_negative) >= 0
-            and np.maximum.reduce(self._finite, initial=0.0) < np.inf
-            and _least(self.price) > -np.inf
-            and _least(state.capacity * limit - offered) >= 0
-            and _least(self.value) >= 0
-            and (self.worth is self.value or _least(self.worth) >= 0)
-            and _least(self.link_capacity) >= 0
+            np.maximum.reduce(numbers[:first]) < np.inf
+            and np.minimum.reduce(numbers[:first]) > -np.inf
+            and np.minimum.reduce(numbers[priced:]) >= 0
+            and _ALL(offered <= state.capacity * limit, axis=None)
+            and (self._worth is None or _least(self._worth) >= 0)
             and _ALL(self.link_capacity <= state.link_capacity * limit)
         ):
             return
@@ -227,34 +267,18 @@ class OrderBook:
         ]  # fmt: skip
         raise StrategyError("\n".join(text for text in faults if text))
 
-    def _is_plainly_good(self) -> bool:
-        """Whether a small book has no fault, as far as that can be seen at once."""
-        state, limit = self.state, 1 + ROUNDING
-        finite = self._finite.tolist()
-        value, capacity = self.value.ravel().tolist(), self.link_capacity.tolist()
-        offered, most = self.quantity.ravel().tolist(), state.capacity.ravel().tolist()
-        return (
-            self._single_block
-            and self.worth is self.value
-            and all(map(isfinite, finite))
-            and min(finite[self._prices :], default=0.0) >= 0
-            and all(some <= limit * exists for some, exists in zip(offered, most, strict=True))
-            and all(some >= 0 for some in value)
-            and all(
-                0 <= some <= exists * limit
-                for some, exists in zip(capacity, state.link_capacity.tolist(), strict=True)
-            )
-        )
-
 
 @lru_cache(maxsize=64)
-def _shapes_of(
-    assets: int, blocks: int, nodes: int, steps: int, arcs: int, workloads: int
-) -> tuple[_Shape, _Shape, tuple[int, int], tuple[int, ...]]:
-    """Return the shapes of offers, bids and routes, and where each begins in the buffer of what must be finite."""
-    offers, bids, routes = (assets, workloads, blocks), (nodes, workloads, steps), (arcs, workloads)
-    starts = tuple(accumulate((prod(offers), prod(offers), prod(bids), prod(routes)), initial=0))
-    return offers, bids, routes, starts
+def _plan_of(assets: int, blocks: int, nodes: int, steps: int, arcs: int, workloads: int) -> _Plan:
+    offers, bids = assets * blocks, nodes * steps
+    demand, route_cost, quantity, value, end = accumulate((offers, bids, arcs, offers, bids))
+    shapes = (assets, workloads, blocks), (nodes, workloads, steps)
+    return _Plan(demand, route_cost, quantity, value, end, workloads, end * workloads + arcs, *shapes)
+
+
+def _after(rows: int, own: Rows) -> Rows:
+    """Return an agent's rows in a table where they come after so many others."""
+    return slice(own.start + rows, own.stop + rows) if isinstance(own, slice) else own + rows
 
 
 def _check_shape(

@@ -59,19 +59,17 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
     ) -> View:
         """Return what the strategy sees."""
         own = self.take_rows
-        return View(
-            **self.seen(period, history, last_market),
-            assets=self.assets,
-            nodes=self.nodes,
-            asset_node=self.asset_node,
-            cost=own(state.true_cost),
-            capacity=own(state.capacity),
-            power_use=None if state.power_use is None else own(state.power_use),
-            power_limit=None if state.power_limit is None else own(state.power_limit),
-            last_price=None if last is None else own(last.asset_price),
-            last_dispatch=None if last is None else own(last.dispatch),
-            last_profit=None if last is None else own(last.profit),
-        )
+        seen = View.__new__(View)
+        self.show_common(seen, period, history, last_market)
+        seen.assets, seen.nodes, seen.asset_node = self.assets, self.nodes, self.asset_node
+        seen.cost, seen.capacity = own(state.true_cost), own(state.capacity)
+        seen.power_use = None if state.power_use is None else own(state.power_use)
+        seen.power_limit = None if state.power_limit is None else own(state.power_limit)
+        if last is None:
+            seen.last_price = seen.last_dispatch = seen.last_profit = None
+        else:
+            seen.last_price, seen.last_dispatch, seen.last_profit = self._earned(last)
+        return seen
 
     def decide(self, view: View) -> Offer:
         """Ask the strategy for the period's offer."""
@@ -79,27 +77,49 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
 
     def receipt(self, result: PeriodResult, history: History) -> Receipt:
         """Return what the strategy learns from a cleared period."""
-        own, brought = self.take_rows, self.contract_income(result)
+        brought = self.contract_income(result)
         if brought is not None:
             brought = frozen(by_asset(brought, self.asset_node, self.strategy.beside))
-        blocks = slice(self.strategy.blocks) if self.strategy.blocks > 1 else 0
-        slope = result.arrays.offer_slope
-        return Receipt(
-            period=result.period,
-            price=own(result.asset_price),
-            offer_price=own(result.arrays.offer_price)[:, :, blocks],
-            offer_quantity=own(result.arrays.capacity)[:, :, blocks],
-            offer_slope=None if slope is None else own(slope)[:, :, blocks],
-            accepted=own(result.values.dispatch)[:, :, blocks],
-            dispatch=own(result.dispatch),
-            revenue=own(result.revenue),
-            cost=own(result.cost),
-            profit=own(result.profit),
-            history=history,
-            rng=self._stream,
-            contract_income=brought,
-            market=self.published,
+        made = Receipt.__new__(Receipt)
+        made.period, made.history, made.rng, made.market = (
+            result.period,
+            history,
+            self._stream,
+            self.published,
         )
+        made.price, made.dispatch, made.profit = self._earned(result)
+        (
+            made.offer_price, made.offer_quantity, made.offer_slope, made.accepted, made.revenue, made.cost,
+        ) = self._settled(result)  # fmt: skip
+        made.contract_income = brought
+        return made
+
+    def _earned(self, result: PeriodResult) -> tuple[Floats, Floats, Floats]:
+        """Return what receipts and the next period's views show of a result: price, dispatch and profit."""
+        kept = result.own_rows.get(self)
+        if kept is None:
+            own = self.take_rows
+            kept = own(result.asset_price), own(result.dispatch), own(result.profit)
+            result.own_rows[self] = kept
+        return kept
+
+    def _settled(self, result: PeriodResult) -> tuple[Floats, Floats, Floats | None, Floats, Floats, Floats]:
+        """Return what only receipts show: price, quantity and slope of the offer, what was taken, revenue and cost."""
+        count = self.strategy.blocks
+        kept = result.own_rows.get((self, count))
+        if kept is None:
+            own, blocks = self.take_rows, slice(count) if count > 1 else 0
+            arrays, slope = result.arrays, result.arrays.offer_slope
+            kept = (
+                own(arrays.offer_price)[:, :, blocks],
+                own(arrays.capacity)[:, :, blocks],
+                None if slope is None else own(slope)[:, :, blocks],
+                own(result.values.dispatch)[:, :, blocks],
+                own(result.revenue),
+                own(result.cost),
+            )
+            result.own_rows[self, count] = kept
+        return kept
 
 
 class NetworkOwner(Participant[NetworkStrategy, NetworkView, Tender, NetworkReceipt]):
@@ -147,19 +167,17 @@ class NetworkOwner(Participant[NetworkStrategy, NetworkView, Tender, NetworkRece
     ) -> NetworkView:
         """Return what the strategy sees."""
         own = self.take_rows
-        return NetworkView(
-            **self.seen(period, history, last_market),
-            arcs=self.arcs,
-            origin=self.origin,
-            destination=self.destination,
-            route_cost=self._take_kept("route_cost", state.route_cost),
-            transfer=self.transfer,
-            link_use=self._take_kept("link_use", state.link_use),
-            capacity=self._take_kept("link_capacity", state.link_capacity),
-            last_flow=None if last is None else own(last.values.flow),
-            last_congestion_rent=None if last is None else own(last.values.congestion_rent),
-            last_income=None if last is None else own(last.link_income),
-        )
+        seen = NetworkView.__new__(NetworkView)
+        self.show_common(seen, period, history, last_market)
+        seen.arcs, seen.origin, seen.destination = self.arcs, self.origin, self.destination
+        seen.route_cost = self._take_kept("route_cost", state.route_cost)
+        seen.transfer = self.transfer
+        seen.link_use = self._take_kept("link_use", state.link_use)
+        seen.capacity = self._take_kept("link_capacity", state.link_capacity)
+        seen.last_flow = None if last is None else own(last.values.flow)
+        seen.last_congestion_rent = None if last is None else own(last.values.congestion_rent)
+        seen.last_income = None if last is None else own(last.link_income)
+        return seen
 
     def decide(self, view: NetworkView) -> Tender:
         """Ask the strategy for the period's tender."""
@@ -233,18 +251,16 @@ class DemandRegion(Participant[DemandStrategy, DemandView, Bid, DemandReceipt]):
     ) -> DemandView:
         """Return what the strategy sees."""
         own = self.take_rows
-        return DemandView(
-            **self.seen(period, history, last_market),
-            nodes=self.nodes,
-            node=self.node,
-            demand=own(state.demand),
-            value=own(state.value),
-            last_price=None if last is None else own(last.values.price),
-            last_served=None if last is None else own(last.served),
-            last_unserved=None if last is None else own(last.unserved),
-            last_payment=None if last is None else own(last.payment),
-            reference=self.reference_price,
-        )
+        seen = DemandView.__new__(DemandView)
+        self.show_common(seen, period, history, last_market)
+        seen.nodes, seen.node = self.nodes, self.node
+        seen.demand, seen.value = own(state.demand), own(state.value)
+        seen.last_price = None if last is None else own(last.values.price)
+        seen.last_served = None if last is None else own(last.served)
+        seen.last_unserved = None if last is None else own(last.unserved)
+        seen.last_payment = None if last is None else own(last.payment)
+        seen.reference = self.reference_price
+        return seen
 
     def decide(self, view: DemandView) -> Bid:
         """Ask the strategy for the period's bid."""

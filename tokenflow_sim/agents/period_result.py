@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields
 from functools import cached_property
 from typing import Any, ClassVar
@@ -126,8 +126,15 @@ class PeriodResult:
     def again(self, period: int, state: State) -> PeriodResult:
         """Return the same for a later period, with all that is worked out already."""
         made = object.__new__(type(self))
-        vars(made).update(vars(self), period=period, _state=state, beside=dict(self.beside))
+        known = vars(self).copy()
+        known["period"], known["_state"], known["beside"] = period, state, self.beside.copy()
+        made.__dict__ = known
         return made
+
+    @cached_property
+    def own_rows(self) -> dict[Hashable, tuple[Any, ...]]:
+        """What participants see of it, by whom, once they have: the same in all periods that brought the same."""
+        return {}
 
     @cached_property
     def operator_budget(self) -> float | Floats | None:
@@ -330,7 +337,11 @@ class PeriodResult:
         """Return all that is known of the period, worked out, without what it was worked out from."""
         for name in self.COMPUTED:
             getattr(self, name)
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if not (name.startswith("_") or name == "own_rows")
+        }
 
     def freeze(self) -> None:
         """Make all arrays read-only, which copies and unpickled ones are not."""

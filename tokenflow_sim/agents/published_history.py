@@ -36,9 +36,15 @@ class PublishedHistory:
 
     def __init__(self, nodes: int, workloads: int, length: int) -> None:
         self._length = length
-        self._end = 0
-        # price, demand and unserved beside each other: one row to append
-        self._buffer = np.zeros((2 * length, 3, nodes, workloads))
+        # price, demand and unserved beside each other
+        self._use(np.zeros((2 * length, 3, nodes, workloads)), 0)
+
+    def _use(self, buffer: Floats, end: int) -> None:
+        """Append to a buffer from a row on, and show what is in it."""
+        self._buffer, self._end = buffer, end
+        # Slices of the three are taken in every period: a period writes one row each, and shows all that are held.
+        self._price, self._demand, self._unserved = (buffer[:, part] for part in range(3))
+        self._shown = frozen(self._price), frozen(self._demand), frozen(self._unserved)
         self._history: History | None = None
 
     def append(self, price: Floats, demand: Floats, unserved: Floats) -> None:
@@ -47,10 +53,10 @@ class PublishedHistory:
             fresh = np.empty_like(self._buffer)
             keep = self._length - 1
             fresh[:keep] = self._buffer[self._end - keep : self._end]
-            self._buffer, self._end = fresh, keep
-        row = self._buffer[self._end]
-        row[0], row[1], row[2] = price, demand, unserved
-        self._end += 1
+            self._use(fresh, keep)
+        end = self._end
+        self._price[end], self._demand[end], self._unserved[end] = price, demand, unserved
+        self._end = end + 1
         self._history = None
 
     @property
@@ -58,8 +64,9 @@ class PublishedHistory:
         """The periods held, read-only."""
         found = self._history
         if found is None:
-            held = frozen(self._buffer[max(0, self._end - self._length) : self._end])
-            found = self._history = History(held[:, 0], held[:, 1], held[:, 2])
+            end, (price, demand, unserved) = self._end, self._shown
+            held = slice(max(0, end - self._length), end)
+            found = self._history = History(price[held], demand[held], unserved[held])
         return found
 
     def get_state(self) -> dict[str, Any]:
@@ -69,6 +76,15 @@ class PublishedHistory:
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned."""
         held = np.asarray(state["held"])
-        self._buffer = np.zeros_like(self._buffer)
-        self._end, self._history = len(held), None
-        self._buffer[: self._end] = held
+        buffer = np.zeros_like(self._buffer)
+        buffer[: len(held)] = held
+        self._use(buffer, len(held))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what shows the buffer out of pickles and copies, in which it would be a copy of it."""
+        return {name: vars(self)[name] for name in ("_length", "_buffer", "_end")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Show the buffer again."""
+        self._length = state["_length"]
+        self._use(state["_buffer"], state["_end"])

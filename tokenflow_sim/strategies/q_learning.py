@@ -119,6 +119,9 @@ class QLearning(ArmLearner):
     is tried for ever, rates fall and the world does not change, none of which holds here.
     """
 
+    full: frozenset[int] = frozenset()
+    """Tables of one group of which it is known that every arm was played."""
+
     def __init__(
         self,
         markups: Sequence[float] = MARKUPS,
@@ -154,6 +157,7 @@ class QLearning(ArmLearner):
         self.values: Floats = np.zeros((self.tables, self.arms))
         self.counts: Ints = np.zeros(self.values.shape, dtype=np.int64)
         self.played = 0
+        self.full = frozenset()
         # What all players asked last, dims (group, player), and the table of each state that was met.
         self.asked: Ints = np.zeros((len(self.scarcity), 0), dtype=np.int64)
         self.states: dict[tuple[int, ...], int] = {}
@@ -213,7 +217,7 @@ class QLearning(ArmLearner):
         if anything:
             return self.one[drawn] if self.one else np.array([drawn], dtype=np.int64)
         best = self.values[row].argmax()
-        if self.preset == "short":
+        if self.preset == "short" and row not in self.full:
             least = self.counts[row].argmin()  # the first of those never played, if there is one
             best = least if self.counts[row, least] == 0 else best
         return self.one[best] if self.one else np.array([best], dtype=np.int64)
@@ -221,19 +225,23 @@ class QLearning(ArmLearner):
     def _reinforce_one(self, arm: int, reward: float, period: int) -> None:
         """Learn for one group, as `reinforce` does for several, in numbers."""
         before, after = int(self.row[0]), int(self.rows(period + 1)[0])
-        values, is_short = self.values[after].tolist(), self.preset == "short"
-        steady = reward / (1.0 - self.discount)
-        if is_short:
-            counts = self.counts[after].tolist()
-            values = [value for value, count in zip(values, counts, strict=True) if count]
+        values: list[float] = self.values[after].tolist()
+        is_first, steady = False, reward / (1.0 - self.discount)
+        if self.preset == "short":
+            if after not in self.full:
+                counts = self.counts[after].tolist()
+                values = [value for value, count in zip(values, counts, strict=True) if count]
+            is_first = before not in self.full and not self.counts[before, arm]
         ahead = max(values) if values else steady
-        if is_short and not self.counts[before, arm]:
+        if is_first:
             moved = steady
         else:
             old = float(self.values[before, arm])
             moved = (1.0 - self.rate) * old + self.rate * (reward + self.discount * ahead)
         self.values[before, arm] = moved
         self.counts[before, arm] += 1
+        if is_first and self.counts[before].all():
+            self.full |= {before}
 
     def reinforce(self, group: Ints, arm: Ints, reward: Floats, receipt: Receipt) -> None:
         """Move Q towards the profit and what the next state is worth."""
