@@ -46,6 +46,15 @@ def test_the_map_marks_best_responses_and_the_equilibrium(drawn: dict[str, xr.Da
         tf.plot.best_responses(three.dataset)
 
 
+def test_learning_ends_at_what_all_sessions_ended_at(drawn: dict[str, xr.Dataset]) -> None:
+    played = drawn["learning"]
+    lines = tf.plot.learning(played).axes[0].lines
+    # Sessions end one after the other: at the end nobody is left out.
+    assert [line.get_ydata()[-1] for line in lines] == pytest.approx(  # type: ignore[index]
+        (played["payoff"].mean("session") / 1e3).values.tolist()
+    )
+
+
 def test_periods_by_the_thousand_have_the_same_decimals_on_all_ticks() -> None:
     ticks = tf.plot.text.TickNumbers(1000.0).format_ticks([0.0, 40_000.0, 120_000.0])
     assert ticks == ["0", "40", "120"]

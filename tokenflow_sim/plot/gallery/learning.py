@@ -14,12 +14,13 @@ from tokenflow_sim.plot.registry import Results, figure
 from tokenflow_sim.plot.style import INK, Columns, colours, dashes
 
 
-@figure("history", "settled", "provider")
+@figure("history", "payoff", "settled", "provider")
 def learning(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = None) -> Figure:
     """Payoffs of learners over the periods of repeated play, and when sessions settled.
 
-    The first panel has each player's mean over the sessions that are still played, with the middle half of them; the
-    second the share of sessions in which no policy changed any more.
+    The first panel has each player's mean over all sessions, with the middle half of them; a session that has ended
+    counts with what its players earn in the cycle that it ended in. The second has the share of sessions in which no
+    policy changed any more.
 
     Parameters
     ----------
@@ -43,17 +44,17 @@ def learning(results: Results, *, columns: Columns = 2, ax: OneOrMore | None = N
     names = [str(name) for name in ds["provider"].values]
     colour, dash = colours(names, "provider"), dashes(names)
     history = ds["history"].transpose("sample", "session", "provider").values
-    # Where fewer than half of the sessions are still played, their mean is that of the slowest.
-    history = history[np.isfinite(history[..., 0]).mean(axis=1) >= 0.5]
-    periods = ds["sample"].values[: len(history)]
+    # The mean of those still played would be that of the slowest.
+    history = np.where(np.isnan(history), ds["payoff"].transpose("session", "provider").values, history)
+    periods = ds["sample"].values
     drawn = panels(2, ax, columns, figure="learning", height=1.9, widths=(1.6, 1.0) if columns == 2 else None)
     payoffs, settled = drawn.axes
     factor, prefix = text.prefixed(float(np.nanmax(np.abs(history), initial=0.0)))
     for column, name in enumerate(names):
         own = history[..., column] * factor
-        low, high = np.nanquantile(own, (0.25, 0.75), axis=1)
+        low, high = np.quantile(own, (0.25, 0.75), axis=1)
         payoffs.fill_between(periods, low, high, color=colour[name], alpha=0.25, linewidth=0)
-        payoffs.plot(periods, np.nanmean(own, axis=1), color=colour[name], linestyle=dash[name])
+        payoffs.plot(periods, np.mean(own, axis=1), color=colour[name], linestyle=dash[name])
         drawn.entries[text.name(name)] = Line2D([], [], color=colour[name], linestyle=dash[name])
     drawn.entries["middle half of sessions"] = Patch(color=INK, alpha=0.25, linewidth=0)
     dress_value(payoffs, text.labelled("Payoff", f"{prefix}$/h"))
