@@ -14,7 +14,8 @@ from tests.oracle.effort import effort, tell
 from tests.oracle.linprog_oracle import solve
 from tests.oracle.markets import FORMULATIONS, markets
 from tests.oracle.paper_markets import paper_market
-from tokenflow_sim.market.basis import BasisCheck, BasisFactorization, ShiftedData, check_basis
+from tokenflow_sim.market.basis import BasisCheck, ShiftedData, check_basis
+from tokenflow_sim.market.factorization import BasisFactorization
 from tokenflow_sim.market.program import Program
 
 

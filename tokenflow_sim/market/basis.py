@@ -8,17 +8,13 @@ give equal bits whatever the solver did before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg.lapack import dgetrf, dgetrs
-from scipy.sparse import csc_matrix
-from scipy.sparse.linalg import splu
 
-from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market.program import NO_ROW, Program
-from tokenflow_sim.numeric import INFINITY, ZERO, Bools, Floats, Ints
+from tokenflow_sim.market.factorization import BasisFactorization
+from tokenflow_sim.market.program import Program
+from tokenflow_sim.numeric import INFINITY, ZERO, Floats, Ints
 
 # How far the shifted basis must stand from any other one, beyond rounding errors, to be the only one.
 MARGIN = 1e-10
@@ -29,87 +25,6 @@ ON_BOUND = 1e-9
 SHIFTED, TRUE = 0, 1
 # What a true shortfall may be and still be rounding: relative to its demand, and absolute in the solver's units.
 _OF_ROW, _NOISE = 1e-7, 1e-12
-_NO_BASIS = "HiGHS gave a basis whose columns do not span its rows"
-
-
-class BasisFactorization:
-    """The factorised basis matrix of a program.
-
-    Parameters
-    ----------
-    program : Program
-        The structure.
-    columns, tight : ndarray of int
-        The basic columns, and the rows whose slack is not basic; as many, and in ascending order.
-
-    Raises
-    ------
-    CertificateError
-        If the columns are no basis of these rows.
-
-    Notes
-    -----
-    Several programs that differ only in numbers are solved for at once, dims (program, ...). A BLAS may round a
-    single right-hand side in another way than the same one beside others, so that what is published always has to
-    be asked for in the same company.
-    """
-
-    def __init__(self, program: Program, columns: Ints, tight: Ints) -> None:
-        self.program, self.columns, self.tight = program, columns, tight
-        nodal = program.equations.stop
-        # Limits whose slack is not basic, after the equations, and where shortfalls start among the basic columns.
-        self.full: Ints = tight[nodal:]
-        # And all other limits.
-        is_loose = np.ones(program.rows, dtype=np.bool_)
-        is_loose[:nodal] = is_loose[self.full] = False
-        self.loose: Ints = is_loose.nonzero()[0]
-        self.service = int(columns.searchsorted(program.v.start))
-        # In both programs: an array of the same shape is met faster than one that is repeated.
-        self.is_basic: Bools = np.zeros((2, program.columns), dtype=np.bool_)
-        self.is_basic[:, columns] = True
-        if program.dense is None:
-            self._basic: Floats | None = None
-            self._solve = _sparse(program, columns, tight)
-        else:
-            self._basic = program.dense.take(columns, axis=0)
-            self._solve = _dense(self._basic.take(tight, axis=1))
-
-    def primal(self, at_upper: Ints, upper: Floats, rows: Floats) -> tuple[Floats, Floats]:
-        """Return the values of the basic columns, and what they leave of every right-hand side.
-
-        Parameters
-        ----------
-        at_upper : ndarray of int
-            Columns that stand at their upper bound; the others that are not basic are zero.
-        upper, rows : ndarray
-            Upper bounds and right-hand sides, dims (program, column) and (program, row).
-        """
-        left = rows - self.program.moved_by(at_upper, upper.take(at_upper, axis=1))
-        basic = self._solve(left.take(self.tight, axis=1), False)
-        left -= self.program.moved_by(self.columns, basic) if self._basic is None else basic @ self._basic
-        return basic, left
-
-    def dual(self, costs: Floats) -> Floats:
-        """Return the duals of all rows.
-
-        Parameters
-        ----------
-        costs : ndarray
-            Dims (program, column).
-        """
-        duals, nodal = np.zeros((len(costs), self.program.rows)), self.tight.size - self.full.size
-        solved = self._solve(costs.take(self.columns, axis=1), True)
-        duals[:, :nodal] = solved[:, :nodal]
-        if self.full.size:
-            duals[:, self.full] = solved[:, nodal:]
-        return duals
-
-    def values(self, at_upper: Ints, upper: Floats, basic: Floats) -> Floats:
-        """Return the values of all columns of one program."""
-        values = np.zeros(self.program.columns)
-        values[at_upper] = upper[at_upper]
-        values[self.columns] = basic
-        return values
 
 
 @dataclass(eq=False, slots=True)
@@ -155,43 +70,6 @@ class BasicSolution:
     basis: Basis | None = None
 
 
-# Solves for right-hand sides, dims (program, ...), of the basis matrix or of its transpose.
-_Solve = Callable[[Floats, bool], Floats]
-
-
-def _dense(transposed: Floats) -> _Solve:
-    """Factorise a matrix given as its transpose, which LAPACK reads without copying."""
-    if not transposed.size:
-        return lambda right, of_transpose: right
-    factors, pivots, info = dgetrf(transposed.T, overwrite_a=True)
-    if info:
-        raise CertificateError(_NO_BASIS)
-
-    def solve(right: Floats, of_transpose: bool) -> Floats:
-        # What LAPACK solves for stands in columns, one after the other in memory, as ours do in rows.
-        solved: Floats = dgetrs(factors, pivots, right.T, trans=of_transpose, overwrite_b=True)[0]
-        return solved.T
-
-    return solve
-
-
-def _sparse(program: Program, columns: Ints, tight: Ints) -> _Solve:
-    size = tight.size
-    place = np.full(program.rows + 1, NO_ROW, dtype=np.int64)
-    place[tight] = np.arange(size)
-    met = place.take(program.met.take(columns, axis=0))
-    there = met != NO_ROW
-    starts = np.zeros(size + 1, dtype=np.int32)
-    np.cumsum(there.sum(axis=1), out=starts[1:])
-    coefficients = program.coefficient.take(columns, axis=0)[there]
-    matrix = csc_matrix((coefficients, met[there].astype(np.int32), starts), shape=(size, size))
-    try:
-        factors = splu(matrix)
-    except RuntimeError as error:  # SuperLU raises it for a singular matrix
-        raise CertificateError(_NO_BASIS) from error
-    return lambda right, of_transpose: factors.solve(right.T, trans="T" if of_transpose else "N").T
-
-
 # These are not frozen, though nobody changes them: they are made in every period, and setting the fields of a frozen
 # one takes three times as long.
 @dataclass(eq=False, slots=True)
@@ -210,6 +88,8 @@ class ShiftedData:
         How many rows, the first ones, are equations.
     opens_below : bool
         Whether any lower bound is below zero.
+    bounds : object or None
+        What is the same object where `upper` and the limits' part of `rows` are those of another market.
     """
 
     costs: Floats
@@ -218,6 +98,7 @@ class ShiftedData:
     rows: Floats
     equations: int
     opens_below: bool = False
+    bounds: object = None
 
     @property
     def floor(self) -> Floats:
@@ -304,27 +185,27 @@ def check_basis(
         factor = BasisFactorization(program, columns, tight)
     full, service = factor.full, factor.service
     costs, upper, rows = numbers.costs, numbers.upper, numbers.rows
+    bounded = factor.bounded(upper, rows, numbers.bounds)
     # A link that lets nothing through, or all, has no row that could be full: no solver would end in such a basis.
-    if alone and full.size and _least(-rows[SHIFTED].take(full)) == -np.inf:
+    if alone and bounded.endless:
         return None
     duals = factor.dual(costs)
     # Reduced costs, as distances from a change of basis: what is forbidden may be worth anything, and a basic column
     # stands between its bounds, so that neither of the two limits the distance.
     reduced = program.reduced_costs(costs, duals)
-    unlimited = upper == ZERO
-    unlimited |= factor.is_basic
-    np.putmask(reduced, unlimited, INFINITY)
+    np.putmask(reduced, bounded.unlimited, INFINITY)
+    moved = None
     if at_upper is None:
         worth = reduced[SHIFTED] < ZERO
-        worth &= upper[SHIFTED] < INFINITY
-        at_upper = worth.nonzero()[0]
+        worth &= bounded.finite
+        at_upper, moved = bounded.at_upper(worth)
         if at_upper.size:
             np.negative(reduced, out=reduced, where=worth)
     else:
         reduced[:, at_upper] *= -1
     # Primal values, as distances from their bounds.
-    basic, rest = factor.primal(at_upper, upper, rows)
-    room = upper.take(columns, axis=1) - basic
+    basic, rest = factor.primal(at_upper, upper, rows, moved)
+    room = bounded.upper - basic
     # A limit counts by its slack, or by its dual where its slack is not basic; an equation has none.
     slack, rents = rest.take(factor.loose, axis=1), -duals.take(full, axis=1)
     over, short, taken = basic, False, False
@@ -342,11 +223,10 @@ def check_basis(
         taken = bool((np.abs(basic[TRUE, service:]) > _OF_ROW * np.abs(asked) + _NOISE).any())
     # The least of all distances: above MARGIN no other basis is optimal (shifted), and not below zero by more than the
     # tolerance means optimal (true). Mostly both programs stand above MARGIN, as is seen without telling them apart.
-    distances = reduced, over, room, rents, slack
-    if all(_least(some) >= MARGIN for some in distances):
+    far = np.concatenate((reduced, over, room, rents, slack), axis=1)
+    if _least(far) >= MARGIN:
         unique = optimal = fits = True
     else:
-        far = np.concatenate(distances, axis=1)
         shifted, true = _least(far[SHIFTED]), _least(far[TRUE])
         unique = shifted >= MARGIN
         optimal = shifted >= -TOLERANCE or _within(far[SHIFTED], rows[SHIFTED].take(factor.loose))

@@ -16,6 +16,8 @@ import numpy as np
 
 from tokenflow_sim.errors import CertificateError, InfeasibleError
 from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.bases_beside import BasesBeside
+from tokenflow_sim.market.certificate import CERTIFIED
 from tokenflow_sim.market.clearer import Clearer
 from tokenflow_sim.market.known_markets import KnownMarkets
 from tokenflow_sim.market.layout import Layout
@@ -26,7 +28,7 @@ from tokenflow_sim.market.pool_order import PoolOrder
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.side_by_side import layout_side_by_side
 from tokenflow_sim.market.values import Values
-from tokenflow_sim.numeric import Bools, Floats
+from tokenflow_sim.numeric import Bools, Floats, Ints
 
 _KEPT = 4
 _ROWS = (
@@ -91,17 +93,24 @@ class ClearedBeside:
 
 
 class ClearerBeside:
-    """Clears markets that stand beside each other: by merit order where that is certain, and the rest one by one."""
+    """Clears markets beside each other: by merit order or a known basis where that is certain, the rest one by one."""
 
     def __init__(self, layout: LayoutBeside) -> None:
         self.layout = layout
         self._clearer: Clearer | None = None
         self._known = KnownMarkets()
         self._order: MeritOrder | PoolOrder | None = None
+        self._bases: BasesBeside | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the solver's model out of pickles and copies: it is made again, and results do not depend on it."""
-        return {"layout": self.layout, "_clearer": None, "_order": None, "_known": KnownMarkets()}
+        return {
+            "layout": self.layout,
+            "_clearer": None,
+            "_order": None,
+            "_bases": None,
+            "_known": KnownMarkets(),
+        }
 
     def clear(self, market: Market, *, stop: bool = False) -> ClearedBeside:
         """Clear markets.
@@ -128,6 +137,10 @@ class ClearerBeside:
                 done = self._pool(self._order, arrays, values, worst)
             else:
                 done = self._sort(self._order, arrays, values, worst)
+        by_merit = done
+        if BasesBeside.fits(market):
+            self._bases = self._bases or BasesBeside(self.one(market, 0))
+            done = done | self._prove(self._bases, market, (~done).nonzero()[0], values, worst)
         failed: dict[int, InfeasibleError | CertificateError] = {}
         for number in (~done).nonzero()[0].tolist():
             one = self.one(market, number)
@@ -139,8 +152,10 @@ class ClearerBeside:
                 failed[number] = error
                 if stop:
                     break
+            if self._bases is not None and (basis := self._clearer.last_basis) is not None:
+                self._bases.keep(basis.columns, basis.tight)
         values.freeze()
-        return ClearedBeside(values, worst, done, failed)
+        return ClearedBeside(values, worst, by_merit, failed)
 
     def one(self, market: Market, number: int) -> Market:
         """Return one of the markets."""
@@ -151,6 +166,19 @@ class ClearerBeside:
             for array in [getattr(arrays, name)]
         }
         return Market.from_arrays(self.layout.one, Arrays(**own), market.hours, check=False)
+
+    def _prove(self, bases: BasesBeside, market: Market, which: Ints, values: Values, worst: Floats) -> Bools:
+        """Clear those that end in a remembered basis; return which these are."""
+        done, each = np.zeros(len(worst), dtype=np.bool_), self.layout.by_market
+        found = bases.clear(market.arrays, len(worst), which)
+        if found is not None:
+            good = ~found.apart & (found.worst <= CERTIFIED)
+            numbers = found.which[good]
+            for name in ("price", "dispatch", "flow", "unserved", "scarcity_rent", "congestion_rent"):
+                each(getattr(values, name))[numbers] = getattr(found.values, name)[good]
+            values.cost[numbers] = found.values.cost[good]  # type: ignore[index]  # dims (market,) here
+            worst[numbers], done[numbers] = found.worst[good], True
+        return done
 
     def _pool(self, order: PoolOrder, arrays: Arrays, values: Values, worst: Floats) -> Bools:
         found = order.clear(arrays, self.layout.many)

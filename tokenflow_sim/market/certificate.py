@@ -21,7 +21,7 @@ from tokenflow_sim.market.further import Further
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import LINK, Supply
 from tokenflow_sim.market.values import Values, dot
-from tokenflow_sim.numeric import ZERO, Floats
+from tokenflow_sim.numeric import ZERO, Floats, quickly
 
 CERTIFIED = 1e-7
 """The largest residual with which a clearing is published."""
@@ -98,7 +98,7 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     # What must be served has no value, and none of it may be shed.
     worth, shed = arrays.worth, arrays.sheddable
     # Balance (1b), (10b), and what flows where it may not.
-    made, moved = total(dispatch).ravel(), flow.ravel()
+    made, moved, sold = total(dispatch).ravel(), flow.ravel(), dispatch.ravel()
     astray = np.bincount(cells.every, np.concatenate((made, moved, -moved)), demand.size)
     # Of no cells at all, bincount makes whole numbers.
     astray = astray + (total(unserved) - demand).ravel()
@@ -166,11 +166,12 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     above = np.maximum(gain, ZERO)
     # Every quantity beside what a unit of it costs, every slack beside its rent: none is negative, and the products
     # are zero (3)-(6).
-    limits = _joined(arrays.capacity, room, shed, *ceilings, *more)
-    slack = limits - _joined(dispatch, strain, unserved, *drawn, *full)
-    amounts = _joined(dispatch, flow, unserved, *some, slack)
-    rents = _joined(scarcity, eta, above, *powers, *left)
-    margins = _joined(margin, route, above - gain, *costs, rents)
+    lost = unserved.ravel()
+    limits = np.concatenate((arrays.capacity.ravel(), room, shed.ravel(), *ceilings, *more))
+    slack = limits - np.concatenate((sold, strain, lost, *drawn, *full))
+    amounts = np.concatenate((sold, moved, lost, *some, slack))
+    rents = np.concatenate((scarcity.ravel(), eta, above.ravel(), *powers, *left))
+    margins = np.concatenate((margin.ravel(), route.ravel(), (above - gain).ravel(), *costs, rents))
     products = margins * amounts
     dual_cost = dot(price, demand) - dot(rents, limits) - curved + further.dual_cost
     own = (0.0, 0.0, 0.0)
@@ -178,7 +179,8 @@ def certify(layout: Layout, arrays: Arrays, values: Values) -> Certificate:
     apart = () if shed is arrays.demand and demand.size == shed.size else (demand,)
     if may_span((limits, *apart), offered, size, level) and spans(arrays):
         own = fine_residuals(layout, arrays, values)
-    return Certificate(
+    return quickly(
+        Certificate,
         primal=max(
             _finite_or_inf(_size(astray) / size), _finite_or_inf(_low(amounts) / size), further.primal, own[0]
         ),
@@ -204,10 +206,6 @@ def _bought(supply: Supply, some: Floats, rent: Floats) -> tuple[Floats, ...]:
         left.ravel(),
         (supply.price + left - rent[:, None]).ravel(),
     )
-
-
-def _joined(*arrays: Floats) -> Floats:
-    return np.concatenate([array.ravel() for array in arrays])
 
 
 # Where a number is, and then what it is, is found in half the time that a reduction takes. The first not-a-number
@@ -269,10 +267,13 @@ def _least_positive(values: Floats) -> float:
     """Return the least positive number, infinite without any."""
     if not values.size:
         return np.inf
+    least: float = values.item(values.argmin())
+    if least > 0.0:
+        return least
     # The bits of positive numbers, read as integers, stand in their order, and those of others stand after them once
     # zero's have been wrapped round.
     bits = np.ascontiguousarray(values).view(_WHOLE)
-    least: float = values.item((bits - _ONE).argmin())
+    least = values.item((bits - _ONE).argmin())
     return least if least > 0.0 else np.inf
 
 

@@ -13,6 +13,7 @@ from tokenflow_sim.market.carbon_least import find_cap_error
 from tokenflow_sim.market.certificate import CERTIFIED, certify, spans
 from tokenflow_sim.market.clearing import Clearing, require_market
 from tokenflow_sim.market.engine import Engine
+from tokenflow_sim.market.factorization import BasisFactorization
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.merit_clearing import MeritClearer
 from tokenflow_sim.market.path_limits import takes_paths
@@ -93,6 +94,11 @@ class Clearer:
     def _secured(self) -> SecuredClearer:
         # The labelled program is that of the market without rows for losses, whose coefficients come and go.
         return SecuredClearer(partial(Clearer, lazy=True))
+
+    @property
+    def last_basis(self) -> BasisFactorization | None:
+        """The remembered basis that a market ended in last; None without any."""
+        return self._engine.bases.last
 
     def shifted(self, market: Market) -> tuple[Floats, Floats] | None:
         """Return dispatch and flow of the shifted program of the market that was cleared last.

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokenflow_sim.errors import CertificateError
-from tokenflow_sim.market.basis import BasisFactorization
+from tokenflow_sim.market.factorization import BasisFactorization
 from tokenflow_sim.market.highs import LazySolver, Solver
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import Bools, Floats

@@ -19,7 +19,6 @@ from tokenflow_sim.market.basis import (
     TRUE,
     BasicSolution,
     BasisCheck,
-    BasisFactorization,
     ShiftedData,
     check_basis,
 )
@@ -30,6 +29,7 @@ from tokenflow_sim.market.directional import (
     least_shortfall,
     proves_unservable,
 )
+from tokenflow_sim.market.factorization import BasisFactorization
 from tokenflow_sim.market.highs import LazySolver, Solver, load_program
 from tokenflow_sim.market.idle import IDLE_SHARE, far_cost, find_idle, pays, price_idle
 from tokenflow_sim.market.labelled import check_labelled
@@ -39,6 +39,7 @@ from tokenflow_sim.market.perturbation import Perturbation, ScaledData
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.market.remembered_bases import RememberedBases
 from tokenflow_sim.market.shortfall import least_violation, name_missing
+from tokenflow_sim.market.steady import SteadyNumbers
 from tokenflow_sim.numeric import Bools, Floats, Ints
 
 # From this many flows on, a program that holds few of them is faster than one that holds all.
@@ -81,8 +82,9 @@ class Engine:
                 check_labelled(market, self.program)
             self.solver = Solver(self.program.matrix)
         self.perturbation = Perturbation(self.program)
+        self._steady = SteadyNumbers(self.program, self.perturbation)
         self._aside: LazySolver | None = None
-        self._bases = RememberedBases()
+        self.bases = RememberedBases()
         # What a remembered basis was proved for, and no solver has seen.
         self._unsolved: ShiftedData | None = None
         equations = self.program.equations.stop
@@ -93,7 +95,6 @@ class Engine:
         self._nothing: Bools = np.zeros(equations, dtype=np.bool_)
         self._idle: Bools = self._nothing
         self._zeros: Floats = np.zeros(self.program.columns)
-        self._no_floor: Floats = np.full(self.program.rows, -np.inf)
 
     @property
     def ray(self) -> Floats | None:
@@ -134,7 +135,8 @@ class Engine:
         if moved is None:
             return False
         self.program, self.perturbation = program, Perturbation(program)
-        self._bases.forget()
+        self._steady = SteadyNumbers(program, self.perturbation)
+        self.bases.forget()
         for solver in (self.solver, self._aside):
             if solver is not None:
                 solver.change(program, moved)
@@ -142,7 +144,7 @@ class Engine:
 
     def scaled(self, arrays: Arrays) -> ScaledData:
         """Bring a market's numbers into the solver's units."""
-        return ScaledData.of(self.program, arrays, self.size)
+        return self._steady.of(arrays) if self.size == 1.0 else ScaledData.of(self.program, arrays, self.size)
 
     def solve(self, arrays: Arrays, *, duals_only: bool = False) -> BasicSolution:
         """Clear a market.
@@ -264,7 +266,7 @@ class Engine:
         """Solve with one more unit asked for where it can be served, and one less elsewhere."""
         numbers = self.perturbed(data, unservable, shortfall_forbidden)
         self.shown, self.is_unique = [], True
-        check = self._bases.find(self.program, numbers)
+        check = self.bases.find(self.program, numbers)
         self._unsolved = numbers if check is not None else None
         if check is None:
             load_program(self.solver, numbers)
@@ -281,7 +283,7 @@ class Engine:
         if check is None or check.short:
             return None
         if check.unique and self._unsolved is None:
-            self._bases.keep(check.factor)
+            self.bases.keep(check.factor)
         self.shown.append((1.0, check.duals[SHIFTED]))
         self.is_unique, self.basic = check.unique, check.columns
         if check.optimal and check.solution is not None:
@@ -306,10 +308,7 @@ class Engine:
         program, few = self.program, unservable is not self._nothing and bool(unservable.any())
         # What nobody's demand stands in may give away the trifle that it is asked for less.
         open_below = unservable if program.asked is None else unservable | ~program.asked
-        numbers = np.empty((2, data.numbers.size))
-        numbers[TRUE] = data.numbers
-        direction = self._direction(unservable) if few else None
-        self.perturbation.add(data.numbers, numbers[SHIFTED], direction, step)
+        numbers, bounds = data.shift(self.perturbation, self._direction(unservable) if few else None, step)
         costs, upper, rows = program.split(numbers)
         costs[:, program.v] = far_cost(data.costs)
         upper[SHIFTED, program.v] = 0.0 if shortfall_forbidden else np.inf
@@ -327,11 +326,12 @@ class Engine:
             upper[SHIFTED, program.v][open_below] = 0.0
             lower = np.zeros(program.columns)
             lower[program.v][open_below] = -np.inf
-        return ShiftedData(costs, upper, lower, rows, program.equations.stop, lower is not self._zeros)
+        opens_below, bounds = lower is not self._zeros, None if shortfall_forbidden else bounds
+        return ShiftedData(costs, upper, lower, rows, program.equations.stop, opens_below, bounds)
 
     def _check(self, numbers: ShiftedData) -> BasisCheck | None:
         basis = self.solver.basis()
-        return check_basis(self.program, numbers, *basis, factor=self._bases.factor_of(*basis))
+        return check_basis(self.program, numbers, *basis, factor=self.bases.factor_of(*basis))
 
     def _refined(self, numbers: ShiftedData) -> BasisCheck | None:
         """Solve the shifted program magnified, which makes the solver's absolute tolerances that much finer.
@@ -369,7 +369,7 @@ class Engine:
         self.is_unique = False
         upper = data.upper.copy()
         upper[program.v] = 0.0
-        floor = self._no_floor.copy()
+        floor = np.full(program.rows, -np.inf)
         floor[program.equations] = data.rows[program.equations]
         solver.set_costs(costs)
         solver.set_columns(self._zeros, upper)

@@ -92,17 +92,17 @@ def certify_stacks(program: Program, stacks: Stacks, routes: Routes | None) -> t
     level[level == 0.0] = 1.0
     money = np.maximum(np.abs(stacks.cost), size * level)
     # Balances: what all offers of a cell make, one after the other, and what is not served.
-    made = _over_last(dispatch, program.offers_shape)
+    made = over_last(dispatch, program.offers_shape)
     spot = np.arange(many)[:, None] * cells + layout.cells.asset
     astray = np.bincount(spot.ravel(), made.ravel(), many * cells).reshape(many, cells)
-    astray += _over_last(unserved, program.unserved_shape) - asked
+    astray += over_last(unserved, program.unserved_shape) - asked
     # What a unit costs beside what it earns.
     margin = prices[:, :offers] + scarcity - price[:, program.met[program.x, 0]]
     gain = price[:, program.met[program.y, 0]] - prices[:, offers:]
     above = np.maximum(gain, 0.0)
     slack = bounds - np.concatenate((dispatch, unserved), axis=1)
-    least = np.minimum(_low(margin), _low(above - gain))
-    low = np.minimum(least_positive(bounds), least_positive(asked))
+    least = np.minimum(low(margin), low(above - gain))
+    small = np.minimum(least_positive(bounds), least_positive(asked))
     # The sum of rents has a place for every link, though they have none: the order of a sum decides its last bit.
     links = program.flow_shape[0]
     rents = np.zeros((many, offers + links + unserved.shape[1]))
@@ -111,8 +111,8 @@ def certify_stacks(program: Program, stacks: Stacks, routes: Routes | None) -> t
     if routes is not None:
         each = price.reshape(many, *program.nodal_shape)
         lost = routes.route_cost + (each[:, layout.destination] - each[:, layout.origin])
-        least = np.minimum(least, _low(np.where(routes.allowed, lost, 0.0).reshape(many, -1)))
-        low = np.minimum(low, np.where(np.isinf(link := least_positive(routes.link_capacity)), low, link))
+        least = np.minimum(least, low(np.where(routes.allowed, lost, 0.0).reshape(many, -1)))
+        small = np.minimum(small, least_positive(routes.link_capacity))
     products = (
         margin * dispatch,
         (above - gain) * unserved,
@@ -121,14 +121,14 @@ def certify_stacks(program: Program, stacks: Stacks, routes: Routes | None) -> t
     )
     dual_cost = np.add.reduce(price * asked, axis=1) - np.add.reduce(rents, axis=1)
     residuals = np.empty((many, 4))
-    residuals[:, 0] = np.maximum(top(np.abs(astray)) / size, np.abs(_low(slack)) / size)
+    residuals[:, 0] = np.maximum(top(np.abs(astray)) / size, np.abs(low(slack)) / size)
     residuals[:, 1] = np.abs(least) / level
     residuals[:, 2] = np.maximum.reduce([top(np.abs(product)) for product in products]) / money
     residuals[:, 3] = np.abs(stacks.cost - dual_cost) / money
-    return residuals, (low * SPAN < size) | (least_positive(offered) * PRICE_SPAN < level)
+    return residuals, (small * SPAN < size) | (least_positive(offered) * PRICE_SPAN < level)
 
 
-def _over_last(values: Floats, shape: tuple[int, ...]) -> Floats:
+def over_last(values: Floats, shape: tuple[int, ...]) -> Floats:
     """Return sums over blocks or steps of every market, flat; see `arrays.total`."""
     if shape[-1] == 1:
         return values
@@ -148,7 +148,7 @@ def least_positive(values: Floats) -> Floats:
     return least
 
 
-def _low(values: Floats) -> Floats:
+def low(values: Floats) -> Floats:
     """Return the least number of every market, at most zero."""
     least: Floats = np.minimum.reduce(values, axis=1, initial=0.0)
     return least

@@ -241,15 +241,24 @@ def serve_first(
     least = 0.0 if solution.basis is not None else _NOTHING * upper[program.y]
     if not np.count_nonzero(values[program.y] > least):
         return values
-    if solution.basis is not None and not _may_change_volume(program, solution.basis):
+    if solution.basis is not None and not may_change_volume(program, solution.basis):
         return values
     face = Face(program, costs, upper, rows, solution, held, unique)
     return values if face.is_point else _fill(face)
 
 
-def _may_change_volume(program: Program, basis: Basis) -> bool:
+def may_change_volume(program: Program, basis: Basis) -> bool:
     """Whether some edge out of an optimum leads, at no cost, to where more or less is served.
 
+    Parameters
+    ----------
+    program : Program
+        The structure.
+    basis : Basis
+        What the optimum rests on; some demand is not served in it.
+
+    Notes
+    -----
     Nearly all markets that are short have ties (who goes without, of two nodes that value service alike), and nearly
     none has an offer that equals a value; so this has to be quick.
     """

@@ -17,6 +17,7 @@ import numpy as np
 
 from tokenflow_sim.market.activity import Activity
 from tokenflow_sim.market.arrays import Arrays
+from tokenflow_sim.market.basis import SHIFTED, TRUE
 from tokenflow_sim.market.placement import Placed, PlacedActivity
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import ZERO, Floats
@@ -159,6 +160,10 @@ class ScaledData:
         Likewise, dims (row,).
     asked : ndarray
         What may be lacking of every equation, dims (equation,).
+    shifted : ndarray or None
+        The numbers of the shifted program and these, dims (program, number), where they are known: see `steady`.
+    bounds : object or None
+        What is the same object where all upper bounds, and what there is of limits, are those of another market.
     """
 
     scale: Scale
@@ -167,6 +172,8 @@ class ScaledData:
     upper: Floats
     rows: Floats
     asked: Floats
+    shifted: Floats | None = None
+    bounds: object = None
 
     @classmethod
     def of(cls, program: Program, arrays: Arrays, size: float = 1.0) -> ScaledData:
@@ -185,13 +192,39 @@ class ScaledData:
         if size != 1.0:
             scale = Scale(scale.quantity / size, scale.price)
         numbers = program.fill(arrays)
-        costs, upper, rows = program.split(numbers)
+        costs, _, _ = program.split(numbers)
         costs /= scale.price
         numbers[program.columns :] /= scale.quantity
+        return cls.made(program, arrays, scale, numbers)
+
+    @classmethod
+    def made(cls, program: Program, arrays: Arrays, scale: Scale, numbers: Floats) -> ScaledData:
+        """Name the parts of a market's numbers, which are in the solver's units already."""
+        costs, upper, rows = program.split(numbers)
         asked = program.fill_asked(arrays, rows)
         if program.equations != program.balance:
             asked /= scale.quantity
         return cls(scale, numbers, costs, upper, rows, asked)
+
+    def shift(
+        self, perturbation: Perturbation, direction: Floats | None, share: float
+    ) -> tuple[Floats, object]:
+        """Return the numbers of the shifted program and these, which may be written into, and their `bounds`.
+
+        Parameters
+        ----------
+        perturbation : Perturbation
+            By what they are shifted.
+        direction, share
+            As in `Perturbation.add`.
+        """
+        both, self.shifted = self.shifted, None  # once, since it is written into
+        if both is not None and direction is None and share == 1.0:
+            return both, self.bounds
+        both = np.empty((2, self.numbers.size))
+        both[TRUE] = self.numbers
+        perturbation.add(self.numbers, both[SHIFTED], direction, share)
+        return both, None
 
 
 class Perturbation:

@@ -370,10 +370,13 @@ class Program:
         return rows[:-1]
 
     def moved_by(self, columns: Ints, values: Floats) -> Floats:
-        """Return what some columns add to every row, dims (program, row), at given values (program, column)."""
+        """Return what some columns add to every row, dims (..., program, row), at values (..., program, column)."""
         if self.dense is not None:
             moved: Floats = values @ self.dense.take(columns, axis=0)
             return moved
+        if values.ndim > 2:
+            each = self.moved_by(columns, values.reshape(-1, values.shape[-1]))
+            return each.reshape(*values.shape[:-1], self.rows)
         added = self.coefficient.take(columns, axis=0) * values[:, :, None]
         width = self.rows + 1
         place = self.met.take(columns, axis=0)

@@ -7,7 +7,8 @@ remembered; how often it is worth a try does.
 
 from __future__ import annotations
 
-from tokenflow_sim.market.basis import BasisCheck, BasisFactorization, ShiftedData, check_basis
+from tokenflow_sim.market.basis import BasisCheck, ShiftedData, check_basis
+from tokenflow_sim.market.factorization import BasisFactorization
 from tokenflow_sim.market.program import Program
 from tokenflow_sim.numeric import Ints
 
@@ -23,6 +24,11 @@ class RememberedBases:
     def __init__(self) -> None:
         self._known: list[BasisFactorization] = []
         self._pause = self._left = 0
+
+    @property
+    def last(self) -> BasisFactorization | None:
+        """The basis used last; None without any."""
+        return self._known[0] if self._known else None
 
     def forget(self) -> None:
         """Drop all bases, since coefficients have changed."""
