@@ -257,11 +257,14 @@ class TokenMarket(Portable, mesa.Model):
         result = house.clear(period, state, house.collect(period, state))
         house.send_receipts(result)
         self._environment.learn(state, result)
-        record = {name: result.recorded(name) for name in self.ledger.asked}
-        if names := self.ledger.plan.backlog:
-            record |= house.waiting(names)
-        true_cost = result.true_cost, result.running_cost, result.carbon_cost
-        self.ledger.append(record, result.arrays, result.values, true_cost)
+        # Work that waits is the regions' own, and may differ where all else comes again.
+        waiting = self.ledger.plan.backlog
+        kept = result.kept if result.came_again and not waiting else None
+        if kept is None or not self.ledger.append_again(kept):
+            record = {name: result.recorded(name) for name in self.ledger.asked}
+            record |= house.waiting(waiting) if waiting else {}
+            true_cost = result.true_cost, result.running_cost, result.carbon_cost
+            self.ledger.append(record, result.arrays, result.values, true_cost, kept)
         self.period = period + 1
         self.activate()
         self.datacollector.collect(self)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,8 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
+from tokenflow_sim.numeric import Floats
+from tokenflow_sim.strategies import Bid, DemandStrategy, DemandView
 from tokenflow_sim.strategies.base import History
 
 DUOPOLY: dict[str, Any] = {
@@ -89,3 +94,49 @@ def test_two_firms_of_six_prices_bring_few_markets() -> None:
         cleared += model.clearing is not before
     assert len({id(clearing) for clearing, _ in model.clearing_house._known._known.values()}) <= 36
     assert cleared > 36  # many are met again, and in another order
+
+
+def test_what_comes_again_is_recorded_as_it_was_in_every_chunk_file_and_copy(tmp_path: Path) -> None:
+    scenario = tf.Scenario(**DUOPOLY).override({"periods": 400})
+    anew = tf.TokenMarket(scenario, rng=5)
+    anew.clearing_house._may_come_again = False
+    anew.run()
+    kept, streamed = tf.TokenMarket(scenario, rng=5), tf.TokenMarket(scenario, rng=5, out=tmp_path / "run.nc")
+    assert kept.ledger.plan.chunk < 200
+    streamed.run()
+    kept.run_for(250)
+    kept.results()  # as far as it went, which must not disturb the rest
+    copies = [copy.deepcopy(kept), pickle.loads(pickle.dumps(kept))]
+    for model in (kept, *copies, streamed):
+        model.run()
+        xr.testing.assert_identical(model.results().load().drop_attrs(), anew.results().drop_attrs())
+
+
+def test_work_that_waits_is_recorded_where_all_else_comes_again() -> None:
+    found = []
+    for again in (True, False):
+        model = tf.TokenMarket(tf.Scenario(**DUOPOLY), rng=5, strategies={"regions": Waits})
+        model.clearing_house._may_come_again = again
+        model.run()
+        found.append(model.results())
+    xr.testing.assert_identical(*found)
+    assert found[0].backlog[:, 0, 0].values.tolist() == list(range(60))
+
+
+class Waits(DemandStrategy):
+    """Bids what there is, and says that more waits from period to period."""
+
+    keeps_backlog = True
+
+    def __init__(self) -> None:
+        self.waits = -1.0
+
+    def bid(self, view: DemandView) -> Bid:
+        """Bid all of it."""
+        self.waits += 1.0
+        return Bid(view.demand, view.value)
+
+    @property
+    def backlog(self) -> Floats:
+        """One more in each period."""
+        return np.full((1, 1), self.waits)

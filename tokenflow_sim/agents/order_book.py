@@ -56,6 +56,11 @@ class OrderBook:
     state : State
         Everything exogenous, for the limits that submissions have to keep to.
 
+    Attributes
+    ----------
+    link_capacity : ndarray
+        Link capacity offered, dims (arc,).
+
     Notes
     -----
     A quantity that is not submitted does not exist: every quantity starts at zero. What is submitted is copied, since
@@ -72,6 +77,7 @@ class OrderBook:
         # All numbers stand in one buffer, so that few calls make it, check it and tell it from others.
         self._numbers = np.zeros(plan.size)
         self._table = self._numbers[: plan.end * plan.classes].reshape(plan.end, plan.classes)
+        self.link_capacity = self._numbers[plan.end * plan.classes :]
         # With one block, an agent's rows of an array are rows of the table; likewise with one step.
         self._single_block, self._single_step = plan.offers[2] == 1, plan.bids[2] == 1
         self._worth: Floats | None = None
@@ -102,11 +108,6 @@ class OrderBook:
     def value(self) -> Floats:
         """What demand bids for in $/Mtok, dims (node, workload, step)."""
         return self._table[self._plan.value :].reshape(self._plan.bids)
-
-    @cached_property
-    def link_capacity(self) -> Floats:
-        """Link capacity offered, dims (arc,)."""
-        return self._numbers[self._plan.end * self._plan.classes :]
 
     @property
     def worth(self) -> Floats:

@@ -96,17 +96,17 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
 
     def _earned(self, result: PeriodResult) -> tuple[Floats, Floats, Floats]:
         """Return what receipts and the next period's views show of a result: price, dispatch and profit."""
-        kept = result.own_rows.get(self)
+        kept = result.kept.get(self)
         if kept is None:
             own = self.take_rows
             kept = own(result.asset_price), own(result.dispatch), own(result.profit)
-            result.own_rows[self] = kept
+            result.kept[self] = kept
         return kept
 
     def _settled(self, result: PeriodResult) -> tuple[Floats, Floats, Floats | None, Floats, Floats, Floats]:
         """Return what only receipts show: price, quantity and slope of the offer, what was taken, revenue and cost."""
         count = self.strategy.blocks
-        kept = result.own_rows.get((self, count))
+        kept = result.kept.get((self, count))
         if kept is None:
             own, blocks = self.take_rows, slice(count) if count > 1 else 0
             arrays, slope = result.arrays, result.arrays.offer_slope
@@ -118,7 +118,7 @@ class ComputeProvider(Participant[Strategy, View, Offer, Receipt]):
                 own(result.revenue),
                 own(result.cost),
             )
-            result.own_rows[self, count] = kept
+            result.kept[self, count] = kept
         return kept
 
 

@@ -91,6 +91,9 @@ class PeriodResult:
         "total_cost", "welfare", "emissions", "reserve_payment", "carbon_payment", "delivered", "operator_budget",
     )  # fmt: skip
 
+    came_again = False
+    """Whether an earlier period brought the same."""
+
     def __init__(
         self, period: int, state: State, worth: Floats, clearing: Clearing, ownership: Ownership
     ) -> None:
@@ -108,10 +111,8 @@ class PeriodResult:
         self.power: PowerResult | None = None
         if state.grid is not None:
             self.power = settle_power(state.grid, self.values, market.hours)
-        if (
-            self.arrays.pricing is not None
-        ):  # at once, since the rule may find that it cannot settle the market
-            self._money  # noqa: B018  # kept
+        if self.arrays.pricing is not None:
+            self._money  # noqa: B018  # at once, since the rule may find that it cannot settle the market
 
     @property
     def _is_plain(self) -> bool:
@@ -128,12 +129,13 @@ class PeriodResult:
         made = object.__new__(type(self))
         known = vars(self).copy()
         known["period"], known["_state"], known["beside"] = period, state, self.beside.copy()
+        known["came_again"] = True
         made.__dict__ = known
         return made
 
     @cached_property
-    def own_rows(self) -> dict[Hashable, tuple[Any, ...]]:
-        """What participants see of it, by whom, once they have: the same in all periods that brought the same."""
+    def kept(self) -> dict[Hashable, Any]:
+        """What participants and the ledger have made of it, by whom: the same in all periods that brought the same."""
         return {}
 
     @cached_property
@@ -266,6 +268,11 @@ class PeriodResult:
         return frozen(np.bincount(owned.owner_of, self.link_income.sum(axis=1), owned.owners))
 
     @cached_property
+    def total_unserved(self) -> float:
+        """Demand that was wanted and not served, over the whole market, in Mtok/s."""
+        return float(self.unserved.sum())
+
+    @cached_property
     def total_cost(self) -> float:
         """Total cost as offered."""
         return self.values.cost * self._seconds
@@ -282,15 +289,8 @@ class PeriodResult:
     @cached_property
     def welfare(self) -> float:
         """Value of what was served less true costs; see `welfare_of`."""
-        welfare = welfare_of(
-            self._service_rate,
-            self.arrays,
-            self._load,
-            self.cost,
-            self.transport_cost,
-            self._seconds,
-            self.total,
-        )
+        costs = self.cost, self.transport_cost
+        welfare = welfare_of(self._service_rate, self.arrays, self._load, *costs, self._seconds, self.total)
         welfare -= supply_cost(self.arrays, self.values.supplied) * self._seconds
         grid, power = self._state.grid, self.power
         if grid is not None and power is not None:
@@ -338,9 +338,7 @@ class PeriodResult:
         for name in self.COMPUTED:
             getattr(self, name)
         return {
-            name: value
-            for name, value in vars(self).items()
-            if not (name.startswith("_") or name == "own_rows")
+            name: value for name, value in vars(self).items() if not (name.startswith("_") or name == "kept")
         }
 
     def freeze(self) -> None:

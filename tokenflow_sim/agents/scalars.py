@@ -56,7 +56,8 @@ def _mean_price(model: Any, *, place: int) -> float:
 
 
 def _unserved(model: Any) -> float:
-    return float(model.clearing_house.result.unserved.sum())
+    unserved: float = model.clearing_house.result.total_unserved
+    return unserved
 
 
 def _welfare(model: Any) -> float:

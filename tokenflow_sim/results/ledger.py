@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import xarray as xr
 from tokenflow_sim.errors import ResultError
 from tokenflow_sim.market import Arrays
 from tokenflow_sim.market.values import Values
+from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.results.checkpoint import Checkpoint
 from tokenflow_sim.results.files import load_results
 from tokenflow_sim.results.parts import Split, TrueCost, price_parts
@@ -20,6 +22,23 @@ from tokenflow_sim.results.stream import Stream, kept_periods_text
 from tokenflow_sim.variables import ALL_PRICE_PARTS
 
 PARTS = {f"price_{part}": part for part in ALL_PRICE_PARTS}
+
+
+class _Recorded:
+    """What a period was recorded as.
+
+    Until the chunk that it stands in is flushed, the parts of its prices are missing, and `market` is its place among
+    those that are to be split there; afterwards it is a copy of the row, and `market` is -1.
+    """
+
+    __slots__ = ("market", "row")
+
+    def __init__(self, buffer: Floats, place: int) -> None:
+        self.row, self.market = buffer[place], -1
+
+    def complete(self) -> None:
+        """Let go of the chunk, once the parts of prices stand in the row."""
+        self.row, self.market = self.row.copy(), -1
 
 
 class Ledger:
@@ -67,12 +86,35 @@ class Ledger:
         self._start_chunk()
 
     def _start_chunk(self) -> None:
-        plan = self.plan
-        self._chunk = {name: np.empty((plan.chunk, *plan.full_shape(name))) for name in plan.variables}
+        # The numbers of a period beside each other, so that one that comes again is a row to copy.
+        width = sum(prod(self.plan.full_shape(name)) for name in self.plan.variables)
+        self._buffer = np.empty((self.plan.chunk, width))
+        self._look_at_chunk()
+        # Markets whose prices are to be split, and which of them each row is of; -1 where the parts stand in it.
+        self._markets: list[Split] = []
+        self._market_of: list[int] = []
+        self._to_complete: list[_Recorded] = []
+        self._rows = 0
+
+    def _look_at_chunk(self) -> None:
+        plan, start = self.plan, 0
+        self._chunk: dict[str, np.ndarray[Any, Any]] = {}
+        for name in plan.variables:
+            shape = plan.full_shape(name)
+            end = start + prod(shape)
+            self._chunk[name] = self._buffer[:, start:end].reshape(plan.chunk, *shape)
+            start = end
         self._kept = [(name, array) for name, array in self._chunk.items() if name not in PARTS]
         self._splits = len(self._kept) < len(self._chunk)
-        self._markets: list[Split] = []
-        self._rows = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what looks at the chunk out of pickles and copies, in which it would be a copy of it."""
+        return {**vars(self), "_chunk": {}, "_kept": [], "_to_complete": []}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Look at the chunk again."""
+        vars(self).update(state)
+        self._look_at_chunk()
 
     def __len__(self) -> int:
         """Return the number of periods recorded."""
@@ -104,7 +146,14 @@ class Ledger:
         if self._rows and self._stream is not None:
             self._flush()
 
-    def append(self, record: Mapping[str, Any], arrays: Arrays, values: Values, true_cost: TrueCost) -> None:
+    def append(
+        self,
+        record: Mapping[str, Any],
+        arrays: Arrays,
+        values: Values,
+        true_cost: TrueCost,
+        kept: dict[Hashable, Any] | None = None,
+    ) -> None:
         """Record the next period.
 
         Parameters
@@ -117,6 +166,8 @@ class Ledger:
         true_cost : tuple of ndarray
             True cost of every asset's service, and what of it is running cost and what is paid for emissions (None
             without a carbon price), in $/Mtok, dims (asset, workload).
+        kept : dict, optional
+            Where to note what was recorded, for `append_again`.
 
         Raises
         ------
@@ -126,16 +177,51 @@ class Ledger:
         if self._closed:
             raise ResultError("the ledger is closed")
         row = self._rows
-        for name, kept in self._kept:
-            kept[row] = record[name]
+        for name, target in self._kept:
+            target[row] = record[name]
         if self._splits:
+            self._market_of.append(len(self._markets))
             self._markets.append((arrays, values, true_cost))
-        self._rows = row + 1
+        if kept is not None:
+            noted = kept[self] = _Recorded(self._buffer, row)
+            if self._splits:
+                noted.market = len(self._markets) - 1
+                self._to_complete.append(noted)
+            else:
+                noted.complete()
+        self._end_row()
+
+    def append_again(self, kept: Mapping[Hashable, Any]) -> bool:
+        """Record the same as in an earlier period, and return whether that was possible.
+
+        Parameters
+        ----------
+        kept : dict
+            What `append` was given for that period.
+
+        Raises
+        ------
+        ResultError
+            As `append` does.
+        """
+        noted: _Recorded | None = kept.get(self)
+        if noted is None or self._closed:
+            return False
+        self._buffer[self._rows] = noted.row
+        if self._splits:
+            self._market_of.append(noted.market)
+        self._end_row()
+        return True
+
+    def _end_row(self) -> None:
+        self._rows += 1
         if self._rows == self.plan.chunk:
             self._flush()
 
     def _flush(self) -> None:
         chunk = self._rest()
+        for noted in self._to_complete:
+            noted.complete()
         if self._stream is None:
             self._full.append(chunk)
         else:
@@ -145,11 +231,13 @@ class Ledger:
 
     def _rest(self) -> dict[str, np.ndarray[Any, Any]]:
         """Return what is not yet flushed, with the parts of its prices."""
-        if self._markets and self._splits:
+        if self._markets:
             parts = price_parts(self.plan.layout, self._markets)
+            market_of: Ints = np.array(self._market_of, dtype=np.int64)
+            without = (market_of >= 0).nonzero()[0]
             for name, part in PARTS.items():
                 if name in self._chunk:
-                    self._chunk[name][: self._rows] = parts[part]
+                    self._chunk[name][without] = parts[part][market_of[without]]
         rows = self._rows
         return {name: kept[:rows].reshape(rows, *self.plan.shape(name)) for name, kept in self._chunk.items()}
 
