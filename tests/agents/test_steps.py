@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import mesa
@@ -9,6 +10,7 @@ import pytest
 import xarray as xr
 
 import tokenflow_sim as tf
+from tokenflow_sim.agents.steps import only_steps_are_due
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.strategies import Offer, Strategy, View
 
@@ -113,3 +115,14 @@ def test_a_run_that_failed_can_be_taken_up_again() -> None:
     assert model.period == 2
     model.run()
     assert model.period == 5
+
+
+@pytest.mark.parametrize("name", ["_default_schedule", "_event_list", "_wrapped_step", "_do_step"])
+def test_a_mesa_of_other_parts_takes_its_own_way(name: str) -> None:
+    model = tf.TokenMarket("us5", rng=1, periods=2)
+    assert only_steps_are_due(model)
+    parts = ("_default_schedule", "_event_list", "_wrapped_step", "_do_step", "step", "time")
+    other: Any = SimpleNamespace(**{part: getattr(model, part) for part in parts})
+    assert only_steps_are_due(other)
+    delattr(other, name)
+    assert not only_steps_are_due(other)

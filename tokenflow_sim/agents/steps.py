@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import mesa
 
+# Parts of a model that Mesa gives no public name: a version without one of them takes its own way.
+_OF_MESA = ("_default_schedule", "_event_list", "_wrapped_step", "_do_step")
+
 
 def only_steps_are_due(model: mesa.Model) -> bool:
     """Return whether nothing but the next step itself stands in Mesa's list of events, one period from now."""
-    schedule = getattr(model, "_default_schedule", None)  # that of the steps; Mesa does not publish its name
+    if not all(hasattr(model, name) for name in _OF_MESA):
+        return False
+    schedule = model._default_schedule
     return (
         schedule is not None
         and model.step == model._wrapped_step
