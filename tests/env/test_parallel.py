@@ -135,7 +135,11 @@ def test_what_cannot_be_played_is_told_in_one_line() -> None:
         ({"agents": ["adda"]}, "unknown agent 'adda'; .*did you mean 'ada'"),
         ({"agents": []}, "there is no agent to play"),
         ({"agents": ["lower"], "overrides": {"market.must_serve": True}}, "region 'lower' has nothing to decide"),
+        ({"agents": "regions", "overrides": {"market.must_serve": True}}, "regions 'upper', 'lower' have nothing"),
         ({"agents": 3}, "unknown agent '3'"),
+        ({"strategies": {"cy": "q_learning"}}, "unknown agent 'cy'"),
+        ({"strategies": "q_learning"}, "strategies: must be a mapping from agents to strategies; found 'q_learning'"),
+        ({"record": ["prices"]}, "record: unknown variable 'prices'"),
         ({"actions": {"levers": "shading"}}, "unknown lever of a provider 'shading'; known levers of a provider: m"),
         ({"observe": "costs"}, "unknown quantity of a provider's observation 'costs'"),
         ({"reward": {"measure": "cvar", "aversion": "a"}}, "aversion: must be a finite number.*; found 'a'"),
@@ -162,8 +166,11 @@ def test_what_cannot_be_played_is_told_in_one_line() -> None:
     ]:
         with pytest.raises(StrategyError, match=told):
             env.step({"ada": action, "bob": [0, 0]})
-    with pytest.raises(StrategyError, match="an action of this provider must be finite"):
-        env.step({"ada": [0, np.nan], "bob": [0, 0]})
+    both = r"^ada: an action of this provider must be finite; .*\nbob: an action of this provider has shape"
+    with pytest.raises(StrategyError, match=both):
+        env.step({"ada": [0, np.nan], "bob": [0]})
+    with pytest.raises(InputError, match="unknown agent 'cy'; known agents: ada, bob"):
+        env.action_space("cy")
 
 
 def test_an_observation_that_is_not_finite_is_told_by_its_name() -> None:

@@ -65,6 +65,8 @@ def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 def test_what_it_cannot_do_is_told() -> None:
     for given, said in [
         ({"num_envs": 0}, "num_envs: must be a whole number of at least 1; found 0"),
+        ({"autoreset_mode": "Always"}, "autoreset_mode: unknown mode 'Always'; known modes: NextStep, SameStep"),
+        ({"strategies": {"adda": "q_learning"}}, "unknown agent 'adda'"),
         ({"render_mode": "rgb_array"}, "many markets at once draw nothing; use vectorization_mode='sync'"),
         ({"observe": ["published_offers"]}, "observe: many markets at once do not show 'published_offers'"),
     ]:  # fmt: skip
@@ -73,8 +75,11 @@ def test_what_it_cannot_do_is_told() -> None:
     env = MarketVectorEnv(2, market(), "ada")
     with pytest.raises(InputError, match="call reset"):
         env.step(None)
-    with pytest.raises(InputError, match="seed: must be one number, or 2; found 3"):
+    with pytest.raises(InputError, match=r"seed: must be one whole number, or 2; found \[1, 2, 3"):
         env.reset(seed=[1, 2, 3])
+    with pytest.raises(InputError, match=r"or 2; found 1\.5"):
+        env.reset(seed=1.5)  # type: ignore[arg-type]
+    assert env.reset(seed=np.array([4, 5]))[1]["seed"].tolist() == [4, 5]  # type: ignore[arg-type]
     with pytest.raises(InputError, match="reset_mask: all markets are over together"):
         env.reset(options={"reset_mask": np.array([True, False])})
     env.reset(seed=1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.wrappers import RescaleAction
 
 import tokenflow_sim as tf
 from tokenflow_sim.env import MarketEnv
@@ -29,6 +30,7 @@ MODELS = [
     ("A2C", "numbers", {"policy_kwargs": {"net_arch": [5]}}),
     ("DQN", "choice", {"buffer_size": 10}),
     ("SAC", "numbers", {"buffer_size": 10}),
+    ("SAC", "numbers", {"buffer_size": 10, "policy_kwargs": {"net_arch": []}}),
     ("TD3", "numbers", {"buffer_size": 10}),
 ]
 _made: dict[str, MarketEnv] = {}
@@ -151,4 +153,9 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path: Path) -> None:
         export_policy(object(), tmp_path / "x", encoding=encoding)
     with pytest.raises(StrategyError, match="train without it"):
         export_policy(PPO("MlpPolicy", environment("numbers"), use_sde=True, device="cpu"), tmp_path / "x")
+    scaled = RescaleAction(environment("numbers"), 0.0, 1.0)
+    with pytest.raises(
+        StrategyError, match=r"trained with actions of Box\(0.0, 1.0, .* encoding has Box\(-1.0, 1.0"
+    ):
+        export_policy(PPO("MlpPolicy", scaled, device="cpu"), tmp_path / "x")
     assert not (tmp_path / "x").exists()

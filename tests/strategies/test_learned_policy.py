@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,13 @@ def _edited(path: Path, **changes: Any) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+def _encoded(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change a policy's encoding."""
+    told = json.loads((path / "policy.json").read_text())["encoding"]
+    change(told)
+    _edited(path, encoding=told)
+
+
 def _network(path: Path, data: bytes | None = None, **changes: Any) -> None:
     """Replace a policy's network, and make its description fit."""
     from hashlib import sha256
@@ -266,7 +274,18 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "newer": (lambda path: _edited(path, format=9), "has format 9; this version of tokenflow_sim reads format 1"),
     "unknown": (lambda path: _edited(path, extra=1), "describes no policy: extra: unknown field 'extra'"),
     "outside": (lambda path: _network(path, file="../x"), "describes no policy: network.file"),
-    "encoding": (lambda path: _edited(path, encoding={}), "its encoding cannot be read: lacks 'format'"),
+    "encoding": (lambda path: _edited(path, encoding={}), "its encoding: cannot be read: lacks 'format'"),
+    "lags": (
+        lambda path: _encoded(path, lambda told: told["observation"].update(lags=10**9)),
+        "lags must be a whole number from 1 to 10000; found 1000000000",
+    ),
+    "nothing seen": (
+        lambda path: _encoded(path, lambda told: told["observation"].update(quantities=[])), "has no quantities"
+    ),
+    "grid": (
+        lambda path: _encoded(path, lambda told: told["action"].update(markups=[])), "encoding: markups: the grid is e"
+    ),
+    "money": (lambda path: _encoded(path, lambda told: told.update(money=0)), "money must be a finite number above 0"),
     "distribution": (
         lambda path: _edited(path, distribution={"kind": "categorical"}),
         "'categorical' does not fit the encoding, whose actions are numbers",

@@ -28,6 +28,22 @@ def duopoly(**changes: Any) -> Scenario:
     return oligopoly(firms, demand=5.0, value=20.0, periods=3).override({"hours": 0.5, **changes})
 
 
+@pytest.mark.parametrize(
+    ("scenario", "changes", "player"),
+    [("eu_residency", {}, "continental"), ("us20_grid", {"carbon.price": 50.0}, "ember")],
+)
+def test_welfare_of_games_is_that_of_runs_where_emissions_are_paid_for(
+    scenario: str, changes: dict[str, Any], player: str
+) -> None:
+    quiet = {f"demand.noise.volatility.{name}": 0.0 for name in ("chat", "image", "code", "batch")}
+    settings = tf.load_scenario(scenario, changes | (quiet if scenario == "us20_grid" else {}))
+    truthful = {"providers": "marginal_cost", "regions": "inelastic"}
+    model = tf.TokenMarket(settings, rng=0, periods=1, strategies=truthful, record=["welfare"])
+    model.run()
+    game = tf.game(settings, actions={player: [0.0]})
+    assert game.dataset.welfare.item() == pytest.approx(model.results().welfare.item(), rel=1e-9)
+
+
 def test_payoffs_of_games_have_what_contracts_bring() -> None:
     bare, hedged = duopoly(), duopoly(contracts=CONTRACTS)
     for period, sold in ((0, (2, 0)), (1, (1, 1))):

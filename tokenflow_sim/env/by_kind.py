@@ -10,7 +10,7 @@ from tokenflow_sim.errors import Fault, InputError
 
 
 def _learner(kind: str, name: str | None) -> str:
-    if name is None:
+    if not isinstance(name, str):
         raise InputError([Fault(f"name the {kind} that learns, as {kind}=...", kind)], "environment")
     return name if name.startswith(f"{kind}s.") else f"{kind}s.{name}"
 

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from tokenflow_sim.env.players import OUTSIDE, players
 from tokenflow_sim.env.rewards import Measure, Reward, RunningReward
-from tokenflow_sim.errors import Fault, InputError
+from tokenflow_sim.errors import Fault, InputError, StrategyError
 from tokenflow_sim.market import Clearer
 from tokenflow_sim.model import TokenMarket
 from tokenflow_sim.results.names import names_of
 from tokenflow_sim.scenario import Scenario, load_scenario
 from tokenflow_sim.scenario.override import changes_of
-from tokenflow_sim.strategies.action_encoding import ActionForm, Actions
+from tokenflow_sim.strategies.action_encoding import ActionForm, Actions, Submission
 from tokenflow_sim.strategies.assignment import Choice, find_faults
 
 SEEDS = 1 << 53
@@ -84,11 +84,18 @@ class Setting:
         self.record = names_of(record)
         self.allow_code = allow_code
         outside: dict[str, Choice] = {player.key: OUTSIDE[player.kind] for player in self.players}
+        if strategies is not None and not isinstance(strategies, Mapping):
+            fault = Fault(
+                f"must be a mapping from agents to strategies; found {strategies!r:.80}", "strategies"
+            )
+            raise InputError([fault], "environment")
         self.strategies: dict[str, Choice] = {**(strategies or {}), **outside}
         compiled = self.scenario.compiled
         # The state of the period after the last one is known where no table by period ends before it.
         covered = compiled.covered is None or compiled.covered > compiled.periods
         self.goes_on = covered and compiled.carbon_plan is None
+        if strategies or self.record:
+            self.model(0)  # what is wrong with them is said now, not at the first episode
 
     def model(self, seed: int, clearer: Clearer | None = None) -> TokenMarket:
         """Make the model of an episode."""
@@ -174,7 +181,8 @@ class Episode:
         Raises
         ------
         StrategyError
-            If an action is none of its player's, or an observation is not finite.
+            If actions are none of their players', a line each, before anything is played; or if an observation is not
+            finite.
         InputError
             If the episode is over.
         InfeasibleError, CertificateError
@@ -182,10 +190,8 @@ class Episode:
         """
         if self.is_over:
             raise InputError([Fault("the episode is over; call reset", "step")], "environment")
-        for player, strategy, view, action in zip(
-            self.setting.players, self._strategies, self.views, actions, strict=True
-        ):
-            strategy.put(player.encoding.submission(view, action))
+        for strategy, made in zip(self._strategies, self._submissions(actions), strict=True):
+            strategy.put(made)
         self.model.step()
         result = self.model.clearing_house.result
         assert result is not None
@@ -210,3 +216,15 @@ class Episode:
         """Play the actions that `get_state` returned of an episode with the same seed."""
         for together in zip(*actions, strict=True):
             self.step(together)
+
+    def _submissions(self, actions: Sequence[ArrayLike]) -> list[Submission]:
+        """Return what the players' actions make of what they see."""
+        made, faults = [], []
+        for player, view, action in zip(self.setting.players, self.views, actions, strict=True):
+            try:
+                made.append(player.encoding.submission(view, action))
+            except StrategyError as error:
+                faults.append(f"{player.label}: {error}" if len(self.views) > 1 else str(error))
+        if faults:
+            raise StrategyError("\n".join(faults))
+        return made

@@ -130,10 +130,12 @@ class ParallelMarket(ParallelEnv[str, Observation, Any]):
 
     def observation_space(self, agent: str) -> spaces.Box:
         """Return the space of a player's observations, always the same object."""
+        self._number(agent)
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """Return the space of a player's actions, always the same object."""
+        self._number(agent)
         return self.action_spaces[agent]
 
     def reset(

@@ -141,14 +141,12 @@ def players(
         "owner": compiled.owner_arcs,
         "region": compiled.region_nodes,
     }
-    faults += [
-        Fault(
-            f"region {name!r} has nothing to decide where all demand must be served (market.must_serve)",
-            "agents",
-        )
-        for kind, name in found
-        if kind == "region" and scenario.rules.must_serve
-    ]
+    idle = [name for kind, name in found if kind == "region" and scenario.rules.must_serve]
+    if idle:
+        named = ", ".join(map(repr, idle[:3])) + (f" and {len(idle) - 3} more" if len(idle) > 3 else "")
+        who = f"region {named} has" if len(idle) == 1 else f"regions {named} have"
+        text = f"{who} nothing to decide where all demand must be served (market.must_serve)"
+        faults.append(Fault(text, "agents"))
     if faults:
         raise InputError(faults, "environment")
     every = [name for names in known.values() for name in names]

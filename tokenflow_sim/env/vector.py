@@ -17,7 +17,7 @@ from tokenflow_sim.env.episode import SEEDS
 from tokenflow_sim.env.rewards import Measure, Reward
 from tokenflow_sim.env.single import one_learner
 from tokenflow_sim.env.spaces import action_space, observation_space
-from tokenflow_sim.errors import Fault, InputError
+from tokenflow_sim.errors import Fault, InputError, unknown_name
 from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
 from tokenflow_sim.scenario import Scenario
 from tokenflow_sim.strategies.action_encoding import ActionForm, Actions
@@ -91,6 +91,9 @@ class MarketVectorEnv(VectorEnv[Observations, Any, NDArray[Any]]):
         if observe is not None and "published_offers" in observe:
             reason = "many markets at once do not show 'published_offers'; use vectorization_mode='sync'"
             faults.append(Fault(reason, "observe"))
+        if autoreset_mode not in [mode.value for mode in AutoresetMode] + list(AutoresetMode):
+            known = [mode.value for mode in AutoresetMode]
+            faults.append(Fault(unknown_name("mode", str(autoreset_mode), known), "autoreset_mode"))
         if faults:
             raise InputError(faults, "environment")
         self.setting = one_learner(
@@ -151,10 +154,10 @@ class MarketVectorEnv(VectorEnv[Observations, Any, NDArray[Any]]):
             given: list[int | None] = [None] * self.num_envs
         elif isinstance(seed, (int, np.integer)):
             given = [int(seed) + number for number in range(self.num_envs)]
+        elif isinstance(seed, Sequence | np.ndarray) and len(seed) == self.num_envs:
+            given = [int(one) if isinstance(one, np.integer) else one for one in seed]
         else:
-            given = list(seed)
-        if len(given) != self.num_envs:
-            fault = Fault(f"must be one number, or {self.num_envs}; found {len(given)}", "seed")
+            fault = Fault(f"must be one whole number, or {self.num_envs}; found {seed!r:.80}", "seed")
             raise InputError([fault], "environment")
         super().reset(seed=given[0])
         return self._begin([self._seed_of(number, one) for number, one in enumerate(given)])

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import ResultError
+from tokenflow_sim.errors import Fault, ResultError
 from tokenflow_sim.games.mixed import mixed_equilibria
 from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.study.arguments import refuse
 from tokenflow_sim.study.normal_form import NormalForm
 
 _SAME = 1e-9
@@ -47,11 +48,26 @@ def profit_gain(form: NormalForm, payoff: Any, nash: Any, most: Any) -> xr.DataA
 
     Raises
     ------
+    InputError
+        If there are not as many payoffs as players, or something is no finite number.
     ResultError
         If the joint maximum is no more than competition.
     """
-    found = payoff if isinstance(payoff, xr.DataArray) else xr.DataArray(payoff)
-    dim = "provider" if "provider" in found.dims else str(found.dims[-1])
+    faults: list[Fault] = []
+    found = payoff if isinstance(payoff, xr.DataArray) else None
+    if found is None and (values := _numbers(payoff)) is not None and values.ndim:
+        found = xr.DataArray(values)
+    dim = "provider" if found is None or "provider" in found.dims else str(found.dims[-1])
+    if found is None or dim not in found.dims or found.sizes[dim] != form.players:
+        text = f"must have a payoff of each of {form.players} players; found {payoff!r:.80}"
+        faults.append(Fault(text, "payoff"))
+    for name, given in (("nash", nash), ("collusive", most)):
+        own = None if given is None else _numbers(given)
+        if given is not None and (own is None or own.shape not in ((), (form.players,))):
+            text = f"must be a finite number, or one for each of {form.players} players; found {given!r:.80}"
+            faults.append(Fault(text, name))
+    refuse(faults, "profit gain")
+    assert found is not None
     best = form.payoff.reshape(-1, form.players)[collusive(form)] if most is None else most
     least, top = float(np.mean(competitive(form) if nash is None else nash)), float(np.mean(best))
     if not top > least:
@@ -61,3 +77,12 @@ def profit_gain(form: NormalForm, payoff: Any, nash: Any, most: Any) -> xr.DataA
     gain: xr.DataArray = (found.mean(dim) - least) / (top - least)
     gain.attrs = {"units": "1", "long_name": "profit gain", "nash": least, "collusive": top}
     return gain.rename("profit_gain")
+
+
+def _numbers(given: Any) -> Floats | None:
+    """Return what is given as finite numbers; None where it is something else."""
+    try:
+        found = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    return found if np.isfinite(found).all() else None

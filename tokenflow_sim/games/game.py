@@ -43,7 +43,7 @@ class Game(GameTable):
     Notes
     -----
     `tokenflow_sim.game` makes one of a market, `Game.from_payoffs` of any table. Where a profile is not feasible,
-    theory counts payoffs below all others; play refuses such games.
+    theory counts payoffs below all others, and means of payment, welfare and price with it are NaN; play refuses it.
     """
 
     def pure_equilibria(self, tolerance: float = 0.0) -> xr.Dataset:
@@ -324,8 +324,8 @@ class Game(GameTable):
 
         Raises
         ------
-        ResultError
-            If the joint maximum is no more than competition.
+        InputError, ResultError
+            If payoffs are not those of the players, or the joint maximum is no more than competition.
         """
         return profit_gain(self.form, payoff, nash, collusive)
 

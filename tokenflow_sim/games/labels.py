@@ -19,9 +19,23 @@ MEANINGS = {
     "price": "price",
     "feasible": "whether the market could be cleared",
 }
-_TAKEN = frozenset(
-    {"provider", "node", "workload", "session", "period", "equilibrium", "choice", "step", "profile"}
+_DIMS = frozenset(
+    {
+        "provider",
+        "node",
+        "workload",
+        "session",
+        "sample",
+        "period",
+        "equilibrium",
+        "choice",
+        "step",
+        "profile",
+    }
 )
+_TAKEN = _DIMS | {
+    *MEANINGS, "action", "commitment", "exploitability", "gain", "method", "odds", "place", "probability", "value",
+}  # fmt: skip
 
 
 def dims_of(players: Sequence[str]) -> tuple[str, ...]:
@@ -34,23 +48,40 @@ def attrs_of(name: str) -> dict[str, str]:
     return {"units": UNITS.get(name, "1"), "long_name": MEANINGS.get(name, name)}
 
 
-def payoffs_of(given: object, faults: list[Fault]) -> tuple[Floats, tuple[str, ...], list[list[Any]]]:
-    """Return payoffs of a table that a user gives, dims (action of each player ..., player), players and actions.
+def payoffs_of(
+    given: object, faults: list[Fault]
+) -> tuple[Floats, tuple[str, ...], list[list[Any]], tuple[str, ...]]:
+    """Return payoffs of a table that a user gives, dims (action of each player ..., player), and its labels.
 
     Parameters
     ----------
     given : DataArray or array
         A dim for each player and a last one for whose payoff it is; a DataArray may have the players' names in the
-        last dim's coordinate, and actions in those of the others. A sequence of one matrix for each player will do
-        too.
+        last dim's coordinate, and actions in those of the others; where a dim has the name ``provider``, that is the
+        last one. A sequence of one matrix for each player will do too.
     faults : list of Fault
         Takes what is wrong.
+
+    Returns
+    -------
+    payoffs : ndarray
+        The table.
+    players : tuple of str
+        Their names.
+    actions : list of list
+        Of each player.
+    dims : tuple of str
+        What the table's own dims of actions are called; none where it has no names.
     """
-    none: tuple[Floats, tuple[str, ...], list[list[Any]]] = (np.zeros((1, 1)), ("1",), [[0]])
+    none: tuple[Floats, tuple[str, ...], list[list[Any]], tuple[str, ...]]
+    none = (np.zeros((1, 1)), ("1",), [[0]], ())
+    dims: tuple[str, ...] = ()
     labels: list[list[Any] | None] = []
     players: tuple[str, ...] | None = None
     if isinstance(given, xr.DataArray):
-        values = given.values
+        if "provider" in given.dims:
+            given = given.transpose(..., "provider")
+        values, dims = given.values, tuple(map(str, given.dims[:-1]))
         for dim in given.dims[:-1]:
             labels.append(given[dim].values.tolist() if dim in given.coords else None)
         last = given.dims[-1] if given.dims else None
@@ -82,7 +113,61 @@ def payoffs_of(given: object, faults: list[Fault]) -> tuple[Floats, tuple[str, .
         own if own is not None else list(range(size))
         for own, size in zip(labels or [None] * (values.ndim - 1), values.shape[:-1], strict=True)
     ]
-    return values, names, actions
+    if repeated := [name for name, own in zip(names, actions, strict=True) if len(set(own)) < len(own)]:
+        return _faulty(faults, f"names an action of {', '.join(repeated)} more than once", none)
+    return values, names, actions, dims
+
+
+def beside_of(
+    name: str,
+    given: object,
+    dims: tuple[str, ...],
+    actions: list[list[Any]],
+    faults: list[Fault],
+) -> tuple[Floats, dict[str, list[Any]]] | None:
+    """Return what a user says of each profile beside payoffs, and its labels of nodes and classes.
+
+    Parameters
+    ----------
+    name : str
+        What it is.
+    given : DataArray or array
+        A dim for each player, of `price` with those of nodes and classes after them. A DataArray is put in order by
+        the names of its dims, and its labels must be those of the payoffs.
+    dims : tuple of str
+        What the payoffs' own dims are called, where they have names.
+    actions : list of list
+        Of each player.
+    faults : list of Fault
+        Takes what is wrong.
+    """
+    sizes, labels = tuple(map(len, actions)), dict[str, list[Any]]()
+    if name in _TAKEN - set(MEANINGS):
+        faults.append(Fault("means something else in a game; choose another name", name))
+        return None
+    if isinstance(given, xr.DataArray):
+        if dims and set(dims) <= set(map(str, given.dims)):
+            given = given.transpose(*dims, ...)
+            for dim, own in zip(dims, actions, strict=True):
+                if dim in given.coords and given[dim].values.tolist() != own:
+                    faults.append(Fault(f"has other actions along {dim} than the payoffs", name))
+                    return None
+        more = tuple(zip(("node", "workload"), given.dims[len(sizes) :], strict=False))
+        labels = {dim: given[own].values.tolist() for dim, own in more if own in given.coords}
+    try:
+        array = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        faults.append(Fault(f"must be numbers; found {given!r:.80}", name))
+        return None
+    ends = (2,) if name == "price" else (0,) if name in MEANINGS else (0, 1, 2)
+    if array.shape[: len(sizes)] != sizes or array.ndim - len(sizes) not in ends:
+        more_dims = ", and those of nodes and classes after them" if name == "price" else ""
+        faults.append(Fault(f"has the shape {array.shape}, where profiles have {sizes}{more_dims}", name))
+        return None
+    if not np.isfinite(array).all():
+        faults.append(Fault(f"must be finite; {int((~np.isfinite(array)).sum())} are not", name))
+        return None
+    return array, labels
 
 
 def _faulty[T](faults: list[Fault], text: str, value: T) -> T:

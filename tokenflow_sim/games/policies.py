@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array, eye_array
 from scipy.sparse.linalg import spsolve
 
+from tokenflow_sim.games.markov import long_run
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.study.normal_form import NormalForm
 
@@ -88,8 +89,9 @@ class MemoryOne:
     def best_reply(self, player: int) -> tuple[Ints, Floats]:
         """Return the best action after each profile, and what playing so is worth, dims (state,) both."""
         odds, after, _, expected = self._facing(player)
-        value = self.value(player)
         best = self.policies[player].argmax(axis=1)
+        # The worth of the actions to begin with, not of the player's mixture over them: nothing would better that.
+        value = self._value(player, np.eye(self.form.actions[player])[best])
         for _ in range(_ROUNDS):
             worth = expected + self.discount * np.einsum("so,oa->sa", odds, value[after])
             # An action is changed only where that gains: so that the iteration cannot go in circles.
@@ -103,25 +105,10 @@ class MemoryOne:
 
     def long_run(self, start: Ints | None) -> Floats:
         """Return how often each state comes in the long run from some states, evenly chosen, dims (state,)."""
-        count = self.states
-        odds = np.ones((count, 1))
+        odds = np.ones((self.states, 1))
         for table in self.policies:
-            odds = (odds[:, :, None] * table[:, None, :]).reshape(count, -1)
-        share = np.zeros(count)
-        if start is None:
-            share[:] = 1.0 / count
-        else:
-            np.add.at(share, start, 1.0 / len(start))
-        # Means over ever longer stretches: cycles do not die out, but their mean does not move.
-        mean = share
-        for _ in range(2 * count):
-            share = share @ odds
-        total, rounds = np.zeros(count), 0
-        for rounds in range(1, 60 * count):
-            total += share
-            share = share @ odds
-            if rounds % (4 * count) == 0:
-                if np.abs(total / rounds - mean).max() < 1e-12:
-                    break
-                mean = total / rounds
-        return total / max(rounds, 1)
+            odds = (odds[:, :, None] * table[:, None, :]).reshape(self.states, -1)
+        begin = np.full(self.states, 1.0 / self.states)
+        if start is not None:
+            begin = np.bincount(start, minlength=self.states) / len(start)
+        return long_run(odds, begin)

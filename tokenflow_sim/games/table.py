@@ -13,7 +13,7 @@ import xarray as xr
 
 from tokenflow_sim.errors import Fault, ResultError, unknown_name
 from tokenflow_sim.games.given import mixture_of
-from tokenflow_sim.games.labels import attrs_of, dims_of, payoffs_of
+from tokenflow_sim.games.labels import attrs_of, beside_of, dims_of, payoffs_of
 from tokenflow_sim.numeric import Floats, Ints
 from tokenflow_sim.results.files import save_results
 from tokenflow_sim.study.arguments import refuse
@@ -21,6 +21,7 @@ from tokenflow_sim.study.normal_form import NormalForm, penalised
 
 MOMENTS = ("payment", "welfare", "price")
 """What is expected of a mixture beside payoffs, where the game has it."""
+_NO_ODDS = 1e-12  # probability that is none after rounding
 
 
 class GameTable:
@@ -43,11 +44,12 @@ class GameTable:
         ----------
         payoff : DataArray or array
             Dims: one for each player, and a last one of the same length for whose payoff it is. Coordinates, where
-            there are any, name actions and players. A sequence of one matrix for each player will do too:
-            ``Game.from_payoffs([A, B])``.
+            there are any, name actions and players, and a dim of the name ``provider`` is the last one wherever it
+            stands. A list with one matrix for each player will do too: ``Game.from_payoffs([A, B])``; as many lists
+            as players are always taken for that.
         **others : DataArray or array
             What else is known by profile, e.g. ``welfare=`` or ``payment=`` (a dim for each player), or ``price=``
-            (these and ``node``, ``workload``).
+            (these and ``node``, ``workload``); DataArrays are put in the order of the payoffs' dims.
 
         Raises
         ------
@@ -62,18 +64,20 @@ class GameTable:
         [[1, 1]]
         """
         faults: list[Fault] = []
-        values, players, labels = payoffs_of(payoff, faults)
+        values, players, labels, own = payoffs_of(payoff, faults)
         dims = dims_of(players)
         found: dict[str, Any] = {"payoff": ((*dims, "provider"), values, attrs_of("payoff"))}
+        coords: dict[str, Any] = {dim: np.array(one) for dim, one in zip(dims, labels, strict=True)}
         for name, given in others.items() if not faults else ():
-            array = np.asarray(given, dtype=np.float64)
-            more = ("node", "workload")[: max(array.ndim - len(dims), 0)]
-            if array.shape[: len(dims)] != values.shape[:-1] or array.ndim > len(dims) + 2:
-                text = f"has the shape {array.shape}, where profiles have {values.shape[:-1]}"
-                faults.append(Fault(text, name))
-            found[name] = ((*dims, *more), array, attrs_of(name))
+            if (beside := beside_of(name, given, own, labels, faults)) is not None:
+                array, more = beside
+                found[name] = (
+                    (*dims, *("node", "workload")[: array.ndim - len(dims)]),
+                    array,
+                    attrs_of(name),
+                )
+                coords |= more
         refuse(faults, "game")
-        coords = {dim: np.array(own) for dim, own in zip(dims, labels, strict=True)}
         return cls(xr.Dataset(found, coords | {"provider": list(players)}, {"title": "Game"}))
 
     @classmethod
@@ -187,20 +191,21 @@ class GameTable:
         return found.assign(self.moments(odds))
 
     def moments(self, odds: Floats) -> dict[str, Any]:
-        """Return the means of payment, welfare and price over profiles; what has no odds does not count."""
-        weight = xr.DataArray(odds, dims=self.dims)
-        return {
-            name: self.dataset[name]
-            .drop_vars(self.dims, errors="ignore")
-            .fillna(0.0)
-            .dot(weight, dim=self.dims)
-            for name in MOMENTS
-            if name in self.dataset
-        }
+        """Return the means of payment, welfare and price over profiles; what has no odds does not count.
+
+        Where a profile that is not feasible has odds, there is no mean (NaN).
+        """
+        weight, found = xr.DataArray(odds, dims=self.dims), dict[str, Any]()
+        for name in MOMENTS:
+            if name in self.dataset:
+                values = self.dataset[name].drop_vars(self.dims, errors="ignore")
+                lost = (values.isnull() & (weight > _NO_ODDS)).any(self.dims)
+                found[name] = values.fillna(0.0).dot(weight, dim=self.dims).where(~lost)
+        return found
 
     def number_of(self, profile: Sequence[Any], faults: list[Fault]) -> int:
         """Return the number of a profile that is given by its actions."""
-        if isinstance(profile, str) or len(profile) != len(self.players):
+        if isinstance(profile, str) or not isinstance(profile, Sequence) or len(profile) != len(self.players):
             faults.append(Fault(f"must name an action of each of {len(self.players)} players", "start"))
             return 0
         places = []
@@ -234,7 +239,11 @@ class GameTable:
 
     def frame_of(self, found: xr.Dataset) -> pd.DataFrame:
         """Return profiles as a table: the action of each player, and its payoff."""
-        columns = {name: found["action"].sel(provider=name).values for name in self.players}
+        dims = dims_of(self.players)  # a player may have the name of something else in the table
+        columns = {
+            dim: found["action"].sel(provider=name).values
+            for name, dim in zip(self.players, dims, strict=True)
+        }
         columns |= {f"payoff of {name}": found["payoff"].sel(provider=name).values for name in self.players}
         return pd.DataFrame(columns)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import xarray as xr
 
-from tokenflow_sim.errors import Fault, unknown_name
+from tokenflow_sim.errors import Fault, ResultError, unknown_name
 from tokenflow_sim.games.actions import Grids, grids_of, label_of, labels_of, numbers_of
 from tokenflow_sim.games.game import Game
 from tokenflow_sim.games.labels import attrs_of, dims_of
@@ -102,7 +102,8 @@ def game(
     InfeasibleError
         If the truthful market cannot serve what it must; it states what is short.
     ResultError
-        If `store` holds another game, was begun by other versions, or cannot be written.
+        If no profile can be cleared; or if `store` holds another game, was begun by other versions, or cannot be
+        written.
 
     Examples
     --------
@@ -189,6 +190,14 @@ class Asked:
                 f"{len(causes)} of {table.count:,} profiles could not be cleared. The first: {causes[0]}\n"
                 "  They count as not feasible."
             )
+        if not (values[:, 0] == CLEARED).any():
+            why = (
+                causes[0]
+                if causes
+                else "what must be served is short in each; give demand a value, or players"
+            )
+            more = "" if causes else " other actions"
+            raise ResultError(f"none of {table.count:,} profiles can be cleared: {why}{more}")
         labels = [labels_of(grid) for grid in grids]
         return Game(_dataset(table, values, labels, self.name, self.period, len(causes)))
 

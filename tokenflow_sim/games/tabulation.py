@@ -121,7 +121,9 @@ class Tabulation:
         own = (self.game.play, self.game.players, regions, self.numbers)
         found = blake2b(digest_size=16)
         held = [(name, self.game.standing.positions[name]) for name in sorted(self.game.standing.positions)]
-        for piece in _pieces((*parts, *own, held, self.game.standing.mitigation)):
+        standing = self.game.standing
+        charge = 0.0 if standing.grid is None else standing.grid.charge
+        for piece in _pieces((*parts, *own, held, standing.mitigation, standing.carbon_cost, charge)):
             found.update(piece)
         return found.hexdigest()
 

@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from tokenflow_sim.errors import StrategyError, unknown_name
 from tokenflow_sim.learning.libraries import load
 from tokenflow_sim.learning.torch_network import Layer, array, layers_of, onnx_of
@@ -23,6 +25,8 @@ from tokenflow_sim.strategies.policy_network import Reals
 
 Format = Literal["safetensors", "onnx"]
 _ALGORITHMS = ("PPO", "A2C", "DQN", "SAC", "TD3", "DDPG")
+_ENDS = ("low", "high", "n", "nvec")
+"""What bounds a space, whichever kind it is of."""
 
 
 def export_policy(
@@ -88,6 +92,7 @@ def export_policy(
             raise StrategyError("distribution and log_std are for modules; a model has its own")
         parts = _of_model(model)
         encoding = _encoding_of(model) if encoding is None else encoding
+        _check_spaces(model, encoding)
     given: dict[str, Any] = {}
     if format == "onnx":
         names = ["action", "log_std"] if parts.has_spread else ["action"]
@@ -233,6 +238,29 @@ def _encoding_of(model: Any) -> Encoding:
             "the model's environment is none of tokenflow_sim.env, or was left out when it was loaded: give encoding="
         )
     return found
+
+
+def _check_spaces(model: Any, encoding: Encoding) -> None:
+    """Refuse a model that a wrapper showed other numbers than the encoding's: its policy would play by them."""
+    from tokenflow_sim.env.spaces import action_space, observation_space
+
+    pairs = {
+        "observations": (model.observation_space, observation_space(encoding)),
+        "actions": (model.action_space, action_space(encoding)),
+    }
+    for what, (seen, ours) in pairs.items():
+        # Another shape is told with that of the network.
+        if seen.shape == ours.shape and not (
+            type(seen) is type(ours)
+            and all(
+                np.array_equal(getattr(seen, end), getattr(ours, end)) for end in _ENDS if hasattr(ours, end)
+            )
+        ):
+            found, wanted = (" ".join(str(space).split()) for space in (seen, ours))
+            raise StrategyError(
+                f"the model was trained with {what} of {found:.60}, where the encoding has {wanted:.60}: what a"
+                " wrapper does to them cannot be exported; train without it (VecNormalize is exported)"
+            )
 
 
 def _versions() -> dict[str, str]:

@@ -67,8 +67,8 @@ def layers_of(*modules: Any) -> list[Layer]:
 def _flat(modules: tuple[Any, ...]) -> list[Any]:
     found: list[Any] = []
     for module in modules:
-        inside = tuple(module) if type(module).__name__ == "Sequential" else ()
-        found += _flat(inside) if inside else [module]
+        # A Sequential of nothing, as of a network without hidden layers, changes nothing.
+        found += _flat(tuple(module)) if type(module).__name__ == "Sequential" else [module]
     return found
 
 

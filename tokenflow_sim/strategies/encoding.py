@@ -21,6 +21,7 @@ from tokenflow_sim.strategies.base import Kind
 from tokenflow_sim.strategies.encoding_scales import scales_of
 from tokenflow_sim.strategies.observation_encoding import (
     FIELDS,
+    MOST_LAGS,
     ObservationEncoding,
     Quantity,
     Vector,
@@ -111,8 +112,8 @@ class Encoding:
             faults.append(Fault(f"names a quantity twice; found {list(chosen)!r}", "observe"))
         if not chosen:
             faults.append(Fault("names no quantity; an observation needs at least one", "observe"))
-        if isinstance(lags, bool) or not isinstance(lags, int) or lags < 1:
-            faults.append(Fault(f"must be a whole number of at least 1; found {lags!r}", "lags"))
+        if isinstance(lags, bool) or not isinstance(lags, int) or not 1 <= lags <= MOST_LAGS:
+            faults.append(Fault(f"must be a whole number from 1 to {MOST_LAGS}; found {lags!r}", "lags"))
         if faults:
             raise InputError(faults, "encoding of observations")
         layout = compiled.layout
@@ -213,7 +214,10 @@ class Encoding:
             action = ActionEncoding(
                 kind, len(labels["row"]), len(labels["workload"]), Actions(**config["action"])
             )
-            return cls(kind, str(config["name"]), observation, action, float(config["money"]))
+            money = float(config["money"])
+            if not 0 < money < np.inf:
+                raise ValueError(f"money must be a finite number above 0; found {money}")
+            return cls(kind, str(config["name"]), observation, action, money)
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -25,6 +25,8 @@ Form = Literal["ratio", "share", "level"]
 Vector = NDArray[np.float32]
 
 DAY, WEEK = 24.0, 168.0
+MOST_LAGS = 10_000
+"""Published periods that may be observed: more than a year of hours."""
 _HUGE = 1e300  # stands for what is infinite: as a ratio it is 1
 
 
@@ -374,5 +376,10 @@ class ObservationEncoding:
                     f"scale of quantity {told['name']!r} must be positive numbers for {field.dims}"
                 )
             quantities.append(Quantity(told["name"], scale))
+        if not quantities:
+            raise ValueError("an observation has no quantities")
+        lags = config["lags"]
+        if isinstance(lags, bool) or not isinstance(lags, int) or not 1 <= lags <= MOST_LAGS:
+            raise ValueError(f"lags must be a whole number from 1 to {MOST_LAGS}; found {lags!r}")
         own = {dim: tuple(map(str, names)) for dim, names in labels.items()}
-        return cls(kind, own, tuple(quantities), int(config["lags"]))
+        return cls(kind, own, tuple(quantities), lags)

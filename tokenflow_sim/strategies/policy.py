@@ -75,8 +75,8 @@ class Policy:
         try:
             self.encoding = Encoding.from_config(self.config.encoding)
         except InputError as error:
-            said = "; ".join(fault.message for fault in error.faults)
-            raise StrategyError(f"{place}/{CONFIG}: its encoding {said}") from None
+            said = "; ".join(": ".join(filter(None, (fault.place, fault.message))) for fault in error.faults)
+            raise StrategyError(f"{place}/{CONFIG}: its encoding: {said}") from None
         self._network: Network
         inputs = self.encoding.observation.size
         if self.config.network.format == "onnx":

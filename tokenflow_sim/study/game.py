@@ -89,7 +89,7 @@ class Payoff:
         What demand pays, in $/h.
     welfare : float
         What the service is truly worth to those who were served, less all true costs, in $/h; demand that must be
-        served counts as zero.
+        served counts as zero. What is paid for emissions stays with the state, and is none of these costs.
     clearing : Clearing
         The market's clearing.
     """
@@ -126,7 +126,8 @@ class MarketGame:
     regions : mapping, optional
         Positions of each region's nodes; every node is a region of its own if left out.
     standing : Standing, optional
-        Forward contracts, whose income is part of what players earn, and the rules that markets are cleared under.
+        Forward contracts, whose income is part of what players earn, the rules that markets are cleared under, and
+        what is paid to the state.
 
     Attributes
     ----------
@@ -254,7 +255,8 @@ class MarketGame:
         if self.standing.positions:
             profit += self.standing.income(self.players, values.price)
         payment = float(money.payment.sum()) * SECONDS_PER_HOUR
-        return Payoff(profit, payment, self._welfare(arrays, clearing), clearing)
+        welfare = self._welfare(arrays, clearing) + self.standing.paid_to_state(values)
+        return Payoff(profit, payment, welfare, clearing)
 
     def _welfare(self, asked: Arrays, clearing: Clearing) -> float:
         """Return welfare in $/h: the program's objective, with true prices in the place of those submitted."""
