@@ -256,7 +256,10 @@ def positions_learned(points: int, sessions: int, decay: float) -> pd.DataFrame:
         last = np.column_stack(np.divmod(played.dataset.end.values[:, -1], points))
         held = grid[last[:, :learners]].mean(axis=1)
         price = (A + 2 * C - grid[last].sum(axis=1)) / 3  # the spot market's, checked to rounding above
-        earned = table[last[:, 0], last[:, 1]].sum(axis=1)
+        earned = table[last[:, 0], last[:, 1]]
+        # What the learners' best replies to where the other ended would have brought.
+        best = np.column_stack([table[:, last[:, 1], 0].max(axis=0), table[last[:, 0], :, 1].max(axis=1)])
+        forgone = (best / earned - 1)[:, :learners]
         rows.append(
             {
                 "positions learnt by": name,
@@ -266,7 +269,8 @@ def positions_learned(points: int, sessions: int, decay: float) -> pd.DataFrame:
                 "band": "{:.2f} to {:.2f}".format(*np.quantile(held, [0.05, 0.95])),
                 "price": price.mean(),
                 "price's band": "{:.2f} to {:.2f}".format(*np.quantile(price, [0.05, 0.95])),
-                "both earn": earned.mean(),
+                "both earn, $/s": earned.sum(axis=1).mean(),
+                "best reply, % more": 100 * forgone.mean(),
             }
         )
     return pd.DataFrame(rows)

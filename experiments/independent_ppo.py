@@ -23,6 +23,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
 import tokenflow_sim as tf
 from tokenflow_sim.disk import write_whole
@@ -253,73 +254,88 @@ def course(rows: pd.DataFrame, truthful: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).set_index(["step", "seed"])
 
 
-def draw(learnt: Mapping[str, tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]) -> Figure:
-    """Draw mark-ups by steps taken, and profit and welfare beside truth; a column for each market.
+def held(market: str, responses: pd.DataFrame, hours: int) -> pd.DataFrame:
+    """Return the day that best responses bring where all hold those of the one hour."""
+    chosen: dict[str, Choice] = {
+        str(name): {"name": "fixed_markup", "markup": float(markup)}
+        for name, markup in responses.markup.items()
+    }
+    return played(market, chosen, hours)
 
-    Parameters
-    ----------
-    learnt : mapping
-        By market: rows of training, the truthful day, and best responses.
-    """
+
+@dataclass(frozen=True)
+class Found:
+    """What is drawn of a market: rows of training, the truthful day, best responses, and the day they bring."""
+
+    rows: pd.DataFrame
+    truthful: pd.DataFrame
+    responses: pd.DataFrame
+    replies: pd.DataFrame
+
+
+def draw(learnt: Mapping[str, Found]) -> Figure:
+    """Draw mark-ups, price and welfare by hours learnt from, a column for each market."""
     with house_style():
-        figure = HouseFigure(figsize=(7.2, 5.2), layout="constrained")
-        axes = figure.subplots(2, len(learnt), squeeze=False, sharex="col")
-        for column, (market, (rows, truthful, responses)) in enumerate(learnt.items()):
-            _draw_markups(axes[0, column], market, rows, responses)
-            _draw_course(axes[1, column], course(rows, truthful))
-        axes[0, 0].set_ylabel("mark-up, mean of the day")
-        axes[1, 0].set_ylabel("% over truthful")
+        figure = HouseFigure(figsize=(7.6, 6.6), layout="constrained")
+        axes = figure.subplots(3, len(learnt), squeeze=False, sharex="col", height_ratios=[1.7, 1, 1])
+        for (top, middle, bottom), (market, found) in zip(axes.T, learnt.items(), strict=True):
+            _draw_markups(top, found)
+            top.set_title(market)
+            _draw_day(middle, found, "price")
+            _draw_day(bottom, found, "welfare")
+            bottom.set_xlabel("hours learnt from")
+            bottom.xaxis.set_major_locator(MaxNLocator(4))
+            bottom.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes[0, 0].set_ylabel("mark-up, mean of a day")
+        axes[1, 0].set_ylabel("price, $/Mtok")
+        axes[2, 0].set_ylabel("change of welfare, %")
+        axes[1, 0].legend(fontsize=6.5, loc="center right")
     return figure
 
 
-def _draw_markups(ax: Axes, market: str, rows: pd.DataFrame, responses: pd.DataFrame) -> None:
-    mean = rows.groupby(["provider", "seed", "step"]).markup.mean()
-    for number, name in enumerate(rows.provider.unique()):
+def _draw_markups(ax: Axes, found: Found) -> None:
+    mean = found.rows.groupby(["provider", "seed", "step"]).markup.mean()
+    names = found.rows.provider.unique()
+    for number, name in enumerate(names):
         shade, dash = PALETTES["provider"][number], DASHES[number % len(DASHES)]
-        for seed in rows.seed.unique():
+        for seed in found.rows.seed.unique():
             line = mean[name, seed]
-            ax.plot(
-                line.index,
-                line,
-                color=shade,
-                ls=dash,
-                lw=1.2,
-                label=name if seed == rows.seed.min() else None,
-            )
+            label = name if seed == found.rows.seed.min() else None
+            ax.plot(line.index, line, color=shade, ls=dash, lw=1.1, alpha=0.85, label=label)
+        # Beside each other, since several may be the same.
         ax.plot(
-            1.04,
-            min(responses.markup[name], HIGHEST),
-            "<",
-            color=shade,
-            ms=5,
-            clip_on=False,
-            transform=ax.get_yaxis_transform(),
-        )
+            1.02 + 0.02 * number, min(found.responses.markup[name], HIGHEST), "<", color=shade, ms=4.5,
+            clip_on=False, transform=ax.get_yaxis_transform(), label=None,
+        )  # fmt: skip
+    ax.plot([], [], "<", color="#777777", ms=4.5, label="best responses")
     ax.set_yscale("symlog", linthresh=0.5)
     ax.set_yticks([0, 0.25, 0.5, 1, 2, 4, 8], ["0", "0.25", "0.5", "1", "2", "4", "8"])
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.set_ylim(-0.05, 9)
-    ax.set_title(market)
-    ax.legend(fontsize=6, ncols=2)
+    ax.legend(fontsize=6.5, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.02), columnspacing=1.0)
 
 
-def _draw_course(ax: Axes, frame: pd.DataFrame) -> None:
-    for number, name in enumerate(frame.columns):
-        by_step = frame[name].groupby("step")
-        ax.plot(
-            by_step.mean(), color=PALETTES["part"][1 + number], ls=DASHES[number], label=name.split(",")[0]
-        )
-        ax.fill_between(
-            by_step.min().index,
-            by_step.min(),
-            by_step.max(),
-            color=PALETTES["part"][1 + number],
-            alpha=0.2,
-            lw=0,
-        )
-    ax.axhline(0.0, color="#999999", lw=0.8)
-    ax.set_yscale("symlog", linthresh=10)
-    ax.set_xlabel("hours learnt from")
-    ax.legend(fontsize=6)
+def _draw_day(ax: Axes, found: Found, key: str) -> None:
+    """Draw a day's price or welfare by hours learnt from, beside best responses' and truthful offers'."""
+
+    def level(frame: pd.DataFrame, by: list[str]) -> pd.Series:
+        hourly = frame.drop_duplicates([*by, "hour"])
+        day = hourly.groupby(by)[key].mean() if by else pd.Series([hourly[key].mean()])
+        if key == "price":
+            return day
+        base = found.truthful.drop_duplicates("hour")[key].mean()
+        return 100 * (day - base) / abs(base)
+
+    by_step = level(found.rows, ["step", "seed"]).groupby("step")
+    shade = PALETTES["part"][1]
+    ax.plot(by_step.mean(), color=shade, label="independent PPO, mean and range of trainings")
+    ax.fill_between(by_step.min().index, by_step.min(), by_step.max(), color=shade, alpha=0.25, lw=0)
+    for frame, dash, label in (
+        (found.replies, DASHES[1], f"best responses of hour {HOUR}, all day"),
+        (found.truthful, DASHES[2], "truthful"),
+    ):
+        ax.axhline(level(frame, []).iloc[0], color="#777777", lw=1.0, ls=dash, label=label)
+    ax.margins(x=0, y=0.12)
 
 
 def main() -> None:
@@ -344,6 +360,7 @@ def main() -> None:
         for market in given.markets:
             truthful = played(market, {"providers": "marginal_cost"}, size.hours)
             words, responses = best_responses(market, size.levels)
+            replies = held(market, responses, size.hours)
             rows = pd.DataFrame()
             if trains:
                 steps = given.steps or size.steps[market]
@@ -351,10 +368,12 @@ def main() -> None:
                     train(market, size, steps, seed, store).assign(seed=seed) for seed in range(given.seeds)
                 ]
                 rows = pd.concat(parts, ignore_index=True)
-                learnt[market] = (rows, truthful, responses)
+                learnt[market] = Found(rows, truthful, responses, replies)
             print(f"\n{market}, hour {HOUR}. Best responses: {words}\n")
             print(table(market, rows, truthful, responses), end="\n\n")
             if trains:
+                day = course(replies.assign(step=0, seed=0), truthful)
+                print(f"best responses of hour {HOUR}, held all day\n{day}\n")
                 by_step = course(rows, truthful).groupby("step")
                 print(by_step.mean(), end="\n\n")
                 ends = pd.DataFrame({"least": by_step.min().iloc[-1], "most": by_step.max().iloc[-1]})

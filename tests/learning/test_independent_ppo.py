@@ -18,7 +18,7 @@ def test_trains_in_pieces_and_plays_what_was_learnt(tmp_path: Path) -> None:
     ppo = importlib.util.module_from_spec(spec)
     sys.modules["independent_ppo"] = ppo
     spec.loader.exec_module(ppo)
-    ppo.HOUR = 1
+    ppo.HOUR, ppo.DEVIATIONS = 1, (0.0, 8.0)
     size = ppo.Size({"us5": 512}, 2, 2, 0)
     first = ppo.train("us5", size, 256, 0, tmp_path)
     rows = ppo.train("us5", size, 512, 0, tmp_path)
@@ -35,4 +35,12 @@ def test_trains_in_pieces_and_plays_what_was_learnt(tmp_path: Path) -> None:
     responses = truthful[truthful.hour == 1].set_index("provider")[["markup", "profit"]]
     rows = rows.assign(seed=0)
     assert len(ppo.table("us5", rows, truthful, responses)) == 5
-    assert len(ppo.draw({"us5": (rows, truthful, responses)}).axes) == 2
+    day = ppo.course(truthful.assign(step=0, seed=0), truthful)
+    assert day.to_numpy().tolist() == [[0.0, 0.0, 0.0]]
+    # Where all must be served, whatever is not truthful costs more.
+    costs = ppo.course(
+        ppo.held("us5", responses.assign(markup=[8.0, 0.0, 0.0, 0.0, 0.0]), 2).assign(step=0, seed=0),
+        truthful,
+    )
+    assert costs["welfare, % more"].item() < 0 < costs["price, % more"].item()
+    assert len(ppo.draw({"us5": ppo.Found(rows, truthful, responses, truthful)}).axes) == 3
