@@ -6,19 +6,24 @@ strategies of an ordinary run, without exploring. Prints mark-ups, profit, price
 beside truthful offers and what `tf.equilibrium` finds, and what each could still gain by a constant mark-up while the
 others play on. Where PyTorch or Stable-Baselines3 is missing, only the comparisons without learning are printed.
 
-    python experiments/independent_ppo.py [--full] [--markets us5] [--seeds 3] [--store DIR] [--figure ppo.png]
+    python experiments/independent_ppo.py [--full] [--markets us5] [--seeds 3] [--deviation 0.15] [--store DIR]
+        [--figure ppo.png]
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import NormalDist
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
@@ -27,6 +32,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
 import tokenflow_sim as tf
 from tokenflow_sim.disk import write_whole
+from tokenflow_sim.learning.learning_curve import FILE
 from tokenflow_sim.market import Clearer, Market
 from tokenflow_sim.numeric import SECONDS_PER_HOUR
 from tokenflow_sim.plot.style import DASHES, PALETTES, HouseFigure, house_style
@@ -40,7 +46,7 @@ ENVIRONMENT = {
     "actions": {"form": "continuous", "levers": ["markup"], "highest_markup": HIGHEST},
 }
 RECORD = ("profit", "welfare", "payment", "demand", "unserved", "offer_price")
-DEVIATIONS = (0.0, 0.3, 1.0, 3.0, HIGHEST)
+DEVIATIONS = (0.0, 0.3, 1.0, 2.0, 3.0, HIGHEST)
 HOUR = 12  # UTC on Monday, the hour that best responses are looked for in
 
 
@@ -87,22 +93,13 @@ def played(market: str, strategies: Mapping[str, Choice], hours: int, seed: int 
     over_cost = (ds.offer_price / _costs(market, hours, seed) - 1).mean("workload")
     markup = over_cost.groupby("asset_provider").mean().rename(asset_provider="provider")
     served = ds.demand - ds.unserved
-    tokens = (
-        served.sum([dim for dim in served.dims if dim != "period"]) * SECONDS_PER_HOUR * ds.attrs["hours"]
-    )
-    frame = pd.DataFrame(
-        {
-            "markup": markup.sel(provider=ds.provider).to_series(),
-            "profit": ds.profit.to_series(),
-        }
-    ).reset_index()
-    by_hour = pd.DataFrame(
-        {
-            "price": (ds.payment.sum(("node", "workload")) / tokens).to_series(),
-            "welfare": ds.welfare.to_series(),
-            "payment": ds.payment.sum(("node", "workload")).to_series(),
-        }
-    )
+    seconds = SECONDS_PER_HOUR * ds.attrs["hours"]
+    tokens = served.sum([dim for dim in served.dims if dim != "period"]) * seconds
+    own = {"markup": markup.sel(provider=ds.provider), "profit": ds.profit}
+    frame = pd.DataFrame({name: one.to_series() for name, one in own.items()}).reset_index()
+    paid = ds.payment.sum(("node", "workload"))
+    of_all = {"price": paid / tokens, "welfare": ds.welfare, "payment": paid}
+    by_hour = pd.DataFrame({name: one.to_series() for name, one in of_all.items()})
     return frame.join(by_hour, on="period").rename(columns={"period": "hour"})
 
 
@@ -125,13 +122,13 @@ def _costs(market: str, hours: int, seed: int) -> xr.DataArray:
     return _run(market, {"providers": "marginal_cost"}, hours, seed).offer_price
 
 
-def train(market: str, size: Size, steps: int, seed: int, store: Path) -> pd.DataFrame:
+def train(
+    market: str, size: Size, steps: int, seed: int, store: Path, deviation: float = 1.0
+) -> pd.DataFrame:
     """Train in pieces, and have the policies play after each; what is in the store already is not done again.
 
-    Returns
-    -------
-    DataFrame
-        As `played`, with the column step.
+    Policies draw around their means with a `deviation` at first, where actions go from -1 to 1. Returns what `played`
+    does, with the column step.
     """
     from tokenflow_sim.learning import train_independent
 
@@ -149,23 +146,29 @@ def train(market: str, size: Size, steps: int, seed: int, store: Path) -> pd.Dat
         write_whole(table, rows.to_csv(index=False).encode())
         print(f"{market}, seed {seed}: {done} of {steps} steps", flush=True)
 
+    parameters: dict[str, Any] = dict(PARAMETERS)
+    if deviation != 1.0:  # Stable-Baselines3's own
+        parameters["policy_kwargs"] = {"log_std_init": math.log(deviation)}
     if rows.empty or rows.step.max() < steps:
         train_independent(
-            market, steps=steps, out=folder, seed=seed, parameters=PARAMETERS, environment=ENVIRONMENT,
+            market, steps=steps, out=folder, seed=seed, parameters=parameters, environment=ENVIRONMENT,
             checkpoint=max(steps // size.pieces, PARAMETERS["n_steps"]), evaluate=play,
             resume=(folder / "checkpoint.pkl").exists(), tensorboard=False,
         )  # fmt: skip
     return rows
 
 
-def exploitability(market: str, seed: int, hours: int, store: Path) -> pd.DataFrame:
+def exploitability(market: str, seed: int, hours: int, store: Path, *, trying: bool = False) -> pd.DataFrame:
     """Return what each could gain by the best constant mark-up while the others play their policies on.
 
-    It is a lower bound of what is left to gain, since a mark-up may also change by the hour.
+    It is a lower bound of what is left to gain, since a mark-up may also change by the hour. With `trying` all play as
+    they do while they learn, drawing around their policies. Beside it stands where the mean of a policy that draws as
+    widely as its own still does, or hardly, would earn most.
     """
     folder = store / f"{market}-seed-{seed}"
     policies: dict[str, Choice] = {
-        path.parent.name: tf.LearnedPolicy(path.parent) for path in sorted(folder.glob("*/policy.json"))
+        path.parent.name: tf.LearnedPolicy(path.parent, deterministic=not trying)
+        for path in sorted(folder.glob("*/policy.json"))
     }
     now = played(market, policies, hours)
     profit, paid = now.groupby("provider").profit.sum(), now.drop_duplicates("hour").payment.sum()
@@ -179,11 +182,38 @@ def exploitability(market: str, seed: int, hours: int, store: Path) -> pd.DataFr
         best = max(found, key=lambda markup: found[markup])
         gain = max(0.0, found[best] - profit[name])
         rows[name] = {
+            "mark-up": now[now.provider == name].markup.mean(),
+            "k$/h": profit[name] / 1e3 / hours,
             "best constant mark-up": best,
             "could gain, k$/h": gain / 1e3 / hours,
             "% of what demand pays": 100 * gain / paid,
         }
+        rows[name] |= {f"at {markup:g}, k$/h": found[markup] / 1e3 / hours for markup in DEVIATIONS}
+        tries = float(pd.read_csv(folder / FILE)[f"{name}/std"].iloc[-1])
+        rows[name]["deviation"] = tries
+        rows[name]["best mean"] = best_mean(found, tries)
+        rows[name]["best mean at 0.1"] = best_mean(found, 0.1)
     return pd.DataFrame(rows).T
+
+
+def best_mean(profit: Mapping[float, float], deviation: float) -> float:
+    """Return the mark-up around which a policy that draws its actions earns most.
+
+    Parameters
+    ----------
+    profit : mapping
+        Profit by constant mark-up, in $; it is interpolated between actions.
+    deviation : float
+        Standard deviation of what is drawn, where actions go from -1 to 1; beyond these they are these.
+    """
+    places = 2.0 * np.log1p(list(profit)) / np.log1p(HIGHEST) - 1.0
+    draws = np.array([NormalDist().inv_cdf((number + 0.5) / 1000) for number in range(1000)])
+    means = np.linspace(-1.0, 1.0, 201)
+    earned = [
+        np.interp(np.clip(mean + deviation * draws, -1.0, 1.0), places, list(profit.values())).mean()
+        for mean in means
+    ]
+    return float((1.0 + HIGHEST) ** ((means[int(np.argmax(earned))] + 1.0) / 2.0) - 1.0)
 
 
 def market_at(market: str, hour: int) -> Market:
@@ -201,14 +231,8 @@ def market_at(market: str, hour: int) -> Market:
 def best_responses(market: str, levels: int) -> tuple[str, pd.DataFrame]:
     """Return what best responses lead to in an hour: in words, and by provider."""
     found = tf.equilibrium(
-        market_at(market, HOUR),
-        by="provider",
-        points=9,
-        levels=levels,
-        random=0,
-        ceiling=HIGHEST,
-        clearings=1500,
-    )
+        market_at(market, HOUR), by="provider", points=9, levels=levels, random=0, ceiling=HIGHEST, clearings=1500,
+    )  # fmt: skip
     frame = found.dataset[["profit", "gain"]].to_dataframe()
     frame.insert(0, "markup", found.dataset.action.isel(workload=0).to_series())
     return str(found), frame
@@ -219,9 +243,8 @@ def table(market: str, rows: pd.DataFrame, truthful: pd.DataFrame, responses: pd
 
     Of the trainings the mean is shown, and the least and the most of all.
     """
-    frame = pd.DataFrame(
-        {"truthful: k$/h": truthful[truthful.hour == HOUR].set_index("provider").profit / 1e3}
-    )
+    honest = truthful[truthful.hour == HOUR].set_index("provider").profit
+    frame = pd.DataFrame({"truthful: k$/h": honest / 1e3})
     frame["best responses: mark-up"] = responses.markup
     frame["k$/h"] = responses.profit / 1e3
     if len(rows):
@@ -244,23 +267,20 @@ def course(rows: pd.DataFrame, truthful: pd.DataFrame) -> pd.DataFrame:
         return {"profit": frame.profit.sum(), "price": hourly.price.mean(), "welfare": hourly.welfare.sum()}
 
     base = day(truthful)
-    lines: list[dict[str, float]] = []
-    for (step, seed), part in rows.groupby(["step", "seed"]):
-        now = day(part)
-        lines.append(
-            {"step": step, "seed": seed}
-            | {f"{key}, % more": 100 * (now[key] - base[key]) / abs(base[key]) for key in base}
-        )
-    return pd.DataFrame(lines).set_index(["step", "seed"])
+    days = {at: day(part) for at, part in rows.groupby(["step", "seed"])}
+    more = {
+        at: {f"{key}, % more": 100 * (now[key] - base[key]) / abs(base[key]) for key in base}
+        for at, now in days.items()
+    }
+    return pd.DataFrame(more).T.rename_axis(["step", "seed"])
 
 
 def held(market: str, responses: pd.DataFrame, hours: int) -> pd.DataFrame:
     """Return the day that best responses bring where all hold those of the one hour."""
-    chosen: dict[str, Choice] = {
-        str(name): {"name": "fixed_markup", "markup": float(markup)}
-        for name, markup in responses.markup.items()
-    }
-    return played(market, chosen, hours)
+    found = responses.markup.items()
+    return played(
+        market, {str(name): {"name": "fixed_markup", "markup": float(one)} for name, one in found}, hours
+    )
 
 
 @dataclass(frozen=True)
@@ -318,15 +338,12 @@ def _draw_markups(ax: Axes, found: Found) -> None:
 def _draw_day(ax: Axes, found: Found, key: str) -> None:
     """Draw a day's price or welfare by hours learnt from, beside best responses' and truthful offers'."""
 
-    def level(frame: pd.DataFrame, by: list[str]) -> pd.Series:
-        hourly = frame.drop_duplicates([*by, "hour"])
-        day = hourly.groupby(by)[key].mean() if by else pd.Series([hourly[key].mean()])
+    def level(frame: pd.DataFrame) -> pd.Series:
         if key == "price":
-            return day
-        base = found.truthful.drop_duplicates("hour")[key].mean()
-        return 100 * (day - base) / abs(base)
+            return frame.drop_duplicates(["step", "seed", "hour"]).groupby(["step", "seed"]).price.mean()
+        return course(frame, found.truthful)[f"{key}, % more"]
 
-    by_step = level(found.rows, ["step", "seed"]).groupby("step")
+    by_step = level(found.rows).groupby("step")
     shade = PALETTES["part"][1]
     ax.plot(by_step.mean(), color=shade, label="independent PPO, mean and range of trainings")
     ax.fill_between(by_step.min().index, by_step.min(), by_step.max(), color=shade, alpha=0.25, lw=0)
@@ -334,7 +351,7 @@ def _draw_day(ax: Axes, found: Found, key: str) -> None:
         (found.replies, DASHES[1], f"best responses of hour {HOUR}, all day"),
         (found.truthful, DASHES[2], "truthful"),
     ):
-        ax.axhline(level(frame, []).iloc[0], color="#777777", lw=1.0, ls=dash, label=label)
+        ax.axhline(level(frame.assign(step=0, seed=0)).iloc[0], color="#777777", lw=1.0, ls=dash, label=label)
     ax.margins(x=0, y=0.12)
 
 
@@ -345,11 +362,16 @@ def main() -> None:
     parser.add_argument("--markets", nargs="+", choices=list(FULL.steps), default=list(FULL.steps))
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each market")
     parser.add_argument("--steps", type=int, help="hours to learn from")
+    parser.add_argument(
+        "--deviation", type=float, default=1.0, help="of trials at first; a store holds trainings of one only"
+    )
     parser.add_argument("--store", type=Path, help="folder that keeps trainings, to go on after a break")
     parser.add_argument("--figure", type=Path, help="file to draw into")
     given = parser.parse_args()
     if given.seeds < 1 or (given.steps is not None and given.steps < PARAMETERS["n_steps"]):
         parser.error(f"--seeds must be at least 1, --steps at least {PARAMETERS['n_steps']}")
+    if not given.deviation > 0:
+        parser.error("--deviation must be above 0")
     size, trains = FULL if given.full else SHORT, can_train()
     learnt = {}
     with (
@@ -365,7 +387,8 @@ def main() -> None:
             if trains:
                 steps = given.steps or size.steps[market]
                 parts = [
-                    train(market, size, steps, seed, store).assign(seed=seed) for seed in range(given.seeds)
+                    train(market, size, steps, seed, store, given.deviation).assign(seed=seed)
+                    for seed in range(given.seeds)
                 ]
                 rows = pd.concat(parts, ignore_index=True)
                 learnt[market] = Found(rows, truthful, responses, replies)
@@ -379,7 +402,9 @@ def main() -> None:
                 ends = pd.DataFrame({"least": by_step.min().iloc[-1], "most": by_step.max().iloc[-1]})
                 print(f"at the end\n{ends}\n")
                 for seed in range(given.seeds):
-                    print(f"left to gain, seed {seed}\n{exploitability(market, seed, size.hours, store)}\n")
+                    for trying in (False, True) if given.full else (False,):
+                        left = exploitability(market, seed, size.hours, store, trying=trying)
+                        print(f"left to gain, seed {seed}, {'trying' if trying else 'not trying'}\n{left}\n")
     if not trains:
         print(
             "Nothing was trained: PyTorch or Stable-Baselines3 is missing (pip install torch stable-baselines3)."

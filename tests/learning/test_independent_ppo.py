@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "independent_ppo.py"
 
@@ -31,6 +32,10 @@ def test_trains_in_pieces_and_plays_what_was_learnt(tmp_path: Path) -> None:
     left = ppo.exploitability("us5", 0, 2, tmp_path)
     assert list(left.index) == sorted(rows.provider.unique())
     assert (left["could gain, k$/h"] >= 0).all()
+    # Where profit rises to a mark-up of 2 and collapses beyond, who draws widely stays clear of it.
+    cliff = {0.0: 10.0, 1.0: 10.5, 2.0: 11.0, 3.0: 5.0, 8.0: 0.0}
+    assert ppo.best_mean(cliff, 0.7) < 0.1 < 1.5 < ppo.best_mean(cliff, 0.05) < 2.0
+    assert ppo.best_mean({0.0: 0.0, 8.0: 1.0}, 0.7) == pytest.approx(8.0)
     truthful = ppo.played("us5", {"providers": "marginal_cost"}, 2)
     responses = truthful[truthful.hour == 1].set_index("provider")[["markup", "profit"]]
     rows = rows.assign(seed=0)
