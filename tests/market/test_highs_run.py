@@ -12,6 +12,7 @@ import pytest
 
 import tokenflow_sim as tf
 from tests.market.small import array, small
+from tokenflow_sim.market.highs_run import DUAL, PRIMAL, Pace
 
 ARCS = [("west", "east", 3.0), ("east", "west", 3.0)]
 
@@ -73,3 +74,15 @@ def test_models_of_linopy_and_pypsa_before_and_after() -> None:
     assert status == "ok"
     np.testing.assert_array_equal(tf.Clearer(market()).clear(market()).values.price, first.values.price)
     assert by_linopy() == "ok"
+
+
+def test_the_algorithm_of_fewer_iterations_is_used_and_the_other_tried_again() -> None:
+    pace, chosen, took = Pace(), [], {PRIMAL: 100, DUAL: 40}
+    for solve in range(128):
+        chosen.append(pace.choose())
+        pace.took(chosen[-1], took[chosen[-1]])
+        if solve == 63:
+            took = {PRIMAL: 10, DUAL: 40}
+    assert chosen[:2] == [PRIMAL, DUAL]
+    assert chosen[2:64].count(PRIMAL) == 2
+    assert chosen[-1] == PRIMAL

@@ -22,7 +22,7 @@ from scipy import sparse
 
 from tokenflow_sim.market.basis import SHIFTED, ShiftedData
 from tokenflow_sim.market.highs_model import change_entries, flags, read_basis, set_basis
-from tokenflow_sim.market.highs_run import run
+from tokenflow_sim.market.highs_run import DUAL, PRIMAL, Pace, run
 from tokenflow_sim.market.program import NO_ROW, Entries, Program
 from tokenflow_sim.numeric import Floats, Ints
 
@@ -34,7 +34,6 @@ OPTIONS: dict[str, Any] = {
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
 }
-_DUAL, _PRIMAL = 1, 4  # HiGHS's simplex_strategy
 # A flow is worth adding from this much below zero of its reduced cost on, a link limit from this much overload on.
 _WORTH = 1e-9
 # How many of the arcs out of a node are added at once for a class.
@@ -102,11 +101,10 @@ class Solver:
         nothing, endless = np.zeros(columns), np.full(rows, np.inf)
         self.highs = new_highs()
         self.highs.passModel(column_program(nothing, nothing, nothing, -endless, endless, matrix))
-        # Where every number moves a little, neither feasibility of the last basis survives, and HiGHS's primal simplex
-        # gets back to an optimum in half the iterations of its dual.
-        self.highs.setOptionValue("simplex_strategy", _PRIMAL)
         # The shifted program is not degenerate, so that nothing is left for HiGHS to perturb, and to solve again.
         self.highs.setOptionValue("primal_simplex_bound_perturbation_multiplier", 0.0)
+        self.highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
+        self._pace, self._cold = Pace(), True
         self.upper = np.zeros(columns)
         self._rows = rows
         self._every = np.arange(max(columns, rows), dtype=np.int32)
@@ -130,11 +128,19 @@ class Solver:
 
     def run(self) -> bool:
         """Solve from the last basis; return whether the optimum was found."""
-        return bool(run(self.highs) == highspy.HighsModelStatus.kOptimal)
+        # What a cold start ends in may not hang on how earlier ones went.
+        algorithm = PRIMAL if self._cold else self._pace.choose()
+        self.highs.setOptionValue("simplex_strategy", algorithm)
+        found = bool(run(self.highs) == highspy.HighsModelStatus.kOptimal)
+        if found and not self._cold:
+            self._pace.took(algorithm, self.highs.getInfoValue("simplex_iteration_count")[1])
+        self._cold = False
+        return found
 
     def forget(self) -> None:
         """Drop all that is known from earlier solves, so that the next starts cold."""
         self.highs.clearSolver()
+        self._cold = True
 
     def start_from(self, columns: Ints, tight: Ints, at_upper: Ints) -> None:
         """Drop all that is known, and let the next solve start from a basis.
@@ -146,7 +152,7 @@ class Solver:
         at_upper : ndarray of int
             Columns at their upper bound.
         """
-        self.highs.clearSolver()
+        self.forget()
         set_basis(self.highs, *flags(self.upper.size, columns, at_upper), *flags(self._rows, tight))
 
     def column_values(self) -> Floats:
@@ -255,7 +261,7 @@ class LazySolver:
     def run(self) -> bool:
         """Solve from the last basis, bringing in what matters; return whether the optimum was found."""
         self._bring_in_movable()
-        self._use(_DUAL)
+        self._use(DUAL)
         while True:
             if run(self.highs) != highspy.HighsModelStatus.kOptimal:
                 if self._columns.size == self.program.columns and self._rows.size == self.program.rows:
@@ -263,20 +269,20 @@ class LazySolver:
                 # The arcs held cannot serve what must be served, and no dual says which would: bring in everything.
                 self._add_columns(np.flatnonzero(self._column_place == NO_ROW))
                 self._add_rows(np.flatnonzero(self._row_place[:-1] == NO_ROW))
-                self._use(_DUAL)
+                self._use(DUAL)
                 continue
             columns = self._worth_adding(self._read())
             if columns.size:
                 # Overloads wait: with columns only added the basis stays primal feasible, and the primal simplex goes
                 # on from it. Rows come once no column is missing, and leave the basis dual feasible.
                 self._add_columns(columns)
-                self._use(_PRIMAL)
+                self._use(PRIMAL)
                 continue
             rows = self._overloaded()
             if not rows.size:
                 return True
             self._add_rows(rows)
-            self._use(_DUAL)
+            self._use(DUAL)
 
     def column_values(self) -> Floats:
         """Return the values of the columns."""
