@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -73,10 +74,15 @@ class Screen:
     folder : str or Path, optional
         Where to write the images, ``period_0000.png`` and so on; without it, a window.
 
+    Warns
+    -----
+    UserWarning
+        If no window can be opened and no folder was given: then nothing is shown.
+
     Raises
     ------
     InputError
-        If there is no such mode, or no window can be opened and no folder was given.
+        If there is no such mode.
     """
 
     def __init__(self, mode: str | None, folder: str | Path | None) -> None:
@@ -84,9 +90,12 @@ class Screen:
         if mode is not None and mode not in MODES:
             fault = Fault(f"must be 'rgb_array', 'human' or None; found {mode!r}", "render_mode")
             raise InputError([fault], "environment")
-        if mode == "human" and self.folder is None and get_backend().lower() in _WITHOUT_WINDOWS:
-            reason = f"matplotlib's backend {get_backend()!r} opens no windows; give render_to=FOLDER for image files"
-            raise InputError([Fault(reason, "render_mode")], "environment")
+        # No error, as of matplotlib's own `show`: what trains and tests on machines without a screen goes on.
+        self._shows = self.folder is not None or get_backend().lower() not in _WITHOUT_WINDOWS
+        if mode == "human" and not self._shows:
+            backend = f"matplotlib's backend {get_backend()!r}"
+            text = f"render_mode='human': {backend} opens no windows, so that nothing is shown"
+            warnings.warn(f"{text}; give render_to=FOLDER for image files", UserWarning, stacklevel=3)
         self._window: Figure | None = None
         self._height = 0
 
@@ -100,7 +109,9 @@ class Screen:
         return frame
 
     def show(self, model: TokenMarket) -> None:
-        """Show the map of the last period."""
+        """Show the map of the last period; nothing where there is neither window nor folder."""
+        if not self._shows:
+            return
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             draw(model).savefig(self.folder / f"period_{max(0, model.period - 1):04d}.png", dpi=DPI)
