@@ -142,3 +142,19 @@ def test_where_demand_must_be_served_quantities_are_offered_at_cost() -> None:
     market = firms_at(assets, np.array([np.inf]), np.array([1.0]))
     found = tf.equilibrium(market, play="quantity", points=5, levels=0)
     assert float(found.dataset.price.squeeze()) == pytest.approx(2.0)
+
+
+def test_an_owner_may_withhold_a_link_without_a_limit() -> None:
+    def array(values: object, **coords: object) -> xr.DataArray:
+        return xr.DataArray(values, coords, list(coords))  # type: ignore[arg-type]
+
+    assets, nodes = {"asset": ["a", "b"], "workload": ["chat"]}, {"node": ["w", "e"], "workload": ["chat"]}
+    market = tf.Market(
+        offer_price=array([[1.0], [3.0]], **assets), capacity=array([[5.0], [5.0]], **assets),
+        demand=array([[1.0], [1.0]], **nodes), value=array([[9.0], [9.0]], **nodes), asset_node=["w", "e"],
+        link_capacity=array([np.inf], arc=["w-e"]), origin=["w"], destination=["e"], owner=["wires"],
+    )  # fmt: skip
+    found = tf.equilibrium(market, ["owners.wires"], play="quantity", starts=["withheld"], points=5, levels=0)
+    assert found.dataset.attrs["failed"] == 0
+    # Without the link the far node pays 3; with it, whatever its share, a link without a limit earns nothing.
+    np.testing.assert_allclose(found.dataset.price.squeeze().sel(node="e"), 3.0)

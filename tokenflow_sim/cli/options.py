@@ -106,7 +106,7 @@ def refuse_existing(paths: Iterable[Path], force: bool) -> None:
     if existing and not force:
         names = ", ".join(map(str, existing))
         verb = "exists" if len(existing) == 1 else "exist"
-        raise ResultError(f"{names} {verb} already: choose another --out, or replace with --force")
+        raise ResultError(f"{names} {verb} already: choose another name, or replace with --force")
 
 
 def make_folder(folder: Path) -> None:

@@ -223,8 +223,10 @@ class Owner:
         """Raise the tariffs, or offer a share of capacity."""
         if self.by_price:
             changes["route_cost"][self.rows] += numbers * self.top
-        else:
+        elif numbers[0]:
             changes["link_capacity"][self.rows] *= numbers[0]
+        else:  # a link without a limit times zero is no number
+            changes["link_capacity"][self.rows] = 0.0
 
     def profit(self, money: Money, values: Values, played: Arrays) -> float:
         """Return income, tariffs and congestion rents, less the true cost of transport."""
