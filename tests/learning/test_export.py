@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,13 @@ def test_a_module_acts_alike_in_both_formats_and_both_precisions(tmp_path: Path)
             policy = Policy.read(path)
             found = [policy.act(one, np.random.default_rng(0)) for one in x]
             assert np.allclose(found, expected, atol=1e-12 if double else 1e-5)
+    # NumPy has no bfloat16; single precision holds its numbers, as it does those of half.
+    for precision in (torch.float16, torch.bfloat16):
+        narrow = copy.deepcopy(module).to(precision)
+        policy = Policy.read(export_policy(narrow, tmp_path / "narrow", encoding=encoding))
+        with torch.no_grad():
+            wanted = narrow.float()(torch.as_tensor(x, dtype=torch.float32)).numpy()
+        assert np.allclose([policy.act(one, np.random.default_rng(0)) for one in x], wanted, atol=1e-5)
     # Parts that are no layers of a perceptron have to be a graph.
     other = nn.Sequential(nn.LayerNorm(encoding.observation.size), nn.Linear(encoding.observation.size, 4))
     with pytest.raises(StrategyError, match=r"LayerNorm cannot be written as layers .* format='onnx'"):

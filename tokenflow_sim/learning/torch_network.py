@@ -81,8 +81,9 @@ def _refusal(what: str) -> str:
 
 
 def array(tensor: Any) -> Reals:
-    """Return a tensor's numbers, as a copy in its own precision."""
-    return np.array(tensor.detach().cpu().numpy())
+    """Return a tensor's numbers, as a copy in its own precision; those of less than single precision in single."""
+    held = tensor.detach().cpu()
+    return np.array((held if str(held.dtype) in ("torch.float32", "torch.float64") else held.float()).numpy())
 
 
 def onnx_of(module: Any, inputs: int, outputs: list[str]) -> bytes:
