@@ -29,3 +29,9 @@ def quickly[T](kind: type[T], **fields: Any) -> T:
     made = object.__new__(kind)
     vars(made).update(fields)
     return made
+
+
+def frozen[A: NDArray[Any]](array: A) -> A:
+    """Return an array, read-only from here on."""
+    array.flags.writeable = False
+    return array

@@ -10,9 +10,8 @@ import numpy as np
 
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.market.carbon import CARBON
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, frozen
 from tokenflow_sim.scenario import Compiled, State
-from tokenflow_sim.scenario.exogenous import frozen
 
 
 class BudgetKeeper:

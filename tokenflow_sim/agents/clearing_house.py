@@ -21,13 +21,13 @@ from tokenflow_sim.agents.ownership import ownership_of
 from tokenflow_sim.agents.participant import RunInfo
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
 from tokenflow_sim.agents.period_result import PeriodResult
-from tokenflow_sim.agents.published_history import PublishedHistory, frozen
+from tokenflow_sim.agents.published_history import PublishedHistory
 from tokenflow_sim.errors import Fault, InfeasibleError, InputError, StrategyError, unknown_name
 from tokenflow_sim.market import Clearer, Clearing, Market
 from tokenflow_sim.market.engine import Engine
 from tokenflow_sim.market.grid_rows import GENERATION
 from tokenflow_sim.market.marginal import by_node, marginal_intensity, marginal_rows
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, frozen
 from tokenflow_sim.scenario.direction import direction_hint
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import History, View

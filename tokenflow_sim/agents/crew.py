@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from tokenflow_sim.agents.participant import ANYTHING, Participant, Rows, as_rows, frozen
+from tokenflow_sim.agents.participant import ANYTHING, Participant, Rows, as_rows
 from tokenflow_sim.agents.participants import ComputeProvider, DemandRegion, NetworkOwner
-from tokenflow_sim.numeric import Floats
+from tokenflow_sim.numeric import Floats, frozen
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import BaseStrategy, History, Kind
 

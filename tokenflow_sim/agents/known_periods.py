@@ -12,12 +12,12 @@ from operator import attrgetter, is_
 from tokenflow_sim.agents.order_book import OrderBook
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.market import Clearing
+from tokenflow_sim.market.look_ups import LookUps
 from tokenflow_sim.scenario.state import State
 
 # Books of more numbers seldom come again, and take longer to look up.
 _FEW = 80
-# How many periods are kept, and how many may be looked up without one found, for one that is, before no more are.
-_KEPT, _IN_VAIN = 1024, 256
+_KEPT = 1024
 # All of a state but its period. A scenario makes an array once for all periods that share it.
 _numbers_of = attrgetter(*(field.name for field in fields(State) if field.name != "period"))
 
@@ -28,31 +28,25 @@ class KnownPeriods:
     def __init__(self) -> None:
         self._known: dict[bytes, tuple[Clearing, PeriodResult]] = {}
         self._state: tuple[object, ...] = ()
-        self._asked = self._found = 0
-
-    @property
-    def _gave_up(self) -> bool:
-        """Whether periods come again too seldom to be looked up."""
-        return self._asked > _IN_VAIN * (1 + self._found)
+        self._look_ups = LookUps()
 
     def find(self, state: State, book: OrderBook) -> tuple[Clearing, PeriodResult] | None:
         """Return clearing and result of a period with the same submissions in the same state, if one is kept."""
-        if self._gave_up:
+        if self._look_ups.are_in_vain:
             self._known.clear()
             return None
-        self._asked += 1
         numbers = _numbers_of(state)
         if len(self._state) != len(numbers) or not all(map(is_, self._state, numbers)):
             self._known.clear()
             self._state = numbers
         key = book.key(_FEW)
         found = None if key is None else self._known.get(key)
-        self._found += found is not None
+        self._look_ups.count(found is not None)
         return found
 
     def keep(self, book: OrderBook, clearing: Clearing, result: PeriodResult) -> None:
         """Keep a period, cleared in the state that was asked for last."""
-        if self._gave_up or (key := book.key(_FEW)) is None:
+        if self._look_ups.are_in_vain or (key := book.key(_FEW)) is None:
             return
         if len(self._known) >= _KEPT:
             self._known.clear()

@@ -32,7 +32,7 @@ from tokenflow_sim.market import Arrays, Clearing, Layout, Market
 from tokenflow_sim.market.pivotal import ResidualSupply, suffices, supply_of_class
 from tokenflow_sim.market.relevant import full_links, joined_nodes
 from tokenflow_sim.market.wanted import wanted
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import Bools, Floats, Ints, frozen
 from tokenflow_sim.scenario.mitigation import Mitigation, by_class
 
 Clear = Callable[[Market], Clearing]
@@ -93,17 +93,17 @@ class Mitigator:
             each = self._layout.by_market(dear & (arrays.capacity > 0))
             if (again := each.any(axis=(1, 2, 3))).any():
                 dear &= again.repeat(each.shape[1])[:, None, None]
-                arrays = arrays.with_(offer_price=_frozen(np.where(dear, level, arrays.offer_price)))
+                arrays = arrays.with_(offer_price=frozen(np.where(dear, level, arrays.offer_price)))
                 if arrays.offer_slope is not None:
-                    arrays = arrays.with_(offer_slope=_frozen(np.where(dear, 0.0, arrays.offer_slope)))
+                    arrays = arrays.with_(offer_slope=frozen(np.where(dear, 0.0, arrays.offer_slope)))
                 clearing = clear(self._with(market, arrays))
         replaced = ((_dearest(arrays) < _dearest(submitted)) & (arrays.capacity > 0)).any(axis=2)
         slope = submitted.offer_slope
         return clearing, {
             "submitted_price": submitted.offer_price,
             "submitted_slope": np.zeros_like(submitted.offer_price) if slope is None else slope,
-            "mitigated": _frozen(replaced.astype(np.float64)),
-            "failed_test": _frozen(failed.astype(np.float64)),
+            "mitigated": frozen(replaced.astype(np.float64)),
+            "failed_test": frozen(failed.astype(np.float64)),
         }
 
     def _with(self, market: Market, arrays: Arrays) -> Market:
@@ -137,7 +137,7 @@ class Mitigator:
         most = np.maximum(self._offer_cap, true_cost)[:, :, None]
         self._check_lines(arrays, most)
         if (arrays.offer_price > most).any():
-            changes["offer_price"] = _frozen(np.minimum(arrays.offer_price, most))
+            changes["offer_price"] = frozen(np.minimum(arrays.offer_price, most))
         dearest = self._price_cap[:, None]
         if (arrays.value > dearest).any():
             slope, layout = arrays.value_slope, self._layout
@@ -152,7 +152,7 @@ class Mitigator:
                     "and then falls, which is no line; give that demand in steps"
                 )
                 raise MarketError([Fault(text, "market.mitigation.price_cap")], "market")
-            changes["value"] = _frozen(np.minimum(arrays.value, dearest))
+            changes["value"] = frozen(np.minimum(arrays.value, dearest))
         return arrays.with_(**changes) if changes else arrays
 
     def _check_lines(self, arrays: Arrays, most: Floats) -> None:
@@ -226,8 +226,3 @@ def _dearest(arrays: Arrays) -> Floats:
     if arrays.offer_slope is None:
         return arrays.offer_price
     return arrays.offer_price + arrays.offer_slope * arrays.capacity
-
-
-def _frozen[A: np.ndarray](array: A) -> A:
-    array.flags.writeable = False
-    return array

@@ -11,13 +11,12 @@ from typing import Any, ClassVar, NoReturn
 
 import mesa
 import numpy as np
-from numpy.typing import NDArray
 
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.agents.streams import stream
 from tokenflow_sim.errors import StrategyError
 from tokenflow_sim.market import Layout, Market
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import Floats, Ints, frozen
 from tokenflow_sim.scenario.contract_rules import Contracts
 from tokenflow_sim.scenario.mitigation import Mitigation
 from tokenflow_sim.scenario.state import State
@@ -280,12 +279,6 @@ class Participant[S: BaseStrategy, V, T, R](mesa.Agent):
         raise StrategyError(
             f"{self.describe(period)}: must return {article} {needed.__name__}; found {found!r:.80}"
         )
-
-
-def frozen[A: NDArray[Any]](array: A) -> A:
-    """Return an array, read-only from here on."""
-    array.flags.writeable = False
-    return array
 
 
 def _take(rows: Ints, array: Floats) -> Floats:

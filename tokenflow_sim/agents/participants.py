@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import mesa
 import numpy as np
 
-from tokenflow_sim.agents.participant import Participant, RunInfo, frozen
+from tokenflow_sim.agents.participant import Participant, RunInfo
 from tokenflow_sim.agents.period_result import PeriodResult
 from tokenflow_sim.market import Market
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import Floats, Ints, frozen
 from tokenflow_sim.scenario.positions import by_asset
 from tokenflow_sim.scenario.state import State
 from tokenflow_sim.strategies.base import History, Offer, Receipt, Strategy, View

@@ -20,8 +20,7 @@ from tokenflow_sim.market.money import Money
 from tokenflow_sim.market.pricing_rules import settle_values
 from tokenflow_sim.market.values import supply_cost
 from tokenflow_sim.market.wanted import wanted
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats
-from tokenflow_sim.scenario.exogenous import frozen
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, frozen
 from tokenflow_sim.scenario.state import State
 
 ROUNDING = 1e-9  # share of what was asked for up to which what is served is the rounding of a solver

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tokenflow_sim.market.grid_cycles import components, cycle_basis
-from tokenflow_sim.numeric import Bools, Floats, Ints
+from tokenflow_sim.numeric import Bools, Floats, Ints, frozen
 
 LineKind = Literal["dc", "transport"]
 NO_BUS = -1
@@ -238,17 +238,12 @@ class Grid:
 _SHAPES_CYCLES = {"buses", "lines", "from_bus", "to_bus", "kind"}
 
 
-def _frozen[T: NDArray[Any]](array: T) -> T:
-    array.setflags(write=False)
-    return array
-
-
 def _floats(values: ArrayLike) -> Floats:
-    return _frozen(np.array(values, dtype=np.float64))
+    return frozen(np.array(values, dtype=np.float64))
 
 
 def _ints(values: ArrayLike) -> Ints:
-    return _frozen(np.array(values, dtype=np.int64))
+    return frozen(np.array(values, dtype=np.int64))
 
 
 def _tranches(values: ArrayLike) -> Floats:

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from tokenflow_sim.market.clearing import Clearing
+from tokenflow_sim.market.look_ups import LookUps
 from tokenflow_sim.market.market import Market
 from tokenflow_sim.market.values import Values
 
-# How many clearings are kept, and how many markets may come without one of them known, for one that is.
-_KEPT, _IN_VAIN = 512, 256
+_KEPT = 512
 
 
 class KnownMarkets:
@@ -22,7 +22,7 @@ class KnownMarkets:
 
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, tuple[Values, float]] = OrderedDict()
-        self._asked = self._found = 0
+        self._look_ups = LookUps()
 
     def clear(self, market: Market, clear: Callable[[Market], Clearing]) -> tuple[Values, float]:
         """Return what a market without further limits and activities clears at, and its largest residual.
@@ -34,20 +34,19 @@ class KnownMarkets:
         clear : callable
             Clears one that is not known; what it raises is raised, and nothing kept.
         """
-        if self._asked > _IN_VAIN * (1 + self._found):
+        if self._look_ups.are_in_vain:
             self._known.clear()
             return _numbers(clear(market))
-        self._asked += 1
         key = b"".join(
             part for name, array in market.arrays.items() for part in (name.encode(), array.tobytes())
         )
         known = self._known.get(key)
+        self._look_ups.count(known is not None)
         if known is None:
             known = self._known[key] = _numbers(clear(market))
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         else:
-            self._found += 1
             self._known.move_to_end(key)
         return known
 

@@ -9,9 +9,9 @@ import numpy as np
 from tokenflow_sim.market.carbon import STATE, carbon_limit, generation_terms, limit_of
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, frozen
 from tokenflow_sim.scenario.carbon import BUDGET
-from tokenflow_sim.scenario.exogenous import ByNode, frozen
+from tokenflow_sim.scenario.exogenous import ByNode
 from tokenflow_sim.scenario.schema import ScenarioFields
 from tokenflow_sim.scenario.zones import groups_of
 

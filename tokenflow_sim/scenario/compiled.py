@@ -16,7 +16,7 @@ from tokenflow_sim.market.arrays import Arrays
 from tokenflow_sim.market.layout import Layout, LinkUnit
 from tokenflow_sim.market.limits import site_limit
 from tokenflow_sim.market.market import Market
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints, frozen
 from tokenflow_sim.scenario.carbon_budget import BudgetPlan
 from tokenflow_sim.scenario.carbon_state import CarbonState
 from tokenflow_sim.scenario.checks import asset_label, assets_of
@@ -28,7 +28,6 @@ from tokenflow_sim.scenario.exogenous import (
     Cycle,
     DemandSeries,
     PriceSeries,
-    frozen,
     positions_of,
 )
 from tokenflow_sim.scenario.formulations import NetworkArrays, network_arrays

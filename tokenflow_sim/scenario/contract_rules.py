@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tokenflow_sim.errors import unknown_name
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Floats, Ints, frozen
 from tokenflow_sim.scenario.contracts import PARTIES
 from tokenflow_sim.scenario.mergers import firms_of
 from tokenflow_sim.scenario.places import Found, Loc
@@ -94,11 +94,11 @@ class Contracts:
         }
 
         def tiled[A: np.ndarray](array: A) -> A:
-            return _frozen(np.tile(array, many))  # type: ignore[return-value]
+            return frozen(np.tile(array, many))  # type: ignore[return-value]
 
         return replace(
             self, names=self.names * many, sellers=self.sellers * many, buyers=self.buyers * many,
-            node=_frozen(np.tile(self.node, many) + shift), workload=tiled(self.workload), price=tiled(self.price),
+            node=frozen(np.tile(self.node, many) + shift), workload=tiled(self.workload), price=tiled(self.price),
             fixed=tiled(self.fixed), by_period=series, first=tiled(self.first), last=tiled(self.last),
             shape=(many * nodes, self.shape[1]),
         )  # fmt: skip
@@ -141,23 +141,18 @@ class Holding:
     def __init__(self, contracts: Contracts, rows: Ints, side: Floats) -> None:
         self._contracts, self._rows, self._side = contracts, rows, side
         self._names = tuple(contracts.names[row] for row in rows)
-        self._places = _frozen(contracts.node[rows]), _frozen(contracts.workload[rows])
-        self._price = _frozen(contracts.price[rows])
+        self._places = frozen(contracts.node[rows]), frozen(contracts.workload[rows])
+        self._price = frozen(contracts.price[rows])
         self._last: tuple[int, Positions] | None = None
 
     def at(self, period: int) -> Positions:
         """Return the positions in a period; one and the same object while it lasts."""
         if self._last is None or self._last[0] != period:
             made = self._contracts
-            sold = _frozen(made.quantity(period)[self._rows] * self._side)
+            sold = frozen(made.quantity(period)[self._rows] * self._side)
             found = Positions(self._names, *self._places, sold, self._price, made.shape, made.hours)
             self._last = period, found
         return self._last[1]
-
-
-def _frozen[A: np.ndarray](array: A) -> A:
-    array.setflags(write=False)
-    return array
 
 
 def contracts_of(scenario: ScenarioFields, regions: Iterable[str]) -> Contracts | None:
@@ -178,7 +173,7 @@ def contracts_of(scenario: ScenarioFields, regions: Iterable[str]) -> Contracts 
     items = list(made.values())
     fixed = [item.quantity if isinstance(item.quantity, float) else 0.0 for item in items]
     series = {
-        place: _frozen(np.array(item.quantity))
+        place: frozen(np.array(item.quantity))
         for place, item in enumerate(items)
         if not isinstance(item.quantity, float)
     }
@@ -187,13 +182,13 @@ def contracts_of(scenario: ScenarioFields, regions: Iterable[str]) -> Contracts 
         names=tuple(made),
         sellers=tuple(known[item.seller][0] if item.seller else None for item in items),
         buyers=tuple(known[item.buyer][0] if item.buyer else None for item in items),
-        node=_frozen(np.array([nodes.index(item.node) for item in items], dtype=np.int64)),
-        workload=_frozen(np.array([workloads.index(item.workload) for item in items], dtype=np.int64)),
-        price=_frozen(np.array([item.price for item in items], dtype=np.float64)),
-        fixed=_frozen(np.array(fixed, dtype=np.float64)),
+        node=frozen(np.array([nodes.index(item.node) for item in items], dtype=np.int64)),
+        workload=frozen(np.array([workloads.index(item.workload) for item in items], dtype=np.int64)),
+        price=frozen(np.array([item.price for item in items], dtype=np.float64)),
+        fixed=frozen(np.array(fixed, dtype=np.float64)),
         by_period=series,
-        first=_frozen(np.array([item.first for item in items], dtype=np.int64)),
-        last=_frozen(
+        first=frozen(np.array([item.first for item in items], dtype=np.int64)),
+        last=frozen(
             np.array([endless if item.last is None else item.last for item in items], dtype=np.int64)
         ),
         shape=(len(nodes), len(workloads)),

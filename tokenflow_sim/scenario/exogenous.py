@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tokenflow_sim.numeric import Floats, Ints
+from tokenflow_sim.numeric import Floats, Ints, frozen
 from tokenflow_sim.scenario.clock import Clock
 from tokenflow_sim.scenario.profile import Profile, cycle_length
 from tokenflow_sim.scenario.schema import ScenarioFields
@@ -17,12 +17,6 @@ from tokenflow_sim.scenario.series_kinds import token_columns
 
 FLAT_DAY, FLAT_WEEK = (1.0,) * 24, (1.0,) * 7
 _CACHE_BYTES = 64 * 2**20
-
-
-def frozen(values: Floats) -> Floats:
-    """Make an array read-only."""
-    values.setflags(write=False)
-    return values
 
 
 class Cycle:

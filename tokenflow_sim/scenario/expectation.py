@@ -11,8 +11,7 @@ import numpy as np
 
 from tokenflow_sim.errors import Fault, InfeasibleError, ScenarioError
 from tokenflow_sim.market import Clearer, Market
-from tokenflow_sim.numeric import Floats
-from tokenflow_sim.scenario.exogenous import frozen
+from tokenflow_sim.numeric import Floats, frozen
 
 if TYPE_CHECKING:
     from tokenflow_sim.scenario.compiled import Compiled

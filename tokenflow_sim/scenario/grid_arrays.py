@@ -17,9 +17,9 @@ from tokenflow_sim.market.grid_rows import BoundGrid, bind_grid
 from tokenflow_sim.market.layout import Layout
 from tokenflow_sim.market.limits import SharedCapacity
 from tokenflow_sim.market.values import Values
-from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints
+from tokenflow_sim.numeric import SECONDS_PER_HOUR, Bools, Floats, Ints, frozen
 from tokenflow_sim.scenario.carbon_state import emits_by_generators
-from tokenflow_sim.scenario.exogenous import Cycle, frozen
+from tokenflow_sim.scenario.exogenous import Cycle
 from tokenflow_sim.scenario.geography import haversine
 from tokenflow_sim.scenario.grid import Grid as GridFields
 from tokenflow_sim.scenario.schema import ScenarioFields
@@ -111,7 +111,7 @@ class GridArrays:
         self._numbers = _Numbers(scenario, fields)
         self.periods = self._numbers.periods
         self.template = make_grid(scenario, fields, self._numbers)
-        self.asset_bus = frozen_ints(self.template.node_bus[layout.asset_node])
+        self.asset_bus = frozen(self.template.node_bus[layout.asset_node])
         self._bound: BoundGrid = bind_grid(self.template, layout, self.power_use)
         made = list(fields.generators.values())
         by_period = set() if fields.availability is None else set(fields.availability.names)
@@ -241,12 +241,6 @@ class GridArrays:
             limits=limits,
             activities=activities,
         )
-
-
-def frozen_ints(values: Ints) -> Ints:
-    """Make an array read-only."""
-    values.setflags(write=False)
-    return values
 
 
 def bus_of_nodes(scenario: ScenarioFields, grid: GridFields) -> dict[str, str]:
