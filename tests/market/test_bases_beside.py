@@ -108,8 +108,9 @@ def test_what_has_other_coefficients_or_a_closed_link_is_left_to_the_engine() ->
     markets.append(Market.from_arrays(layout, open_links.with_(link_use=use), check=False))
     joined, bases, alone = _beside(markets), BasesBeside(markets[0]), Clearer(markets[0])
     alone.clear(markets[0])
-    assert alone.last_basis is not None
-    bases.keep(alone.last_basis.columns, alone.last_basis.tight)
+    basis = alone.last_basis()
+    assert basis is not None
+    bases.keep(basis.columns, basis.tight)
     found = bases.clear(joined.arrays, len(markets), np.arange(len(markets)))
     assert found is not None
     assert found.which.tolist() == [0, 1, 2]
@@ -131,6 +132,6 @@ def test_bases_that_find_nothing_make_room(monkeypatch: pytest.MonkeyPatch) -> N
             )
         except InfeasibleError:
             continue
-        if clearer.last_basis is not None:
-            bases.keep(clearer.last_basis.columns, clearer.last_basis.tight)
+        if (basis := clearer.last_basis()) is not None:
+            bases.keep(basis.columns, basis.tight)
         assert len(bases._known) <= 2

@@ -152,7 +152,7 @@ class ClearerBeside:
                 failed[number] = error
                 if stop:
                     break
-            if self._bases is not None and (basis := self._clearer.last_basis) is not None:
+            if self._bases is not None and (basis := self._clearer.last_basis()) is not None:
                 self._bases.keep(basis.columns, basis.tight)
         values.freeze()
         return ClearedBeside(values, worst, by_merit, failed)

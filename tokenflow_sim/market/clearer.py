@@ -95,9 +95,8 @@ class Clearer:
         # The labelled program is that of the market without rows for losses, whose coefficients come and go.
         return SecuredClearer(partial(Clearer, lazy=True))
 
-    @property
     def last_basis(self) -> BasisFactorization | None:
-        """The remembered basis that a market ended in last; None without any."""
+        """Return the remembered basis that a market ended in last, to be read and not changed; None without any."""
         return self._engine.bases.last
 
     def shifted(self, market: Market) -> tuple[Floats, Floats] | None:

@@ -77,10 +77,10 @@ class Engine:
         if flows >= MANY_FLOWS if lazy is None else lazy:
             self.solver = LazySolver(self.program)
         else:
-            # Paths come and go, and have no labelled program; tests compare the two.
+            # Paths come and go by duals found on the way, and have no labelled program; tests compare the two.
             if market.arrays.expanded is None:
                 check_labelled(market, self.program)
-            self.solver = Solver(self.program.matrix)
+            self.solver = Solver(self.program.matrix, shifted=market.arrays.expanded is None)
         self.perturbation = Perturbation(self.program)
         self._steady = SteadyNumbers(self.program, self.perturbation)
         self._aside: LazySolver | None = None

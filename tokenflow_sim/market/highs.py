@@ -94,17 +94,21 @@ class Solver:
     ----------
     matrix : csc_array
         Its coefficients, rows by columns.
+    shifted : bool
+        Whether its optimum is unique, as that of a shifted program is: then it may be reached by whichever algorithm
+        took fewer iterations of late. Which of several optima is found, and what is made of it, may not hang on that.
     """
 
-    def __init__(self, matrix: sparse.csc_array) -> None:
+    def __init__(self, matrix: sparse.csc_array, *, shifted: bool = False) -> None:
         rows, columns = matrix.shape
         nothing, endless = np.zeros(columns), np.full(rows, np.inf)
         self.highs = new_highs()
         self.highs.passModel(column_program(nothing, nothing, nothing, -endless, endless, matrix))
         # The shifted program is not degenerate, so that nothing is left for HiGHS to perturb, and to solve again.
         self.highs.setOptionValue("primal_simplex_bound_perturbation_multiplier", 0.0)
-        self.highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
-        self._pace, self._cold = Pace(), True
+        if shifted:
+            self.highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
+        self._pace, self._cold = Pace() if shifted else None, True
         self.upper = np.zeros(columns)
         self._rows = rows
         self._every = np.arange(max(columns, rows), dtype=np.int32)
@@ -129,11 +133,12 @@ class Solver:
     def run(self) -> bool:
         """Solve from the last basis; return whether the optimum was found."""
         # What a cold start ends in may not hang on how earlier ones went.
-        algorithm = PRIMAL if self._cold else self._pace.choose()
+        pace = None if self._cold else self._pace
+        algorithm = PRIMAL if pace is None else pace.choose()
         self.highs.setOptionValue("simplex_strategy", algorithm)
         found = bool(run(self.highs) == highspy.HighsModelStatus.kOptimal)
-        if found and not self._cold:
-            self._pace.took(algorithm, self.highs.getInfoValue("simplex_iteration_count")[1])
+        if found and pace is not None:
+            pace.took(algorithm, self.highs.getInfoValue("simplex_iteration_count")[1])
         self._cold = False
         return found
 
