@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from tokenflow_sim.cli import console, guard
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(guard, "_pending", [])
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
@@ -27,12 +29,11 @@ class Careless:
         signal.raise_signal(self.number)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
 def test_a_signal_that_python_swallows_ends_the_loop_after_its_step(
-    number: signal.Signals, raised: type[BaseException]
+    number: signal.Signals, raised: type[BaseException], capsys: pytest.CaptureFixture[str]
 ) -> None:
     guard.install_signals()
     done: list[int] = []
@@ -48,6 +49,17 @@ def test_a_signal_that_python_swallows_ends_the_loop_after_its_step(
     with pytest.raises(raised):
         loop()
     assert done == [0, 1, 2]
+    assert "ignored" not in capsys.readouterr().err, "what Python swallowed is raised again, and not told"
+
+
+def test_what_else_python_swallows_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("broken")
+
+    guard.install_signals()
+    Broken()
+    assert "ValueError: broken" in capsys.readouterr().err
 
 
 def test_without_a_signal_nothing_is_raised() -> None:

@@ -64,6 +64,13 @@ def install_signals() -> None:
     """Take over SIGINT (Ctrl-C) and SIGTERM (a scheduler that stops the job)."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
+    sys.unraisablehook = _swallowed
+
+
+def _swallowed(told: sys.UnraisableHookArgs) -> None:
+    """Say nothing of a stop that Python swallowed, which `check_signals` raises again; else what Python says."""
+    if not (_pending and isinstance(told.exc_value, KeyboardInterrupt | SystemExit)):
+        sys.__unraisablehook__(told)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
