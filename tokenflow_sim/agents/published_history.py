@@ -11,7 +11,7 @@ from tokenflow_sim.numeric import Floats
 from tokenflow_sim.strategies.base import History
 
 
-def _shown(array: Floats) -> Floats:
+def _read_only_view(array: Floats) -> Floats:
     """Return a view of an array that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
@@ -44,7 +44,7 @@ class PublishedHistory:
         self._buffer, self._end = buffer, end
         # Slices of the three are taken in every period: a period writes one row each, and shows all that are held.
         self._price, self._demand, self._unserved = (buffer[:, part] for part in range(3))
-        self._shown = _shown(self._price), _shown(self._demand), _shown(self._unserved)
+        self._shown = tuple(map(_read_only_view, (self._price, self._demand, self._unserved)))
         self._history: History | None = None
 
     def append(self, price: Floats, demand: Floats, unserved: Floats) -> None:
